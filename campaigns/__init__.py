@@ -1,0 +1,1 @@
+"""What we send: campaigns, their contents and the delivery ledger."""

@@ -1,0 +1,21 @@
+"""The platform app, installed below every other."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+from cdp.discovery import REGISTRY_MODULES, discover
+
+
+class CdpConfig(AppConfig):
+    """Fills the registries once all models are loaded, and the roles after each migration."""
+
+    name = "cdp"
+    verbose_name = _("Platform")
+
+    def ready(self) -> None:
+        from cdp.roles import sync_roles  # noqa: PLC0415 - models are not loaded before
+
+        for name in REGISTRY_MODULES:
+            discover(name)
+        post_migrate.connect(sync_roles, dispatch_uid="cdp.sync_roles")

@@ -1,0 +1,3 @@
+"""placeholder"""
+from typing import Any
+def parse_rule(value: Any) -> Any: ...

@@ -1,0 +1,1 @@
+"""Who: profiles, their identifiers, attributes, events and consents."""

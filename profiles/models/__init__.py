@@ -1,0 +1,39 @@
+"""Tables of who: each file holds one idea, and this module is their front."""
+
+from profiles.models.change import Lane, ProfileChange
+from profiles.models.consent import Consent
+from profiles.models.contribution import Contribution
+from profiles.models.definition import AttributeDefinition, AttributeType, EventDefinition, Survivorship
+from profiles.models.event import Event
+from profiles.models.identity import (
+    Identifier,
+    IdentifierKind,
+    IdentityConflict,
+    IdentityLink,
+    ProfileMerge,
+)
+from profiles.models.inbox import InboxMessage, MessageKey, RejectedMessage
+from profiles.models.profile import Profile
+from profiles.models.source import Source
+
+__all__ = [
+    "AttributeDefinition",
+    "AttributeType",
+    "Consent",
+    "Contribution",
+    "Event",
+    "EventDefinition",
+    "Identifier",
+    "IdentifierKind",
+    "IdentityConflict",
+    "IdentityLink",
+    "InboxMessage",
+    "Lane",
+    "MessageKey",
+    "Profile",
+    "ProfileChange",
+    "ProfileMerge",
+    "RejectedMessage",
+    "Source",
+    "Survivorship",
+]

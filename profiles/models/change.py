@@ -1,0 +1,37 @@
+"""The queue from which segments, tags and tiers follow the data."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Lane(models.IntegerChoices):
+    """Which change is judged first."""
+
+    LIVE = 0, _("Live")
+    CLOCK = 1, _("Clock")
+    REBUILD = 2, _("Rebuild")
+
+
+class ProfileChange(models.Model):
+    """Something about a profile changed, in one topic: `attribute:city`, `event:Order Completed`, `tag:vip`, `merge`.
+
+    Append-only: an upsert against a row that is being consumed would lose the change.
+    """
+
+    profile_id = models.BigIntegerField()
+    topic = models.CharField(max_length=260)
+    lane = models.SmallIntegerField(choices=Lane, default=Lane.LIVE)
+    due_at = models.DateTimeField()
+    holder = models.CharField(
+        max_length=120, blank=True, default="", help_text=_("Put back for this holder alone, which was being rebuilt.")
+    )
+
+    class Meta:
+        verbose_name = _("profile change")
+        verbose_name_plural = _("profile changes")
+        indexes = [models.Index(fields=["lane", "id"], name="change_lane_id")]
+
+    def __str__(self) -> str:
+        return f"{self.profile_id} {self.topic}"

@@ -1,0 +1,30 @@
+"""Whether a person may be written to."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Consent(models.Model):
+    """A person's word on one channel. Rows are history; the latest of a profile and channel is in force."""
+
+    class State(models.TextChoices):
+        GRANTED = "granted", _("Granted")
+        DENIED = "denied", _("Denied")
+
+    profile = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="consents")
+    origin = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    channel = models.SlugField(_("channel"), max_length=50)
+    state = models.CharField(_("state"), max_length=7, choices=State)
+    source = models.ForeignKey("profiles.Source", null=True, on_delete=models.PROTECT, related_name="+")
+    occurred_at = models.DateTimeField(_("time"))
+    message_id = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+        indexes = [models.Index(fields=["profile", "channel", "-occurred_at", "-id"], name="consent_in_force")]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.state}"

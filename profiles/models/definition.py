@@ -1,0 +1,69 @@
+"""What attributes and events mean: their type, and how one value is chosen from many."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class AttributeType(models.TextChoices):
+    """Types of attributes and how the golden record stores them in JSON."""
+
+    TEXT = "text", _("Text")  # string
+    NUMBER = "number", _("Number")  # number
+    BOOLEAN = "boolean", _("Yes or no")  # true, false
+    DATE = "date", _("Date")  # string YYYY-MM-DD
+    DATETIME = "datetime", _("Date and time")  # string YYYY-MM-DDTHH:MM:SS.ffffffZ, UTC
+    LIST = "list", _("List")  # array of strings, numbers, booleans
+
+
+class Survivorship(models.TextChoices):
+    """How one value is chosen when sources disagree. Ties: later time, higher rank, greater message id."""
+
+    MOST_RECENT = "most_recent", _("Most recent")
+    SOURCE_RANK = "source_rank", _("Highest source rank, then most recent")
+
+
+class AttributeDefinition(models.Model):
+    """An attribute of profiles. First sight makes one with a guessed type, marked discovered."""
+
+    key = models.CharField(_("key"), max_length=200, unique=True)
+    label = models.CharField(_("label"), max_length=200, blank=True)
+    type = models.CharField(_("type"), max_length=8, choices=AttributeType, default=AttributeType.TEXT)
+    survivorship = models.CharField(
+        _("survivorship"), max_length=12, choices=Survivorship, default=Survivorship.MOST_RECENT
+    )
+    is_pii = models.BooleanField(_("personal data"), default=False)
+    is_discovered = models.BooleanField(_("discovered"), default=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("attribute definition")
+        verbose_name_plural = _("attribute definitions")
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.label or self.key
+
+
+class EventDefinition(models.Model):
+    """An event by name. `value_property` names the number that becomes the event's value, times `value_sign`."""
+
+    id = models.SmallAutoField(primary_key=True)
+    name = models.CharField(_("name"), max_length=200, unique=True)
+    value_property = models.CharField(
+        _("value property"), max_length=200, blank=True, help_text=_("Dotted path of the number that counts.")
+    )
+    value_sign = models.SmallIntegerField(
+        _("sign"), default=1, choices=[(1, _("counts positive")), (-1, _("counts negative"))]
+    )
+    is_discovered = models.BooleanField(_("discovered"), default=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("event definition")
+        verbose_name_plural = _("event definitions")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

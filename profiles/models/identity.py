@@ -1,0 +1,144 @@
+"""The keys of a person, and what is known of why they belong together."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class IdentifierKind(models.Model):
+    """A kind of key: how its values are normalised, and how far it is trusted to name one person."""
+
+    key = models.SlugField(_("key"), max_length=50, unique=True)
+    label = models.CharField(_("label"), max_length=100)
+    normaliser = models.CharField(_("normaliser"), max_length=30, help_text=_("A key of profiles/identity/normalise."))
+    limit_per_profile = models.PositiveSmallIntegerField(
+        _("limit per profile"), null=True, blank=True, help_text=_("Empty: as many as are seen.")
+    )
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), unique=True, help_text=_("The lowest number of a message's identifiers anchors it.")
+    )
+    is_personal = models.BooleanField(
+        _("personal"), default=True, help_text=_("Belongs to a known person, and is masked for those who may not see it.")
+    )
+    blocked_values = ArrayField(
+        models.CharField(max_length=200),
+        verbose_name=_("blocked values"),
+        default=list,
+        blank=True,
+        help_text=_("Normalised values that never name anybody, beside those blocked for every kind."),
+    )
+
+    class Meta:
+        verbose_name = _("identifier kind")
+        verbose_name_plural = _("identifier kinds")
+        ordering = ["priority"]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Identifier(models.Model):
+    """One key of one person. It moves at a merge; contributions and events anchored on it follow."""
+
+    kind = models.ForeignKey(IdentifierKind, on_delete=models.PROTECT, related_name="+", verbose_name=_("kind"))
+    value = models.CharField(_("value"), max_length=400)
+    profile = models.ForeignKey(
+        "profiles.Profile", on_delete=models.CASCADE, related_name="identifiers", verbose_name=_("profile")
+    )
+    first_seen_at = models.DateTimeField(_("first seen"))
+
+    class Meta:
+        verbose_name = _("identifier")
+        verbose_name_plural = _("identifiers")
+        constraints = [models.UniqueConstraint(fields=["kind", "value"], name="identifier_kind_value")]
+
+    def __str__(self) -> str:
+        return f"{self.kind_id}:{self.value}"
+
+
+class IdentityLink(models.Model):
+    """The first message of a source that said that two identifiers are the same person; `left` < `right` by id."""
+
+    left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+")
+    right = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", db_index=True)
+    source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+")
+    message_id = models.CharField(max_length=200)
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("identity link")
+        verbose_name_plural = _("identity links")
+        constraints = [
+            models.UniqueConstraint(fields=["left", "right", "source"], name="link_left_right_source"),
+            models.CheckConstraint(condition=models.Q(left__lt=models.F("right")), name="link_left_before_right"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.left_id}~{self.right_id}"
+
+
+class IdentityConflict(models.Model):
+    """Two identifiers of one message that a limit kept apart; one row a pair, counted."""
+
+    class Reason(models.TextChoices):
+        LIMIT = "limit", _("Limit per profile")
+
+    anchor = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", verbose_name=_("kept"))
+    left_out = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", verbose_name=_("left out"))
+    reason = models.CharField(_("reason"), max_length=12, choices=Reason)
+    kind = models.ForeignKey(
+        IdentifierKind, on_delete=models.PROTECT, related_name="+", verbose_name=_("kind whose limit binds")
+    )
+    source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+", verbose_name=_("source"))
+    message_id = models.CharField(_("last message"), max_length=200)
+    n_messages = models.PositiveIntegerField(_("messages"), default=1)
+    first_at = models.DateTimeField(_("first"))
+    last_at = models.DateTimeField(_("last"))
+
+    class Meta:
+        verbose_name = _("identity conflict")
+        verbose_name_plural = _("identity conflicts")
+        constraints = [
+            models.UniqueConstraint(fields=["anchor", "left_out", "reason"], name="conflict_anchor_left_out_reason")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.anchor_id}|{self.left_out_id}"
+
+
+class ProfileMerge(models.Model):
+    """One profile absorbed by another: its cause, and all that undoing it needs.
+
+    `identifiers` are the ids of those that moved; `absorbed_before` and `survivor_before` hold each profile as it was
+    (`attributes`, `first_seen_at`, `last_seen_at`), and `repointed` the ids of profiles that pointed at the absorbed one.
+    """
+
+    class Cause(models.TextChoices):
+        MESSAGE = "message", _("Message")
+
+    survivor = models.ForeignKey(
+        "profiles.Profile", on_delete=models.CASCADE, related_name="merges", verbose_name=_("survivor")
+    )
+    absorbed = models.ForeignKey(
+        "profiles.Profile", on_delete=models.CASCADE, related_name="+", verbose_name=_("absorbed")
+    )
+    cause = models.CharField(_("cause"), max_length=10, choices=Cause)
+    source = models.ForeignKey(
+        "profiles.Source", null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("source")
+    )
+    message_id = models.CharField(_("message"), max_length=200, blank=True)
+    merged_at = models.DateTimeField(_("merged"))
+    identifiers = ArrayField(models.BigIntegerField(), verbose_name=_("identifiers"))
+    repointed = ArrayField(models.BigIntegerField(), verbose_name=_("repointed profiles"), default=list, blank=True)
+    absorbed_before = models.JSONField(_("absorbed before"))
+    survivor_before = models.JSONField(_("survivor before"))
+
+    class Meta:
+        verbose_name = _("profile merge")
+        verbose_name_plural = _("profile merges")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.absorbed_id}→{self.survivor_id}"

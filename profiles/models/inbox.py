@@ -1,0 +1,49 @@
+"""Messages on their way: accepted, seen, refused."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class InboxMessage(models.Model):
+    """A message accepted and not yet processed, as its JSON text. Rows may double; `MessageKey` sorts them out."""
+
+    source = models.ForeignKey("profiles.Source", on_delete=models.CASCADE, related_name="+", db_index=False)
+    received_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    payload = models.TextField()
+
+    class Meta:
+        verbose_name = _("inbox message")
+        verbose_name_plural = _("inbox messages")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class MessageKey(models.Model):
+    """A message that was processed: md5 of source and message id as a UUID. Its first copy fixed everything."""
+
+    key = models.UUIDField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
+class RejectedMessage(models.Model):
+    """A message that could not be taken, with its reason."""
+
+    source = models.ForeignKey("profiles.Source", on_delete=models.CASCADE, related_name="+", verbose_name=_("source"))
+    received_at = models.DateTimeField(_("received"))
+    rejected_at = models.DateTimeField(_("rejected"), auto_now_add=True)
+    reason = models.CharField(_("reason"), max_length=500)
+    payload = models.TextField(_("message"))
+
+    class Meta:
+        verbose_name = _("rejected message")
+        verbose_name_plural = _("rejected messages")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.reason

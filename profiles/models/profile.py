@@ -1,0 +1,64 @@
+"""A person."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Self
+
+from django.contrib.postgres.indexes import OpClass
+from django.db import models
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+
+class ProfileQuerySet(models.QuerySet["Profile"]):
+    def current(self) -> Self:
+        """Profiles that stand for a person now: those not merged into another."""
+        return self.filter(merged_into__isnull=True)
+
+    def named(self, prefix: str) -> Self:
+        """Profiles whose name starts with `prefix`, in any case; by index on a million rows."""
+        return self.annotate(lower_name=lower_name()).filter(lower_name__startswith=prefix.lower())
+
+
+def lower_name() -> Lower:
+    """The expression under the index `profile_name`."""
+    return Lower(KeyTextTransform("name", "attributes"))
+
+
+class Profile(models.Model):
+    """A person, as all their identifiers together tell of them.
+
+    A merged-away profile keeps its row: `merged_into` names the survivor directly, however many merges lie between.
+    """
+
+    public_id = models.UUIDField(_("profile id"), default=uuid.uuid4, unique=True, editable=False)
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True, help_text=_("The golden record."))
+    first_seen_at = models.DateTimeField(_("first seen"))
+    last_seen_at = models.DateTimeField(_("last seen"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="absorbed", verbose_name=_("merged into")
+    )
+
+    objects = ProfileQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("profile")
+        verbose_name_plural = _("profiles")
+        permissions = [("view_pii", _("Can see personal data unmasked"))]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(merged_into=models.F("id")), name="profile_not_into_itself"),
+            models.CheckConstraint(
+                condition=models.Q(first_seen_at__lte=models.F("last_seen_at")), name="profile_seen_in_order"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-last_seen_at", "-id"], name="profile_last_seen"),
+            models.Index(OpClass(lower_name(), name="text_pattern_ops"), name="profile_name"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+

@@ -1,0 +1,54 @@
+"""Where messages come from."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+STRATA = "strata"  # key of the built-in source of computed values
+MAX_RANK = 32_767
+
+
+def new_write_key() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class Source(models.Model):
+    """A shop, app, till or file that sends messages; its write key lets it collect and nothing else."""
+
+    class Kind(models.TextChoices):
+        WEB = "web", _("Website")
+        APP = "app", _("App")
+        SERVER = "server", _("Server")
+        TILL = "till", _("Till")
+        WECHAT = "wechat", _("WeChat")
+        FILE = "file", _("File")
+        BUILT_IN = "built_in", _("Built in")
+
+    key = models.SlugField(_("key"), max_length=50, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.SERVER)
+    write_key = models.CharField(_("write key"), max_length=64, unique=True, default=new_write_key, editable=False)
+    rank = models.PositiveSmallIntegerField(
+        _("rank"), default=100, help_text=_("The higher rank wins where two sources say something at the same time.")
+    )
+    default_region = models.CharField(
+        _("default region"),
+        max_length=2,
+        default="CN",
+        validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capital letters, such as CN."))],
+        help_text=_("Country of phone numbers written without a country code."),
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("source")
+        verbose_name_plural = _("sources")
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.name

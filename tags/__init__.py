@@ -1,0 +1,1 @@
+"""What we say of profiles: tags and scores."""

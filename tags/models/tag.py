@@ -1,0 +1,103 @@
+"""A label, its values, and who carries it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from cdp.rules.field import RuleField
+
+
+class Tag(models.Model):
+    """A label. A rule tag has either one `rule`, or ordered values with a rule each, of which the first match wins."""
+
+    class Kind(models.TextChoices):
+        MANUAL = "manual", _("By hand")
+        RULE = "rule", _("By rule")
+
+    key = models.SlugField(_("key"), max_length=50, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.MANUAL)
+    category = models.CharField(_("category"), max_length=50, blank=True)
+    description = models.TextField(_("description"), blank=True)
+    rule = RuleField(_("rule"), null=True, blank=True)
+    rule_version = models.PositiveIntegerField(_("rule version"), default=1, editable=False)
+    refreshed_at = models.DateTimeField(_("last full refresh"), null=True, editable=False)
+    refresh_error = models.TextField(_("refresh error"), blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        ordering = ["key"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind="rule") | models.Q(rule__isnull=True), name="tag_by_hand_without_rule"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TagValue(models.Model):
+    """One value of a tag, such as `gold` of `card`; `position` orders their rules."""
+
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="values", verbose_name=_("tag"))
+    key = models.SlugField(_("key"), max_length=50)
+    name = models.CharField(_("name"), max_length=100)
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    rule = RuleField(_("rule"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("tag value")
+        verbose_name_plural = _("tag values")
+        ordering = ["tag", "position", "id"]
+        constraints = [models.UniqueConstraint(fields=["tag", "key"], name="tag_value_tag_key")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TagAssignmentQuerySet(models.QuerySet["TagAssignment"]):
+    def live(self, now: datetime) -> Self:
+        """Assignments in force at `now`; `expires_at` is exclusive, NULL means never."""
+        return self.filter(models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=now))
+
+
+class TagAssignment(models.Model):
+    """A tag on a profile. `origin` is the profile it was written on by hand, before any merge."""
+
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="assignments", verbose_name=_("tag"))
+    value = models.ForeignKey(
+        TagValue, null=True, blank=True, on_delete=models.CASCADE, related_name="+", verbose_name=_("value")
+    )
+    profile = models.ForeignKey(
+        "profiles.Profile", on_delete=models.CASCADE, related_name="tag_assignments", verbose_name=_("profile")
+    )
+    origin = models.ForeignKey("profiles.Profile", null=True, on_delete=models.CASCADE, related_name="+", editable=False)
+    assigned_at = models.DateTimeField(_("assigned"))
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    assigned_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("assigned by"),
+    )
+
+    objects = TagAssignmentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("tag assignment")
+        verbose_name_plural = _("tag assignments")
+        constraints = [models.UniqueConstraint(fields=["tag", "profile"], name="assignment_tag_profile")]
+        indexes = [models.Index(fields=["tag", "value", "profile"], name="assignment_tag_value")]
+
+    def __str__(self) -> str:
+        return f"{self.tag_id} {self.profile_id}"
