@@ -71,8 +71,9 @@ def matches(pattern: str, permission: str) -> bool:
 
 
 def sync_roles(sender: Any = None, using: str = "default", **kwargs: Any) -> None:
-    """Make the six groups and give each exactly its permissions. Runs after each migration, of the last app only."""
-    if sender is not None and sender.name != [config.name for config in apps.get_app_configs()][-1]:
+    """Make the six groups and give each exactly its permissions; once a migration, after its last app."""
+    last = [config for config in apps.get_app_configs() if config.models_module is not None][-1]
+    if sender is not None and sender.name != last.name:
         return
     group_model: type[models.Model] = apps.get_model("auth", "Group")
     permission_model: type[models.Model] = apps.get_model("auth", "Permission")

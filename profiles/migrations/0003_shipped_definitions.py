@@ -1,5 +1,7 @@
 """What Strata ships: identifier kinds, attributes and the built-in source."""
 
+import secrets
+
 from django.db import migrations
 
 KINDS = [  # key, label, normaliser, limit, priority, personal
@@ -40,7 +42,7 @@ def ship(apps, schema_editor):
     )
     # Computed values outrank all others. Nobody collects with this key: the source is not enabled.
     apps.get_model("profiles", "Source").objects.create(
-        key="strata", name="Strata", kind="built_in", rank=32_767, is_enabled=False, write_key="built-in"
+        key="strata", name="Strata", kind="built_in", rank=32_767, is_enabled=False, write_key=secrets.token_urlsafe(24)
     )
 
 
