@@ -3,7 +3,7 @@
 Who holds `profiles.view_pii` sees everything. For everybody else a personal value becomes `MASK`, whole: no first
 letter, no length, no domain. `null` stays `null`, since it says that nothing is known.
 
-Personal is an attribute whose definition is so flagged, an identifier of a personal kind (and of one that is not known),
+Personal is an attribute whose definition is so flagged, an identifier of a personal kind (and of one not known),
 and, inside event properties, traits and rules, whatever is named like one of these or like `WELL_KNOWN`, at any depth.
 Names are compared without case and punctuation, so that `firstName` is `first_name`. Text that holds an e-mail address
 is masked whatever its name.
