@@ -1,0 +1,90 @@
+"""Runs: what long work is under way, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.urls import path
+from django.urls.resolvers import URLPattern
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from cdp.admin.base import ReadOnlyAdmin, display
+from cdp.models import Run
+
+# Kinds are registered by the apps above; their names stand here as words to show.
+KIND_NAMES = {
+    "refresh": _("Refresh in full"),
+    "score": _("Scoring"),
+    "import": _("Import"),
+    "plan": _("Planning a campaign"),
+    "launch": _("Planning a campaign"),
+    "send": _("Sending a campaign"),
+    "export": _("Export"),
+}
+STATE_LABELS = {
+    Run.State.QUEUED: "default",
+    Run.State.RUNNING: "info",
+    Run.State.SUCCEEDED: "success",
+    Run.State.FAILED: "danger",
+    Run.State.CANCELLED: "warning",
+}
+
+
+def kind_name(run: Run) -> str:
+    """The kind of a run in the active language."""
+    return str(KIND_NAMES.get(run.kind, run.kind))
+
+
+def progress(run: Run) -> SafeString:
+    """The progress bar of a run, which asks for itself again every two seconds until the run has ended."""
+    return render_to_string("cdp/run_progress.html", {"run": run, "kind": STATE_LABELS[Run.State(run.state)]})
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    """What was done, by whom, how far it is."""
+
+    list_display = ("name", "subject", "bar", "user", "created_at", "ended_at")
+    list_filter = ("state", "kind")
+    list_select_related = ("user",)
+    search_fields = ("subject",)
+    search_help_text = _("Key of what was worked on")
+    ordering = ("-id",)
+    fields = ("name", "subject", "bar", "user", "counted", "created_at", "started_at", "ended_at", "error")
+    readonly_fields = fields
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Run], search_term: str
+    ) -> tuple[QuerySet[Run], bool]:
+        found = queryset.filter(subject__icontains=search_term.strip()) if search_term.strip() else queryset
+        return found, False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.progress_view)
+        return [path("<int:run_id>/progress/", view, name="cdp_run_progress"), *super().get_urls()]
+
+    def progress_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """The bar of one run, for htmx."""
+        run = get_object_or_404(Run, pk=run_id)
+        if not self.has_view_permission(request, run):
+            return HttpResponse(status=403)
+        return HttpResponse(progress(run))
+
+    @display(description=_("work"), ordering="kind")
+    def name(self, run: Run) -> str:
+        return kind_name(run)
+
+    @display(description=_("progress"), ordering="state")
+    def bar(self, run: Run) -> SafeString:
+        return progress(run)
+
+    @display(description=_("counts"))
+    def counted(self, run: Run) -> SafeString:
+        counts: dict[str, Any] = run.counts or {}
+        return render_to_string("cdp/facts.html", {"facts": counts.items()})
