@@ -16,8 +16,8 @@ class User(AbstractUser):
     """Someone who signs in, or the service account of one API token (`token:<name>`, no password)."""
 
     class Meta(AbstractUser.Meta):
-        verbose_name = _("user")
-        verbose_name_plural = _("users")
+        verbose_name = _("user")  # type: ignore[assignment]
+        verbose_name_plural = _("users")  # type: ignore[assignment]
 
 
 class ApiToken(models.Model):

@@ -18,7 +18,7 @@ def allowed(permission: str) -> Callable[[HttpRequest], bool]:
     """A callback that shows a link to those who hold `permission`."""
 
     def check(request: HttpRequest) -> bool:
-        return request.user.has_perm(permission)  # type: ignore[union-attr]
+        return request.user.has_perm(permission)
 
     return check
 

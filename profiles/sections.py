@@ -9,20 +9,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.http import HttpRequest
+from django.utils.functional import Promise
+
+from profiles.models import Profile
+
 
 @dataclass(frozen=True)
 class Section:
     """`load(profile_ids)` answers for many in a fixed number of queries: {profile id: JSON-ready value}.
 
-    `empty` is the value of a profile that `load` left out. `template` shows it on the profile page, "" for nowhere;
-    it is given `value` and `profile`. PII is masked by whoever shows it (profiles/masking.py).
+    `empty` is the value of a profile that `load` left out. On the profile page `template` shows it with the context
+    that `page(request, profile)` gives, beside `request`, `profile` and `title`; "" for nowhere. `names(profile_ids)`
+    makes it a column of the list of profiles: {profile id: short words in the active language}, one query for many.
     """
 
     key: str
     order: int
     load: Callable[[Sequence[int]], dict[int, Any]]
     empty: Callable[[], Any]
+    title: str | Promise = ""
     template: str = ""
+    page: Callable[[HttpRequest, Profile], dict[str, Any]] | None = None
+    names: Callable[[Sequence[int]], dict[int, list[str]]] | None = None
 
 
 _sections: dict[str, Section] = {}

@@ -40,7 +40,7 @@ class RolesField(ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, StrataAdmin):  # type: ignore[type-arg, misc]
+class UserAdmin(DjangoUserAdmin, StrataAdmin):  # type: ignore[type-arg]
     """People who sign in. Accounts of API tokens are shown under API tokens."""
 
     form = UserChangeForm
@@ -81,7 +81,7 @@ class UserAdmin(DjangoUserAdmin, StrataAdmin):  # type: ignore[type-arg, misc]
 
 
 @admin.register(Group)
-class RoleAdmin(ReadOnlyAdmin, DjangoGroupAdmin):  # type: ignore[misc]
+class RoleAdmin(ReadOnlyAdmin, DjangoGroupAdmin):
     """The six roles. What each may do is decided in cdp/roles.py, so nothing here can be changed."""
 
     list_display = ("role", "n_users", "personal_data")
