@@ -1,4 +1,4 @@
-"""What Strata ships: identifier kinds, attributes and the built-in source."""
+"""What Strata ships: identifier kinds, attributes, events and the built-in source."""
 
 import secrets
 
@@ -28,6 +28,11 @@ ATTRIBUTES = [  # key, label, type, personal data
     ("email", "Email", "text", True),
     ("phone", "Phone", "text", True),
 ]
+EVENTS = [  # name, value property, sign: the sum of the values of orders and refunds is net spend
+    ("Order Completed", "total", 1),
+    ("Order Refunded", "total", -1),
+    ("$identify", "", 1),
+]
 
 
 def ship(apps, schema_editor):
@@ -39,6 +44,10 @@ def ship(apps, schema_editor):
     attributes = apps.get_model("profiles", "AttributeDefinition")
     attributes.objects.bulk_create(
         attributes(key=key, label=label, type=type_, is_pii=is_pii) for key, label, type_, is_pii in ATTRIBUTES
+    )
+    events = apps.get_model("profiles", "EventDefinition")
+    events.objects.bulk_create(
+        events(name=name, value_property=value_property, value_sign=sign) for name, value_property, sign in EVENTS
     )
     # Computed values outrank all others. Nobody collects with this key: the source is not enabled.
     apps.get_model("profiles", "Source").objects.create(

@@ -1,0 +1,129 @@
+"""Profiles and what is known of them, one row a call."""
+
+from datetime import UTC, datetime
+
+import factory
+from factory.django import DjangoModelFactory
+
+from profiles.models import (
+    AttributeDefinition,
+    Consent,
+    Contribution,
+    Event,
+    EventDefinition,
+    Identifier,
+    IdentifierKind,
+    Profile,
+    ProfileChange,
+    Source,
+)
+
+SEEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class SourceFactory(DjangoModelFactory):
+    """An enabled server source, region CN, rank 100."""
+
+    class Meta:
+        model = Source
+
+    key = factory.Sequence(lambda n: f"source-{n}")
+    name = factory.LazyAttribute(lambda source: source.key.title())
+
+
+class ProfileFactory(DjangoModelFactory):
+    """Somebody with no identifier, first and last seen on 2026-01-01; pass `attributes` as the golden record."""
+
+    class Meta:
+        model = Profile
+
+    first_seen_at = SEEN_AT
+    last_seen_at = factory.SelfAttribute("first_seen_at")
+
+
+class IdentifierFactory(DjangoModelFactory):
+    """`IdentifierFactory(kind_key="phone", value="+8613800138000")`; a user id where nothing else is said."""
+
+    class Meta:
+        model = Identifier
+        exclude = ["kind_key"]
+
+    kind_key = "user_id"
+    kind = factory.LazyAttribute(lambda identifier: IdentifierKind.objects.get(key=identifier.kind_key))
+    value = factory.Sequence(lambda n: f"u{n}")
+    profile = factory.SubFactory(ProfileFactory)
+    first_seen_at = SEEN_AT
+
+
+class AttributeDefinitionFactory(DjangoModelFactory):
+    """A text attribute; a shipped key gives the shipped definition."""
+
+    class Meta:
+        model = AttributeDefinition
+        django_get_or_create = ["key"]
+
+    key = factory.Sequence(lambda n: f"attribute {n}")
+
+
+class ContributionFactory(DjangoModelFactory):
+    """What one source said of one attribute on 2026-01-01; the golden record is not folded."""
+
+    class Meta:
+        model = Contribution
+
+    anchor = factory.SubFactory(IdentifierFactory)
+    source = factory.SubFactory(SourceFactory)
+    definition = factory.SubFactory(AttributeDefinitionFactory)
+    value = "Oslo"
+    occurred_at = SEEN_AT
+    message_id = factory.Sequence(lambda n: f"message-{n}")
+
+
+class EventDefinitionFactory(DjangoModelFactory):
+    """An event that promotes nothing; a shipped name gives the shipped definition."""
+
+    class Meta:
+        model = EventDefinition
+        django_get_or_create = ["name"]
+
+    name = factory.Sequence(lambda n: f"Event {n}")
+
+
+class EventFactory(DjangoModelFactory):
+    """`EventFactory(profile=ann, definition__name="Order Completed", occurred_at=now, value=12.5)`."""
+
+    class Meta:
+        model = Event
+
+    occurred_at = SEEN_AT
+    definition = factory.SubFactory(EventDefinitionFactory)
+    profile = factory.SubFactory(ProfileFactory)
+    anchor = factory.SubFactory(IdentifierFactory, profile=factory.SelfAttribute("..profile"))
+    source = factory.SubFactory(SourceFactory)
+    value = None
+    properties = factory.LazyFunction(dict)
+
+
+class ConsentFactory(DjangoModelFactory):
+    """A granted consent on email of 2026-01-01."""
+
+    class Meta:
+        model = Consent
+
+    profile = factory.SubFactory(ProfileFactory)
+    origin = factory.SelfAttribute("profile")
+    channel = "email"
+    state = Consent.State.GRANTED
+    source = factory.SubFactory(SourceFactory)
+    occurred_at = SEEN_AT
+
+
+class ProfileChangeFactory(DjangoModelFactory):
+    """One row of the refresh queue, due since 2026-01-01."""
+
+    class Meta:
+        model = ProfileChange
+
+    profile_id = factory.LazyFunction(lambda: ProfileFactory().pk)
+    topic = "created"
+    due_at = SEEN_AT
