@@ -50,8 +50,6 @@ def load_sections(profile_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Every section of every profile, keyed by profile id, then section key."""
     loaded = {section.key: section.load(profile_ids) for section in all_sections()}
     return {
-        profile_id: {
-            section.key: loaded[section.key].get(profile_id, section.empty()) for section in all_sections()
-        }
+        profile_id: {section.key: loaded[section.key].get(profile_id, section.empty()) for section in all_sections()}
         for profile_id in profile_ids
     }

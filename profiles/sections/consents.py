@@ -1,0 +1,28 @@
+"""Whether a person may be written to, by channel."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from django.utils.translation import gettext_lazy as _
+
+from profiles.models import Consent
+from profiles.sections import Section, register_section
+
+
+def load(profile_ids: Sequence[int]) -> dict[int, dict[str, str]]:
+    """`{channel: "granted" | "denied"}` as now in force; a channel without a word is left out. One query."""
+    rows = (
+        Consent.objects.filter(profile_id__in=profile_ids)
+        .order_by("profile_id", "channel", "-occurred_at", "-id")
+        .distinct("profile_id", "channel")
+        .values_list("profile_id", "channel", "state")
+    )
+    found: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    for profile_id, channel, state in rows:
+        found[profile_id][channel] = state
+    return found
+
+
+register_section(Section(key="consents", order=60, load=load, empty=dict, title=_("Consents")))

@@ -1,0 +1,41 @@
+"""Where a person belongs: segments and tiers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from django.utils.translation import gettext_lazy as _
+
+from profiles.sections import Section, register_section
+from segments.models import Membership, TierStanding
+
+
+def load_segments(profile_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Keys of the segments that the profile is in, sorted; one query."""
+    rows = (
+        Membership.objects.filter(profile_id__in=profile_ids)
+        .order_by("segment__key")
+        .values_list("profile_id", "segment__key")
+    )
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for profile_id, key in rows:
+        found[profile_id].append(key)
+    return found
+
+
+def load_tiers(profile_ids: Sequence[int]) -> dict[int, dict[str, str]]:
+    """`{scheme: tier}` of the profile's standings, by scheme; one query."""
+    rows = (
+        TierStanding.objects.filter(profile_id__in=profile_ids)
+        .order_by("scheme__key")
+        .values_list("profile_id", "scheme__key", "tier__key")
+    )
+    found: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    for profile_id, scheme, tier in rows:
+        found[profile_id][scheme] = tier
+    return found
+
+
+register_section(Section(key="segments", order=30, load=load_segments, empty=list, title=_("Segments")))
+register_section(Section(key="tiers", order=40, load=load_tiers, empty=dict, title=_("Tiers")))
