@@ -49,6 +49,26 @@ class ApiToken(models.Model):
         return hashlib.sha256(token.encode()).hexdigest()
 
 
+class IdempotentAnswer(models.Model):
+    """The answer to a POST with an `Idempotency-Key`, kept for a day (cdp/api/idempotency.py). `body` is JSON text."""
+
+    token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.TextField()
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("answer to a repeated request")
+        verbose_name_plural = _("answers to repeated requests")
+        constraints = [models.UniqueConstraint(fields=["token", "key"], name="answer_token_key")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class RunQuerySet(models.QuerySet["Run"]):
     def unfinished(self) -> Self:
         return self.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])

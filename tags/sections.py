@@ -14,7 +14,7 @@ from tags.models import Score, TagAssignment
 
 
 def load_tags(profile_ids: Sequence[int]) -> dict[int, list[dict[str, str | None]]]:
-    """`[{"key", "value"}]` of the assignments in force, by key; the value is None for a tag without values. One query."""
+    """`[{"key", "value"}]` of the assignments in force, by key; None where the tag has no values. One query."""
     rows = (
         TagAssignment.objects.live(timezone.now())
         .filter(profile_id__in=profile_ids)

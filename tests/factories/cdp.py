@@ -34,13 +34,13 @@ class ApiTokenFactory(DjangoModelFactory):
         model = ApiToken
         skip_postgeneration_save = True
 
-    class Params:
-        role = None
-
     name = factory.Sequence(lambda n: f"token-{n}")
-    user = factory.SubFactory(
-        UserFactory, username=factory.SelfAttribute("..name"), is_staff=False, role=factory.SelfAttribute("..role")
-    )
+    user = factory.SubFactory(UserFactory, username=factory.SelfAttribute("..name"), is_staff=False)
+
+    @factory.post_generation
+    def role(self, create: bool, extracted: str | None, **kwargs: Any) -> None:
+        if create and extracted:
+            self.user.groups.add(Group.objects.get(name=extracted))  # type: ignore[attr-defined]
 
     @classmethod
     def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> ApiToken:

@@ -1,0 +1,157 @@
+"""Every error as RFC 9457 problem details: `application/problem+json` with type, title, status, detail and errors.
+
+`errors` lists `{"path", "message"}`: paths of fields such as `tiers[0].key`, and for `rule` the path inside the rule,
+such as `all[1].where[0].is`.
+"""
+
+from __future__ import annotations
+
+import http
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.signals import got_request_exception
+from django.db import IntegrityError
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from cdp.rules.errors import Problem, RuleError
+
+logger = logging.getLogger(__name__)
+CONTENT_TYPE = "application/problem+json"
+RULE_PATH = "rule:"  # code of an error inside a rule; the rest of the code is the path in the rule
+
+
+class Conflict(exceptions.APIException):
+    """The thing is not as the request takes it to be; nothing was changed."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+    default_detail = _("This conflicts with how things are now.")
+
+
+class TooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too-large"
+    default_detail = _("The body is too large.")
+
+
+class PreviewTimedOut(exceptions.APIException):
+    """The exact count took longer than a preview may; a saved segment is counted without such a limit."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "preview-timeout"
+    default_detail = _("Counting took too long for a preview. Save the rule, and its refresh will count it.")
+
+
+def rule_problems(error: RuleError) -> exceptions.ValidationError:
+    """The problems of a rule as the errors of the field that holds it."""
+    return exceptions.ValidationError(
+        [exceptions.ErrorDetail(problem.message, code=f"{RULE_PATH}{problem.path}") for problem in error.problems]
+    )
+
+
+def as_problem(error: Exception, context: dict[str, Any]) -> Response:
+    """The answer to an exception of a view; what nobody foresaw is logged, and answered without its details."""
+    set_rollback()
+    known = _as_known(error)
+    if known is None:
+        logger.exception("Unforeseen error", exc_info=error)
+        got_request_exception.send(sender=None, request=context["request"]._request)
+        return problem(status.HTTP_500_INTERNAL_SERVER_ERROR, slug="error", detail=_("Something went wrong here."))
+    headers = {}
+    if authenticate := getattr(known, "auth_header", None):
+        headers["WWW-Authenticate"] = authenticate
+    if wait := getattr(known, "wait", None):
+        headers["Retry-After"] = str(wait)
+    if isinstance(known, exceptions.ValidationError):
+        errors = list(flatten(known.detail))
+        slug = "rule" if _speaks_of_rules(known.detail) else "invalid"
+        detail = "; ".join(f"{error.path}: {error.message}" if error.path else error.message for error in errors)
+        return problem(known.status_code, slug=slug, detail=detail, errors=errors)
+    return problem(known.status_code, slug=_slug(known), detail=known.detail, headers=headers)
+
+
+def problem(
+    status_code: int,
+    *,
+    slug: str,
+    detail: Any,
+    errors: list[Problem] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Problem details; `type` ends with the slug, which is stable."""
+    body: dict[str, Any] = {
+        "type": f"{settings.PUBLIC_URL}/problems/{slug}",
+        "title": http.HTTPStatus(status_code).phrase,
+        "status": status_code,
+        "detail": str(detail),
+    }
+    if errors is not None:
+        body["errors"] = [{"path": error.path, "message": error.message} for error in errors]
+    return Response(body, status=status_code, headers=headers, content_type=CONTENT_TYPE)
+
+
+def _as_known(error: Exception) -> exceptions.APIException | None:
+    match error:
+        case exceptions.APIException():
+            return error
+        case RuleError():
+            return rule_problems(error)
+        case DjangoValidationError():
+            return exceptions.ValidationError(error.message_dict if hasattr(error, "error_dict") else error.messages)
+        case Http404():
+            return exceptions.NotFound(str(error) if error.args else None)
+        case PermissionDenied():
+            return exceptions.PermissionDenied()
+        case RequestDataTooBig():
+            return TooLarge()
+        case SuspiciousOperation():
+            return exceptions.ParseError()
+        case IntegrityError():  # two requests at once: the serializer saw no conflict, the constraint did
+            return Conflict()
+    return None
+
+
+def _slug(error: exceptions.APIException) -> str:
+    return str(error.get_codes()).replace("_", "-")
+
+
+def _speaks_of_rules(detail: Any) -> bool:
+    return any(code.startswith(RULE_PATH) for _path, code, _message in _leaves(detail))
+
+
+def flatten(detail: Any) -> Iterator[Problem]:
+    """Nested errors of serializers as paths and messages, in order."""
+    for path, code, message in _leaves(detail):
+        if not code.startswith(RULE_PATH):
+            yield Problem(path, message)
+            continue
+        inner = code.removeprefix(RULE_PATH)
+        outer = "" if path == "rule" else path
+        yield Problem(f"{outer}.{inner}" if outer and inner else outer or inner, message)
+
+
+def _leaves(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            if key == "non_field_errors":
+                inner = path
+            elif isinstance(key, int):
+                inner = f"{path}[{key}]"
+            else:
+                inner = f"{path}.{key}" if path else str(key)
+            yield from _leaves(value, inner)
+    elif isinstance(detail, list):
+        for index, item in enumerate(detail):
+            # A list of texts is the errors of one field; a list of objects, one for each item of a list.
+            yield from _leaves(item, path if isinstance(item, str) else f"{path}[{index}]")
+    else:
+        yield path, str(getattr(detail, "code", "")), str(detail)

@@ -1,0 +1,60 @@
+"""Bodies are checked whole: what nobody knows is an error, not ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from django.db.models import Model
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from cdp.api.problems import rule_problems
+from cdp.rules.errors import RuleError
+from cdp.rules.parse import parse_rule
+
+RESERVED_KEYS = frozenset({"preview", "merge", "lookup", "changes", "schema"})
+Saved = TypeVar("Saved", bound=Model)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields that it does not know. Those that are only read may be sent back, and are ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = [str(name) for name in data if name not in self.fields]
+            if unknown:
+                known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
+                message = _("unknown field; known: %s") % known
+                raise serializers.ValidationError({name: [message] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Saved]):
+    """`fixed` fields are given when a thing is made and stay as they are."""
+
+    fixed: tuple[str, ...] = ("key",)
+
+    def validate_key(self, key: str) -> str:
+        if key in RESERVED_KEYS:
+            raise serializers.ValidationError(_("is a reserved word; reserved: %s") % ", ".join(sorted(RESERVED_KEYS)))
+        return key
+
+    def to_internal_value(self, data: Any) -> Any:
+        values = super().to_internal_value(data)
+        if self.instance is not None:
+            changed = [name for name in self.fixed if name in values and values[name] != getattr(self.instance, name)]
+            if changed:
+                raise serializers.ValidationError({name: [_("cannot be changed")] for name in changed})
+        return values
+
+
+class RuleJson(serializers.JSONField):
+    """A rule, checked by the language's parser; its errors keep their paths inside the rule."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            parse_rule(data)
+        except RuleError as error:
+            raise rule_problems(error) from error
+        return data

@@ -1,0 +1,92 @@
+import base64
+
+import orjson
+import pytest
+from django.test import RequestFactory
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rest_framework.request import Request
+
+from cdp.api.pagination import CursorPages
+from cdp.models import Run
+from tests.clients import api_of
+
+pytestmark = pytest.mark.django_db
+
+
+def make_runs(n):
+    return Run.objects.bulk_create(Run(kind="refresh", subject=f"segment:{index}") for index in range(n))
+
+
+def walk(api, url, way):
+    pages = []
+    while url:
+        body = api.get(url).json()
+        pages.append([row["id"] for row in body["results"]])
+        url = body[way]
+    return pages
+
+
+def test_pages_follow_each_other_both_ways_and_keep_the_filters():
+    api = api_of("viewer")
+    ids = [run.pk for run in make_runs(5)][::-1]
+    Run.objects.create(kind="score", subject="rfm")
+
+    first = api.send("get", "runs/?kind=refresh&page_size=2").json()
+    forwards = walk(api, "/api/v1/runs/?kind=refresh&page_size=2", "next")
+    last = api.get(api.get(first["next"]).json()["next"]).json()
+
+    assert forwards == [ids[:2], ids[2:4], ids[4:]]
+    assert first["previous"] is None
+    assert last["next"] is None
+    assert walk(api, last["previous"], "previous") == [ids[2:4], ids[:2]]
+
+
+def test_rows_that_come_and_go_shift_no_page():
+    api = api_of("viewer")
+    ids = [run.pk for run in make_runs(4)][::-1]
+    first = api.send("get", "runs/?page_size=2").json()
+
+    Run.objects.filter(pk=ids[1]).delete()
+    make_runs(3)
+
+    assert [row["id"] for row in api.get(first["next"]).json()["results"]] == ids[2:]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(states=st.lists(st.sampled_from(Run.State.values), max_size=8), page_size=st.integers(1, 4))
+def test_ties_in_the_first_field_lose_nobody(states, page_size):
+    Run.objects.all().delete()
+    Run.objects.bulk_create(Run(kind="k", subject="s", state=state) for state in states)
+    queryset = Run.objects.order_by("-state", "id")
+    url, seen = f"/?page_size={page_size}", []
+    while url:
+        pages = CursorPages()
+        seen += pages.paginate_queryset(queryset, Request(RequestFactory().get(url)))
+        url = pages.next
+
+    assert seen == list(queryset)
+
+
+@pytest.mark.parametrize("text", ["0", "1001", "-1", "ten", "", "1.5", "0000100", "٣"])
+def test_a_bad_page_size_is_named(text):
+    body = api_of("viewer").send("get", f"runs/?page_size={text}").json()
+
+    assert body["status"] == 400
+    assert [error["path"] for error in body["errors"]] == ["page_size"]
+
+
+def encoded(value):
+    return base64.urlsafe_b64encode(orjson.dumps(value)).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "x", "你好", "%00", *map(encoded, [1, None, [], ["n"], ["n", 1, 2], ["q", 1], ["n", "x"], ["n", None],
+     ["n", -1], ["n", 2**63], ["n", [1]], ["n", True], ["n", 1.5], {"n": 1}])],
+)  # fmt: skip
+def test_a_bad_cursor_is_named(cursor):
+    body = api_of("viewer").send("get", f"runs/?cursor={cursor}").json()
+
+    assert body["status"] == 400
+    assert [error["path"] for error in body["errors"]] == ["cursor"]

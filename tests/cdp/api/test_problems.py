@@ -1,0 +1,120 @@
+import logging
+
+import pytest
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import IntegrityError
+from rest_framework import exceptions
+
+from cdp.api.problems import as_problem, flatten, rule_problems
+from cdp.api.runs import RunViewSet
+from cdp.rules.errors import Problem, RuleError
+from tests.clients import ApiClient, api_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("get", "runs/1/", 404),
+        ("get", "runs/x/", 404),
+        ("get", "runs", 404),
+        ("get", "nowhere/", 404),
+        ("post", "nowhere/", 404),
+        ("get", "", 404),
+        ("post", "runs/", 405),
+        ("delete", "runs/", 405),
+        ("put", "runs/1/", 405),
+        ("get", "runs/?state=lost", 400),
+        ("get", "runs/?page_size=0", 400),
+    ],
+)
+def test_every_error_is_a_problem(method, path, status):
+    response = api_of("admin").send(method, path)
+
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == status
+    assert body["type"].startswith("http")
+    assert body["title"]
+    assert body["detail"]
+
+
+def test_a_refusal_names_the_permission_that_is_missing():
+    body = api_of(None).send("get", "runs/").json()
+
+    assert body["status"] == 403
+    assert "cdp.view_run" in body["detail"]
+
+
+def test_what_nobody_foresaw_is_logged_and_answered_without_details(monkeypatch, caplog):
+    api = api_of("viewer")
+    api.raise_request_exception = False
+    monkeypatch.setattr(RunViewSet, "list", lambda *args: 1 / 0)
+
+    with caplog.at_level(logging.ERROR):
+        response = api.send("get", "runs/")
+
+    assert response.status_code == 500
+    assert response["Content-Type"] == "application/problem+json"
+    assert "division" not in response.content.decode()
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "slug"),
+    [
+        (IntegrityError("duplicate key"), 409, "conflict"),
+        (RequestDataTooBig("2 MB"), 413, "too-large"),
+        (SuspiciousOperation("odd"), 400, "parse-error"),
+        (exceptions.UnsupportedMediaType("text/xml"), 415, "unsupported-media-type"),
+    ],
+)
+def test_errors_below_the_views_are_problems_too(error, status, slug):
+    body = as_problem(error, {}).data
+
+    assert (body["status"], body["type"].rsplit("/", 1)[1]) == (status, slug)
+
+
+def test_an_error_of_a_rule_says_where_in_the_rule():
+    body = as_problem(RuleError([Problem("", "empty"), Problem("all[1].is", "unknown")]), {}).data
+
+    assert body["type"].endswith("/rule")
+    assert body["errors"] == [{"path": "", "message": "empty"}, {"path": "all[1].is", "message": "unknown"}]
+
+
+def test_paths_lead_through_objects_lists_and_rules():
+    in_rule = rule_problems(RuleError([Problem("all[0].op", "unknown"), Problem("", "empty")])).detail
+
+    found = list(
+        flatten(
+            {
+                "name": ["too long"],
+                "tiers": [{}, {"key": ["taken"], "entry": in_rule}],
+                "rule": in_rule,
+                "identifiers": {3: {"kind": ["unknown"]}},
+                "non_field_errors": ["neither"],
+            }
+        )
+    )
+
+    assert found == [
+        Problem("name", "too long"),
+        Problem("tiers[1].key", "taken"),
+        Problem("tiers[1].entry.all[0].op", "unknown"),
+        Problem("tiers[1].entry", "empty"),
+        Problem("all[0].op", "unknown"),
+        Problem("", "empty"),
+        Problem("identifiers[3].kind", "unknown"),
+        Problem("", "neither"),
+    ]
+
+
+def test_schema_and_its_page_are_open_and_need_no_network():
+    schema = ApiClient().send("get", "schema/")
+    page = ApiClient().send("get", "docs/").content.decode()
+
+    assert schema.status_code == 200
+    assert "https://" not in page
+    assert "/static/drf_spectacular_sidecar/" in page

@@ -1,0 +1,55 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from cdp.models import Run
+from tests.clients import api_of
+from tests.factories.cdp import UserFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_run_tells_what_it_does_and_how_far_it_is():
+    created_at = datetime(2026, 11, 22, 12, 0, 0, 5000, tzinfo=UTC)
+    run = Run.objects.create(
+        kind="refresh", subject="segment:loyal", user=UserFactory(username="li"), state="running", done=1, total=3,
+        counts={"entered": 1},
+    )  # fmt: skip
+    Run.objects.filter(pk=run.pk).update(created_at=created_at)
+
+    assert api_of("viewer").send("get", f"runs/{run.pk}/").json() == {
+        "id": run.pk,
+        "kind": "refresh",
+        "subject": "segment:loyal",
+        "state": "running",
+        "user": "li",
+        "done": 1,
+        "total": 3,
+        "percent": 33,
+        "counts": {"entered": 1},
+        "error": "",
+        "created_at": "2026-11-22T12:00:00.005000Z",
+        "started_at": None,
+        "ended_at": None,
+    }
+
+
+def test_runs_are_filtered_by_kind_and_state():
+    api = api_of("viewer")
+    made = [
+        Run.objects.create(kind=kind, subject="s", state=state)
+        for kind, state in [("score", "queued"), ("refresh", "queued"), ("refresh", "failed")]
+    ]
+
+    found = api.send("get", "runs/?kind=refresh&state=queued").json()
+
+    assert [row["id"] for row in found["results"]] == [made[1].pk]
+
+
+@pytest.mark.parametrize("n", [1, 20])
+def test_a_list_of_runs_is_one_query(n, django_assert_num_queries):
+    api = api_of("viewer")
+    Run.objects.bulk_create(Run(kind="score", subject="rfm", user=UserFactory()) for _ in range(n))
+
+    with django_assert_num_queries(3 + 1):
+        assert len(api.send("get", "runs/").json()["results"]) == n
