@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
 
 from django.db import connection
+from psycopg import Connection
 
 
 def lock_key(name: str, subject: str | int = "") -> int:
@@ -31,3 +35,54 @@ def try_exclusive_lock(name: str, subject: str | int = "") -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_key(name, subject)])
         return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def own_session() -> Iterator[Connection[Any]]:
+    """A database session outside the pool, in autocommit; the locks it takes are gone when it closes or dies."""
+    params = connection.get_connection_params()
+    session: Connection[Any] = Connection.connect(**params, autocommit=True)
+    with closing(session):
+        yield session
+
+
+@contextmanager
+def session_lock(name: str, subject: str | int = "", *, wait: bool) -> Iterator[bool]:
+    """Hold an exclusive lock on a session of its own for as long as the block runs, over any number of transactions.
+
+    Yields whether it is held; without `wait`, False where somebody else has it.
+    """
+    key = lock_key(name, subject)
+    with own_session() as session:
+        if wait:
+            session.execute("SELECT pg_advisory_lock(%s)", [key])
+            is_held = True
+        else:
+            row = session.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+            is_held = bool(row and row[0])
+        try:
+            yield is_held
+        finally:
+            if is_held and not session.broken:  # closing alone frees it a moment later
+                session.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def held_subjects(name: str, subjects: Iterable[int]) -> set[int]:
+    """Those subjects whose lock somebody holds at this moment, exclusively or shared."""
+    keys = {lock_key(name, subject): subject for subject in subjects}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT wanted.key
+            FROM unnest(%s::bigint[]) AS wanted (key)
+            JOIN pg_locks AS held
+              ON held.locktype = 'advisory'
+             AND held.objsubid = 1
+             AND held.granted
+             AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+             AND held.classid = ((wanted.key >> 32) & 4294967295)::oid
+             AND held.objid = (wanted.key & 4294967295)::oid
+            """,
+            [list(keys)],
+        )
+        return {keys[key] for (key,) in cursor.fetchall()}

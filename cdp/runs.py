@@ -1,0 +1,115 @@
+"""Runs: long work that is queued, carried out once by one worker, watched, and run again after a crash.
+
+An app registers the function of a kind with `@run_kind` in its `tasks.py`. Whoever needs the work calls `queue_run`;
+the task `cdp.execute_run` carries it out, and beat's `cdp.resume_runs` finds what a lost message or a killed worker
+left behind. The function must be safe to run again from the start.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Coalesce, Now
+
+from cdp.celery import app
+from cdp.locks import advisory_lock, held_subjects, session_lock
+from cdp.models import Run, User
+
+logger = logging.getLogger(__name__)
+
+RunFunction = Callable[[Run, datetime], None]
+
+EXECUTE = "cdp.execute_run"
+LOCK = "run"
+# A message that waited longer is dropped unread: beat sends another while the run waits, so they cannot pile up.
+MESSAGE_SECONDS = 60
+
+_functions: dict[str, RunFunction] = {}
+
+
+def run_kind(kind: str) -> Callable[[RunFunction], RunFunction]:
+    """Register the function that does the work of `kind`, called as `function(run, now)`."""
+
+    def register(function: RunFunction) -> RunFunction:
+        _functions[kind] = function
+        return function
+
+    return register
+
+
+def queue_run(kind: str, subject: str, user: User | None = None, params: Mapping[str, Any] | None = None) -> Run:
+    """Queue work once the open transaction commits; an equal run that still waits is given back instead.
+
+    The row of a waiting run stays locked until the transaction ends: a worker that takes it up reads what was written.
+    """
+    wanted = dict(params or {})
+    with transaction.atomic():
+        advisory_lock("queue_run", f"{kind}:{subject}")
+        waiting = Run.objects.filter(kind=kind, subject=subject, params=wanted, state=Run.State.QUEUED)
+        run = waiting.select_for_update().first()
+        if run is None:
+            run = Run.objects.create(kind=kind, subject=subject, user=user, params=wanted)
+        hurry(run.pk)
+    return run
+
+
+def hurry(run_id: int) -> None:
+    """Send the run to a worker at commit; beat sends it again if this is lost."""
+    transaction.on_commit(lambda: app.send_task(EXECUTE, [run_id], expires=MESSAGE_SECONDS), robust=True)
+
+
+def execute_run(run_id: int, *, now: datetime) -> None:
+    """Do the work of a run that is queued, or whose worker was lost. Passes on where another worker holds it.
+
+    The lock sits on a session of its own, so it is gone with its worker, however that ended.
+    """
+    with session_lock(LOCK, run_id, wait=False) as is_mine:
+        if not is_mine:
+            return
+        taken = (
+            Run.objects.unfinished()
+            .filter(pk=run_id)
+            .update(state=Run.State.RUNNING, started_at=Coalesce("started_at", Now()), error="")
+        )
+        if taken:
+            _carry_out(Run.objects.get(pk=run_id), now=now)
+
+
+def _carry_out(run: Run, *, now: datetime) -> None:
+    """Call the function of the run's kind, and write how it ended; an error is kept and logged, not raised."""
+    try:
+        function = _functions[run.kind]
+    except KeyError:
+        _end(run, error=f"no work is registered for runs of kind {run.kind!r}")
+        return
+    try:
+        function(run, now)
+    except Exception as error:  # whatever it was, the one who waits for the run must see it
+        logger.exception("run %s (%s) failed", run.pk, run)
+        _end(run, error=str(error) or type(error).__name__)
+    else:
+        _end(run)
+
+
+def _end(run: Run, *, error: str = "") -> None:
+    state = Run.State.FAILED if error else Run.State.SUCCEEDED
+    Run.objects.filter(pk=run.pk).update(state=state, error=error, ended_at=Now())
+
+
+def advance(run: Run, done: int, total: int | None, **counts: int) -> None:
+    """Write how far the run is; `counts` join those written before."""
+    run.done, run.total, run.counts = done, total, {**run.counts, **counts}
+    run.save(update_fields=["done", "total", "counts"])
+
+
+def resume_runs() -> int:
+    """Send out again the runs that no worker holds; returns how many."""
+    waiting = list(Run.objects.unfinished().order_by("pk").values_list("pk", flat=True))
+    lost = set(waiting) - held_subjects(LOCK, waiting)
+    for run_id in sorted(lost):
+        hurry(run_id)
+    return len(lost)

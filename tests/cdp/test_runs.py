@@ -1,0 +1,142 @@
+"""Runs: queued once, carried out by one worker, and run again after a crash."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from cdp import runs
+from cdp.locks import held_subjects, session_lock
+from cdp.models import Run
+
+NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Ids of the runs that went to the broker."""
+    ids: list[int] = []
+    monkeypatch.setattr(runs.app, "send_task", lambda name, args, **options: ids.extend(args))
+    return ids
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """A kind `count` whose function notes the subjects it was called for."""
+    subjects: list[str] = []
+
+    def work(run: Run, now: datetime) -> None:
+        subjects.append(run.subject)
+        runs.advance(run, 3, 4, rows=3)
+
+    monkeypatch.setitem(runs._functions, "count", work)
+    return subjects
+
+
+@pytest.mark.django_db
+def test_queued_run_is_sent_when_the_transaction_commits(sent, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        run = runs.queue_run("count", "a")
+        assert sent == []
+
+    assert sent == [run.pk]
+    assert run.state == Run.State.QUEUED
+
+
+@pytest.mark.django_db
+def test_waiting_run_with_the_same_parameters_is_reused(sent):
+    first = runs.queue_run("count", "a", params={"n": 1})
+
+    assert runs.queue_run("count", "a", params={"n": 1}) == first
+    assert runs.queue_run("count", "a", params={"n": 2}) != first
+    assert runs.queue_run("count", "b", params={"n": 1}) != first
+
+
+@pytest.mark.django_db
+def test_run_that_began_is_not_reused(sent):
+    first = runs.queue_run("count", "a")
+    Run.objects.filter(pk=first.pk).update(state=Run.State.RUNNING)
+
+    assert runs.queue_run("count", "a") != first
+
+
+@pytest.mark.django_db
+def test_run_succeeds_once(sent, count):
+    run = runs.queue_run("count", "a")
+
+    runs.execute_run(run.pk, now=NOW)
+    runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert count == ["a"]
+    assert (run.state, run.done, run.total, run.counts) == (Run.State.SUCCEEDED, 3, 4, {"rows": 3})
+    assert run.started_at <= run.ended_at
+
+
+@pytest.mark.django_db
+def test_failure_is_kept_on_the_run(sent, monkeypatch):
+    def fail(run: Run, now: datetime) -> None:
+        raise ValueError("column 7 is missing")
+
+    monkeypatch.setitem(runs._functions, "count", fail)
+    run = runs.queue_run("count", "a")
+
+    runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert (run.state, run.error) == (Run.State.FAILED, "column 7 is missing")
+
+
+@pytest.mark.django_db
+def test_unknown_kind_fails_with_its_name(sent):
+    run = runs.queue_run("juggle", "a")
+
+    runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert run.state == Run.State.FAILED
+    assert "'juggle'" in run.error
+
+
+@pytest.mark.django_db
+def test_run_that_another_worker_holds_is_left_alone(sent, count):
+    run = runs.queue_run("count", "a")
+
+    with session_lock(runs.LOCK, run.pk, wait=False) as is_mine:
+        runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert is_mine
+    assert (run.state, count) == (Run.State.QUEUED, [])
+
+
+@pytest.mark.django_db
+def test_lost_runs_are_sent_again_and_held_ones_are_not(sent, django_capture_on_commit_callbacks):
+    held, lost, ended = (runs.queue_run("count", subject) for subject in "abc")
+    Run.objects.filter(pk__in=[held.pk, lost.pk]).update(state=Run.State.RUNNING)
+    Run.objects.filter(pk=ended.pk).update(state=Run.State.SUCCEEDED)
+
+    with session_lock(runs.LOCK, held.pk, wait=False), django_capture_on_commit_callbacks(execute=True):
+        runs.resume_runs()
+
+    assert sent == [lost.pk]
+
+
+@pytest.mark.django_db
+def test_run_of_a_killed_worker_is_carried_out_again(sent, count):
+    run = runs.queue_run("count", "a")
+    Run.objects.filter(pk=run.pk).update(state=Run.State.RUNNING, started_at=NOW)
+
+    runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert count == ["a"]
+    assert (run.state, run.started_at) == (Run.State.SUCCEEDED, NOW)
+
+
+@pytest.mark.django_db
+def test_held_subjects_sees_locks_of_other_sessions():
+    with session_lock("thing", 7, wait=True):
+        assert held_subjects("thing", [6, 7, 8]) == {7}
+    assert held_subjects("thing", [6, 7, 8]) == set()
