@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
+class ConsentQuerySet(models.QuerySet["Consent"]):
+    def in_force(self) -> Self:
+        """The latest word of each profile and channel; of two at the same time, the stricter (it sorts first)."""
+        return self.order_by("profile_id", "channel", "-occurred_at", "state", "-id").distinct("profile_id", "channel")
+
+
 class Consent(models.Model):
-    """A person's word on one channel. Rows are history; the latest of a profile and channel is in force."""
+    """A person's word on one channel. Rows are history; the latest of a profile and channel is in force.
+
+    `origin` is the profile it was written on, before any merge; a word without source was decided by a merge.
+    """
 
     class State(models.TextChoices):
         GRANTED = "granted", _("Granted")
@@ -20,6 +31,8 @@ class Consent(models.Model):
     source = models.ForeignKey("profiles.Source", null=True, on_delete=models.PROTECT, related_name="+")
     occurred_at = models.DateTimeField(_("time"))
     message_id = models.CharField(max_length=200, blank=True)
+
+    objects = ConsentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("consent")

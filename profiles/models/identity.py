@@ -20,7 +20,9 @@ class IdentifierKind(models.Model):
         _("priority"), unique=True, help_text=_("The lowest number of a message's identifiers anchors it.")
     )
     is_personal = models.BooleanField(
-        _("personal"), default=True, help_text=_("Belongs to a known person, and is masked for those who may not see it.")
+        _("personal"),
+        default=True,
+        help_text=_("Belongs to a known person, and is masked for those who may not see it."),
     )
     blocked_values = ArrayField(
         models.CharField(max_length=200),
@@ -112,7 +114,7 @@ class ProfileMerge(models.Model):
     """One profile absorbed by another: its cause, and all that undoing it needs.
 
     `identifiers` are the ids of those that moved; `absorbed_before` and `survivor_before` hold each profile as it was
-    (`attributes`, `first_seen_at`, `last_seen_at`), and `repointed` the ids of profiles that pointed at the absorbed one.
+    (`attributes`, `first_seen_at`, `last_seen_at`), and `repointed` the ids of profiles that pointed at the absorbed.
     """
 
     class Cause(models.TextChoices):

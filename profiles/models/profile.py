@@ -61,4 +61,3 @@ class Profile(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
-

@@ -1,6 +1,7 @@
 """Followers: how the facts of each model that points at Profile move when profiles merge.
 
-Each app brings its own in `<app>/followers.py`; a test fails for a model without one.
+Each app brings its own in `<app>/followers.py`, or in modules of a package of that name; a test fails for a model
+without one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db import connection
 from django.db.models import Model
+from psycopg import sql
 
 
 class Merged(NamedTuple):
@@ -43,3 +46,14 @@ def register_follower(follower_class: type[Follower]) -> type[Follower]:
 def all_followers() -> list[Follower]:
     """In the order to run them: those that write a feed come last."""
     return sorted(_followers.values(), key=lambda follower: (follower.writes_feed, follower.model._meta.label))
+
+
+def move_rows(model: type[Model], merged: Sequence[Merged], *, column: str = "profile_id") -> None:
+    """Point the rows of the absorbed at their survivors, all pairs in one statement."""
+    statement = sql.SQL(
+        "UPDATE {table} SET {column} = merged.survivor "
+        "FROM unnest(%s::bigint[], %s::bigint[]) AS merged(absorbed, survivor) "
+        "WHERE {table}.{column} = merged.absorbed"
+    ).format(table=sql.Identifier(model._meta.db_table), column=sql.Identifier(column))
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]])

@@ -1,0 +1,1 @@
+"""Who is whom: identifiers, resolved and merged."""

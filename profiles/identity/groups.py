@@ -1,0 +1,114 @@
+"""Who is together, in memory: groups of identifiers that messages join, as far as limits allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+
+class Key(NamedTuple):
+    """What tells an identifier from all others; `value` is normalised."""
+
+    kind_id: int
+    value: str
+
+
+class Link(NamedTuple):
+    """What one message says: its `keys` (by priority, then value, at least one) name one person."""
+
+    occurred_at: datetime
+    message_id: str
+    source_id: int
+    keys: Sequence[Key]
+
+
+class Standing(NamedTuple):
+    """A profile in the order of survival: the least survives."""
+
+    first_seen_at: datetime
+    public_id: UUID
+    id: int
+
+
+class LeftOut(NamedTuple):
+    """A key that could not be taken in, and the kind whose limit forbade it."""
+
+    key: Key
+    kind_id: int
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Identifiers of one person. `profile` is the oldest of the profiles that they had, None if all are new.
+
+    `counts` are of kinds with a limit only; `absorbed` are the other profiles, each with the link that joined it.
+    """
+
+    profile: Standing | None = None
+    counts: dict[int, int] = field(default_factory=dict)
+    absorbed: list[tuple[Standing, Link]] = field(default_factory=list)
+    parent: Group | None = None
+
+
+class Groups:
+    """A union-find over keys. `limits` are by kind id: so many identifiers of that kind one person may have."""
+
+    def __init__(self, limits: Mapping[int, int]) -> None:
+        self.limits = limits
+        self._group_of: dict[Key, Group] = {}
+
+    def add(self, key: Key, group: Group) -> None:
+        """Say that `key` belongs to `group` from the start; the group's counts already contain it."""
+        self._group_of[key] = group
+
+    def add_new(self, key: Key) -> None:
+        """A key that nobody had yet."""
+        self._group_of[key] = Group(counts={key.kind_id: 1} if key.kind_id in self.limits else {})
+
+    def find(self, key: Key) -> Group:
+        group = self._group_of[key]
+        while group.parent is not None:
+            if group.parent.parent is not None:
+                group.parent = group.parent.parent
+            group = group.parent
+        return group
+
+    def join(self, link: Link) -> tuple[list[Key], list[LeftOut]]:
+        """Take each key of the link into the group of its first, unless a limit would break: kept, and left out."""
+        kept, left_out = [link.keys[0]], []
+        for key in link.keys[1:]:
+            mine, theirs = self.find(link.keys[0]), self.find(key)
+            if mine is not theirs:
+                if (broken := self.broken_limit(mine, theirs)) is not None:
+                    left_out.append(LeftOut(key, broken))
+                    continue
+                unite(mine, theirs, link)
+            kept.append(key)
+        return kept, left_out
+
+    def broken_limit(self, one: Group, other: Group) -> int | None:
+        """The kind of which the two together would have more than its limit allows; None where there is none.
+
+        A limit that one of them exceeds alone was lowered later, and does not bind what has none of that kind.
+        """
+        for kind_id, n_one in one.counts.items():
+            n_other = other.counts.get(kind_id, 0)
+            if n_other and n_one + n_other > self.limits[kind_id]:
+                return kind_id
+        return None
+
+
+def unite(root: Group, other: Group, link: Link) -> None:
+    """Hang `other` below `root`; of two profiles the older stays, and the younger notes why it went."""
+    other.parent = root
+    for kind_id, n in other.counts.items():
+        root.counts[kind_id] = root.counts.get(kind_id, 0) + n
+    root.absorbed += other.absorbed
+    if root.profile is not None and other.profile is not None:
+        root.profile, younger = sorted((root.profile, other.profile))
+        root.absorbed.append((younger, link))
+    else:
+        root.profile = root.profile or other.profile

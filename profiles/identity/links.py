@@ -1,0 +1,108 @@
+"""Who said that two identifiers are one person, and where a limit kept two apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from django.db import connection
+
+from profiles.identity.groups import Key, Link
+from profiles.models import IdentityConflict
+
+
+class Conflict(NamedTuple):
+    """A key that its message's first identifier could not take in, and the kind whose limit forbade it."""
+
+    link: Link
+    left_out: Key
+    kind_id: int
+
+
+def write_links(kept: Iterable[tuple[Link, Sequence[Key]]], ids: Mapping[Key, int]) -> None:
+    """Tie each kept key to its message's first; of all messages of a source that say the same, the first is kept."""
+    first: dict[tuple[int, int, int], Link] = {}
+    for link, keys in kept:
+        for key in keys[1:]:
+            left, right = sorted((ids[keys[0]], ids[key]))
+            pair = (left, right, link.source_id)
+            if pair not in first or link[:2] < first[pair][:2]:
+                first[pair] = link
+    if first:
+        upsert_links(first)
+
+
+def upsert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO profiles_identitylink AS link (left_id, right_id, source_id, message_id, occurred_at)
+            SELECT said.*
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[])
+                AS said(left_id, right_id, source_id, message_id, occurred_at)
+            LEFT JOIN profiles_identitylink AS known USING (left_id, right_id, source_id)
+            WHERE known.id IS NULL
+                OR (said.occurred_at, said.message_id COLLATE "C")
+                    < (known.occurred_at, known.message_id COLLATE "C")
+            ON CONFLICT (left_id, right_id, source_id)
+            DO UPDATE SET message_id = EXCLUDED.message_id, occurred_at = EXCLUDED.occurred_at
+            """,
+            [
+                [left for left, _right, _source in links],
+                [right for _left, right, _source in links],
+                [source for _left, _right, source in links],
+                [link.message_id for link in links.values()],
+                [link.occurred_at for link in links.values()],
+            ],
+        )
+
+
+def write_conflicts(conflicts: Sequence[Conflict], ids: Mapping[Key, int]) -> None:
+    """One row a pair, counted; the latest message is named."""
+    rows: dict[tuple[int, int], IdentityConflict] = {}
+    for link, left_out, kind_id in sorted(conflicts):
+        pair = (ids[link.keys[0]], ids[left_out])
+        row = rows.setdefault(
+            pair,
+            IdentityConflict(
+                anchor_id=pair[0],
+                left_out_id=pair[1],
+                reason=IdentityConflict.Reason.LIMIT,
+                kind_id=kind_id,
+                n_messages=0,
+                first_at=link.occurred_at,
+            ),
+        )
+        row.n_messages += 1
+        row.source_id, row.message_id, row.last_at = link.source_id, link.message_id, link.occurred_at
+    if rows:
+        upsert_conflicts(list(rows.values()))
+
+
+def upsert_conflicts(conflicts: Sequence[IdentityConflict]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO profiles_identityconflict AS known
+                (anchor_id, left_out_id, reason, kind_id, source_id, message_id, n_messages, first_at, last_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            ON CONFLICT (anchor_id, left_out_id, reason) DO UPDATE SET
+                n_messages = known.n_messages + EXCLUDED.n_messages,
+                first_at = least(known.first_at, EXCLUDED.first_at),
+                last_at = greatest(known.last_at, EXCLUDED.last_at),
+                kind_id = EXCLUDED.kind_id,
+                (source_id, message_id) = (
+                    SELECT latest.source_id, latest.message_id
+                    FROM (VALUES
+                        (known.last_at, known.source_id, known.message_id),
+                        (EXCLUDED.last_at, EXCLUDED.source_id, EXCLUDED.message_id)
+                    ) AS latest(at, source_id, message_id)
+                    ORDER BY latest.at DESC LIMIT 1
+                )
+            """,
+            [
+                (c.anchor_id, c.left_out_id, c.reason, c.kind_id, c.source_id, c.message_id, c.n_messages, c.first_at,
+                 c.last_at)
+                for c in conflicts
+            ],
+        )  # fmt: skip

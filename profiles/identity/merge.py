@@ -1,0 +1,95 @@
+"""Merging profiles: the facts of the absorbed move to the survivor, and all that an undo needs is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db import connection
+
+from profiles.followers import Merged, all_followers
+from profiles.identity.groups import Link
+from profiles.models import Identifier, Profile, ProfileMerge
+
+
+class Absorption(NamedTuple):
+    """One profile goes into another because of a link; both as they were, and locked."""
+
+    absorbed: Profile
+    survivor: Profile
+    link: Link
+
+
+def absorb(absorptions: Sequence[Absorption], *, now: datetime) -> list[Merged]:
+    """Move everything but the feeds, set-based; `write_feeds` must follow at the end of the same transaction."""
+    if not absorptions:
+        return []
+    record(absorptions, now=now)
+    merged = [Merged(absorbed.pk, survivor.pk) for absorbed, survivor, _link in absorptions]
+    mark_absorbed(merged)
+    for follower in all_followers():
+        if not follower.writes_feed:
+            follower.merge(merged, now=now)
+    return merged
+
+
+def write_feeds(merged: Sequence[Merged], *, now: datetime) -> None:
+    """The followers that write feed rows; nothing may lock anything after them in the transaction."""
+    if not merged:
+        return
+    for follower in all_followers():
+        if follower.writes_feed:
+            follower.merge(merged, now=now)
+
+
+def record(absorptions: Sequence[Absorption], *, now: datetime) -> None:
+    """One ProfileMerge a pair, written before anything moves."""
+    absorbed_ids = [absorption.absorbed.pk for absorption in absorptions]
+    identifiers = dict(
+        Identifier.objects.filter(profile__in=absorbed_ids)
+        .values_list("profile_id")
+        .annotate(ids=ArrayAgg("id", order_by="id"))
+    )
+    repointed = dict(
+        Profile.objects.filter(merged_into__in=absorbed_ids)
+        .values_list("merged_into_id")
+        .annotate(ids=ArrayAgg("id", order_by="id"))
+    )
+    ProfileMerge.objects.bulk_create(
+        ProfileMerge(
+            survivor=survivor,
+            absorbed=absorbed,
+            cause=ProfileMerge.Cause.MESSAGE,
+            source_id=link.source_id,
+            message_id=link.message_id,
+            merged_at=now,
+            identifiers=identifiers[absorbed.pk],
+            repointed=repointed.get(absorbed.pk, []),
+            absorbed_before=as_it_was(absorbed),
+            survivor_before=as_it_was(survivor),
+        )
+        for absorbed, survivor, link in absorptions
+    )
+
+
+def as_it_was(profile: Profile) -> dict[str, Any]:
+    return {
+        "attributes": profile.attributes,
+        "first_seen_at": profile.first_seen_at.isoformat(),
+        "last_seen_at": profile.last_seen_at.isoformat(),
+    }
+
+
+def mark_absorbed(merged: Sequence[Merged]) -> None:
+    """Point the absorbed at their survivors. Their golden record is empty from now on: the survivor's has it all."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE profiles_profile AS profile SET merged_into_id = merged.survivor, attributes = '{}'
+            FROM unnest(%s::bigint[], %s::bigint[]) AS merged(absorbed, survivor)
+            WHERE profile.id = merged.absorbed
+            """,
+            [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
+        )

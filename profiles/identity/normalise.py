@@ -1,0 +1,101 @@
+"""One spelling for every identifier, so that the same key of the same person is the same row.
+
+A normaliser is registered under the key that `IdentifierKind.normaliser` names. It answers None for what cannot be such
+an identifier; `normalise` also answers None for values that never name anybody.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from profiles.models import IdentifierKind
+
+MAX_LENGTH = 400  # of Identifier.value
+
+# What broken clients send in place of an identifier, whatever the kind; compared without case.
+BLOCKED_VALUES = frozenset(
+    ["null", "nil", "none", "undefined", "nan", "na", "n/a", "unknown", "anonymous", "guest", "empty", "void", "false",
+     "true", "-1", "(null)", "(none)", "<null>", "[null]", "{}", "[]", "[object object]", "[objectobject]"]
+)  # fmt: skip
+ONLY_ZEROS = re.compile(r"[\s0.:_+-]*")  # 0, 000…, the zero UUID, and nothing at all
+
+Normaliser = Callable[[str, str], str | None]
+_normalisers: dict[str, Normaliser] = {}
+
+
+def normaliser(key: str) -> Callable[[Normaliser], Normaliser]:
+    """Register a function (text, region) -> normalised text or None. The text comes stripped and NFKC-folded."""
+
+    def register(function: Normaliser) -> Normaliser:
+        _normalisers[key] = function
+        return function
+
+    return register
+
+
+def normaliser_keys() -> list[str]:
+    return sorted(_normalisers)
+
+
+def normalise(kind: IdentifierKind, value: str, region: str) -> str | None:
+    """The one spelling of `value`, or None where it is not a `kind` or is blocked.
+
+    `region` (two capital letters) is the country of phone numbers written without one.
+    """
+    normalised = _normalise(kind.normaliser, value, region)
+    return None if normalised in kind.blocked_values else normalised
+
+
+@lru_cache(maxsize=100_000)  # a phone number or an address takes 40 µs, and the same ones come again and again
+def _normalise(key: str, value: str, region: str) -> str | None:
+    folded = unicodedata.normalize("NFKC", value).strip()
+    if is_blocked(folded):
+        return None
+    normalised = _normalisers[key](folded, region)
+    if normalised is None or len(normalised) > MAX_LENGTH or is_blocked(normalised):
+        return None
+    return normalised
+
+
+def is_blocked(value: str) -> bool:
+    """Whether `value` names nobody in any kind."""
+    return value.casefold() in BLOCKED_VALUES or ONLY_ZEROS.fullmatch(value) is not None
+
+
+@normaliser("text")
+def text(value: str, region: str) -> str | None:
+    """As written: case may matter in the ids of other systems."""
+    return value
+
+
+@normaliser("email")
+def email(value: str, region: str) -> str | None:
+    """Lower case, domain in Unicode; no look at the DNS."""
+    try:
+        return validate_email(value, check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        return None
+
+
+@normaliser("phone")
+def phone(value: str, region: str) -> str | None:
+    """E.164. A number with an extension names a company, not a person."""
+    try:
+        number = phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if number.extension or not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@normaliser("card")
+def card(value: str, region: str) -> str | None:
+    """Capitals and digits; the spaces and dashes that people read cards in are dropped."""
+    return re.sub(r"[\s.\-_/]", "", value).upper()

@@ -1,0 +1,238 @@
+"""Whose message is it? The deterministic rules over a batch of messages, set-based.
+
+Where no limit binds, any order and any batching of the same messages put the same identifiers together; where one
+binds, it is never exceeded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import Count
+
+from cdp.locks import advisory_lock
+from cdp.rules.scope import Scope
+from profiles.followers import Merged
+from profiles.identity.groups import Group, Groups, Key, Link, Standing
+from profiles.identity.links import Conflict, write_conflicts, write_links
+from profiles.identity.merge import Absorption, absorb
+from profiles.models import Identifier, IdentifierKind, Profile
+
+__all__ = ["Anchor", "Key", "Link", "Resolution", "resolve"]
+
+
+class Anchor(NamedTuple):
+    """The identifier that a message hangs on, and whose it is."""
+
+    identifier_id: int
+    profile_id: int
+
+
+class Seen(NamedTuple):
+    """First and last time that somebody was seen."""
+
+    first: datetime
+    last: datetime
+
+    def and_at(self, at: datetime) -> Seen:
+        return Seen(min(self.first, at), max(self.last, at))
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """`anchors` are in the order of the links. `profiles` are those of before, locked, by id; `gained` are the kinds of
+    the new identifiers of each profile; `seen` are, by profile, the times of this batch and of whom it absorbed.
+    `merged` must be given to `merge.write_feeds` at the end of the transaction.
+    """
+
+    anchors: list[Anchor]
+    profiles: dict[int, Profile]
+    created: list[int]
+    merged: list[Merged]
+    gained: dict[int, set[int]]
+    seen: dict[int, Seen]
+
+
+class Known(NamedTuple):
+    """An identifier that exists."""
+
+    id: int
+    profile_id: int
+    first_seen_at: datetime
+
+
+def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: datetime) -> Resolution:
+    """Find or make the profile of each link, merge those that links join, and write down who said so.
+
+    Takes the identity lock, then the locks of the profiles by id, until the end of the open transaction.
+    """
+    advisory_lock("identity")
+    limits = {kind.pk: kind.limit_per_profile for kind in kinds if kind.limit_per_profile is not None}
+    known = load_identifiers(sorted({key for link in links for key in link.keys}))
+    profiles = lock_profiles({identifier.profile_id for identifier in known.values()})
+    groups = group_keys(links, known, profiles, limits)
+
+    order = sorted(range(len(links)), key=lambda n: links[n][:3])  # by time, then message id
+    kept: dict[int, list[Key]] = {}
+    conflicts: list[Conflict] = []
+    for n in order:
+        kept[n], left_out = groups.join(links[n])
+        conflicts += [Conflict(links[n], key, kind_id) for key, kind_id in left_out]
+
+    seen_of_group = see(links, kept, conflicts, groups)
+    created = create_profiles([group for group in seen_of_group if group.profile is None], seen_of_group)
+    ids, gained = write_identifiers(links, known, groups)
+    joined = absorptions(groups, known, profiles)
+    merged = absorb(joined, now=now)
+    write_links(((links[n], keys) for n, keys in kept.items()), ids)
+    write_conflicts(conflicts, ids)
+    anchors = [Anchor(ids[link.keys[0]], profile_of(groups.find(link.keys[0]))) for link in links]
+    seen = {profile_of(group): when for group, when in seen_of_group.items()}
+    for absorbed, survivor, _link in joined:
+        seen[survivor.pk] = seen[survivor.pk].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
+    return Resolution(anchors, profiles, created, merged, gained, seen)
+
+
+def profile_of(group: Group) -> int:
+    """The profile id of a group whose profile exists by now."""
+    assert group.profile is not None
+    return group.profile.id
+
+
+def load_identifiers(keys: Sequence[Key]) -> dict[Key, Known]:
+    """Those of `keys` that exist."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT identifier.kind_id, identifier.value, identifier.id, identifier.profile_id, identifier.first_seen_at
+            FROM unnest(%s::bigint[], %s::text[]) AS wanted(kind_id, value)
+            JOIN profiles_identifier AS identifier
+                ON identifier.kind_id = wanted.kind_id AND identifier.value = wanted.value
+            """,
+            [[key.kind_id for key in keys], [key.value for key in keys]],
+        )
+        return {Key(kind_id, value): Known(*rest) for kind_id, value, *rest in cursor.fetchall()}
+
+
+def lock_profiles(ids: Iterable[int]) -> dict[int, Profile]:
+    """Lock in the order of id; under the identity lock nobody can merge them away meanwhile."""
+    locked = Profile.objects.filter(Scope(list(ids)).on("id")).order_by("id").select_for_update(no_key=True)
+    return {profile.pk: profile for profile in locked}
+
+
+def group_keys(
+    links: Sequence[Link], known: Mapping[Key, Known], profiles: Mapping[int, Profile], limits: Mapping[int, int]
+) -> Groups:
+    """Everybody as they stand before the batch."""
+    counts: dict[int, dict[int, int]] = defaultdict(dict)
+    counted = (
+        Identifier.objects.filter(Scope(list(profiles)).on("profile_id"), kind__in=list(limits))
+        .values_list("profile_id", "kind_id")
+        .annotate(n=Count("id"))
+    )
+    for profile_id, kind_id, n in counted:
+        counts[profile_id][kind_id] = n
+    group_of_profile = {
+        profile.pk: Group(Standing(profile.first_seen_at, profile.public_id, profile.pk), counts[profile.pk])
+        for profile in profiles.values()
+    }
+    groups = Groups(limits)
+    for key in {key for link in links for key in link.keys}:
+        if key in known:
+            groups.add(key, group_of_profile[known[key].profile_id])
+        else:
+            groups.add_new(key)
+    return groups
+
+
+def see(
+    links: Sequence[Link], kept: Mapping[int, list[Key]], conflicts: Iterable[Conflict], groups: Groups
+) -> dict[Group, Seen]:
+    """When the batch saw each group. A new one that was only left out of links is seen too, to have a time at all."""
+    seen: dict[Group, Seen] = {}
+    for n in kept:
+        group, at = groups.find(links[n].keys[0]), links[n].occurred_at
+        seen[group] = seen.get(group, Seen(at, at)).and_at(at)
+    for conflict in conflicts:
+        group = groups.find(conflict.left_out)
+        if group.profile is None and group not in seen:
+            seen[group] = Seen(conflict.link.occurred_at, conflict.link.occurred_at)
+    return seen
+
+
+def create_profiles(groups: Sequence[Group], seen: Mapping[Group, Seen]) -> list[int]:
+    """Make a profile for each group; returns their ids."""
+    created = Profile.objects.bulk_create(
+        [Profile(first_seen_at=seen[group].first, last_seen_at=seen[group].last) for group in groups], batch_size=1000
+    )
+    for group, profile in zip(groups, created, strict=True):
+        group.profile = Standing(profile.first_seen_at, profile.public_id, profile.pk)
+    return [profile.pk for profile in created]
+
+
+def write_identifiers(
+    links: Sequence[Link], known: Mapping[Key, Known], groups: Groups
+) -> tuple[dict[Key, int], dict[int, set[int]]]:
+    """Insert the new ones in the order of (kind, value), and note where a known one was seen earlier than we knew.
+
+    Returns the id of every key, and the kinds that each profile gained.
+    """
+    first_seen: dict[Key, datetime] = {}
+    for link in links:
+        for key in link.keys:
+            first_seen[key] = min(first_seen.get(key, link.occurred_at), link.occurred_at)
+    ids = {key: identifier.id for key, identifier in known.items()}
+    gained: dict[int, set[int]] = defaultdict(set)
+    new = sorted(key for key in first_seen if key not in known)
+    owners = [profile_of(groups.find(key)) for key in new]
+    for key, owner in zip(new, owners, strict=True):
+        gained[owner].add(key.kind_id)
+    if new:
+        ids |= insert_identifiers(new, owners, [first_seen[key] for key in new])
+    earlier = [(known[key].id, at) for key, at in first_seen.items() if key in known and at < known[key].first_seen_at]
+    if earlier:
+        set_first_seen(earlier)
+    return ids, gained
+
+
+def insert_identifiers(keys: Sequence[Key], owners: Sequence[int], first_seen: Sequence[datetime]) -> dict[Key, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO profiles_identifier (kind_id, value, profile_id, first_seen_at)
+            SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[])
+            RETURNING kind_id, value, id
+            """,
+            [[key.kind_id for key in keys], [key.value for key in keys], list(owners), list(first_seen)],
+        )
+        return {Key(kind_id, value): identifier_id for kind_id, value, identifier_id in cursor.fetchall()}
+
+
+def set_first_seen(earlier: Sequence[tuple[int, datetime]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE profiles_identifier AS identifier SET first_seen_at = earlier.at
+            FROM unnest(%s::bigint[], %s::timestamptz[]) AS earlier(id, at)
+            WHERE identifier.id = earlier.id
+            """,
+            [[identifier_id for identifier_id, _at in earlier], [at for _identifier_id, at in earlier]],
+        )
+
+
+def absorptions(groups: Groups, known: Mapping[Key, Known], profiles: Mapping[int, Profile]) -> list[Absorption]:
+    """The merges that the joined groups ask for, in the order of the absorbed."""
+    roots = {groups.find(key) for key in known}
+    return sorted(
+        (
+            Absorption(profiles[absorbed.id], profiles[profile_of(root)], link)
+            for root in roots
+            for absorbed, link in root.absorbed
+        ),
+        key=lambda absorption: absorption.absorbed.pk,
+    )

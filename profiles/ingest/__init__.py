@@ -1,0 +1,1 @@
+"""From the door to the tables: accept, parse, process."""

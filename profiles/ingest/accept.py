@@ -1,0 +1,118 @@
+"""The door: messages become durable, and only then does a client hear of success."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+from django.conf import settings
+from django.db import transaction
+
+from cdp.copy import copy_rows
+from cdp.stages import wake
+from profiles.ingest.message import MessageError
+from profiles.models import InboxMessage, RejectedMessage, Source
+
+
+class Accepted(NamedTuple):
+    """How many messages of a request were taken, and how many were refused with a reason."""
+
+    accepted: int
+    rejected: int
+
+
+def accept_messages(
+    source: Source, messages: Iterable[Any], *, received_at: datetime, sent_at: datetime | None = None
+) -> Accepted:
+    """Put `messages` (JSON values as decoded) into the inbox in one COPY, and wake who processes it.
+
+    One that cannot be stored is kept as a RejectedMessage. All are durable once the outermost transaction commits.
+    """
+    taken: list[str] = []
+    rejected: list[RejectedMessage] = []
+    for message in messages:
+        try:
+            taken.append(as_payload(message))
+        except MessageError as reason:
+            rejected.append(rejection(source.pk, received_at, str(reason), as_text(message)))
+    with transaction.atomic():
+        copy_rows(
+            InboxMessage._meta.db_table,
+            ["source_id", "received_at", "sent_at", "payload"],
+            ((source.pk, received_at, sent_at, payload) for payload in taken),
+        )
+        RejectedMessage.objects.bulk_create(rejected, batch_size=1000)
+        if taken:
+            wake("messages_accepted")
+    return Accepted(len(taken), len(rejected))
+
+
+def as_payload(message: Any) -> str:
+    """A message as the JSON text that the inbox keeps, with a message id.
+
+    Raises:
+        MessageError: PostgreSQL could not store it, or it is too large.
+    """
+    if not isinstance(message, dict):
+        raise MessageError("a message is not an object")
+    payload = encode(message)
+    if len(payload) > settings.COLLECT_MAX_MESSAGE_BYTES:
+        raise MessageError(f"larger than {settings.COLLECT_MAX_MESSAGE_BYTES // 1024} KB of UTF-8 JSON")
+    if rb"\u0000" in payload and has_nul(message):
+        raise MessageError("holds a NUL character, which a database text cannot hold")
+    message_id = message.get("messageId")
+    if message_id is None or message_id == "":
+        payload = encode({**message, "messageId": generated_id(message)})
+    elif isinstance(message_id, int) and not isinstance(message_id, bool):
+        payload = encode({**message, "messageId": str(message_id)})
+    return payload.decode()
+
+
+def encode(message: Any) -> bytes:
+    try:
+        return orjson.dumps(message)
+    except orjson.JSONEncodeError as error:  # also deeper than 254 levels, or an integer of more than 64 bits
+        if "surrogates" in str(error):
+            raise MessageError("holds half a surrogate pair, which is not Unicode text") from error
+        raise MessageError(f"cannot be stored: {error}") from error
+
+
+def as_text(message: Any) -> str:
+    """A message that could not be encoded, as ASCII JSON; nothing of one that is nested too deeply even for that."""
+    try:
+        return json.dumps(message)
+    except RecursionError:
+        return ""
+
+
+def has_nul(value: Any) -> bool:
+    """Whether a text or key anywhere in `value` holds the character NUL."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(has_nul(key) or has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(has_nul(item) for item in value)
+
+
+def generated_id(message: dict[str, Any]) -> str:
+    """An id for a message without one: the same for the same message, if it says when it happened."""
+    if not (message.get("timestamp") or message.get("originalTimestamp")):
+        return f"generated-{uuid.uuid4()}"
+    said = {name: value for name, value in message.items() if name not in ("sentAt", "writeKey", "messageId")}
+    digest = hashlib.md5(json.dumps(said, sort_keys=True).encode(), usedforsecurity=False)
+    return f"generated-{digest.hexdigest()}"
+
+
+def rejection(source_id: int, received_at: datetime, reason: str, payload: str) -> RejectedMessage:
+    """An unsaved RejectedMessage; of one that is far too large, the beginning is kept."""
+    return RejectedMessage(
+        source_id=source_id,
+        received_at=received_at,
+        reason=reason[:500],
+        payload=payload[: 2 * settings.COLLECT_MAX_MESSAGE_BYTES],
+    )

@@ -1,0 +1,83 @@
+"""What a batch changed, for the queue of those who follow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from cdp.copy import copy_rows
+from profiles.identity.resolve import Anchor, Resolution
+from profiles.ingest.message import Message
+from profiles.models import IdentifierKind, Lane, ProfileChange
+
+CREATED, MERGE = "created", "merge"
+
+
+class Change(NamedTuple):
+    """A row of the queue; an event from the future is due at its time."""
+
+    profile_id: int
+    topic: str
+    due_at: datetime
+
+
+def changes_of(
+    messages: Sequence[Message],
+    resolution: Resolution,
+    *,
+    attributes: Mapping[int, Collection[str]],
+    kinds: Iterable[IdentifierKind],
+    now: datetime,
+) -> set[Change]:
+    """What the batch changed. Of profiles that are new or merged, that alone: both concern everybody who follows.
+
+    `attributes` are the keys whose value is another now, by profile.
+    """
+    whole = dict.fromkeys(resolution.created, CREATED)
+    whole |= {pair.survivor: MERGE for pair in resolution.merged}
+    changes = {Change(profile_id, topic, now) for profile_id, topic in whole.items()}
+    parts = {
+        *event_changes(messages, resolution.anchors, now=now),
+        *(Change(pk, f"attribute:{key}", now) for pk, keys in attributes.items() for key in keys),
+        *identifier_changes(resolution, {kind.pk: kind for kind in kinds}, now=now),
+        *seen_changes(resolution, now=now),
+    }
+    return changes | {change for change in parts if change.profile_id not in whole or change.due_at > now}
+
+
+def event_changes(messages: Sequence[Message], anchors: Sequence[Anchor], *, now: datetime) -> set[Change]:
+    return {
+        Change(anchor.profile_id, f"event:{message.event}", max(message.occurred_at, now))
+        for message, anchor in zip(messages, anchors, strict=True)
+    }
+
+
+def identifier_changes(resolution: Resolution, kinds: Mapping[int, IdentifierKind], *, now: datetime) -> set[Change]:
+    """A first personal identifier also makes somebody known."""
+    changes = set()
+    for profile_id, gained in resolution.gained.items():
+        changes |= {Change(profile_id, f"identifier:{kinds[kind_id].key}", now) for kind_id in gained}
+        if any(kinds[kind_id].is_personal for kind_id in gained):
+            changes.add(Change(profile_id, "attribute:is_known", now))
+    return changes
+
+
+def seen_changes(resolution: Resolution, *, now: datetime) -> set[Change]:
+    changes = set()
+    for profile_id, profile in resolution.profiles.items():
+        seen = resolution.seen.get(profile_id)
+        if seen and seen.first < profile.first_seen_at:
+            changes.add(Change(profile_id, "attribute:first_seen_at", now))
+        if seen and seen.last > profile.last_seen_at:
+            changes.add(Change(profile_id, "attribute:last_seen_at", now))
+    return changes
+
+
+def write_changes(changes: Iterable[Change]) -> int:
+    """Append to the queue; returns how many."""
+    return copy_rows(
+        ProfileChange._meta.db_table,
+        ["profile_id", "topic", "lane", "due_at", "holder"],
+        ((change.profile_id, change.topic, Lane.LIVE, change.due_at, "") for change in sorted(changes)),
+    )

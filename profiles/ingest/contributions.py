@@ -1,0 +1,153 @@
+"""What each source last said of each attribute, and the golden record that is folded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+from django.db import connection
+
+from profiles.identity.normalise import normalise
+from profiles.identity.resolve import Anchor
+from profiles.ingest.coerce import MISFIT, coerce, is_missing
+from profiles.ingest.message import Message
+from profiles.models import AttributeDefinition, IdentifierKind, Source
+
+# Attributes that are identifiers as well: what is no email must not reach the golden record as one.
+IDENTIFIER_ATTRIBUTES = ("email", "phone")
+
+
+class Said(NamedTuple):
+    """One value of one attribute; the order of two from the same source is that of time, then message id."""
+
+    occurred_at: datetime
+    message_id: str
+    value: Any
+    fits: bool
+
+
+def write_contributions(
+    messages: Sequence[Message],
+    anchors: Sequence[Anchor],
+    definitions: Mapping[str, AttributeDefinition],
+    *,
+    sources: Mapping[int, Source],
+    kinds: Mapping[str, IdentifierKind],
+) -> set[int]:
+    """Keep the latest value of each anchor, source and attribute; returns whose golden record may have changed."""
+    latest: dict[tuple[int, int, int], Said] = {}
+    touched: set[int] = set()
+    for message, anchor in zip(messages, anchors, strict=True):
+        for key, value in message.traits.items():
+            region = sources[message.source_id].default_region
+            said = Said(message.occurred_at, message.message_id, *stored(value, definitions[key], kinds, region))
+            slot = (anchor.identifier_id, message.source_id, definitions[key].pk)
+            if slot not in latest or said[:2] > latest[slot][:2]:
+                latest[slot] = said
+            touched.add(anchor.profile_id)
+    if latest:
+        upsert_contributions(latest)
+    return touched
+
+
+def stored(
+    value: Any, definition: AttributeDefinition, kinds: Mapping[str, IdentifierKind], region: str
+) -> tuple[Any, bool]:
+    """The value as it is kept, and whether it fits; what does not is kept as it came."""
+    coerced = coerce(value, definition.type)
+    if coerced is not MISFIT and definition.key in IDENTIFIER_ATTRIBUTES and not is_missing(coerced):
+        coerced = normalise(kinds[definition.key], str(coerced), region) or MISFIT
+    return (value, False) if coerced is MISFIT else (coerced, True)
+
+
+def upsert_contributions(latest: Mapping[tuple[int, int, int], Said]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO profiles_contribution AS known
+                (anchor_id, source_id, definition_id, value, fits, occurred_at, message_id)
+            SELECT said.anchor_id, said.source_id, said.definition_id, said.value::jsonb, said.fits,
+                said.occurred_at, said.message_id
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::boolean[], %s::timestamptz[],
+                %s::text[]) AS said(anchor_id, source_id, definition_id, value, fits, occurred_at, message_id)
+            ON CONFLICT (anchor_id, source_id, definition_id) DO UPDATE SET
+                value = EXCLUDED.value,
+                fits = EXCLUDED.fits,
+                occurred_at = EXCLUDED.occurred_at,
+                message_id = EXCLUDED.message_id
+            WHERE (EXCLUDED.occurred_at, EXCLUDED.message_id COLLATE "C")
+                > (known.occurred_at, known.message_id COLLATE "C")
+            """,
+            [
+                [anchor_id for anchor_id, _source_id, _definition_id in latest],
+                [source_id for _anchor_id, source_id, _definition_id in latest],
+                [definition_id for _anchor_id, _source_id, definition_id in latest],
+                [orjson.dumps(said.value).decode() for said in latest.values()],
+                [said.fits for said in latest.values()],
+                [said.occurred_at for said in latest.values()],
+                [said.message_id for said in latest.values()],
+            ],
+        )
+
+
+def fold(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The golden record of each profile: of every attribute the value that survives, left out where that is missing.
+
+    Most recent: later time, higher source rank, greater message id. Source rank: the rank first, then the same.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH surviving AS (
+                SELECT DISTINCT ON (identifier.profile_id, definition.id)
+                    identifier.profile_id, definition.key, contribution.value
+                FROM profiles_identifier AS identifier
+                JOIN profiles_contribution AS contribution ON contribution.anchor_id = identifier.id
+                JOIN profiles_attributedefinition AS definition ON definition.id = contribution.definition_id
+                JOIN profiles_source AS source ON source.id = contribution.source_id
+                WHERE identifier.profile_id = ANY(%s) AND contribution.fits
+                ORDER BY identifier.profile_id, definition.id,
+                    CASE WHEN definition.survivorship = 'source_rank' THEN source.rank ELSE 0 END DESC,
+                    contribution.occurred_at DESC, source.rank DESC, contribution.message_id COLLATE "C" DESC,
+                    source.id DESC
+            )
+            SELECT profile_id, jsonb_object_agg(key, value) FROM surviving
+            WHERE value <> 'null' GROUP BY profile_id
+            """,
+            [list(profile_ids)],
+        )
+        folded = {profile_id: orjson.loads(attributes) for profile_id, attributes in cursor.fetchall()}
+    return {profile_id: folded.get(profile_id, {}) for profile_id in profile_ids}
+
+
+def fold_into_profiles(profile_ids: Collection[int], before: Mapping[int, dict[str, Any]]) -> dict[int, set[str]]:
+    """Write the golden records that changed; returns, by profile, the keys whose value is another now.
+
+    `before` are the records as they are stored, {} where a profile is not in it.
+    """
+    changed: dict[int, set[str]] = {}
+    records = fold(profile_ids) if profile_ids else {}
+    for profile_id, record in records.items():
+        stored = before.get(profile_id, {})
+        if record != stored:
+            keys = record.keys() | stored.keys()
+            changed[profile_id] = {
+                key for key in keys if key not in record or key not in stored or record[key] != stored[key]
+            }
+    if changed:
+        write_records({profile_id: records[profile_id] for profile_id in sorted(changed)})
+    return changed
+
+
+def write_records(records: Mapping[int, dict[str, Any]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE profiles_profile AS profile SET attributes = folded.attributes::jsonb
+            FROM unnest(%s::bigint[], %s::text[]) AS folded(id, attributes)
+            WHERE profile.id = folded.id
+            """,
+            [list(records), [orjson.dumps(record).decode() for record in records.values()]],
+        )

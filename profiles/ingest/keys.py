@@ -1,0 +1,24 @@
+"""A message sent twice is one: its first copy fixes everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import connection
+
+
+def claim_keys(keys: Iterable[UUID]) -> set[UUID]:
+    """Write the message keys that are new and return them, in sorted order so that two workers cannot deadlock.
+
+    A key that another open transaction has just written is waited for.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO profiles_messagekey (key) SELECT unnest(%s::uuid[])
+            ON CONFLICT DO NOTHING RETURNING key
+            """,
+            [sorted(set(keys))],
+        )
+        return {key for (key,) in cursor.fetchall()}

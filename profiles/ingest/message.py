@@ -1,0 +1,236 @@
+"""One message of an SDK, understood: who, when, what. Shapes: Segment's and RudderStack's."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from profiles.identity.groups import Key
+from profiles.identity.normalise import normalise
+from profiles.ingest.times import parse_time
+from profiles.models import Consent, IdentifierKind, Source
+
+IDENTIFY_EVENT = "$identify"
+TYPES = ("identify", "track")
+MAX_KEY_LENGTH = 200  # of event names, attribute keys and message ids
+MAX_TRAIT_DEPTH = 10
+MIN_SKEW = timedelta(seconds=60)
+MAX_AHEAD = timedelta(hours=24)
+FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+CHANNEL = re.compile(r"[-a-zA-Z0-9_]{1,50}")
+
+# Names that others have for what Strata ships, and traits named like what Strata itself keeps of a profile.
+ATTRIBUTE_OF_TRAIT = {
+    "firstName": "first_name",
+    "firstname": "first_name",
+    "lastName": "last_name",
+    "lastname": "last_name",
+    "address.city": "city",
+    "address.state": "province",
+    "address.country": "country",
+} | {key: f"traits.{key}" for key in ("created_at", "first_seen_at", "last_seen_at", "is_known")}
+
+CONSENT_STATES = {
+    True: Consent.State.GRANTED,
+    False: Consent.State.DENIED,
+    "granted": Consent.State.GRANTED,
+    "denied": Consent.State.DENIED,
+}
+
+
+class MessageError(ValueError):
+    """A message that cannot be taken; its text is the reason that an operator reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`identifiers` are normalised, by priority then value, and never empty: the first anchors what the message says.
+
+    An identify is the event `$identify` with its traits as properties; `traits` holds them by attribute key, as sent.
+    `n_blocked` counts identifiers that were dropped because they cannot name anybody.
+    """
+
+    source_id: int
+    message_id: str
+    key: UUID
+    occurred_at: datetime
+    identifiers: tuple[Key, ...]
+    n_blocked: int
+    event: str
+    properties: dict[str, Any]
+    traits: dict[str, Any]
+    consents: dict[str, Consent.State]
+
+
+def parse_message(
+    payload: Mapping[str, Any],
+    *,
+    source: Source,
+    kinds: Mapping[str, IdentifierKind],
+    received_at: datetime,
+    sent_at: datetime | None,
+) -> Message:
+    """Understand one message; `sent_at` is that of its request, and the message's own goes before it.
+
+    Raises:
+        MessageError: with the reason.
+    """
+    type_ = payload.get("type")
+    if type_ not in TYPES:
+        raise MessageError(f"type {type_!r} is not taken; taken are {', '.join(TYPES)}")
+    message_id = message_id_of(payload)
+    context = object_at(payload, "context")
+    traits = {**object_at(context, "traits", "context."), **object_at(payload, "traits")}
+    identifiers, n_blocked = identifiers_of(payload, context, traits, kinds=kinds, region=source.default_region)
+    occurred_at = time_of(payload, received_at=received_at, sent_at=parse_time(payload.get("sentAt")) or sent_at)
+    common = (source.pk, message_id, message_key(source.pk, message_id), occurred_at, identifiers, n_blocked)
+    if type_ == "track":
+        return Message(*common, event_name(payload), object_at(payload, "properties"), traits={}, consents={})
+    for name, key in (("locale", "language"), ("timezone", "timezone")):
+        if context.get(name):
+            traits.setdefault(key, context[name])
+    return Message(*common, IDENTIFY_EVENT, traits, attributes_of(traits), consents_of(traits))
+
+
+def object_at(holder: Mapping[str, Any], name: str, path: str = "") -> dict[str, Any]:
+    """The object under `name`, empty where there is none."""
+    found = holder.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise MessageError(f"{path}{name} is not an object")
+    return found
+
+
+def message_id_of(payload: Mapping[str, Any]) -> str:
+    message_id = payload.get("messageId")
+    if not isinstance(message_id, str) or not message_id:
+        raise MessageError("messageId is not a text")
+    if len(message_id) > MAX_KEY_LENGTH:
+        raise MessageError(f"messageId is longer than {MAX_KEY_LENGTH} characters")
+    return message_id
+
+
+def message_key(source_id: int, message_id: str) -> UUID:
+    """What `MessageKey` keeps of a message."""
+    return UUID(bytes=hashlib.md5(f"{source_id}:{message_id}".encode(), usedforsecurity=False).digest())
+
+
+def event_name(payload: Mapping[str, Any]) -> str:
+    name = payload.get("event")
+    if not isinstance(name, str) or not name.strip():
+        raise MessageError("event is not a text")
+    if len(name) > MAX_KEY_LENGTH:
+        raise MessageError(f"event is longer than {MAX_KEY_LENGTH} characters")
+    if name == IDENTIFY_EVENT:
+        raise MessageError(f"event {IDENTIFY_EVENT} is kept for identify messages")
+    return name
+
+
+def time_of(payload: Mapping[str, Any], *, received_at: datetime, sent_at: datetime | None) -> datetime:
+    """When it happened, corrected where the client's clock is off by more than a minute; else when it came."""
+    written = payload.get("timestamp") or payload.get("originalTimestamp")
+    if not written:
+        return received_at
+    time = parse_time(written)
+    if time is None:
+        raise MessageError(f"timestamp {written!r:.100} is not an ISO 8601 time")
+    if sent_at is not None and abs(received_at - sent_at) > MIN_SKEW:
+        try:
+            time += received_at - sent_at
+        except OverflowError:
+            raise MessageError(f"sentAt {sent_at.isoformat()} cannot be") from None
+    if time - received_at > MAX_AHEAD:
+        raise MessageError(f"time {time.isoformat()} is more than 24 hours ahead")
+    if time < FIRST_TIME:
+        raise MessageError(f"time {time.isoformat()} is before 1970")
+    return time
+
+
+def identifiers_of(
+    payload: Mapping[str, Any],
+    context: Mapping[str, Any],
+    traits: Mapping[str, Any],
+    *,
+    kinds: Mapping[str, IdentifierKind],
+    region: str,
+) -> tuple[tuple[Key, ...], int]:
+    """The usable identifiers by priority, then value; and how many were dropped because they cannot name anybody."""
+    found: set[tuple[int, Key]] = set()
+    n_blocked = 0
+    for kind_key, written in identifiers_written(payload, context, traits):
+        kind = kinds.get(kind_key)
+        if kind is None or written is None or written == "":
+            continue
+        usable = isinstance(written, str | int) and not isinstance(written, bool)
+        value = normalise(kind, str(written), region) if usable else None
+        if value is None:
+            n_blocked += 1
+        else:
+            found.add((kind.priority, Key(kind.pk, value)))
+    if not found:
+        raise MessageError(
+            "no identifier that can name anybody; taken are userId, anonymousId, context.externalIds, traits.email and "
+            "traits.phone"
+        )
+    return tuple(key for _priority, key in sorted(found)), n_blocked
+
+
+def identifiers_written(
+    payload: Mapping[str, Any], context: Mapping[str, Any], traits: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """Pairs of kind key and value as sent. An external id of a kind that is not defined is somebody else's."""
+    yield "user_id", payload.get("userId")
+    yield "anonymous_id", payload.get("anonymousId")
+    yield "email", traits.get("email")
+    yield "phone", traits.get("phone")
+    external_ids = context.get("externalIds") or ()
+    if not isinstance(external_ids, list | tuple):
+        raise MessageError("context.externalIds is not a list")
+    for external_id in external_ids:
+        if not isinstance(external_id, dict) or not isinstance(external_id.get("type"), str):
+            raise MessageError("context.externalIds holds something that is not an object with type and id")
+        yield external_id["type"], external_id.get("id")
+
+
+def attributes_of(traits: Mapping[str, Any]) -> dict[str, Any]:
+    """Traits by attribute key: nested ones by dotted path, others' names by ours unless ours is there too."""
+    flat = dict(flatten({key: value for key, value in traits.items() if key != "consents"}))
+    for key in flat:
+        if len(key) > MAX_KEY_LENGTH:
+            raise MessageError(f"trait {key[:40]}… is longer than {MAX_KEY_LENGTH} characters")
+    own = {key: value for key, value in flat.items() if key not in ATTRIBUTE_OF_TRAIT}
+    others = {ATTRIBUTE_OF_TRAIT[key]: value for key, value in flat.items() if key in ATTRIBUTE_OF_TRAIT}
+    return others | own
+
+
+def flatten(traits: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """`{"address": {"city": "Oslo"}}` as `address.city`."""
+    if depth > MAX_TRAIT_DEPTH:
+        raise MessageError(f"trait {path[:40]}… is nested deeper than {MAX_TRAIT_DEPTH}")
+    for name, value in traits.items():
+        if not name:
+            raise MessageError("a trait has no name")
+        if isinstance(value, dict):
+            yield from flatten(value, f"{path}{name}.", depth + 1)
+        else:
+            yield path + name, value
+
+
+def consents_of(traits: Mapping[str, Any]) -> dict[str, Consent.State]:
+    """`traits.consents` by channel; null says nothing."""
+    consents = {}
+    for channel, said in object_at(traits, "consents", "traits.").items():
+        if said is None:
+            continue
+        if not CHANNEL.fullmatch(channel):
+            raise MessageError(f"traits.consents: channel {channel!r:.60} is not made of letters, digits, - and _")
+        if not isinstance(said, bool | str) or said not in CONSENT_STATES:
+            raise MessageError(f'traits.consents.{channel} is {said!r:.60}, not true, false, "granted" or "denied"')
+        consents[channel] = CONSENT_STATES[said]
+    return consents

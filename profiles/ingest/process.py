@@ -1,0 +1,205 @@
+"""From the inbox into the tables: one transaction a batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from typing import NamedTuple, Self
+
+import orjson
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from cdp.stages import wake
+from profiles.identity.groups import Link
+from profiles.identity.merge import write_feeds
+from profiles.identity.resolve import Anchor, Seen, resolve
+from profiles.ingest.accept import rejection
+from profiles.ingest.changes import changes_of, write_changes
+from profiles.ingest.contributions import fold_into_profiles, write_contributions
+from profiles.ingest.definitions import attribute_definitions, event_definitions
+from profiles.ingest.events import write_events
+from profiles.ingest.keys import claim_keys
+from profiles.ingest.message import Message, MessageError, parse_message
+from profiles.models import Consent, IdentifierKind, RejectedMessage, Source
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZE = 2_000
+
+
+class Row(NamedTuple):
+    """An inbox row."""
+
+    id: int
+    source_id: int
+    received_at: datetime
+    sent_at: datetime | None
+    payload: str
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What became of a batch; `n_messages` 0 says that the inbox was empty. `n_blocked` counts dropped identifiers."""
+
+    n_messages: int = 0
+    n_duplicates: int = 0
+    n_rejected: int = 0
+    n_blocked: int = 0
+    n_events: int = 0
+    n_profiles: int = 0
+    n_merges: int = 0
+
+    def __add__(self, other: Self) -> Processed:
+        return Processed(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
+    """Take up to `limit` messages that no other worker holds, and bring them into the tables.
+
+    A message that breaks the batch is found by halving and rejected; the others go on. Nothing is taken if the
+    transaction fails.
+    """
+    with transaction.atomic():
+        rows = take(limit)
+        return process_or_halve(rows, now=now) if rows else Processed()
+
+
+def take(limit: int) -> list[Row]:
+    """Remove the oldest messages from the inbox, passing by those that another worker has."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM profiles_inboxmessage
+            WHERE id = ANY(ARRAY(SELECT id FROM profiles_inboxmessage ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
+            RETURNING id, source_id, received_at, sent_at, payload
+            """,
+            [limit],
+        )
+        return sorted(Row(*row) for row in cursor.fetchall())
+
+
+def process_or_halve(rows: Sequence[Row], *, now: datetime) -> Processed:
+    """Process the rows in a savepoint; where that fails, each half of them alone, down to the one that is guilty."""
+    try:
+        with transaction.atomic():
+            return process_rows(rows, now=now)
+    except (OperationalError, InterfaceError):
+        raise  # the database's trouble and no message's: the batch goes back to the inbox
+    except Exception as error:
+        # Whatever a message can break must not stop the ones behind it.
+        if len(rows) == 1:
+            logger.exception("A message of source %s was rejected", rows[0].source_id)
+            reject(rows[0], f"could not be processed: {type(error).__name__}: {error}").save()
+            return Processed(n_messages=1, n_rejected=1)
+    middle = len(rows) // 2
+    return process_or_halve(rows[:middle], now=now) + process_or_halve(rows[middle:], now=now)
+
+
+def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
+    """One batch, in the order of design section 4: everything that needs no lock, then who it is, then what it says."""
+    sources = {source.pk: source for source in Source.objects.filter(pk__in={row.source_id for row in rows})}
+    kinds = {kind.key: kind for kind in IdentifierKind.objects.all()}
+    parsed, rejected = parse(rows, sources, kinds)
+    RejectedMessage.objects.bulk_create(rejected)
+    messages = first_copies(parsed)
+    counts = Processed(
+        n_messages=len(rows),
+        n_duplicates=len(parsed) - len(messages),
+        n_rejected=len(rejected),
+        n_blocked=sum(message.n_blocked for message in messages),
+    )
+    return counts + write(messages, sources, kinds, now=now) if messages else counts
+
+
+def parse(
+    rows: Sequence[Row], sources: Mapping[int, Source], kinds: Mapping[str, IdentifierKind]
+) -> tuple[list[Message], list[RejectedMessage]]:
+    parsed, rejected = [], []
+    for row in rows:
+        try:
+            parsed.append(
+                parse_message(
+                    orjson.loads(row.payload),
+                    source=sources[row.source_id],
+                    kinds=kinds,
+                    received_at=row.received_at,
+                    sent_at=row.sent_at,
+                )
+            )
+        except MessageError as reason:
+            rejected.append(reject(row, str(reason)))
+    return parsed, rejected
+
+
+def reject(row: Row, reason: str) -> RejectedMessage:
+    return rejection(row.source_id, row.received_at, reason, row.payload)
+
+
+def first_copies(parsed: Sequence[Message]) -> list[Message]:
+    """The messages that were never processed, each in its first copy."""
+    first = {message.key: message for message in reversed(parsed)}
+    claimed = claim_keys(first)
+    return [message for key, message in first.items() if key in claimed]
+
+
+def write(
+    messages: Sequence[Message], sources: Mapping[int, Source], kinds: Mapping[str, IdentifierKind], *, now: datetime
+) -> Processed:
+    """Bring messages that are new into the tables."""
+    attributes = attribute_definitions(messages)
+    events = event_definitions(message.event for message in messages)
+    links = [
+        Link(message.occurred_at, message.message_id, message.source_id, message.identifiers) for message in messages
+    ]
+
+    resolution = resolve(links, kinds=kinds.values(), now=now)
+    set_seen(resolution.seen)
+    touched = write_contributions(messages, resolution.anchors, attributes, sources=sources, kinds=kinds)
+    changed = fold_into_profiles(
+        touched | {pair.survivor for pair in resolution.merged},
+        {profile.pk: profile.attributes for profile in resolution.profiles.values()},
+    )
+    write_consents(messages, resolution.anchors)
+    n_events = write_events(messages, resolution.anchors, events)
+    if write_changes(changes_of(messages, resolution, attributes=changed, kinds=kinds.values(), now=now)):
+        wake("profiles_changed")
+    write_feeds(resolution.merged, now=now)
+    return Processed(n_events=n_events, n_profiles=len(resolution.created), n_merges=len(resolution.merged))
+
+
+def set_seen(seen: Mapping[int, Seen]) -> None:
+    """Widen when each profile was seen, where this batch tells more."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE profiles_profile AS profile
+            SET first_seen_at = least(profile.first_seen_at, seen.first_at),
+                last_seen_at = greatest(profile.last_seen_at, seen.last_at)
+            FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS seen(id, first_at, last_at)
+            WHERE profile.id = seen.id
+                AND (seen.first_at < profile.first_seen_at OR seen.last_at > profile.last_seen_at)
+            """,
+            [list(seen), [when.first for when in seen.values()], [when.last for when in seen.values()]],
+        )
+
+
+def write_consents(messages: Sequence[Message], anchors: Sequence[Anchor]) -> None:
+    """One row a word: the history is kept whole, since messages come in any order."""
+    Consent.objects.bulk_create(
+        (
+            Consent(
+                profile_id=anchor.profile_id,
+                origin_id=anchor.profile_id,
+                channel=channel,
+                state=state,
+                source_id=message.source_id,
+                occurred_at=message.occurred_at,
+                message_id=message.message_id,
+            )
+            for message, anchor in zip(messages, anchors, strict=True)
+            for channel, state in message.consents.items()
+        ),
+        batch_size=1000,
+    )

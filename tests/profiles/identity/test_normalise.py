@@ -1,0 +1,77 @@
+"""Identifiers written in many ways are one; what names nobody is nothing."""
+
+import pytest
+
+from profiles.identity.normalise import normalise, normaliser_keys
+from profiles.models import IdentifierKind
+
+
+def kind(normaliser, **fields):
+    return IdentifierKind(key="k", normaliser=normaliser, **fields)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "13800138000",
+        "138 0013 8000",
+        "138-0013-8000",
+        "+86 138 0013 8000",
+        "0086 13800138000",
+        "008613800138000",
+        "86 13800138000",
+        "(+86) 138.0013.8000",
+        "１３８００１３８０００",
+        "＋８６ １３８ ００１３ ８０００",
+        "　13800138000\t",
+    ],
+)
+def test_one_phone_number_written_in_many_ways_is_one(written):
+    assert normalise(kind("phone"), written, "CN") == "+8613800138000"
+
+
+def test_region_decides_the_country_of_a_number_without_one():
+    assert normalise(kind("phone"), "(415) 555-2671", "US") == "+14155552671"
+    assert normalise(kind("phone"), "+1 415 555 2671", "CN") == "+14155552671"
+
+
+@pytest.mark.parametrize("written", ["12345", "11111111111", "ann", "010-88888888 ext. 5", "+999 1"])
+def test_what_cannot_be_dialled_is_no_phone_number(written):
+    assert normalise(kind("phone"), written, "CN") is None
+
+
+def test_email_is_compared_without_case():
+    assert normalise(kind("email"), " Ann@Example.COM ", "CN") == "ann@example.com"
+
+
+@pytest.mark.parametrize("written", ["ann", "ann@", "@example.com", "null@null", "a@b@c.com"])
+def test_what_cannot_be_mailed_is_no_email(written):
+    assert normalise(kind("email"), written, "CN") is None
+
+
+def test_card_is_compared_without_spaces_dashes_and_case():
+    assert normalise(kind("card"), "vip 0012-3456", "CN") == "VIP00123456"
+
+
+def test_text_keeps_its_case():
+    assert normalise(kind("text"), " oUpF8uMuAJO_M2pxb1Q9zNjWeS6o ", "CN") == "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " ", "null", "NULL", "undefined", "None", "NaN", "0", "000", "00000000000", "-1", "anonymous", "Guest",
+     "empty", "00000000-0000-0000-0000-000000000000", "[object Object]", "ｎｕｌｌ", "０００"],
+)  # fmt: skip
+@pytest.mark.parametrize("normaliser", normaliser_keys())
+def test_values_that_name_nobody_are_blocked_for_every_kind(normaliser, value):
+    assert normalise(kind(normaliser), value, "CN") is None
+
+
+def test_a_kind_blocks_values_of_its_own_in_their_normalised_spelling():
+    shop = kind("phone", blocked_values=["+8613800138000"])
+
+    assert normalise(shop, "138 0013 8000", "CN") is None
+
+
+def test_a_text_longer_than_the_column_is_no_identifier():
+    assert normalise(kind("text"), "x" * 401, "CN") is None

@@ -1,0 +1,284 @@
+"""From the inbox into the tables."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from profiles.ingest import process
+from profiles.ingest.accept import accept_messages
+from profiles.ingest.process import Processed, process_batch
+from profiles.models import (
+    AttributeDefinition,
+    Consent,
+    Contribution,
+    Event,
+    EventDefinition,
+    InboxMessage,
+    Profile,
+    ProfileChange,
+    RejectedMessage,
+)
+from tests.factories.profiles import SourceFactory
+from tests.profiles.ingest.messages import START, event_names, identify, message, people, profile_of, send, track
+
+pytestmark = pytest.mark.django_db
+NOW = START + timedelta(days=1)
+
+
+@pytest.fixture
+def shop():
+    return SourceFactory(key="shop")
+
+
+def topics(profile):
+    return set(ProfileChange.objects.filter(profile_id=profile.pk).values_list("topic", flat=True))
+
+
+def test_a_visitor_who_signs_in_is_one_person_with_all_events(shop):
+    processed = send(
+        shop,
+        track("Product Viewed", anonymous="a1", at=0, sku="x"),
+        identify(user="u1", anonymous="a1", at=1, email="Ann@Example.com", name="Ann"),
+        track("Order Completed", user="u1", at=2, total=12.5),
+    )
+
+    ann = profile_of("email", "ann@example.com")
+    assert processed == Processed(n_messages=3, n_events=3, n_profiles=1)
+    assert people() == {frozenset({("anonymous_id", "a1"), ("user_id", "u1"), ("email", "ann@example.com")})}
+    assert ann.attributes == {"name": "Ann", "email": "ann@example.com"}
+    assert event_names(ann) == ["Product Viewed", "$identify", "Order Completed"]
+    assert (ann.first_seen_at, ann.last_seen_at) == (START, START + timedelta(minutes=2))
+    assert topics(ann) == {"created"}
+    assert not InboxMessage.objects.exists()
+
+
+def test_an_order_counts_positive_and_a_refund_negative(shop):
+    send(
+        shop,
+        track("Order Completed", user="u1", at=0, total="100.50"),
+        track("Order Refunded", user="u1", at=1, total=20),
+        track("Order Completed", user="u1", at=2, total="free"),
+        track("Product Viewed", user="u1", at=3, total=7),
+    )
+
+    assert list(Event.objects.order_by("occurred_at").values_list("value", flat=True)) == [100.5, -20, None, None]
+
+
+def test_a_message_sent_twice_is_one_whose_first_copy_counts(shop):
+    first = track("Order Completed", user="u1", id="m-1", total=1)
+    again = track("Order Completed", user="u2", id="m-1", total=2)
+
+    assert send(shop, first, again).n_duplicates == 1
+    assert send(shop, again).n_duplicates == 1
+
+    assert Event.objects.get().value == 1
+    assert people() == {frozenset({("user_id", "u1")})}
+
+
+def test_the_same_message_id_of_another_source_is_another_message(shop):
+    send(shop, track("Viewed", user="u1", id="m-1"))
+
+    assert send(SourceFactory(), track("Viewed", user="u1", id="m-1")).n_events == 1
+
+
+def test_one_bad_message_is_rejected_with_its_reason_and_the_others_go_on(shop):
+    processed = send(
+        shop,
+        track("Viewed", user="u1"),
+        message("alias", user="u1", previousId="a1"),
+        track("Viewed", user="null", anonymous="000"),
+        track("Viewed", user="u2"),
+    )
+
+    assert processed == Processed(n_messages=4, n_rejected=2, n_events=2, n_profiles=2)
+    reasons = set(RejectedMessage.objects.values_list("reason", flat=True))
+    assert "type 'alias' is not taken; taken are identify, track" in reasons
+    assert any(reason.startswith("no identifier that can name anybody") for reason in reasons)
+
+
+def test_a_message_that_breaks_the_batch_is_isolated(shop, monkeypatch):
+    def write_events(messages, anchors, definitions):
+        if any(found.event == "Poison" for found in messages):
+            raise ValueError("poison")
+        return whole(messages, anchors, definitions)
+
+    whole = process.write_events
+    monkeypatch.setattr(process, "write_events", write_events)
+
+    processed = send(shop, *[track("Poison" if n == 3 else "Viewed", user=f"u{n}") for n in range(8)])
+
+    assert processed == Processed(n_messages=8, n_rejected=1, n_events=7, n_profiles=7)
+    assert RejectedMessage.objects.get().reason == "could not be processed: ValueError: poison"
+    assert not EventDefinition.objects.filter(name="Poison").exists()
+
+
+def test_a_blocked_identifier_is_dropped_and_counted(shop):
+    processed = send(
+        shop,
+        track("Viewed", user="u1", anonymous="undefined"),
+        track("Viewed", user="u2", anonymous="undefined"),
+    )
+
+    assert processed.n_blocked == 2
+    assert len(people()) == 2
+
+
+def test_empty_ids_are_absent_rather_than_blocked(shop):
+    assert send(shop, track("Viewed", user="u1", anonymous="")).n_blocked == 0
+
+
+def test_the_later_value_wins_whatever_the_order_of_arrival(shop):
+    send(shop, identify(user="u1", at=5, city="Oslo"))
+    send(shop, identify(user="u1", at=1, city="Rome", language="it"))
+
+    assert profile_of("user_id", "u1").attributes == {"city": "Oslo", "language": "it"}
+
+
+@pytest.mark.parametrize("missing", [None, ""])
+def test_missing_wins_by_time_like_any_value(shop, missing):
+    send(shop, identify(user="u1", at=1, city="Rome"), identify(user="u1", at=2, city=missing))
+    assert profile_of("user_id", "u1").attributes == {}
+
+    send(shop, identify(user="u1", at=3, city="Oslo"))
+    assert profile_of("user_id", "u1").attributes == {"city": "Oslo"}
+
+
+def test_a_value_that_does_not_fit_is_kept_raw_and_not_folded(shop):
+    send(shop, identify(user="u1", birthday="2023-02-30"), identify(user="u1", at=1, email="not an address"))
+
+    kept = Contribution.objects.get(definition__key="birthday")
+    assert (kept.value, kept.fits) == ("2023-02-30", False)
+    assert profile_of("user_id", "u1").attributes == {}
+
+
+def test_the_source_of_higher_rank_wins_where_the_attribute_asks_for_it(shop):
+    till = SourceFactory(key="till", rank=200)
+    AttributeDefinition.objects.filter(key="city").update(survivorship="source_rank")
+    send(till, identify(user="u1", at=0, city="Rome", name="R"))
+
+    send(shop, identify(user="u1", at=1, city="Oslo", name="O"))
+
+    assert profile_of("user_id", "u1").attributes == {"city": "Rome", "name": "O"}
+
+
+def test_first_sight_makes_definitions_with_a_guessed_type(shop):
+    send(
+        shop,
+        identify(user="u1", plan={"seats": 3, "trial": True}, joined="2026-01-02", vip=None, tags=["a"], zip="0150"),
+    )
+
+    types = dict(AttributeDefinition.objects.filter(is_discovered=True).values_list("key", "type"))
+    assert types == {
+        "plan.seats": "number",
+        "plan.trial": "boolean",
+        "joined": "date",
+        "vip": "text",
+        "tags": "list",
+        "zip": "text",
+    }
+    assert profile_of("user_id", "u1").attributes["plan.seats"] == 3
+
+
+def test_others_names_of_shipped_attributes_are_ours(shop):
+    send(
+        shop,
+        message(
+            "identify",
+            user="u1",
+            context={
+                "traits": {"firstName": "Ann", "address": {"city": "Oslo", "street": "Gate 1"}},
+                "locale": "nb-NO",
+                "timezone": "Europe/Oslo",
+            },
+        ),
+    )
+
+    assert profile_of("user_id", "u1").attributes == {
+        "first_name": "Ann",
+        "city": "Oslo",
+        "address.street": "Gate 1",
+        "language": "nb-NO",
+        "timezone": "Europe/Oslo",
+    }
+
+
+def test_consents_of_traits_are_kept_as_history(shop):
+    send(shop, identify(user="u1", at=0, consents={"email": True, "sms": "denied"}))
+    send(shop, identify(user="u1", at=1, consents={"email": False}))
+
+    rows = Consent.objects.order_by("occurred_at", "channel").values_list("channel", "state")
+    assert list(rows) == [("email", "granted"), ("sms", "denied"), ("email", "denied")]
+    assert {consent.channel: consent.state for consent in Consent.objects.in_force()} == {
+        "email": "denied",
+        "sms": "denied",
+    }
+    assert not AttributeDefinition.objects.filter(key__startswith="consents").exists()
+
+
+def test_what_changed_is_queued_by_topic(shop):
+    send(shop, identify(user="u1", at=0, city="Oslo"))
+    ProfileChange.objects.all().delete()
+
+    send(shop, identify(user="u1", anonymous="a1", at=1, city="Oslo", name="Ann"), track("Viewed", user="u1", at=-5))
+
+    assert topics(profile_of("user_id", "u1")) == {
+        "event:$identify",
+        "event:Viewed",
+        "attribute:name",
+        "attribute:first_seen_at",
+        "attribute:last_seen_at",
+        "identifier:anonymous_id",
+    }
+
+
+def test_an_event_of_the_future_is_due_at_its_time(shop):
+    tomorrow = NOW + timedelta(hours=5)
+    at = (tomorrow - START) / timedelta(minutes=1)
+
+    send(shop, track("Appointment", user="u1", at=at))
+
+    assert set(ProfileChange.objects.values_list("topic", "due_at")) == {
+        ("created", NOW),
+        ("event:Appointment", tomorrow),
+    }
+
+
+def test_partitions_are_made_for_years_that_have_none(shop):
+    later = datetime(2031, 5, 1, tzinfo=UTC)
+    accept_messages(shop, [track("Viewed", user="u1", at=(later - START) / timedelta(minutes=1))], received_at=later)
+
+    assert process_batch(now=later).n_events == 1
+    assert Event.objects.get().occurred_at == later
+
+
+def test_an_old_event_goes_into_the_partition_of_all_that_came_before(shop):
+    old = datetime(1997, 1, 1, tzinfo=UTC)
+
+    assert send(shop, track("Order Completed", user="u1", at=(old - START) / timedelta(minutes=1))).n_events == 1
+
+
+def test_a_batch_that_fails_is_not_lost(shop, monkeypatch):
+    def lost(*args, **kwargs):
+        raise process.OperationalError("server closed the connection")
+
+    accept_messages(shop, [track("Viewed", user="u1")], received_at=NOW)
+    monkeypatch.setattr(process, "write_events", lost)
+
+    with pytest.raises(process.OperationalError):
+        process_batch(now=NOW)
+
+    assert InboxMessage.objects.count() == 1
+    assert not Profile.objects.exists()
+
+
+def test_an_empty_inbox_is_said():
+    assert process_batch(now=NOW) == Processed()
+
+
+def test_a_known_batch_takes_a_fixed_number_of_queries(shop, django_assert_max_num_queries):
+    send(shop, *[identify(user=f"u{n}", anonymous=f"a{n}", city="Oslo") for n in range(3)])
+    messages = [identify(user=f"u{n}", anonymous=f"b{n}", at=1, city="Rome") for n in range(50)]
+    accept_messages(shop, messages, received_at=NOW)
+
+    with django_assert_max_num_queries(32):
+        process_batch(now=NOW)
