@@ -22,3 +22,29 @@ class RuleError(ValueError):
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
         super().__init__("; ".join(str(problem) for problem in problems))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the rule something was read. All places of one rule share the list of problems."""
+
+    path: str
+    problems: list[Problem]
+
+    def key(self, name: str) -> Place:
+        return Place(f"{self.path}.{name}" if self.path else name, self.problems)
+
+    def item(self, index: int) -> Place:
+        return Place(f"{self.path}[{index}]", self.problems)
+
+    def report(self, message: str) -> Wrong:
+        """Note a problem here; returns the mark that stands for the value that could not be read."""
+        self.problems.append(Problem(self.path, message))
+        return WRONG
+
+
+class Wrong:
+    """Stands for a value that could not be read. Its problem is noted already, so readers pass it on in silence."""
+
+
+WRONG = Wrong()

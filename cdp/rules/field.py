@@ -16,6 +16,8 @@ class RuleField(models.JSONField):
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
         super().validate(value, model_instance)
+        if value is None:
+            return  # the column allows it
         try:
             parse_rule(value)
         except RuleError as error:

@@ -1,3 +1,149 @@
-"""placeholder"""
-from typing import Any
-def parse_rule(value: Any) -> Any: ...
+"""JSON in, a checked Rule out, or all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from django.utils.translation import gettext as _
+
+from cdp.rules.ast import All, AnyOf, Node, NotIt, Rule
+from cdp.rules.base import Given, Operator, operators
+from cdp.rules.catalogue import catalogue
+from cdp.rules.errors import WRONG, Place, Problem, RuleError, Wrong
+
+MAX_LEVELS = 8
+MAX_CONDITIONS = 200
+GROUPS = ("all", "any", "not")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A condition whose shape is right and whose names are not looked up yet."""
+
+    operator: type[Operator]
+    params: Mapping[str, Any]
+    at: Place
+
+    def names(self) -> Iterator[tuple[str, str, Place]]:
+        """Each name that it speaks of: kind, name, place."""
+        for key, param in self.operator.params.items():
+            if param.catalogue and key in self.params:
+                value = self.params[key]
+                many = (
+                    [(value, self.at.key(key))]
+                    if isinstance(value, str)
+                    else [(name, self.at.key(key).item(index)) for index, name in enumerate(value)]
+                )
+                yield from ((param.catalogue, name, at) for name, at in many)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of drafts; `make` turns its nodes into a node of the tree."""
+
+    make: Callable[[tuple[Node, ...]], Node]
+    children: tuple[Group | Draft | Wrong, ...]
+
+
+Sketch: TypeAlias = Group | Draft | Wrong
+
+
+def parse_rule(value: Any) -> Rule:
+    """Check rule JSON whole and make the rule.
+
+    Two passes, so that all names are looked up in one query a kind: shapes first, then meanings.
+
+    Raises:
+        RuleError: with every problem and its path.
+    """
+    problems: list[Problem] = []
+    at = Place("", problems)
+    sketch = _read_node(value, at, level=1)
+    drafts = list(_drafts(sketch))
+    if sum(map(_n_conditions, drafts)) > MAX_CONDITIONS:
+        at.report(_("a rule has at most %(most)d conditions") % {"most": MAX_CONDITIONS})
+        raise RuleError(problems)
+    root = _build(sketch, _look_up(drafts))
+    if problems or isinstance(root, Wrong):
+        raise RuleError(problems)
+    return Rule(root)
+
+
+def _read_node(raw: Any, at: Place, *, level: int) -> Sketch:
+    if not isinstance(raw, dict):
+        return at.report(_("must be a group or a condition: an object with all, any, not or op"))
+    kinds = [key for key in (*GROUPS, "op") if key in raw]
+    if len(kinds) != 1:
+        return at.report(_("must have exactly one of: all, any, not, op"))
+    return _read_condition(raw, at) if kinds == ["op"] else _read_group(raw, kinds[0], at, level=level)
+
+
+def _read_group(raw: dict[str, Any], kind: str, at: Place, *, level: int) -> Sketch:
+    if level > MAX_LEVELS:
+        return at.report(_("groups go at most %(most)d levels deep") % {"most": MAX_LEVELS})
+    for key in (key for key in raw if key != kind):
+        at.key(key).report(_("unknown key; known: %(keys)s") % {"keys": kind})
+    inside = at.key(kind)
+    if kind == "not":
+        return Group(lambda nodes: NotIt(nodes[0]), (_read_node(raw["not"], inside, level=level + 1),))
+    if not isinstance(raw[kind], list):
+        return inside.report(_("must be a list of groups and conditions"))
+    if not raw[kind]:
+        return inside.report(_("must not be empty"))
+    children = tuple(_read_node(child, inside.item(index), level=level + 1) for index, child in enumerate(raw[kind]))
+    return Group(All if kind == "all" else AnyOf, children)
+
+
+def _read_condition(raw: dict[str, Any], at: Place) -> Sketch:
+    operator = operators.get(raw["op"]) if isinstance(raw["op"], str) else None
+    if operator is None:
+        return at.key("op").report(
+            _("unknown operator %(op)s; known: %(operators)s")
+            % {"op": repr(raw["op"]), "operators": ", ".join(sorted(operators))}
+        )
+    params = operator.fields().read(raw, at)
+    return WRONG if isinstance(params, Wrong) else Draft(operator, params, at)
+
+
+def _drafts(sketch: Sketch) -> Iterator[Draft]:
+    match sketch:
+        case Draft():
+            yield sketch
+        case Group(children=children):
+            for child in children:
+                yield from _drafts(child)
+
+
+def _n_conditions(draft: Draft) -> int:
+    """A condition, and each of its conditions on properties."""
+    return 1 + len(draft.params.get("where", ()))
+
+
+def _look_up(drafts: list[Draft]) -> dict[str, Mapping[str, Any]]:
+    """What the catalogues know: {kind: {name: what is known}}; names that they do not know are reported."""
+    wanted = [found for draft in drafts for found in draft.names()]
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for kind, name, _at in wanted:
+        names[kind].add(name)
+    known = {kind: catalogue(kind).load(kind_names) for kind, kind_names in names.items()}
+    for kind, name, at in wanted:
+        if name not in known[kind]:
+            at.report(str(catalogue(kind).missing) % {"name": repr(name)})
+    return known
+
+
+def _build(sketch: Sketch, known: Mapping[str, Mapping[str, Any]]) -> Node | Wrong:
+    match sketch:
+        case Draft(operator, params, at):
+            if any(name not in known[kind] for kind, name, _at in sketch.names()):
+                return WRONG
+            return operator.build(Given(params, known, at))
+        case Group(make, children):
+            nodes = [_build(child, known) for child in children]
+            made = tuple(node for node in nodes if not isinstance(node, Wrong))
+            return make(made) if len(made) == len(nodes) else WRONG
+        case Wrong():
+            return sketch

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q, Value
 
-
-class EqualsAny(models.Func):
-    """`expression = ANY(array)` with the array as one parameter, whatever its length."""
-
-    output_field = models.BooleanField()
-
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, Any]:
-        (left_sql, left_params), (right_sql, right_params) = map(compiler.compile, self.get_source_expressions())
-        return f"{left_sql} = ANY({right_sql}::bigint[])", [*left_params, *right_params]
+from cdp.rules.sql import any_of_array
 
 
 @dataclass(frozen=True)
@@ -32,7 +23,7 @@ class Scope:
         if self.ids is None:
             return Q()
         ids = Value(list(self.ids), output_field=ArrayField(models.BigIntegerField()))
-        return Q(EqualsAny(F(field), ids))
+        return Q(any_of_array(F(field), ids))
 
 
 EVERYBODY = Scope()

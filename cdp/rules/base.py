@@ -1,0 +1,82 @@
+"""What an operator is, and the registry of them. A new operator is one new file in `<app>/operators/`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Self, TypeVar
+
+from django.db.models import Q
+
+from cdp.rules.errors import Place, Wrong
+from cdp.rules.scope import Scope
+from cdp.rules.shapes import NAME, Fields, Shape
+
+
+@dataclass(frozen=True)
+class Param:
+    """One parameter of an operator: its shape, and the catalogue that must know the name or names in it."""
+
+    shape: Shape
+    required: bool = True
+    catalogue: str = ""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A condition as read, before its operator is made: its parameters, and what the catalogues know of the names."""
+
+    params: Mapping[str, Any]
+    known: Mapping[str, Mapping[str, Any]]
+    at: Place
+
+    def __getitem__(self, param: str) -> Any:
+        return self.params[param]
+
+
+@dataclass(frozen=True)
+class Operator(ABC):
+    """A condition of a rule. `params` is the one declaration of its JSON; the dataclass holds what it came to mean.
+
+    It knows the names (ids, types) of the moment when the rule was parsed: parse again for each evaluation.
+    """
+
+    op: ClassVar[str]
+    params: ClassVar[Mapping[str, Param]]
+
+    @classmethod
+    @abstractmethod
+    def build(cls, given: Given) -> Self | Wrong:
+        """Make the operator, or report at `given.at` what does not fit together."""
+
+    @abstractmethod
+    def predicate(self, scope: Scope, now: datetime) -> Q:
+        """The condition on Profile, never NULL, with `scope` in every subquery."""
+
+    @abstractmethod
+    def topics(self) -> frozenset[str]:
+        """What it depends on, such as `event:Order Completed`."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The sentence that an operator reads, in the active language."""
+
+    @classmethod
+    def fields(cls) -> Fields:
+        """The JSON object that states such a condition."""
+        shapes = {name: param.shape for name, param in cls.params.items()}
+        optional = frozenset(name for name, param in cls.params.items() if not param.required)
+        return Fields({"op": NAME, **shapes}, optional)
+
+
+operators: dict[str, type[Operator]] = {}
+
+OperatorClass = TypeVar("OperatorClass", bound=type[Operator])
+
+
+def register_operator(operator: OperatorClass) -> OperatorClass:
+    """Class decorator: the language knows the operator by its `op`."""
+    operators[operator.op] = operator
+    return operator

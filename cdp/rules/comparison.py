@@ -1,0 +1,76 @@
+"""A comparison: `is` and its value, read by the type of what is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from cdp.rules.errors import WRONG, Place, Wrong
+from cdp.rules.operands import Operand
+from cdp.rules.shapes import Pair
+from cdp.rules.sql import TRUE, Not, Sql, where
+from cdp.rules.types import ValueType
+from cdp.rules.words import WORDS, Word
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is said of a value of `type`, or of any type where that is None (then only `set` and `unset`)."""
+
+    type: ValueType | None
+    word: str
+    value: Any = None
+
+    @property
+    def is_denial(self) -> bool:
+        """Whether it is the complement of another comparison, and so matches the missing."""
+        return bool(self._word.denies)
+
+    @property
+    def denied(self) -> Comparison:
+        """The comparison of which this one is the complement."""
+        return Comparison(self.type, self._word.denies, self.value)
+
+    def holds(self, operand: Operand, now: datetime) -> Sql:
+        """The comparison as SQL; never NULL."""
+        if self.is_denial:
+            return Not(self.denied.holds(operand, now))
+        if self._word.test is None:
+            return where(operand.present(), TRUE)
+        return where(operand.present(), self._word.test(operand, self.value, now))
+
+    def describe(self, subject: str) -> str:
+        """A sentence about the subject, in the active language."""
+        shape = self._word.shape
+        if isinstance(shape, Pair):
+            low, high = map(shape.item.show, self.value)
+            return str(self._word.says) % {"subject": subject, "low": low, "high": high}
+        return str(self._word.says) % {"subject": subject, "value": shape.show(self.value) if shape else ""}
+
+    @property
+    def _word(self) -> Word:
+        return WORDS[self.type][self.word]
+
+
+def read_comparison(given: Mapping[str, Any], type_: ValueType | None, at: Place) -> Comparison | Wrong:
+    """Read `is` and `value` of a condition for the type of what it compares, or report what does not fit."""
+    words = WORDS[type_]
+    name = given["is"]
+    if name not in words:
+        return at.key("is").report(
+            _("%(word)s does not fit a value of the type %(type)s; known: %(words)s")
+            % {"word": name, "type": type_ or "any", "words": ", ".join(words)}
+        )
+    shape = words[name].shape
+    if shape is None:
+        if "value" in given:
+            return at.key("value").report(_("%(word)s takes no value") % {"word": name})
+        return Comparison(type_, name)
+    if "value" not in given:
+        return at.key("value").report(_("is required"))
+    value = shape.read(given["value"], at.key("value"))
+    return WRONG if isinstance(value, Wrong) else Comparison(type_, name, value)

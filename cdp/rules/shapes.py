@@ -1,0 +1,237 @@
+"""Shapes: what JSON may stand at a place of a rule. They read it, report what is wrong, and show it to people.
+
+`read` returns the value as the operator keeps it, or `WRONG` after noting the problem at its place.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from cdp.rules.errors import WRONG, Place
+
+MAX_TEXT = 200
+MAX_NUMBER = 10**100  # a double column takes it; no measure of a person comes near
+MAX_SPAN_DAYS = 36_500  # a hundred years
+FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(9998, 12, 31)  # their neighbours are dates in any time zone
+
+
+class Shape(ABC):
+    """One kind of JSON value."""
+
+    @abstractmethod
+    def read(self, raw: Any, at: Place) -> Any:
+        """The value, or `WRONG` after noting why."""
+
+    def show(self, value: Any) -> str:
+        """The value as people read it, in the active language."""
+        return str(value)
+
+
+class Anything(Shape):
+    """A value whose shape depends on others; the operator reads it further."""
+
+    def read(self, raw: Any, at: Place) -> Any:
+        return raw
+
+
+@dataclass(frozen=True)
+class Text(Shape):
+    """A string that PostgreSQL can hold."""
+
+    most: int = MAX_TEXT
+    least: int = 0
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if not isinstance(raw, str):
+            return at.report(_("must be text"))
+        if not self.least <= len(raw) <= self.most:
+            return at.report(_("must have %(least)d to %(most)d characters") % {"least": self.least, "most": self.most})
+        if "\x00" in raw or any("\ud800" <= character <= "\udfff" for character in raw):
+            return at.report(_("must not contain a NUL or half of a surrogate pair"))
+        return raw
+
+    def show(self, value: str) -> str:
+        return _("“%(text)s”") % {"text": value}
+
+
+NAME = Text(least=1)
+
+
+@dataclass(frozen=True)
+class OneOf(Shape):
+    """One of a few words."""
+
+    words: Sequence[str]
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if raw in self.words and isinstance(raw, str):
+            return raw
+        return at.report(_("must be one of: %(words)s") % {"words": ", ".join(self.words)})
+
+
+class Number(Shape):
+    """A finite number; true and false are none."""
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if isinstance(raw, bool) or not isinstance(raw, int | float):
+            return at.report(_("must be a number"))
+        if not math.isfinite(raw) or abs(raw) > MAX_NUMBER:
+            return at.report(_("must be a finite number of at most 100 digits"))
+        return raw
+
+
+@dataclass(frozen=True)
+class WholeNumber(Shape):
+    """An integer from `least` to `most`."""
+
+    least: int
+    most: int
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if isinstance(raw, bool) or not isinstance(raw, int) or not self.least <= raw <= self.most:
+            return at.report(
+                _("must be a whole number from %(least)d to %(most)d") % {"least": self.least, "most": self.most}
+            )
+        return raw
+
+
+DAYS = WholeNumber(1, MAX_SPAN_DAYS)
+HOURS = WholeNumber(1, MAX_SPAN_DAYS * 24)
+
+
+class TrueOrFalse(Shape):
+    """A JSON boolean."""
+
+    def read(self, raw: Any, at: Place) -> Any:
+        return raw if isinstance(raw, bool) else at.report(_("must be true or false"))
+
+    def show(self, value: bool) -> str:
+        return _("yes") if value else _("no")
+
+
+class Scalar(Shape):
+    """What an element of a list may be: text, number or boolean."""
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if isinstance(raw, bool):
+            return raw
+        if isinstance(raw, str):
+            return Text().read(raw, at)
+        if isinstance(raw, int | float):
+            return Number().read(raw, at)
+        return at.report(_("must be text, a number, true or false"))
+
+    def show(self, value: Any) -> str:
+        if isinstance(value, bool):
+            return TrueOrFalse().show(value)
+        return Text().show(value) if isinstance(value, str) else str(value)
+
+
+class Day(Shape):
+    """A date `YYYY-MM-DD`."""
+
+    def read(self, raw: Any, at: Place) -> Any:
+        try:
+            day = date.fromisoformat(raw)
+        except (TypeError, ValueError):
+            return at.report(_("must be a date such as 2026-01-31"))
+        if raw != day.isoformat():
+            return at.report(_("must be a date such as 2026-01-31"))
+        if not FIRST_DAY <= day <= LAST_DAY:
+            return at.report(_("must be a date from %(first)s to %(last)s") % {"first": FIRST_DAY, "last": LAST_DAY})
+        return day
+
+
+@dataclass(frozen=True)
+class ListOf(Shape):
+    """A list of one shape that is not empty."""
+
+    item: Shape
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if not isinstance(raw, list):
+            return at.report(_("must be a list"))
+        if not raw:
+            return at.report(_("must not be empty"))
+        items = tuple(self.item.read(item, at.item(index)) for index, item in enumerate(raw))
+        return WRONG if WRONG in items else items
+
+    def show(self, value: Sequence[Any]) -> str:
+        return _(", ").join(self.item.show(item) for item in value)
+
+
+@dataclass(frozen=True)
+class Pair(Shape):
+    """`[from, to]`, in order."""
+
+    item: Shape
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if not isinstance(raw, list) or len(raw) != 2:
+            return at.report(_("must be a list of two: from and to"))
+        low, high = (self.item.read(item, at.item(index)) for index, item in enumerate(raw))
+        if low is WRONG or high is WRONG:
+            return WRONG
+        if low > high:
+            return at.report(_("from must not be greater than to"))
+        return low, high
+
+
+@dataclass(frozen=True)
+class Fields(Shape):
+    """An object with known keys; every key that is not known is an error, and so is a required one that is absent."""
+
+    shapes: Mapping[str, Shape]
+    optional: frozenset[str] = frozenset()
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if not isinstance(raw, dict):
+            return at.report(_("must be an object"))
+        n_problems = len(at.problems)
+        for key in raw:
+            if key not in self.shapes:
+                at.key(key).report(_("unknown key; known: %(keys)s") % {"keys": ", ".join(self.shapes)})
+        for key in self.shapes:
+            if key not in raw and key not in self.optional:
+                at.key(key).report(_("is required"))
+        values = {key: shape.read(raw[key], at.key(key)) for key, shape in self.shapes.items() if key in raw}
+        return values if len(at.problems) == n_problems else WRONG
+
+
+@dataclass(frozen=True)
+class Choice(Shape):
+    """An object with exactly one of some keys; read as (key, value)."""
+
+    shapes: Mapping[str, Shape]
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if not isinstance(raw, dict) or len(raw) != 1:
+            return at.report(_("must be an object with one of: %(keys)s") % {"keys": ", ".join(self.shapes)})
+        ((key, value),) = raw.items()
+        if key not in self.shapes:
+            return at.key(key).report(_("unknown key; known: %(keys)s") % {"keys": ", ".join(self.shapes)})
+        value = self.shapes[key].read(value, at.key(key))
+        return WRONG if value is WRONG else (key, value)
+
+
+class Span(Choice):
+    """`{"days": n}` or `{"hours": n}`."""
+
+    def show(self, value: tuple[str, int]) -> str:
+        return show_span(value)
+
+
+def show_span(span: tuple[str, int]) -> str:
+    """`("days", 7)` as "7 days"."""
+    unit, n = span
+    if unit == "days":
+        return ngettext("%(n)d day", "%(n)d days", n) % {"n": n}
+    return ngettext("%(n)d hour", "%(n)d hours", n) % {"n": n}

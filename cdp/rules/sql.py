@@ -1,0 +1,120 @@
+"""The few expressions that Django has no word for. Operators and templates are ours; user input is a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import (
+    BooleanField,
+    Case,
+    Expression,
+    F,
+    Func,
+    JSONField,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
+
+Sql: TypeAlias = Expression | F
+
+TRUE = Value(True, output_field=BooleanField())
+FALSE = Value(False, output_field=BooleanField())
+
+
+class Infix(Func):
+    """`(a OP b OP c)`, a boolean."""
+
+    output_field = BooleanField()
+    template = "(%(expressions)s)"
+    arity = None
+
+    def __init__(self, operator: str, *operands: Sql) -> None:
+        super().__init__(*operands, arg_joiner=f" {operator} ")
+
+
+def every(conditions: Sequence[Sql]) -> Sql:
+    """All of them; at least one is given."""
+    return conditions[0] if len(conditions) == 1 else Infix("AND", *conditions)
+
+
+def either(conditions: Sequence[Sql]) -> Sql:
+    """Any of them; at least one is given."""
+    return conditions[0] if len(conditions) == 1 else Infix("OR", *conditions)
+
+
+class Not(Func):
+    template = "NOT %(expressions)s"
+    output_field = BooleanField()
+
+
+def where(present: Sql, condition: Sql) -> Case:
+    """`condition` where the value is `present`, else false: never NULL, whatever either says of a missing value."""
+    return Case(When(cast(Any, present), then=condition), default=FALSE, output_field=BooleanField())
+
+
+class At(Func):
+    """The value under a key of a JSON object; NULL where there is no such key or no object.
+
+    Not `KeyTransform`, which takes the key "7" for a place in an array.
+    """
+
+    template = "(%(expressions)s)"
+    arg_joiner = " -> "
+    output_field = JSONField()
+
+    def __init__(self, document: Sql, key: str) -> None:
+        super().__init__(document, Func(Value(key, TextField()), template="%(expressions)s::text"))
+
+
+class AsText(Func):
+    """The text of a JSON string."""
+
+    template = "(%(expressions)s #>> '{}')"
+    output_field = TextField()
+
+
+class AsNumber(Func):
+    """The number of a JSON number; an error for any other type, so it stands behind a check of the type."""
+
+    template = "(%(expressions)s)::numeric"
+    output_field = models.DecimalField()
+
+
+class JsonType(Func):
+    function = "jsonb_typeof"
+    output_field = TextField()
+
+
+def json_value(value: Any) -> Value:
+    return Value(value, output_field=JSONField())
+
+
+def text_array(values: Sequence[str]) -> Value:
+    return Value(list(values), output_field=ArrayField(TextField()))
+
+
+def any_of_array(left: Sql, array: Value) -> Func:
+    """`left = ANY(array)` with the array as one parameter, whatever its length."""
+    return Func(left, array, template="(%(expressions)s))", arg_joiner=" = ANY(", output_field=BooleanField())
+
+
+class AmongGroups(Func):
+    """Whether the profile is among the profiles of a grouped query, in the shape that the planner can join.
+
+    `profile_id IN (…)` that is denied, or stands under OR, is a list that is scanned again for every profile as soon as
+    it outgrows work_mem; a correlated EXISTS with its own GROUP BY is never joined. This one is a semi join, an anti
+    join, or under OR a look-up by index.
+    """
+
+    template = "EXISTS (SELECT 1 FROM %(expressions)s)"
+    arg_joiner = " AS found (profile_id) WHERE found.profile_id = "
+    output_field = BooleanField()
+
+    def __init__(self, profile: Sql, groups: QuerySet[Any, Any]) -> None:
+        super().__init__(Subquery(groups), profile)

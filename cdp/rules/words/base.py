@@ -1,0 +1,37 @@
+"""A word: one thing that `is` may say of a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from cdp.rules.operands import Operand
+from cdp.rules.shapes import Shape
+from cdp.rules.sql import Sql
+
+
+@dataclass(frozen=True)
+class Word:
+    """How a word reads its value, tests it, and says it.
+
+    `test(operand, value, now)` is asked only where a value of the type is present. A word that `denies` another is the
+    exact complement of that one, so that it matches the missing, and has no test of its own. `says` is a sentence with
+    %(subject)s and %(value)s, or %(low)s and %(high)s.
+    """
+
+    shape: Shape | None
+    says: Promise | str
+    test: Callable[[Operand, Any, datetime], Sql] | None = None
+    denies: str = ""
+
+
+PRESENCE = {
+    "set": Word(None, _("%(subject)s is known")),
+    "unset": Word(None, _("%(subject)s is not known"), denies="set"),
+}
+ANY_VALUE = PRESENCE

@@ -1,0 +1,105 @@
+"""Words for dates and times. Each comes down to spans of business days, or of instants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from itertools import chain
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import DateTimeField, Func, IntegerField, TextField, Value
+from django.utils.translation import gettext_lazy as _
+
+from cdp.rules.days import (
+    DAY,
+    Days,
+    after_until,
+    anniversaries,
+    business_day,
+    last_days,
+    length_of,
+    next_days,
+    years_since,
+)
+from cdp.rules.operands import Bounds, Operand
+from cdp.rules.shapes import DAYS, HOURS, Day, Pair, Span, WholeNumber
+from cdp.rules.sql import FALSE, Infix, Sql, every
+from cdp.rules.words.base import PRESENCE, Word
+
+MAX_YEARS = 9_999
+
+
+def within(operand: Operand, bounds: Sequence[Bounds]) -> Sql:
+    """Whether the moment lies in one of some spans, which are in order and apart."""
+    if not bounds:
+        return FALSE
+    if len(bounds) > 1:
+        return _between_edges(operand, [edge for edge in chain.from_iterable(bounds) if edge is not None])
+    start, end = bounds[0]
+    sides = [(">=", start), ("<", end)]
+    return every([Infix(sign, operand.moment, edge) for sign, edge in sides if edge is not None])
+
+
+def _between_edges(operand: Operand, edges: list[Value]) -> Sql:
+    """Whether an odd number of the edges lie at or before the moment: one binary search, whatever their number."""
+    field = DateTimeField() if isinstance(edges[0].value, datetime) else TextField()
+    array = Value([edge.value for edge in edges], output_field=ArrayField(field))
+    place = Func(operand.moment, array, function="width_bucket", output_field=IntegerField())
+    return Infix("=", Infix("%%", place, Value(2)), Value(1))
+
+
+def of_days(days: Callable[[Any, date], list[Days]]) -> Callable[[Operand, Any, datetime], Sql]:
+    """A test by whole business days, found from the value and today."""
+    return lambda operand, value, now: within(
+        operand, [operand.bounds_of_days(span) for span in days(value, business_day(now))]
+    )
+
+
+def last_span(operand: Operand, span: tuple[str, int], now: datetime) -> Sql:
+    return within(operand, [operand.bounds_of_period(after_until(now - length_of(span), now))])
+
+
+def next_span(operand: Operand, span: tuple[str, int], now: datetime) -> Sql:
+    return within(operand, [operand.bounds_of_period(after_until(now, now + length_of(span)))])
+
+
+IN_LAST = _("%(subject)s lies in the last %(value)s")
+NOT_IN_LAST = _("%(subject)s does not lie in the last %(value)s")
+IN_NEXT = _("%(subject)s lies in the next %(value)s")
+
+SHARED = {
+    "on": Word(Day(), _("%(subject)s is on %(value)s"), of_days(lambda day, today: [Days(day, day)])),
+    "before": Word(Day(), _("%(subject)s is before %(value)s"), of_days(lambda day, today: [Days(None, day - DAY)])),
+    "after": Word(Day(), _("%(subject)s is after %(value)s"), of_days(lambda day, today: [Days(day + DAY, None)])),
+    "between": Word(
+        Pair(Day()), _("%(subject)s is from %(low)s to %(high)s"), of_days(lambda days, today: [Days(*days)])
+    ),
+    "anniversary_in_next": Word(
+        Span({"days": WholeNumber(1, 366)}),
+        _("the anniversary of %(subject)s is in the next %(value)s"),
+        of_days(lambda span, today: anniversaries(next_days(span[1], today))),
+    ),
+    "years_between": Word(
+        Pair(WholeNumber(0, MAX_YEARS)),
+        _("%(subject)s is from %(low)s to %(high)s years ago"),
+        of_days(lambda years, today: years_since(years[0], years[1], today)),
+    ),
+}
+DATE_SPAN = Span({"days": DAYS})
+DATETIME_SPAN = Span({"days": DAYS, "hours": HOURS})
+
+DATE = {
+    **SHARED,
+    "in_last": Word(DATE_SPAN, IN_LAST, of_days(lambda span, today: [last_days(span[1], today)])),
+    "not_in_last": Word(DATE_SPAN, NOT_IN_LAST, denies="in_last"),
+    "in_next": Word(DATE_SPAN, IN_NEXT, of_days(lambda span, today: [next_days(span[1], today)])),
+    **PRESENCE,
+}
+DATETIME = {
+    **SHARED,
+    "in_last": Word(DATETIME_SPAN, IN_LAST, last_span),
+    "not_in_last": Word(DATETIME_SPAN, NOT_IN_LAST, denies="in_last"),
+    "in_next": Word(DATETIME_SPAN, IN_NEXT, next_span),
+    **PRESENCE,
+}

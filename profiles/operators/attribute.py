@@ -1,0 +1,109 @@
+"""`attribute`: what the golden record says of somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.catalogue import add_catalogue
+from cdp.rules.comparison import Comparison, read_comparison
+from cdp.rules.errors import Wrong
+from cdp.rules.operands import ColumnOperand, JsonOperand
+from cdp.rules.scope import Scope
+from cdp.rules.shapes import NAME, Anything, Text
+from cdp.rules.sql import TRUE, At
+from cdp.rules.types import ValueType
+from profiles.models import AttributeDefinition, Identifier, IdentifierKind
+
+IS_KNOWN = "is_known"
+# Columns of the profile that rules may name like an attribute; they win over a trait of the same name.
+TIMES = {
+    "created_at": gettext_lazy("the creation of the profile"),
+    "first_seen_at": gettext_lazy("the first sight"),
+    "last_seen_at": gettext_lazy("the last sight"),
+}
+
+
+@dataclass(frozen=True)
+class AttributeFacts:
+    """What parsing needs to know of an attribute."""
+
+    type: ValueType
+    label: str
+    topics: frozenset[str]
+
+
+def load_attributes(keys: Set[str]) -> Mapping[str, AttributeFacts]:
+    """Built-in keys, and the definitions among the others in one query; one more where `is_known` is asked."""
+    found = {
+        definition.key: AttributeFacts(
+            ValueType(definition.type), definition.label or definition.key, frozenset({f"attribute:{definition.key}"})
+        )
+        for definition in AttributeDefinition.objects.filter(key__in=keys - TIMES.keys() - {IS_KNOWN})
+    }
+    for key in keys & TIMES.keys():
+        found[key] = AttributeFacts(ValueType.DATETIME, str(TIMES[key]), frozenset({f"attribute:{key}"}))
+    if IS_KNOWN in keys:
+        kinds = IdentifierKind.objects.filter(is_personal=True).values_list("key", flat=True)
+        topics = frozenset(f"identifier:{kind}" for kind in kinds)
+        found[IS_KNOWN] = AttributeFacts(ValueType.BOOLEAN, _("a known person"), topics)
+    return found
+
+
+add_catalogue("attribute", load_attributes, missing=gettext_lazy("no attribute %(name)s is defined"))
+
+
+@register_operator
+@dataclass(frozen=True)
+class AttributeIs(Operator):
+    """An attribute, or a built-in key, compared by its type."""
+
+    op: ClassVar = "attribute"
+    params: ClassVar = {
+        "key": Param(NAME, catalogue="attribute"),
+        "is": Param(Text()),
+        "value": Param(Anything(), required=False),
+    }
+
+    key: str
+    facts: AttributeFacts
+    comparison: Comparison
+
+    @classmethod
+    def build(cls, given: Given) -> Self | Wrong:
+        facts = given.known["attribute"][given["key"]]
+        comparison = read_comparison(given.params, facts.type, given.at)
+        return comparison if isinstance(comparison, Wrong) else cls(given["key"], facts, comparison)
+
+    def predicate(self, scope: Scope, now: datetime) -> Q:
+        if self.key == IS_KNOWN:
+            return self._is_known(scope)
+        operand: Any
+        if self.key in TIMES:
+            operand = ColumnOperand(F(self.key))
+        else:
+            operand = JsonOperand(At(F("attributes"), self.key), self.facts.type)
+        return Q(self.comparison.holds(operand, now))
+
+    def _is_known(self, scope: Scope) -> Q:
+        match self.comparison:
+            case Comparison(word="set"):
+                return Q(TRUE)
+            case Comparison(word="unset"):
+                return ~Q(TRUE)
+        personal = Identifier.objects.filter(scope.on("profile_id"), kind__is_personal=True)
+        is_known = Q(Exists(personal.filter(profile_id=OuterRef("pk"))))
+        return is_known if self.comparison.value else ~is_known
+
+    def topics(self) -> frozenset[str]:
+        return self.facts.topics
+
+    def describe(self) -> str:
+        return self.comparison.describe(self.facts.label)

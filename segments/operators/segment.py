@@ -1,0 +1,71 @@
+"""`segment`: who is in a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar, NamedTuple, Self
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.catalogue import add_catalogue
+from cdp.rules.scope import Scope
+from cdp.rules.shapes import DAYS, NAME
+from segments.models import Membership, Segment
+
+
+class SegmentFacts(NamedTuple):
+    id: int
+    name: str
+
+
+def load_segments(keys: Set[str]) -> Mapping[str, SegmentFacts]:
+    return {
+        key: SegmentFacts(pk, name)
+        for key, pk, name in Segment.objects.filter(key__in=keys).values_list("key", "pk", "name")
+    }
+
+
+add_catalogue("segment", load_segments, missing=gettext_lazy("there is no segment %(name)s"))
+
+
+@register_operator
+@dataclass(frozen=True)
+class InSegment(Operator):
+    """Is in a segment as of its last refresh, where `for_days` is given since at least so many times 24 hours."""
+
+    op: ClassVar = "segment"
+    params: ClassVar = {
+        "key": Param(NAME, catalogue="segment"),
+        "for_days": Param(DAYS, required=False),
+    }
+
+    key: str
+    facts: SegmentFacts
+    for_days: int | None = None
+
+    @classmethod
+    def build(cls, given: Given) -> Self:
+        return cls(given["key"], given.known["segment"][given["key"]], given.params.get("for_days"))
+
+    def predicate(self, scope: Scope, now: datetime) -> Q:
+        members = Membership.objects.filter(scope.on("profile_id"), profile_id=OuterRef("pk"), segment_id=self.facts.id)
+        if self.for_days is not None:
+            members = members.filter(entered_at__lte=now - timedelta(days=self.for_days))
+        return Q(Exists(members))
+
+    def topics(self) -> frozenset[str]:
+        return frozenset({f"segment:{self.key}"})
+
+    def describe(self) -> str:
+        if self.for_days is None:
+            return _("is in the segment “%(segment)s”") % {"segment": self.facts.name}
+        return ngettext(
+            "has been in the segment “%(segment)s” for at least %(n)d day",
+            "has been in the segment “%(segment)s” for at least %(n)d days",
+            self.for_days,
+        ) % {"segment": self.facts.name, "n": self.for_days}

@@ -1,0 +1,85 @@
+"""`tag`: who carries a tag."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.catalogue import add_catalogue
+from cdp.rules.errors import WRONG, Wrong
+from cdp.rules.scope import Scope
+from cdp.rules.shapes import NAME, ListOf
+from tags.models import Tag, TagAssignment, TagValue
+
+
+@dataclass(frozen=True)
+class TagFacts:
+    """`values` are the values of the tag: {key: (id, name)}."""
+
+    id: int
+    name: str
+    values: Mapping[str, tuple[int, str]]
+
+
+def load_tags(keys: Set[str]) -> Mapping[str, TagFacts]:
+    """Two queries: the tags, and their values."""
+    values: defaultdict[int, dict[str, tuple[int, str]]] = defaultdict(dict)
+    for value in TagValue.objects.filter(tag__key__in=keys):
+        values[value.tag_id][value.key] = (value.pk, value.name)
+    return {tag.key: TagFacts(tag.pk, tag.name, values[tag.pk]) for tag in Tag.objects.filter(key__in=keys)}
+
+
+add_catalogue("tag", load_tags, missing=gettext_lazy("there is no tag %(name)s"))
+
+
+@register_operator
+@dataclass(frozen=True)
+class TagIs(Operator):
+    """Carries a tag that has not expired, with any value or one of `values` (keys)."""
+
+    op: ClassVar = "tag"
+    params: ClassVar = {
+        "key": Param(NAME, catalogue="tag"),
+        "value": Param(ListOf(NAME), required=False),
+    }
+
+    key: str
+    facts: TagFacts
+    values: tuple[str, ...] = ()
+
+    @classmethod
+    def build(cls, given: Given) -> Self | Wrong:
+        facts = given.known["tag"][given["key"]]
+        values = given.params.get("value", ())
+        unknown = [(index, value) for index, value in enumerate(values) if value not in facts.values]
+        for index, value in unknown:
+            given.at.key("value").item(index).report(
+                _("the tag %(tag)s has no value %(value)s; known: %(values)s")
+                % {"tag": given["key"], "value": repr(value), "values": ", ".join(facts.values) or "-"}
+            )
+        return WRONG if unknown else cls(given["key"], facts, values)
+
+    def predicate(self, scope: Scope, now: datetime) -> Q:
+        assignments = TagAssignment.objects.live(now).filter(
+            scope.on("profile_id"), profile_id=OuterRef("pk"), tag_id=self.facts.id
+        )
+        if self.values:
+            assignments = assignments.filter(value_id__in=[self.facts.values[key][0] for key in self.values])
+        return Q(Exists(assignments))
+
+    def topics(self) -> frozenset[str]:
+        return frozenset({f"tag:{self.key}"})
+
+    def describe(self) -> str:
+        if not self.values:
+            return _("has the tag “%(tag)s”") % {"tag": self.facts.name}
+        names = _(", ").join(self.facts.values[key][1] for key in self.values)
+        return _("has the tag “%(tag)s” with the value %(values)s") % {"tag": self.facts.name, "values": names}
