@@ -5,7 +5,7 @@ Each app brings its own in `<app>/sections.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ class Section:
     `empty` is the value of a profile that `load` left out. On the profile page `template` shows it with the context
     that `page(request, profile)` gives, beside `request`, `profile` and `title`; "" for nowhere. `names(profile_ids)`
     makes it a column of the list of profiles: {profile id: short words in the active language}, one query for many.
+    `is_page_only` keeps it out of what integrations read.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Section:
     template: str = ""
     page: Callable[[HttpRequest, Profile], dict[str, Any]] | None = None
     names: Callable[[Sequence[int]], dict[int, list[str]]] | None = None
+    is_page_only: bool = False
 
 
 _sections: dict[str, Section] = {}
@@ -46,10 +48,13 @@ def all_sections() -> list[Section]:
     return sorted(_sections.values(), key=lambda section: section.order)
 
 
-def load_sections(profile_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Every section of every profile, keyed by profile id, then section key."""
-    loaded = {section.key: section.load(profile_ids) for section in all_sections()}
+def load_sections(profile_ids: Sequence[int], *, keys: Collection[str] | None = None) -> dict[int, dict[str, Any]]:
+    """Every section of every profile, or those of `keys`, by profile id, then section key; none that is page-only."""
+    sections = [
+        section for section in all_sections() if not section.is_page_only and (keys is None or section.key in keys)
+    ]
+    loaded = {section.key: section.load(profile_ids) for section in sections}
     return {
-        profile_id: {section.key: loaded[section.key].get(profile_id, section.empty()) for section in all_sections()}
+        profile_id: {section.key: loaded[section.key].get(profile_id, section.empty()) for section in sections}
         for profile_id in profile_ids
     }
