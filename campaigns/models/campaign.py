@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from campaigns.rendering import validate_template
+
+
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    def sending(self) -> Self:
+        """Campaigns whose deliveries are all planned and not all settled, the earliest launched first."""
+        return self.filter(state=Campaign.State.SENDING).order_by("launched_at", "id")
 
 
 class Campaign(models.Model):
@@ -53,6 +64,8 @@ class Campaign(models.Model):
     launched_at = models.DateTimeField(_("launched"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True, editable=False)
 
+    objects = CampaignQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("campaign")
         verbose_name_plural = _("campaigns")
@@ -67,6 +80,11 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it may still be edited: once launched, what is said to whom stays as it was."""
+        return self.state == self.State.DRAFT
 
 
 class Content(models.Model):
@@ -84,17 +102,23 @@ class Content(models.Model):
         verbose_name=_("tier"),
         help_text=_("Empty: everybody whose tier has no content of its own."),
     )
-    subject = models.CharField(_("subject"), max_length=250)
-    body = models.TextField(_("body"), help_text=_("HTML with Liquid: {{ profile.name | default: 'friend' }}"))
+    subject = models.CharField(_("subject"), max_length=250, validators=[validate_template])
+    body = models.TextField(
+        _("body"),
+        validators=[validate_template],
+        help_text=_("HTML with Liquid: {{ profile.name | default: 'friend' }}"),
+    )
 
     class Meta:
         verbose_name = _("content")
         verbose_name_plural = _("contents")
         constraints = [
-            models.UniqueConstraint(
-                fields=["campaign", "tier"], name="content_campaign_tier", nulls_distinct=False
-            )
+            models.UniqueConstraint(fields=["campaign", "tier"], name="content_campaign_tier", nulls_distinct=False)
         ]
 
     def __str__(self) -> str:
         return self.subject
+
+    def clean(self) -> None:
+        if self.tier is not None and self.tier.scheme_id != self.campaign.tier_scheme_id:
+            raise ValidationError({"tier": _("This tier is not one of the campaign's tier scheme.")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Self
 
@@ -14,11 +15,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Planned deliveries whose time has come."""
         return self.filter(state=Delivery.State.PLANNED, not_before__lte=now)
 
+    def of_people(self, profile_ids: Sequence[int]) -> Self:
+        """Deliveries to the people that these profiles stand for: also those planned on a profile merged since."""
+        return self.filter(models.Q(profile__in=profile_ids) | models.Q(profile__merged_into__in=profile_ids))
+
     def lapsed(self, now: datetime) -> Self:
         """Deliveries whose holder was lost: the lease ran out before they were settled."""
-        return self.filter(
-            state__in=[Delivery.State.CLAIMED, Delivery.State.SENDING], leased_until__lte=now
-        )
+        return self.filter(state__in=[Delivery.State.CLAIMED, Delivery.State.SENDING], leased_until__lte=now)
 
 
 class Delivery(models.Model):
@@ -44,9 +47,11 @@ class Delivery(models.Model):
         MISSING_VALUE = "missing_value", _("the content needs a value that is missing")
         DUPLICATE = "duplicate", _("the same person was already written to")
         REFUSED = "refused", _("the channel refused it")
+        GAVE_UP = "gave_up", _("given up after several tries")
+        BAD_CONTENT = "bad_content", _("the content could not be rendered")
 
     campaign = models.ForeignKey(
-        "campaigns.Campaign", on_delete=models.CASCADE, related_name="deliveries", verbose_name=_("campaign")
+        "campaigns.Campaign", on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("campaign")
     )
     step = models.PositiveSmallIntegerField(_("step"), default=0)
     profile = models.ForeignKey(
@@ -75,16 +80,19 @@ class Delivery(models.Model):
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
         constraints = [
-            models.UniqueConstraint(
-                fields=["campaign", "step", "profile", "occurrence"], name="delivery_once"
-            ),
+            models.UniqueConstraint(fields=["campaign", "step", "profile", "occurrence"], name="delivery_once"),
         ]
         indexes = [
-            models.Index(fields=["not_before", "id"], name="delivery_due", condition=models.Q(state="planned")),
+            models.Index(
+                fields=["campaign", "not_before", "id"], name="delivery_due", condition=models.Q(state="planned")
+            ),
             models.Index(
                 fields=["leased_until"], name="delivery_leased", condition=models.Q(state__in=["claimed", "sending"])
             ),
             models.Index(fields=["campaign", "state"], name="delivery_campaign_state"),
+            models.Index(
+                fields=["campaign", "address"], name="delivery_campaign_address", condition=~models.Q(address="")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -92,13 +100,19 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One try to hand a delivery over, kept whatever came of it."""
+    """One try to hand a delivery over, kept whatever came of it; no outcome: it is still under way."""
+
+    class Outcome(models.TextChoices):
+        SENT = "sent", _("Sent")
+        REFUSED = "refused", _("Refused")
+        DEFERRED = "deferred", _("Deferred")
+        UNKNOWN = "unknown", _("Unknown")
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
     token = models.UUIDField()
     started_at = models.DateTimeField(_("started"))
     ended_at = models.DateTimeField(_("ended"), null=True)
-    outcome = models.CharField(_("outcome"), max_length=10, choices=Delivery.State, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome, blank=True)
     detail = models.CharField(_("detail"), max_length=500, blank=True)
 
     class Meta:
