@@ -1,0 +1,31 @@
+"""Doorways of the worker. The database says what is due; the broker only hurries."""
+
+import time
+from datetime import datetime
+
+from celery import shared_task
+from django.utils import timezone
+
+from campaigns.services.deliver import deliver_due as deliver_due_batch
+from campaigns.services.plan import PLAN_CAMPAIGN, plan_campaign
+from cdp.models import Run
+from cdp.runs import run_kind
+from cdp.stages import wake
+
+SLICE_SECONDS = 5  # then other work of the worker gets its turn
+
+
+@run_kind(PLAN_CAMPAIGN)
+def plan(run: Run, now: datetime) -> None:
+    """Freeze the audience of the campaign that the run's subject names."""
+    plan_campaign(run, now=now)
+
+
+@shared_task(name="campaigns.deliver_due", acks_late=True)
+def deliver_due() -> None:
+    """Send what is due, for a while. A second run finds it leased and takes the rest."""
+    ends = time.monotonic() + SLICE_SECONDS
+    while deliver_due_batch(now=timezone.now()):
+        if time.monotonic() > ends:
+            wake("deliveries_planned")
+            return
