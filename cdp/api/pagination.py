@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import Field, Q, QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import BooleanField, F, Field, ForeignKey, Func, Q, QuerySet, Value
 from django.utils.timezone import is_naive
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
@@ -62,7 +62,7 @@ def bad_cursor() -> exceptions.ValidationError:
 
 
 class CursorPages(BasePagination):
-    """Pages in the queryset's own ordering, which must name plain fields and end with a unique one."""
+    """Pages in the queryset's own ordering, which names plain fields, goes one way, and ends with a unique one."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request = request
@@ -106,15 +106,13 @@ class CursorPages(BasePagination):
         ]
 
     def _beyond(self, queryset: QuerySet[Any], cursor: Cursor) -> Q:
-        """The rows past the cursor: `a <= x AND (a < x OR (a = x AND b < y))`, of which an index takes the first."""
-        names = queryset.query.order_by or self.ordering
-        values = _typed(queryset, names, cursor.position)
-        condition = Q()
-        for name, value in reversed(list(zip(names, values, strict=True))):
-            field, way = name.lstrip("-"), "lt" if name.startswith("-") else "gt"
-            strictly = Q((f"{field}__{way}", value))
-            condition = strictly if not condition else Q((f"{field}__{way}e", value)) & (strictly | condition)
-        return condition
+        """The rows past the cursor. A comparison of rows starts in the middle of an index; the one of the first field
+        alone keeps the planner from reading partitions in vain."""
+        names = [str(name) for name in queryset.query.order_by or self.ordering]
+        fields = _fields(queryset, names)
+        values = _typed(fields, cursor.position)
+        way = "lte" if names[0].startswith("-") else "gte"
+        return Q((f"{names[0].lstrip('-')}__{way}", values[0])) & Q(RowBeyond(names, fields, values))
 
     def _link(self, rows: Sequence[Any], is_backwards: bool) -> str:
         row = rows[0] if is_backwards else rows[-1]
@@ -140,17 +138,37 @@ def _position(row: Any, name: str) -> str | int:
     return value if isinstance(value, int) else value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def _typed(queryset: QuerySet[Any], names: Sequence[Any], position: Sequence[Any]) -> list[Any]:
-    if len(names) != len(position):
+class RowBeyond(Func):
+    """`(a, b) > (x, y)`, or `<` where the ordering goes down. It goes one way for all its fields."""
+
+    output_field = BooleanField()
+
+    def __init__(self, names: Sequence[str], fields: Sequence[Field[Any, Any]], values: Sequence[Any]) -> None:
+        self.sign = "<" if names[0].startswith("-") else ">"
+        assert len({name.startswith("-") for name in names}) == 1, "an ordering of pages goes one way"
+        columns = [F(name.lstrip("-")) for name in names]
+        given = [Value(value, output_field=field) for value, field in zip(values, fields, strict=True)]
+        super().__init__(*columns, *given)
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, Any]:  # type: ignore[override]
+        compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
+        sql, n = [text for text, _params in compiled], len(compiled) // 2
+        params = [param for _sql, given in compiled for param in given]
+        return f"({', '.join(sql[:n])}) {self.sign} ({', '.join(sql[n:])})", params
+
+
+def _fields(queryset: QuerySet[Any], names: Sequence[str]) -> list[Field[Any, Any]]:
+    found = [queryset.model._meta.get_field(name.lstrip("-")) for name in names]
+    return [field.target_field if isinstance(field, ForeignKey) else field for field in found]
+
+
+def _typed(fields: Sequence[Field[Any, Any]], position: Sequence[Any]) -> list[Any]:
+    if len(fields) != len(position):
         raise bad_cursor()
-    values = []
-    for name, value in zip(names, position, strict=True):
-        try:
-            field: Field[Any, Any] = queryset.model._meta.get_field(str(name).lstrip("-"))
-            values.append(_checked(field.to_python(value)))
-        except (FieldDoesNotExist, ValidationError, ValueError, TypeError) as error:
-            raise bad_cursor() from error
-    return values
+    try:
+        return [_checked(field.to_python(value)) for field, value in zip(fields, position, strict=True)]
+    except (ValidationError, ValueError, TypeError) as error:
+        raise bad_cursor() from error
 
 
 def _checked(value: Any) -> Any:

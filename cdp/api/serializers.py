@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import orjson
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from cdp.api.bodies import dump
 from cdp.api.problems import rule_problems
 from cdp.rules.errors import RuleError
 from cdp.rules.parse import parse_rule
@@ -18,16 +20,24 @@ Saved = TypeVar("Saved", bound=Model)
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields that it does not know. Those that are only read may be sent back, and are ignored."""
+    """Refuses fields that it does not know, and other values for those that are only read: they may be sent back."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            unknown = [str(name) for name in data if name not in self.fields]
-            if unknown:
-                known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
-                message = _("unknown field; known: %s") % known
-                raise serializers.ValidationError({name: [message] for name in unknown})
+        errors = {**self._unknown(data), **self._not_to_be_set(data)} if isinstance(data, Mapping) else {}
+        if errors:
+            raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
+
+    def _unknown(self, data: Mapping[str, Any]) -> dict[str, list[Any]]:
+        known = ", ".join(name for name, field in self.fields.items() if not field.read_only)
+        return {str(name): [_("unknown field; known: %s") % known] for name in data if name not in self.fields}
+
+    def _not_to_be_set(self, data: Mapping[str, Any]) -> dict[str, list[Any]]:
+        given = [name for name in data if name in self.fields and self.fields[name].read_only]
+        if not given:
+            return {}
+        shown = {} if self.instance is None else orjson.loads(dump(self.to_representation(self.instance)))
+        return {name: [_("cannot be set")] for name in given if name not in shown or data[name] != shown[name]}
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Saved]):

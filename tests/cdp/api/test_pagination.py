@@ -58,7 +58,7 @@ def test_rows_that_come_and_go_shift_no_page():
 def test_ties_in_the_first_field_lose_nobody(states, page_size):
     Run.objects.all().delete()
     Run.objects.bulk_create(Run(kind="k", subject="s", state=state) for state in states)
-    queryset = Run.objects.order_by("-state", "id")
+    queryset = Run.objects.order_by("-state", "-id")
     url, seen = f"/?page_size={page_size}", []
     while url:
         pages = CursorPages()

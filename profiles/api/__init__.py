@@ -1,0 +1,1 @@
+"""Reading and managing over HTTP: profiles, sources, definitions."""

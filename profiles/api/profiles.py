@@ -1,0 +1,143 @@
+"""`profiles/`: the list, a person, their events, and many at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import F, QuerySet
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cdp.api.router import route
+from cdp.api.serializers import StrictSerializer
+from cdp.api.viewsets import ApiViewSet
+from profiles.api.filters import ProfileFilters
+from profiles.api.representation import IdentifierSerializer, ObjectField, ProfileSerializer, represent
+from profiles.masking import masking_for
+from profiles.models import Event, Profile
+from profiles.services.lookup import Named, UnknownKindError, profiles_by_identifier
+
+MAX_LOOKUP = 1000
+UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+class NamedSerializer(StrictSerializer):
+    """An identifier as somebody writes it."""
+
+    kind = serializers.CharField()
+    value = serializers.CharField(max_length=400)
+
+    def to_internal_value(self, data: Any) -> Named:
+        return Named(**super().to_internal_value(data))
+
+
+class LookupSerializer(StrictSerializer):
+    identifiers = serializers.ListField(child=NamedSerializer(), allow_empty=False, max_length=MAX_LOOKUP)
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    """The shape of a row of events, for the schema."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    occurred_at = serializers.DateTimeField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    properties = ObjectField()
+
+
+class EventFilters(filters.FilterSet):
+    name = filters.CharFilter(field_name="definition__name", label=_("Name of the event"))
+
+
+FOUND = inline_serializer(
+    "Found",
+    {
+        "results": inline_serializer(
+            "FoundProfile",
+            {"identifier": IdentifierSerializer(), "profile": ProfileSerializer(allow_null=True)},
+            many=True,
+        )
+    },
+)
+
+
+@route("profiles")
+class ProfileViewSet(ApiViewSet):
+    """Profiles that stand for a person now, the oldest row first."""
+
+    queryset = Profile.objects.current().order_by("pk")
+    serializer_class = ProfileSerializer
+    filterset_class = ProfileFilters
+    lookup_field = "public_id"
+    lookup_url_kwarg = "id"
+    lookup_value_regex = UUID_PATTERN
+    reading_actions = frozenset({"lookup"})
+    action_permissions = {
+        "events": ("profiles.view_profile", "profiles.view_event"),
+        # A thousand guesses a call would name whom the mask hides.
+        "lookup": ("profiles.view_profile", "profiles.view_pii"),
+    }
+
+    def list(self, request: Request) -> Response:
+        """A page of profiles; `identifier=email:ann@example.com` finds one person."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(represent(page or [], request.user))
+
+    def retrieve(self, request: Request, id: str) -> Response:
+        """One person; the id of a merged-away profile answers with the survivor."""
+        return Response(represent([self._survivor(id)], request.user)[0])
+
+    @extend_schema(
+        responses=EventSerializer(many=True), parameters=[OpenApiParameter("name", description="Name of the event.")]
+    )
+    @action(detail=True, filterset_class=EventFilters)
+    def events(self, request: Request, id: str) -> Response:
+        """What the person did, the latest first."""
+        rows: QuerySet[Event, Any] = (
+            Event.objects.filter(profile=self._survivor(id))
+            .order_by("-occurred_at", "-id")
+            .values("id", "occurred_at", "properties", name=F("definition__name"), source_key=F("source__key"))
+        )
+        masking = masking_for(request.user)
+        page: list[dict[str, Any]] = self.paginate_queryset(self.filter_queryset(rows)) or []
+        return self.get_paginated_response(
+            [
+                {
+                    "id": row["id"],
+                    "name": row["name"],
+                    "occurred_at": row["occurred_at"],
+                    "source": row["source_key"],
+                    "properties": masking.mapping(row["properties"]),
+                }
+                for row in page
+            ]
+        )
+
+    @extend_schema(request=LookupSerializer, responses=FOUND)
+    @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
+    def lookup(self, request: Request) -> Response:
+        """The person behind each of up to 1,000 identifiers, in the order asked; null where there is none."""
+        body = LookupSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked: list[Named] = body.validated_data["identifiers"]
+        try:
+            found = profiles_by_identifier(asked)
+        except UnknownKindError as error:
+            raise serializers.ValidationError({"identifiers": [str(error)]}) from error
+        profiles = list(Profile.objects.filter(pk__in=set(found.values())))
+        shown = dict(zip((profile.pk for profile in profiles), represent(profiles, request.user), strict=True))
+        return Response(
+            {"results": [{"identifier": named._asdict(), "profile": shown.get(found.get(named, 0))} for named in asked]}
+        )
+
+    def _survivor(self, public_id: str) -> Profile:
+        profile = Profile.objects.select_related("merged_into").filter(public_id=public_id).first()
+        if profile is None:
+            raise Http404(_("No profile has this id."))
+        return profile.merged_into or profile

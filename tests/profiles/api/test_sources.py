@@ -1,0 +1,127 @@
+import pytest
+
+from cdp.models import IdempotentAnswer
+from profiles.models import Source
+from tests.clients import api_of
+from tests.factories.profiles import EventFactory, SourceFactory
+
+TILL = {"key": "till", "name": "Till", "kind": "till"}
+pytestmark = pytest.mark.django_db
+
+
+def test_a_source_is_made_and_answers_with_its_write_key():
+    response = api_of("operator").send("post", "sources/", TILL)
+
+    source = Source.objects.get(key="till")
+    assert response.status_code == 201
+    assert response.json() == {
+        "key": "till",
+        "name": "Till",
+        "kind": "till",
+        "rank": 100,
+        "default_region": "CN",
+        "is_enabled": True,
+        "write_key": source.write_key,
+        "created_at": source.created_at.isoformat().replace("+00:00", "Z"),
+    }
+    assert len(source.write_key) == 32
+
+
+def test_the_write_key_is_shown_only_to_those_who_may_change_sources():
+    source = SourceFactory(key="till")
+
+    for role, seen in {"viewer": False, "integration": False, "operator": True, "admin": True}.items():
+        body = api_of(role).send("get", "sources/till/").json()
+        assert ("write_key" in body) is seen
+        assert (source.write_key in str(api_of(role).send("get", "sources/").json())) is seen
+
+
+def test_a_source_is_renamed_and_switched_off_but_keeps_key_and_rank():
+    SourceFactory(key="till")
+    api = api_of("operator")
+
+    changed = api.send("patch", "sources/till/", {"name": "Counter", "is_enabled": False, "key": "till"})
+    refused = api.send("patch", "sources/till/", {"key": "shop", "rank": 7})
+
+    assert (changed.status_code, changed.json()["name"], changed.json()["is_enabled"]) == (200, "Counter", False)
+    assert refused.status_code == 400
+    assert [error["path"] for error in refused.json()["errors"]] == ["key", "rank"]
+    assert Source.objects.get(name="Counter").key == "till"
+
+
+def test_only_a_source_that_never_spoke_is_deleted():
+    SourceFactory(key="till")
+    EventFactory(source=SourceFactory(key="shop"))
+    api = api_of("operator")
+
+    assert api.send("delete", "sources/till/").status_code == 204
+    refused = api.send("delete", "sources/shop/")
+    assert refused.status_code == 409
+    assert "shop" in refused.json()["detail"]
+    assert api.send("delete", "sources/strata/").status_code == 409
+    assert set(Source.objects.values_list("key", flat=True)) == {"shop", "strata"}
+
+
+def test_the_built_in_source_stays_as_it_is():
+    response = api_of("admin").send("patch", "sources/strata/", {"name": "Mine"})
+
+    assert response.status_code == 409
+    assert Source.objects.get(key="strata").name == "Strata"
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"key": "lookup"}, "key"),
+        ({"key": "no spaces"}, "key"),
+        ({"key": "strata"}, "key"),
+        ({"key": None}, "key"),
+        ({"name": ""}, "name"),
+        ({"name": "n" * 101}, "name"),
+        ({"kind": "built_in"}, "kind"),
+        ({"kind": "radio"}, "kind"),
+        ({"rank": -1}, "rank"),
+        ({"rank": 32_767}, "rank"),
+        ({"rank": 1e400}, ""),
+        ({"default_region": "cn"}, "default_region"),
+        ({"is_enabled": "perhaps"}, "is_enabled"),
+        ({"writekey": "x"}, "writekey"),
+    ],
+)
+def test_bad_input_says_where_and_makes_nothing(change, path):
+    body = TILL | change
+
+    answer = api_of("operator").send("post", "sources/", body).json()
+
+    assert answer["status"] == 400
+    assert [error["path"] for error in answer.get("errors", [{"path": ""}])] == [path]
+    assert Source.objects.count() == 1
+
+
+@pytest.mark.parametrize("n", [1, 20])
+def test_a_list_of_sources_is_one_query(n, django_assert_num_queries):
+    for _index in range(n - 1):
+        SourceFactory()
+    api = api_of("viewer")
+
+    with django_assert_num_queries(3 + 1):
+        assert len(api.send("get", "sources/").json()["results"]) == n
+
+
+def test_the_same_key_and_body_make_one_source_and_answer_alike():
+    api = api_of("operator")
+
+    first = api.send("post", "sources/", TILL, Idempotency_Key="k1")
+    again = api.send("post", "sources/", TILL, Idempotency_Key="k1")
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.content == again.content
+    assert again["Idempotency-Replayed"] == "true"
+    assert Source.objects.count() == 2
+
+
+def test_an_answer_belongs_to_its_token_and_not_to_its_key_alone():
+    api_of("operator").send("post", "sources/", TILL, Idempotency_Key="k1")
+
+    assert api_of("operator").send("post", "sources/", TILL, Idempotency_Key="k1").status_code == 400
+    assert IdempotentAnswer.objects.count() == 1
