@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 STRATA = "strata"  # key of the built-in source of computed values
 MAX_RANK = 32_767
+DEFAULT_REGION = "CN"  # of phone numbers that come from no source, such as in a search
 
 
 def new_write_key() -> str:
@@ -38,7 +39,7 @@ class Source(models.Model):
     default_region = models.CharField(
         _("default region"),
         max_length=2,
-        default="CN",
+        default=DEFAULT_REGION,
         validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capital letters, such as CN."))],
         help_text=_("Country of phone numbers written without a country code."),
     )

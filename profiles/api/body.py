@@ -1,0 +1,76 @@
+"""The body of a collecting request: bounded, unzipped, decoded. Content-Type is not looked at: SDKs send any."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any, NoReturn
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class CollectError(Exception):
+    """An answer other than success; SDKs need `code` and `message`, or they retry for ever."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status, self.code, self.message = status, code, message
+        super().__init__(message)
+
+
+def read_json(request: HttpRequest) -> dict[str, Any]:
+    """The JSON object that the request holds.
+
+    Raises:
+        CollectError: 413 over the limit, packed or unpacked; 400 for what is not a JSON object.
+    """
+    limit = settings.COLLECT_MAX_REQUEST_BYTES
+    try:
+        raw = request.read(limit + 1)  # not `body`, which has a limit of its own for forms
+    except UnreadablePostError as error:
+        raise CollectError(400, "unreadable", "The body ended early.") from error
+    if raw.startswith(GZIP_MAGIC) or request.headers.get("Content-Encoding", "").lower() == "gzip":
+        raw = unzip(raw, limit)
+    if len(raw) > limit:
+        raise CollectError(413, "too_large", f"A request may have {limit} bytes. Send smaller batches.")
+    body = decode(raw)
+    if not isinstance(body, dict):
+        raise CollectError(400, "invalid_json", "The body is not a JSON object.")
+    return body
+
+
+def unzip(raw: bytes, limit: int) -> bytes:
+    """At most one byte more than `limit`, so that a small body cannot unpack into all memory."""
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacker.decompress(raw, limit + 1)
+    except zlib.error as error:
+        raise CollectError(400, "invalid_gzip", "The body is not gzip.") from error
+    if not unpacker.eof and len(unpacked) <= limit:
+        raise CollectError(400, "invalid_gzip", "The gzip body ended early.")
+    return unpacked
+
+
+def decode(raw: bytes) -> Any:
+    """JSON. Half a surrogate pair passes here, since it must harm only the message that holds it."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(raw.decode(), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise CollectError(400, "invalid_json", f"The body is not JSON: {error}") from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    return number if abs(number) != float("inf") else _refuse(written)

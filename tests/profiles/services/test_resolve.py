@@ -1,0 +1,40 @@
+"""Finding profiles by what others know of them."""
+
+import uuid
+
+import pytest
+
+from profiles.services.resolve import find_by_identifiers, find_by_public_ids, find_profile
+from tests.factories.profiles import IdentifierFactory, ProfileFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_an_identifier_finds_its_profile_however_it_is_written():
+    ann = IdentifierFactory(kind_key="phone", value="+8613800138000").profile
+
+    assert find_profile("phone:１３８ 0013-8000") == ann
+    assert find_profile("phone:(415) 555-2671", region="US") is None
+
+
+def test_a_merged_away_id_finds_the_survivor():
+    ann = ProfileFactory()
+    old = ProfileFactory(merged_into=ann)
+
+    assert find_profile(str(old.public_id)) == ann
+    assert find_by_public_ids([old.public_id, ann.public_id]) == {old.public_id: ann.pk, ann.public_id: ann.pk}
+
+
+@pytest.mark.parametrize("reference", ["", "nonsense", "phone:", "phone:000", "colour:red", "email:a\0@b.c"])
+def test_what_nobody_has_finds_nobody(reference):
+    assert find_profile(reference) is None
+    assert find_profile(str(uuid.uuid4())) is None
+
+
+def test_many_identifiers_take_two_queries(django_assert_num_queries):
+    owners = {("user_id", f"u{n}"): IdentifierFactory(value=f"u{n}").profile_id for n in range(20)}
+
+    with django_assert_num_queries(2):
+        found = find_by_identifiers([*owners, ("user_id", "nobody")])
+
+    assert found == owners
