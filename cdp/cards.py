@@ -30,5 +30,5 @@ def register_card(card: Card) -> Card:
 
 def cards_for(request: HttpRequest) -> list[Card]:
     """The cards that this user may see, in order."""
-    allowed = [card for card in _cards.values() if request.user.has_perm(card.permission)]  # type: ignore[union-attr]
+    allowed = [card for card in _cards.values() if request.user.has_perm(card.permission)]
     return sorted(allowed, key=lambda card: card.order)

@@ -107,9 +107,7 @@ class Run(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["kind", "subject", "-id"], name="run_subject"),
-            models.Index(
-                fields=["id"], name="run_unfinished", condition=models.Q(state__in=["queued", "running"])
-            ),
+            models.Index(fields=["id"], name="run_unfinished", condition=models.Q(state__in=["queued", "running"])),
         ]
 
     def __str__(self) -> str:

@@ -24,7 +24,8 @@ ROLE_NAMES = {
 }
 
 DATA_APPS = ("profiles", "tags", "segments", "campaigns")
-VIEW_ALL = tuple(f"{app}.view_*" for app in DATA_APPS if app != "profiles") + (
+VIEW_ALL = (
+    *(f"{app}.view_*" for app in DATA_APPS if app != "profiles"),
     "cdp.view_run",
     "profiles.view_profile",
     "profiles.view_identifier*",

@@ -3,26 +3,52 @@
 A running embedded stack leaves `stack.env` in its data folder, so that `manage.py` commands find the same servers.
 """
 
+import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from cdp.servers.data_dir import BASE_DIR, data_dir
+from cdp.servers.stack_file import read_stack_file
 from cdp.unfold import UNFOLD  # noqa: F401 - a setting
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-
 env = environ.Env()
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
-if not env.str("DATABASE_URL", default=""):
-    env.read_env(DATA_DIR / "stack.env")
+env.ENVIRON = {**read_stack_file(data_dir()), **os.environ}
+
+
+def required(name: str) -> str:
+    """A variable without which nothing starts.
+
+    Raises:
+        ImproperlyConfigured: it is not set.
+    """
+    value: str = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is not set, and {data_dir()} holds no stack: `make up` makes one (README.md)."
+        )
+    return value
+
+
+DATA_DIR = data_dir()
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000")
+SECRET_KEY = required("SECRET_KEY")
+PORT = env.int("PORT", default=8000)
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://127.0.0.1:{PORT}")
 IS_HTTPS = PUBLIC_URL.startswith("https://")
+# Probes and proxies of the same machine ask by its local names.
+ALLOWED_HOSTS = [
+    urlsplit(PUBLIC_URL).hostname or "",
+    *env.list("ALLOWED_HOSTS", default=[]),
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if IS_HTTPS else []
 
 INSTALLED_APPS = [
     "unfold",
@@ -81,11 +107,17 @@ TEMPLATES = [
 
 # --- Servers -------------------------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db_url("DATABASE_URL")}
-DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 0, "max_size": env.int("DATABASE_POOL_SIZE", default=8)}}
+DATABASES = {"default": env.db_url_config(required("DATABASE_URL"))}
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": 0,
+    "max_size": env.int("DATABASE_POOL_SIZE", default=8),
+}
+# Lets the pool replace connections to a server that was restarted.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CELERY_BROKER_URL = env.str("BROKER_URL")
+CELERY_BROKER_URL = required("BROKER_URL")
+CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=min(4, os.cpu_count() or 1))
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -108,7 +140,13 @@ STAGES = {
     "deliveries_planned": "campaigns.deliver_due",
 }
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CELERY_BROKER_URL}}
+# The broker's server, in a database of its own: clearing the cache must not clear the queue.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": env.str("CACHE_URL", default=urlsplit(CELERY_BROKER_URL)._replace(path="/1").geturl()),
+    }
+}
 
 # --- People --------------------------------------------------------------------------------------------------------
 

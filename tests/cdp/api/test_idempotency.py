@@ -62,7 +62,7 @@ def test_an_answer_is_kept_for_a_day_and_then_swept_away():
     assert not IdempotentAnswer.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_request_that_is_still_running_answers_409():
     api = api_of("operator")
     held, release = threading.Event(), threading.Event()

@@ -1,0 +1,43 @@
+"""Run a command beside throw-away servers: `python -m cdp.servers .data/test -- pytest -n 2`.
+
+The command sees their DATABASE_URL, BROKER_URL and SECRET_KEY, and the folder as DATA_DIR; its exit code is ours. What
+the environment already names is used instead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from cdp.servers.embedded import running_servers
+from cdp.servers.errors import StackError
+from cdp.servers.stack_file import read_stack_file
+
+
+def main(arguments: list[str]) -> int:
+    folder, separator, *command = arguments
+    if separator != "--" or not command:
+        sys.exit(f"usage: {__doc__}")
+    data_dir = Path(folder).resolve()
+    with running_servers(data_dir, say, is_throwaway=True):
+        environment = read_stack_file(data_dir) | os.environ | {"DATA_DIR": str(data_dir)}
+        process = subprocess.Popen(command, env=environment)  # noqa: S603 - the caller's own command
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            return process.wait()
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"strata: {text}\n")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except StackError as error:
+        sys.exit(f"strata: {error}")

@@ -1,0 +1,70 @@
+"""The embedded servers of one data folder, running for as long as a block."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cdp.servers.data_dir import held
+from cdp.servers.ports import free_port, is_free
+from cdp.servers.postgres import STOP_SECONDS as POSTGRES_STOP_SECONDS
+from cdp.servers.postgres import Postgres
+from cdp.servers.stack_file import StackFile, port_of, with_port
+from cdp.servers.supervisor import Say, Service, Supervisor, ignore_signals, stopping_in_order
+from cdp.servers.valkey import STOP_SECONDS as VALKEY_STOP_SECONDS
+from cdp.servers.valkey import Valkey
+
+READY_SECONDS = 120  # a database that was killed replays its log first
+
+
+@contextmanager
+def running_servers(folder: Path, say: Say, *, is_throwaway: bool = False) -> Iterator[None]:
+    """Hold the data folder, and start in it the servers that DATABASE_URL and BROKER_URL do not name.
+
+    Ready when the block begins, restarted when they die, stopped at its end, also by Ctrl-C, SIGTERM and SIGHUP.
+    `stack.env` in the folder tells where they are. Throw-away servers do not sync to disk: for tests and benchmarks.
+
+    Raises:
+        StackError: in one line why not, and the way out.
+    """
+    embeds_database, embeds_broker = not os.environ.get("DATABASE_URL"), not os.environ.get("BROKER_URL")
+    with stopping_in_order(), held(folder), Supervisor(say) as supervisor:
+        try:
+            if embeds_database or embeds_broker:
+                stack_file = StackFile.load(folder) or StackFile.make()
+                stack_file.save(folder)
+                # Whatever a killed stack left behind ends first: it holds the ports.
+                if embeds_database:
+                    Postgres(folder, stack_file.database_url).prepare()
+                if embeds_broker:
+                    Valkey(folder, stack_file.broker_url).end_leftover()
+                stack_file = _on_free_ports(stack_file)
+                stack_file.save(folder)
+                if embeds_database:
+                    _start(
+                        supervisor,
+                        Postgres(folder, stack_file.database_url, is_throwaway=is_throwaway),
+                        POSTGRES_STOP_SECONDS,
+                    )
+                if embeds_broker:
+                    _start(supervisor, Valkey(folder, stack_file.broker_url), VALKEY_STOP_SECONDS)
+            yield
+        finally:
+            ignore_signals()
+
+
+def _on_free_ports(stack_file: StackFile) -> StackFile:
+    """The kept ports, or others where something else has taken them meanwhile."""
+    urls = [
+        url if is_free(port_of(url)) else with_port(url, free_port())
+        for url in (stack_file.database_url, stack_file.broker_url)
+    ]
+    return StackFile(stack_file.secret_key, *urls)
+
+
+def _start(supervisor: Supervisor, server: Postgres | Valkey, stop_seconds: float) -> None:
+    service = Service(server.name, server.start, server.log, stop_seconds)
+    supervisor.start(service)
+    supervisor.wait_until(server.is_ready, service, seconds=READY_SECONDS)

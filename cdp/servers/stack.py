@@ -1,0 +1,103 @@
+"""The whole of Strata on one machine: web, worker and beat beside the servers, running for as long as a block."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+
+from cdp.servers.child import Child, ending_with_parent
+from cdp.servers.data_dir import BASE_DIR
+from cdp.servers.database_check import database_faults
+from cdp.servers.errors import StackError
+from cdp.servers.ports import HOST, is_free
+from cdp.servers.supervisor import Say, Service, Supervisor, ignore_signals
+
+READY_SECONDS = 90
+# A worker that is asked to stop finishes its task first; what it cannot finish in time is done again at the next start.
+STOP_SECONDS = {"web": 10, "worker": 15, "beat": 5}
+COMMANDS = {
+    "web": ["granian", "--interface", "wsgi", "--blocking-threads", "4", "--no-ws", "cdp.wsgi:application"],
+    "worker": ["celery", "-A", "cdp", "worker", "--loglevel", "INFO"],
+    "beat": ["celery", "-A", "cdp", "beat", "--loglevel", "INFO"],
+}
+
+
+class Stack:
+    """Web, worker and beat, once they are healthy."""
+
+    def __init__(self, url: str, log_dir: Path, supervisor: Supervisor) -> None:
+        self.url = url
+        self.log_dir = log_dir
+        self._supervisor = supervisor
+
+    def pid(self, name: str) -> int:
+        """The process of `web`, `worker` or `beat`, as it is now."""
+        return self._supervisor.pid(name)
+
+    def serve(self) -> None:
+        """Wait for Ctrl-C, SIGTERM or SIGHUP."""
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+@contextmanager
+def running_stack(say: Say, *, port: int | None = None) -> Iterator[Stack]:
+    """Check and migrate the database, start web, worker and beat, and wait until `/health/` says yes.
+
+    The servers must run already: `manage.py` starts the embedded ones around `up` and `demo`. The three are started
+    again when they die, and stopped at the end of the block. `port` is `settings.PORT` by default.
+
+    Raises:
+        StackError: the port is taken, the database unfit, or the site not healthy; in one line, with the way out.
+    """
+    port = port or settings.PORT
+    if not is_free(port):
+        raise StackError(f"Port {port} is taken: stop what listens there, or choose another, such as PORT={port + 1}.")
+    faults = database_faults()
+    if faults:
+        raise StackError(" ".join(f"{fault.message} {fault.hint}" for fault in faults))
+    call_command("migrate", interactive=False, verbosity=0)
+    connections.close_all()
+    log_dir = settings.DATA_DIR / "logs"
+    services = {name: _service(name, port, log_dir) for name in COMMANDS}
+    with Supervisor(say) as supervisor:
+        try:
+            for service in services.values():
+                supervisor.start(service)
+            supervisor.wait_until(lambda: is_healthy(port), services["web"], seconds=READY_SECONDS)
+            yield Stack(f"http://{HOST}:{port}/", log_dir, supervisor)
+        finally:
+            ignore_signals()
+
+
+def is_healthy(port: int) -> bool:
+    """Whether `/health/` answers 200: the site serves, and reaches its database and its broker."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=10)
+    try:
+        connection.request("GET", "/health/")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _service(name: str, port: int, log_dir: Path) -> Service:
+    log = log_dir / f"{name}.log"
+    environment = os.environ | {"GRANIAN_HOST": HOST, "GRANIAN_PORT": str(port)}
+    command = ending_with_parent([sys.executable, "-m", *COMMANDS[name]], signal.SIGTERM)
+
+    def start() -> Child:
+        return Child(command, log=log, env=environment, cwd=BASE_DIR)
+
+    return Service(name, start, log, STOP_SECONDS[name])

@@ -1,0 +1,40 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.core.cache import caches
+from django.utils import translation
+from pytest_django.fixtures import Settings
+
+
+@pytest.fixture
+def now() -> datetime:
+    """Noon of Monday, 15 June 2026 in Shanghai, the business zone: 04:00 in UTC."""
+    return datetime(2026, 6, 15, 4, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings: Settings, tmp_path: Path) -> None:
+    """Each test writes into a folder of its own."""
+    settings.OUTBOX_DIR = tmp_path / "outbox"
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.STATIC_ROOT.mkdir()
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """English, the language of the message ids, unless a test activates another; none leaks into the next."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache() -> None:
+    """An empty cache for each process of each test run, on the one server."""
+    caches.settings["default"]["KEY_PREFIX"] = f"test-{uuid4()}"
