@@ -9,6 +9,7 @@ import orjson
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from cdp.api.bodies import dump
 from cdp.api.problems import rule_problems
@@ -38,6 +39,17 @@ class StrictSerializer(serializers.Serializer[Any]):
             return {}
         shown = {} if self.instance is None else orjson.loads(dump(self.to_representation(self.instance)))
         return {name: [_("cannot be set")] for name in given if name not in shown or data[name] != shown[name]}
+
+
+class PartSerializer(StrictSerializer):
+    """A part of a body that is always given whole, also in a PATCH, which changes the rest in part."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if self.parent is None or not isinstance(data, Mapping):
+            return super().run_validation(data)
+        alone = type(self)(data=data, context=self.context)
+        alone.is_valid(raise_exception=True)
+        return alone.validated_data
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Saved]):

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from rest_framework.exceptions import ValidationError
 
+from cdp.rules.compile import compile_rule
+from cdp.rules.errors import RuleError
+from cdp.rules.parse import parse_rule
+from cdp.rules.scope import EVERYBODY
 from profiles.models import Profile
 from profiles.services.lookup import Named, UnknownKindError, profiles_by_identifier
 
 
 class ProfileFilters(filters.FilterSet):
+    """`segment` and `tag` are asked in the rule language, since their apps stand above this one."""
+
     identifier = filters.CharFilter(method="with_identifier", label=_("Identifier, as kind:value"))
+    segment = filters.CharFilter(method="meeting", label=_("Key of a segment"))
+    tag = filters.CharFilter(method="meeting", label=_("Key of a tag"))
 
     class Meta:
         model = Profile
-        fields = ("identifier",)
+        fields = ("identifier", "segment", "tag")
 
     def with_identifier(self, profiles: QuerySet[Profile], name: str, given: str) -> QuerySet[Profile]:
         kind, colon, value = given.partition(":")
@@ -27,3 +38,10 @@ class ProfileFilters(filters.FilterSet):
         except UnknownKindError as error:
             raise ValidationError({name: [str(error)]}) from error
         return profiles.filter(pk__in=found.values())
+
+    def meeting(self, profiles: QuerySet[Profile], name: str, key: Any) -> QuerySet[Profile]:
+        try:
+            rule = parse_rule({"op": name, "key": key})
+        except RuleError as error:
+            raise ValidationError({name: [problem.message for problem in error.problems]}) from error
+        return profiles.filter(compile_rule(rule, scope=EVERYBODY, now=timezone.now()))
