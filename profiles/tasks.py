@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.utils import timezone
 
+from cdp.models import Run
+from cdp.rules.causes import Cause
+from cdp.rules.holders import holder_of
+from cdp.runs import run_kind
 from cdp.stages import wake
 from profiles.ingest.partitions import ensure_partitions as ensure_partitions_of
 from profiles.ingest.process import process_batch
+from profiles.refresh import changes
+from profiles.refresh.full import refresh_in_full
+from profiles.refresh.queue import REFRESH
 
 PROCESS_SECONDS = 20  # then another task goes on, so that no worker is held for long
+REFRESH_SECONDS = 20
 PARTITIONS_AHEAD = timedelta(days=400)
 
 
@@ -31,3 +39,19 @@ def ensure_partitions() -> None:
     """Make the partitions of this year and those of the next 400 days."""
     now = timezone.now()
     ensure_partitions_of(now.year, (now + PARTITIONS_AHEAD).year)
+
+
+@shared_task(name="profiles.refresh_changes", acks_late=True)
+def refresh_changes() -> None:
+    """Judge whoever changed until the queue is empty or the time is up. Several may run: they share the rows out."""
+    until = time.monotonic() + REFRESH_SECONDS
+    while changes.refresh_changes(now=timezone.now):
+        if time.monotonic() > until:
+            wake("profiles_changed")
+            return
+
+
+@run_kind(REFRESH)
+def refresh(run: Run, now: datetime) -> None:
+    """Refresh the holder that the run's subject names, in full; the clock is read once nobody else judges for it."""
+    refresh_in_full(holder_of(run.subject), now=timezone.now, cause=Cause.RULE, run=run)

@@ -79,7 +79,9 @@ class TagAssignment(models.Model):
     profile = models.ForeignKey(
         "profiles.Profile", on_delete=models.CASCADE, related_name="tag_assignments", verbose_name=_("profile")
     )
-    origin = models.ForeignKey("profiles.Profile", null=True, on_delete=models.CASCADE, related_name="+", editable=False)
+    origin = models.ForeignKey(
+        "profiles.Profile", null=True, on_delete=models.CASCADE, related_name="+", editable=False
+    )
     assigned_at = models.DateTimeField(_("assigned"))
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
     assigned_by = models.ForeignKey(

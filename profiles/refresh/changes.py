@@ -1,0 +1,161 @@
+"""Refresh by change: judge those of whom something changed, at a cost proportional to that."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+from cdp.rules.causes import Cause
+from cdp.rules.holders import Holder, Move
+from cdp.rules.scope import Scope
+from profiles.models import Profile, ProfileChange
+from profiles.refresh.engine import RULE_FAILURES, Now, differences, lock_profiles, moment
+from profiles.refresh.gates import passage
+from profiles.refresh.graph import MERGE, Graph
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500  # rows, so at most as many profiles are locked at a time
+PUT_BACK_FOR = timedelta(seconds=5)  # a full refresh of a million profiles takes about that long
+
+
+class Taken(NamedTuple):
+    """A row of the queue; `holder` is "" where it concerns all that depend on its topic."""
+
+    profile_id: int
+    topic: str
+    lane: int
+    holder: str
+
+
+@dataclass
+class Batch:
+    """What is to be judged: by holder key, the profiles and the row because of which each is."""
+
+    concerned: dict[str, dict[int, Taken]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, holder_key: str, row: Taken) -> None:
+        """A merge is the stronger reason: what it brings about is not the person's own doing."""
+        rows = self.concerned[holder_key]
+        if row.profile_id not in rows or row.topic == MERGE:
+            rows[row.profile_id] = row
+
+    def profile_ids(self) -> list[int]:
+        return sorted({pk for rows in self.concerned.values() for pk in rows})
+
+
+def refresh_changes(*, now: Now, limit: int = BATCH) -> int:
+    """Take at most `limit` rows that are due off the queue and judge their profiles; returns how many were taken.
+
+    All in one transaction: a crash leaves the rows for the next. Several workers may do this side by side.
+    """
+    with passage() as passing, transaction.atomic(durable=True):
+        rows = take_rows(due_at=moment(now), limit=limit)
+        if not rows:
+            return 0
+        graph = Graph.load()
+        batch = batch_of(rows, graph, survivors=survivors_of({row.profile_id for row in rows}))
+        keys = graph.downstream(batch.concerned)
+        open_keys = passing.try_gates(keys)
+        locked = set(lock_profiles(batch.profile_ids()))
+        judge(batch, [graph.holders[key] for key in keys], graph, open_keys, locked=locked, now=moment(now))
+    return len(rows)
+
+
+def take_rows(*, due_at: datetime, limit: int) -> list[Taken]:
+    """Delete and return the rows that are due; those in the hands of another worker are passed over."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM profiles_profilechange
+            WHERE id = ANY (ARRAY(
+                SELECT id
+                FROM profiles_profilechange
+                WHERE due_at <= %s
+                ORDER BY lane, id
+                LIMIT %s
+                FOR UPDATE SKIP LOCKED
+            ))
+            RETURNING profile_id, topic, lane, holder
+            """,
+            [due_at, limit],
+        )
+        return [Taken(*row) for row in cursor.fetchall()]
+
+
+def survivors_of(profile_ids: Iterable[int]) -> dict[int, int]:
+    """Who each profile is now: itself, or whom it was merged into."""
+    found = Profile.objects.filter(Scope(list(profile_ids)).on("pk")).values_list("pk", "merged_into")
+    return {pk: survivor or pk for pk, survivor in found}
+
+
+def batch_of(rows: Iterable[Taken], graph: Graph, *, survivors: Mapping[int, int]) -> Batch:
+    """Sort the rows by the holders that they concern. Profiles and holders that are gone have no further."""
+    batch = Batch()
+    for row in rows:
+        if row.profile_id in survivors:
+            resolved = row._replace(profile_id=survivors[row.profile_id])
+            for key in graph.concerned(row.topic) if not row.holder else {row.holder} & graph.holders.keys():
+                batch.add(key, resolved)
+    return batch
+
+
+def judge(
+    batch: Batch, holders: Sequence[Holder], graph: Graph, open_keys: set[str], *, locked: set[int], now: datetime
+) -> None:
+    """Judge holder by holder in order; whoever moves is judged by the dependents too. Feeds are written last.
+
+    Profiles that are not in `locked` were merged meanwhile: the merge has put a row of its own on the queue.
+    """
+    moved: list[tuple[Holder, Cause, list[Move]]] = []
+    failed: list[tuple[Holder, Exception]] = []
+    put_back: list[ProfileChange] = []
+    for holder in holders:
+        rows = {pk: row for pk, row in batch.concerned[holder.key].items() if pk in locked}
+        if not rows:
+            continue
+        if holder.key not in open_keys:
+            put_back += [row_for(holder, row, now=now) for row in rows.values()]
+            continue
+        try:
+            with transaction.atomic():
+                moves = write_moves(holder, rows, now=now)
+        except RULE_FAILURES as error:
+            failed.append((holder, error))
+            continue
+        moved += [(holder, cause, caused) for cause, caused in moves.items()]
+        for cause, caused in moves.items():
+            for move in caused:
+                topic = MERGE if cause == Cause.MERGE else holder.key
+                row = rows[move.profile_id]._replace(topic=topic, holder="")
+                for dependent in graph.concerned(holder.key):
+                    batch.add(dependent, row)
+    ProfileChange.objects.bulk_create(put_back)
+    for holder, cause, caused in sorted(moved, key=lambda entry: entry[0].key):
+        holder.record(caused, cause=cause, now=now)
+    for holder, failure in failed:
+        logger.error("the rules of %s fail: %s", holder.key, failure)
+        holder.finished(now=now, error=str(failure))
+
+
+def write_moves(holder: Holder, rows: Mapping[int, Taken], *, now: datetime) -> dict[Cause, list[Move]]:
+    """Judge the profiles of `rows` and write who moved; returns the moves by cause."""
+    moves: dict[Cause, list[Move]] = defaultdict(list)
+    for move in differences(holder, scope=Scope(sorted(rows)), now=now):
+        moves[Cause.MERGE if rows[move.profile_id].topic == MERGE else Cause.DATA].append(move)
+    for cause, caused in moves.items():
+        holder.apply(caused, cause=cause, now=now)
+    return moves
+
+
+def row_for(holder: Holder, row: Taken, *, now: datetime) -> ProfileChange:
+    """The row again, for one holder that is being refreshed in full."""
+    return ProfileChange(
+        profile_id=row.profile_id, topic=row.topic, lane=row.lane, due_at=now + PUT_BACK_FOR, holder=holder.key
+    )

@@ -1,0 +1,109 @@
+"""What depends on what: the rule of a tag may speak of a segment, whose rule speaks of a score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Self
+
+from django.utils.translation import gettext as _
+
+from cdp.rules.errors import Problem, RuleError
+from cdp.rules.holders import Holder, all_holders
+from cdp.rules.parse import parse_rule
+
+CREATED, MERGE = "created", "merge"  # topics that concern every holder
+
+
+class DependencyCycle(RuleError):
+    """Rules that speak of each other in a circle; `path` starts and ends with the same holder key."""
+
+    def __init__(self, path: list[str]) -> None:
+        self.path = path
+        message = _("rules must not depend on each other in a circle: %(path)s") % {"path": " → ".join(path)}
+        super().__init__([Problem(path="", message=message)])
+
+
+@dataclass(frozen=True)
+class Graph:
+    """`holders` by key, each after those that it depends on; `inputs` are the topics of each one's rules."""
+
+    holders: Mapping[str, Holder]
+    inputs: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def load(cls) -> Self:
+        """Of all holders as they are saved now."""
+        return cls.of(all_holders())
+
+    @classmethod
+    def of(cls, holders: Iterable[Holder]) -> Self:
+        """Raises DependencyCycle."""
+        by_key = {holder.key: holder for holder in holders}
+        inputs = {key: inputs_of(holder) for key, holder in by_key.items()}
+        return cls({key: by_key[key] for key in in_order(inputs)}, inputs)
+
+    def concerned(self, topic: str) -> list[str]:
+        """Keys of the holders whose rules depend on `topic`, in order."""
+        if topic in (CREATED, MERGE):
+            return list(self.holders)
+        return [key for key in self.holders if topic in self.inputs[key]]
+
+    def downstream(self, keys: Iterable[str]) -> list[str]:
+        """`keys` and all that depend on them, directly or through others, in order."""
+        reached = set(keys)
+        for key in self.holders:
+            if not reached.isdisjoint(self.inputs[key]):
+                reached.add(key)
+        return [key for key in self.holders if key in reached]
+
+
+def in_order(inputs: Mapping[str, frozenset[str]]) -> list[str]:
+    """The keys of `inputs`, each after those that it depends on, else alphabetically. Raises DependencyCycle."""
+    sorter = TopologicalSorter({key: sorted(inputs[key] & inputs.keys()) for key in sorted(inputs)})
+    try:
+        return list(sorter.static_order())
+    except CycleError as error:
+        raise DependencyCycle(list(reversed(error.args[1]))) from error
+
+
+def inputs_of(holder: Holder) -> frozenset[str]:
+    """The topics of all its rules. A rule that no longer parses has none; judging by it reports why."""
+    topics: frozenset[str] = frozenset()
+    for outcome in holder.outcomes():
+        if outcome.rule is not None:
+            try:
+                topics |= topics_of(outcome.rule)
+            except RuleError:
+                continue
+    return topics
+
+
+def topics_of(rule: Any) -> frozenset[str]:
+    """The topics of rule JSON. Raises RuleError."""
+    return _topics_of_text(json.dumps(rule))
+
+
+@lru_cache(maxsize=10_000)
+def _topics_of_text(rule: str) -> frozenset[str]:
+    # Parsing looks names up, two to four queries a rule; a batch of changes needs the topics of every rule there is.
+    return parse_rule(json.loads(rule)).topics()
+
+
+def check_acyclic(key: str, topics: frozenset[str]) -> None:
+    """Refuse the rules of `key` if, with the rules of the others, they would run in a circle.
+
+    Raises:
+        DependencyCycle: with the path.
+    """
+    inputs = {holder.key: inputs_of(holder) for holder in all_holders()}
+    in_order({**inputs, key: topics})
+
+
+def used_by(key: str) -> list[Holder]:
+    """The holders whose rules speak of `key` themselves, by key."""
+    graph = Graph.load()
+    return sorted((graph.holders[user] for user in graph.concerned(key)), key=lambda holder: holder.key)

@@ -1,0 +1,115 @@
+"""Segments and tier schemes as the refresh engine sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import BigIntegerField, F, QuerySet, Value
+from django.db.models.functions import Greatest
+
+from cdp.copy import copy_rows
+from cdp.rules.causes import Cause
+from cdp.rules.holders import Holder, Move, Outcome, holder_family
+from cdp.rules.scope import Scope
+from segments.feeds import lock_segment_feed, lock_tier_feed
+from segments.models import Membership, MembershipChange, Segment, TierChange, TierScheme, TierStanding
+
+
+@dataclass(frozen=True)
+class SegmentHolder(Holder):
+    """A segment; its one outcome is its own id."""
+
+    rule: Any
+
+    def outcomes(self) -> Sequence[Outcome]:
+        return [Outcome(self.pk, self.rule)]
+
+    def current(self) -> QuerySet[Any, Any]:
+        own_id = Value(self.pk, output_field=BigIntegerField())
+        return Membership.objects.filter(segment=self.pk).values_list("profile_id", own_id)
+
+    def apply(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
+        left = [move.profile_id for move in moves if move.after is None]
+        if left:
+            Membership.objects.filter(Scope(left).on("profile_id"), segment=self.pk).delete()
+        copy_rows(
+            Membership._meta.db_table,
+            ["segment_id", "profile_id", "entered_at"],
+            ((self.pk, move.profile_id, now) for move in moves if move.after is not None),
+        )
+
+    def record(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
+        entered, left = MembershipChange.Change.ENTERED, MembershipChange.Change.LEFT
+        lock_segment_feed()
+        copy_rows(
+            MembershipChange._meta.db_table,
+            ["segment_id", "profile_id", "change", "cause", "at"],
+            ((self.pk, move.profile_id, left if move.after is None else entered, cause, now) for move in moves),
+        )
+        grown_by = sum(-1 if move.after is None else 1 for move in moves)
+        # A count that is off for whatever reason must not stop the refresh; the next full one counts anew.
+        Segment.objects.filter(pk=self.pk).update(n_members=Greatest(F("n_members") + grown_by, 0))
+
+    @transaction.atomic
+    def finished(self, *, now: datetime, error: str = "") -> None:
+        segment = Segment.objects.filter(pk=self.pk)
+        if error:
+            segment.update(refresh_error=error)
+            return
+        lock_segment_feed()
+        n_members = Membership.objects.filter(segment=self.pk).count()
+        segment.update(refresh_error="", refreshed_at=now, n_members=n_members)
+
+
+@dataclass(frozen=True)
+class TierSchemeHolder(Holder):
+    """A tier scheme; its outcomes are the ids of its tiers, highest first."""
+
+    rules: tuple[Outcome, ...]
+
+    def outcomes(self) -> Sequence[Outcome]:
+        return self.rules
+
+    def current(self) -> QuerySet[Any, Any]:
+        return TierStanding.objects.filter(scheme=self.pk).values_list("profile_id", "tier_id")
+
+    def apply(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
+        left = [move.profile_id for move in moves if move.before is not None]
+        if left:
+            TierStanding.objects.filter(Scope(left).on("profile_id"), scheme=self.pk).delete()
+        copy_rows(
+            TierStanding._meta.db_table,
+            ["scheme_id", "tier_id", "profile_id", "entered_at"],
+            ((self.pk, move.after, move.profile_id, now) for move in moves if move.after is not None),
+        )
+
+    def record(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
+        lock_tier_feed()
+        copy_rows(
+            TierChange._meta.db_table,
+            ["scheme_id", "profile_id", "before_id", "after_id", "cause", "at"],
+            ((self.pk, move.profile_id, move.before, move.after, cause, now) for move in moves),
+        )
+
+    def finished(self, *, now: datetime, error: str = "") -> None:
+        changed = {"refresh_error": error} if error else {"refresh_error": "", "refreshed_at": now}
+        TierScheme.objects.filter(pk=self.pk).update(**changed)
+
+
+@holder_family("segment")
+def load_segments() -> Iterable[SegmentHolder]:
+    """One query."""
+    for segment in Segment.objects.all():
+        yield SegmentHolder(key=f"segment:{segment.key}", label=segment.name, pk=segment.pk, rule=segment.rule)
+
+
+@holder_family("tier")
+def load_tier_schemes() -> Iterable[TierSchemeHolder]:
+    """Two queries: the schemes, and their tiers."""
+    for scheme in TierScheme.objects.prefetch_related("tiers"):
+        rules = tuple(Outcome(tier.pk, tier.entry) for tier in scheme.tiers.all())
+        yield TierSchemeHolder(key=f"tier:{scheme.key}", label=scheme.name, pk=scheme.pk, rules=rules)

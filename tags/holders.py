@@ -1,0 +1,72 @@
+"""Rule tags as the refresh engine sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import BigIntegerField, QuerySet, Value
+from django.db.models.functions import Coalesce
+
+from cdp.rules.causes import Cause
+from cdp.rules.holders import Holder, Move, Outcome, holder_family
+from cdp.rules.scope import Scope
+from tags.models import Tag, TagAssignment
+
+NO_VALUE = 0  # the outcome of a tag that has no values; ids of values start at 1
+
+
+@dataclass(frozen=True)
+class TagHolder(Holder):
+    """A rule tag; its outcomes are the ids of its values in order, or NO_VALUE alone."""
+
+    rules: tuple[Outcome, ...]
+
+    def outcomes(self) -> Sequence[Outcome]:
+        return self.rules
+
+    def current(self) -> QuerySet[Any, Any]:
+        value = Coalesce("value_id", Value(NO_VALUE), output_field=BigIntegerField())
+        return TagAssignment.objects.filter(tag=self.pk).values_list("profile_id", value)
+
+    def apply(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
+        gone = [move.profile_id for move in moves if move.after is None]
+        if gone:
+            TagAssignment.objects.filter(Scope(gone).on("profile_id"), tag=self.pk).delete()
+        assign([move for move in moves if move.after is not None], tag_id=self.pk, now=now)
+
+    def record(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
+        """Tags have no feed."""
+
+    def finished(self, *, now: datetime, error: str = "") -> None:
+        changed = {"refresh_error": error} if error else {"refresh_error": "", "refreshed_at": now}
+        Tag.objects.filter(pk=self.pk).update(**changed)
+
+
+def assign(moves: Sequence[Move], *, tag_id: int, now: datetime) -> None:
+    """Put the tag on the profiles, each with the value that `after` names."""
+    if not moves:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO tags_tagassignment (tag_id, profile_id, value_id, assigned_at)
+            SELECT %s, profile_id, nullif(value_id, %s), %s
+            FROM unnest(%s::bigint[], %s::bigint[]) AS moved (profile_id, value_id)
+            ON CONFLICT (tag_id, profile_id) DO UPDATE
+            SET value_id = excluded.value_id, assigned_at = excluded.assigned_at
+            """,
+            [tag_id, NO_VALUE, now, [move.profile_id for move in moves], [move.after for move in moves]],
+        )
+
+
+@holder_family("tag")
+def load_tags() -> Iterable[TagHolder]:
+    """Two queries: the rule tags, and their values."""
+    for tag in Tag.objects.filter(kind=Tag.Kind.RULE).prefetch_related("values"):
+        values = [Outcome(value.pk, value.rule) for value in tag.values.all()]
+        rules = tuple(values) or (Outcome(NO_VALUE, tag.rule),)
+        yield TagHolder(key=f"tag:{tag.key}", label=tag.name, pk=tag.pk, rules=rules)
