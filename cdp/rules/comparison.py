@@ -39,9 +39,13 @@ class Comparison:
         """The comparison as SQL; never NULL."""
         if self.is_denial:
             return Not(self.denied.holds(operand, now))
+        return where(operand.present(), self.test(operand, now))
+
+    def test(self, operand: Operand, now: datetime) -> Sql:
+        """A comparison that denies nothing, of a value that is there; NULL or false where it is not."""
         if self._word.test is None:
-            return where(operand.present(), TRUE)
-        return where(operand.present(), self._word.test(operand, self.value, now))
+            return operand.present() if self.word == "set" else TRUE
+        return self._word.test(operand, self.value, now)
 
     def describe(self, subject: str) -> str:
         """A sentence about the subject, in the active language."""

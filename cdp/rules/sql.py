@@ -80,7 +80,7 @@ class AsText(Func):
 
 
 class AsNumber(Func):
-    """The number of a JSON number; an error for any other type, so it stands behind a check of the type."""
+    """A JSON number or a double as an exact number; an error for other JSON, so it stands behind a check."""
 
     template = "(%(expressions)s)::numeric"
     output_field = models.DecimalField()
@@ -118,3 +118,51 @@ class AmongGroups(Func):
 
     def __init__(self, profile: Sql, groups: QuerySet[Any, Any]) -> None:
         super().__init__(Subquery(groups), profile)
+
+
+class Items(Func):
+    """The elements of a JSON list as rows; anything else, missing too, is one row of itself."""
+
+    function = "jsonb_array_elements"
+    output_field = JSONField()
+
+    def __init__(self, document: Sql) -> None:
+        is_list = cast(Any, Infix("=", JsonType(document), Value("array")))
+        alone = Func(document, function="jsonb_build_array", output_field=JSONField())
+        super().__init__(Case(When(is_list, then=document), default=alone, output_field=JSONField()))
+
+
+class Item(Func):
+    """The element at hand of the list at `depth` of a FromItems."""
+
+    output_field = JSONField()
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(template=f"item_{depth}.value")
+
+
+class FromItems(Func):
+    """`SELECT what FROM list, list in it, … WHERE conditions`, the first list at `depth`; may be correlated."""
+
+    arity = None
+
+    def __init__(
+        self, what: Sql, lists: Sequence[Sql], conditions: Sequence[Sql], *, depth: int, output_field: Any = None
+    ) -> None:
+        super().__init__(what, *map(Items, lists), *conditions, output_field=output_field)
+        self.depths = range(depth, depth + len(lists))
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, Any]:  # type: ignore[override]
+        compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
+        what, *rest = [sql for sql, _params in compiled]
+        n_lists = len(self.depths)
+        lists = [f"{sql} AS item_{depth} (value)" for depth, sql in zip(self.depths, rest[:n_lists], strict=True)]
+        conditions = " AND ".join(rest[n_lists:])
+        inner = f"(SELECT {what} FROM {', '.join(lists)} WHERE {conditions})"  # noqa: S608 - of compiled parts
+        return inner, [param for _sql, params in compiled for param in params]
+
+
+def any_item(document: Sql, conditions: Sequence[Sql], *, depth: int) -> Func:
+    """Whether one element of a list meets all the conditions, at least one, which speak of `Item(depth)`."""
+    found = FromItems(Value(1), [document], conditions, depth=depth, output_field=models.IntegerField())
+    return Func(found, template="EXISTS %(expressions)s", output_field=BooleanField())

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.db.models import Exists, F, OuterRef, Q
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Given, Operator, Param, register_operator
@@ -20,15 +20,7 @@ from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, Anything, Text
 from cdp.rules.sql import TRUE, At
 from cdp.rules.types import ValueType
-from profiles.models import AttributeDefinition, Identifier, IdentifierKind
-
-IS_KNOWN = "is_known"
-# Columns of the profile that rules may name like an attribute; they win over a trait of the same name.
-TIMES = {
-    "created_at": gettext_lazy("the creation of the profile"),
-    "first_seen_at": gettext_lazy("the first sight"),
-    "last_seen_at": gettext_lazy("the last sight"),
-}
+from profiles.models import AttributeDefinition, Identifier
 
 
 @dataclass(frozen=True)
@@ -36,25 +28,24 @@ class AttributeFacts:
     """What parsing needs to know of an attribute."""
 
     type: ValueType
-    label: str
-    topics: frozenset[str]
+    label: Promise | str
+
+
+IS_KNOWN = "is_known"
+# What rules may name like an attribute, though it is none; it wins over a trait of the same name.
+BUILT_IN = {
+    "created_at": AttributeFacts(ValueType.DATETIME, gettext_lazy("the creation of the profile")),
+    "first_seen_at": AttributeFacts(ValueType.DATETIME, gettext_lazy("the first sight")),
+    "last_seen_at": AttributeFacts(ValueType.DATETIME, gettext_lazy("the last sight")),
+    IS_KNOWN: AttributeFacts(ValueType.BOOLEAN, gettext_lazy("is a known person")),
+}
 
 
 def load_attributes(keys: Set[str]) -> Mapping[str, AttributeFacts]:
-    """Built-in keys, and the definitions among the others in one query; one more where `is_known` is asked."""
-    found = {
-        definition.key: AttributeFacts(
-            ValueType(definition.type), definition.label or definition.key, frozenset({f"attribute:{definition.key}"})
-        )
-        for definition in AttributeDefinition.objects.filter(key__in=keys - TIMES.keys() - {IS_KNOWN})
-    }
-    for key in keys & TIMES.keys():
-        found[key] = AttributeFacts(ValueType.DATETIME, str(TIMES[key]), frozenset({f"attribute:{key}"}))
-    if IS_KNOWN in keys:
-        kinds = IdentifierKind.objects.filter(is_personal=True).values_list("key", flat=True)
-        topics = frozenset(f"identifier:{kind}" for kind in kinds)
-        found[IS_KNOWN] = AttributeFacts(ValueType.BOOLEAN, _("a known person"), topics)
-    return found
+    """Built-in keys, and the definitions of the others in one query."""
+    definitions = AttributeDefinition.objects.filter(key__in=keys)
+    found = {each.key: AttributeFacts(ValueType(each.type), each.label or each.key) for each in definitions}
+    return found | {key: BUILT_IN[key] for key in keys & BUILT_IN.keys()}
 
 
 add_catalogue("attribute", load_attributes, missing=gettext_lazy("no attribute %(name)s is defined"))
@@ -86,7 +77,7 @@ class AttributeIs(Operator):
         if self.key == IS_KNOWN:
             return self._is_known(scope)
         operand: Any
-        if self.key in TIMES:
+        if self.key in BUILT_IN:
             operand = ColumnOperand(F(self.key))
         else:
             operand = JsonOperand(At(F("attributes"), self.key), self.facts.type)
@@ -103,7 +94,7 @@ class AttributeIs(Operator):
         return is_known if self.comparison.value else ~is_known
 
     def topics(self) -> frozenset[str]:
-        return self.facts.topics
+        return frozenset({f"attribute:{self.key}"})
 
     def describe(self) -> str:
-        return self.comparison.describe(self.facts.label)
+        return self.comparison.describe(str(self.facts.label))

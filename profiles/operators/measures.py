@@ -1,0 +1,128 @@
+"""Measures: one number from the events of a profile, as an aggregate on Event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Aggregate, Avg, Case, Count, DecimalField, F, Max, Min, Sum, Value, When
+from django.db.models.functions import Coalesce, TruncDate
+from django.utils.timezone import get_default_timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cdp.rules.errors import WRONG, Place
+from cdp.rules.operands import JsonOperand
+from cdp.rules.shapes import Choice, Shape
+from cdp.rules.sql import AsNumber, At, Sql
+from cdp.rules.types import ValueType
+from profiles.operators.properties import (
+    VALUE,
+    Property,
+    PropertyCondition,
+    PropertyShape,
+    conditions_on_events,
+    items_of,
+)
+
+AGGREGATES = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
+OF_A_PROPERTY = (*AGGREGATES, "distinct")
+SUBJECTS = {
+    "count": gettext_lazy("the number of %(events)s"),
+    "days": gettext_lazy("the number of days with %(events)s"),
+    "sum": gettext_lazy("the sum of %(property)s over %(events)s"),
+    "avg": gettext_lazy("the average of %(property)s over %(events)s"),
+    "min": gettext_lazy("the least %(property)s of %(events)s"),
+    "max": gettext_lazy("the greatest %(property)s of %(events)s"),
+    "distinct": gettext_lazy("the number of different values of %(property)s in %(events)s"),
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`count`, `days` (distinct business days), or a property's sum, avg, min, max or number of distinct values."""
+
+    kind: str
+    of: Property | None = None
+
+    @property
+    def is_never_missing(self) -> bool:
+        """Whether it is 0 where there are no events, rather than missing."""
+        return self.kind in ("count", "days", "sum", "distinct")
+
+    def conditions_on_events(self, where: Sequence[PropertyCondition], now: datetime) -> list[Sql]:
+        """Those of `where` that choose events; the others choose elements of the list that is measured."""
+        return conditions_on_events([each for each in where if not self._chooses_items(each)], now)
+
+    def aggregate(self, where: Sequence[PropertyCondition], now: datetime) -> Any:
+        """The aggregate of the events of one profile, which meet the conditions above."""
+        if self.of is None:
+            return Count("*") if self.kind == "count" else Count(_business_day(), distinct=True)
+        if len(self.of.path) > 1:
+            return self._over_items(self.of, where, now)
+        value = _values(self.of, self.kind)
+        if self.kind == "distinct":
+            return Count(value, distinct=True)
+        total = AGGREGATES[self.kind](value)
+        return Coalesce(total, Value(0), output_field=DecimalField()) if self.kind == "sum" else total
+
+    def describe(self, events: str) -> str:
+        """Such as "the sum of price over “Order Completed” in the last 30 days"."""
+        return str(SUBJECTS[self.kind]) % {"events": events, "property": self.of or ""}
+
+    def _chooses_items(self, condition: PropertyCondition) -> bool:
+        """Whether the condition speaks of the list through which the measured path leads."""
+        if self.of is None or len(self.of.path) == 1:
+            return False
+        return len(condition.key.path) > 1 and condition.key.path[0] == self.of.path[0]
+
+    def _over_items(self, measured: Property, where: Sequence[PropertyCondition], now: datetime) -> Any:
+        chosen = [each for each in where if self._chooses_items(each)]
+        is_distinct = self.kind == "distinct"
+        items = items_of(measured, None if is_distinct else ValueType.NUMBER, chosen, now)
+        if is_distinct:
+            return OverItems(items, of="count(DISTINCT item)")
+        total = OverItems(items, of=f"{self.kind}(item::numeric)")
+        return Coalesce(total, Value(0), output_field=DecimalField()) if self.kind == "sum" else total
+
+
+class OverItems(Aggregate):
+    """An aggregate over all elements of the JSON lists of a group's rows."""
+
+    template = "(SELECT %(of)s FROM jsonb_path_query(jsonb_agg(%(expressions)s), '$[*][*]') AS item)"
+    output_field = DecimalField()
+
+
+class MeasureShape(Shape):
+    """`"count"`, `"days"` or `{"sum": property}`, read as a Measure."""
+
+    of_property = Choice({kind: PropertyShape() for kind in OF_A_PROPERTY})
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if raw in ("count", "days"):
+            return Measure(raw)
+        if isinstance(raw, str):
+            return at.report(_("must be count, days, or an object with one of: %(kinds)s") % _KINDS)
+        chosen = self.of_property.read(raw, at)
+        return WRONG if chosen is WRONG else Measure(*chosen)
+
+
+_KINDS = {"kinds": ", ".join(OF_A_PROPERTY)}
+
+
+def _business_day() -> Any:
+    return TruncDate("occurred_at", tzinfo=get_default_timezone())
+
+
+def _values(measured: Property, kind: str) -> Any:
+    """What to aggregate: numbers, or any values for `distinct`; NULL where there is none."""
+    if measured.is_built_in:
+        # Decimal, so that the sum is exact and does not depend on the order in which events are read.
+        is_float = measured.path[0] == VALUE and kind != "distinct"
+        return AsNumber(F("value")) if is_float else measured.column()
+    found = At(F("properties"), measured.path[0])
+    operand = JsonOperand(found, None if kind == "distinct" else ValueType.NUMBER)
+    is_present: Any = operand.present()
+    return Case(When(is_present, then=found if kind == "distinct" else AsNumber(found)))

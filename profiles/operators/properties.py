@@ -1,0 +1,176 @@
+"""Properties of events: conditions on them, and numbers measured from them.
+
+Keys are dotted paths. Where a path leads through a list of objects, the conditions on that list hold for one element,
+and a measure takes each element that meets them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, Func, JSONField
+from django.db.models.functions import ExtractHour, ExtractIsoWeekDay
+from django.utils.timezone import get_default_timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cdp.rules.comparison import Comparison, read_comparison
+from cdp.rules.errors import WRONG, Place, Wrong
+from cdp.rules.operands import ColumnOperand, JsonOperand
+from cdp.rules.shapes import NAME, Anything, Fields, Shape, Text
+from cdp.rules.sql import At, FromItems, Item, Sql, any_item, json_value
+from cdp.rules.types import ValueType, type_of
+from cdp.rules.words import WORDS
+
+VALUE, HOUR, WEEKDAY = "$value", "$hour", "$weekday"
+BUILT_IN = {
+    VALUE: gettext_lazy("value"),
+    HOUR: gettext_lazy("hour"),
+    WEEKDAY: gettext_lazy("weekday (1 is Monday)"),
+}
+# Properties have no definition: their type is that of the rule's value, one of those that JSON can tell apart.
+TYPES = (ValueType.TEXT, ValueType.NUMBER, ValueType.BOOLEAN, ValueType.LIST)
+
+
+@dataclass(frozen=True)
+class Property:
+    """A dotted path into the properties, or one of the built-in names."""
+
+    path: tuple[str, ...]
+
+    @property
+    def is_built_in(self) -> bool:
+        return self.path[0] in BUILT_IN and len(self.path) == 1
+
+    def column(self) -> Any:
+        """The expression of a built-in one, on Event."""
+        match self.path[0]:
+            case "$value":
+                return F("value")
+            case "$hour":
+                return ExtractHour("occurred_at", tzinfo=get_default_timezone())
+            case _weekday:
+                return ExtractIsoWeekDay("occurred_at", tzinfo=get_default_timezone())
+
+    def __str__(self) -> str:
+        return str(BUILT_IN[self.path[0]]) if self.is_built_in else ".".join(self.path)
+
+
+class PropertyShape(Shape):
+    """A dotted path, read as a Property."""
+
+    def read(self, raw: Any, at: Place) -> Any:
+        text = NAME.read(raw, at)
+        if text is WRONG:
+            return WRONG
+        path = tuple(text.split("."))
+        return Property(path) if all(path) else at.report(_("must be names with a dot between them"))
+
+
+@dataclass(frozen=True)
+class PropertyCondition:
+    """One item of `where`."""
+
+    key: Property
+    comparison: Comparison
+
+    def describe(self) -> str:
+        return self.comparison.describe(str(self.key))
+
+
+class WhereShape(Shape):
+    """`[{"key", "is", "value"}, …]`, read as PropertyConditions; an empty list asks nothing."""
+
+    item = Fields({"key": PropertyShape(), "is": Text(), "value": Anything()}, optional=frozenset({"value"}))
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if not isinstance(raw, list):
+            return at.report(_("must be a list"))
+        conditions = tuple(self._read_item(item, at.item(index)) for index, item in enumerate(raw))
+        return WRONG if WRONG in conditions else conditions
+
+    def _read_item(self, raw: Any, at: Place) -> PropertyCondition | Wrong:
+        given = self.item.read(raw, at)
+        if isinstance(given, Wrong):
+            return given
+        type_ = ValueType.NUMBER if given["key"].is_built_in else _type_asked(given, at)
+        if isinstance(type_, Wrong):
+            return type_
+        comparison = read_comparison(given, type_, at)
+        return comparison if isinstance(comparison, Wrong) else PropertyCondition(given["key"], comparison)
+
+
+def _type_asked(given: dict[str, Any], at: Place) -> ValueType | Wrong | None:
+    """The type that `is` and the value ask of a property; None where any will do."""
+    word = given["is"]
+    if word in WORDS[None]:
+        return None
+    types = [type_ for type_ in TYPES if word in WORDS[type_]]
+    if not types:
+        known = ", ".join(dict.fromkeys(word for type_ in TYPES for word in WORDS[type_]))
+        return at.key("is").report(
+            _("%(word)s does not fit a property; known: %(words)s") % {"word": word, "words": known}
+        )
+    if len(types) == 1:
+        return types[0]
+    value = given.get("value")
+    asked = type_of(value[0] if isinstance(value, list) and value else value)
+    if asked in types:
+        return asked
+    if "value" not in given or value == []:
+        return types[0]  # the word's own check says what is missing
+    return at.key("value").report(_("must be of the type: %(types)s") % {"types": ", ".join(types)})
+
+
+def conditions_on_events(conditions: Iterable[PropertyCondition], now: datetime) -> list[Sql]:
+    """The conditions as SQL on Event, none of them ever NULL."""
+    built_in = [each for each in conditions if each.key.is_built_in]
+    found = [each.comparison.holds(ColumnOperand(each.key.column()), now) for each in built_in]
+    tails = [(each.key.path, each.comparison) for each in conditions if not each.key.is_built_in]
+    return found + _hold(F("properties"), tails, now, depth=0)
+
+
+def _hold(
+    document: Sql, conditions: Sequence[tuple[tuple[str, ...], Comparison]], now: datetime, *, depth: int
+) -> list[Sql]:
+    """Conditions on a document by their paths in it; those that go on under one key hold for one element there."""
+    found: list[Sql] = []
+    below: defaultdict[str, list[tuple[tuple[str, ...], Comparison]]] = defaultdict(list)
+    for (key, *rest), comparison in conditions:
+        if rest:
+            below[key].append((tuple(rest), comparison))
+        else:
+            found.append(comparison.holds(JsonOperand(At(document, key), comparison.type), now))
+    for key, inner in below.items():
+        held = _hold(Item(depth), inner, now, depth=depth + 1)
+        found.append(any_item(At(document, key), held, depth=depth))
+    return found
+
+
+def items_of(
+    measured: Property, type_: ValueType | None, conditions: Sequence[PropertyCondition], now: datetime
+) -> Sql:
+    """The values of `type_` at the end of a path through lists, of one event, as a JSON list; empty without any.
+
+    `conditions` go through the first list of the path; those on the elements above the measured value choose them.
+    """
+    *keys, last = measured.path
+    chosen = [(each.key.path, each.comparison) for each in conditions]
+    document: Sql = F("properties")
+    lists, held = [], []
+    for depth, key in enumerate(keys):
+        aside = [(path, comparison) for path, comparison in chosen if path[0] != key or len(path) == 1]
+        held += _hold(document, aside, now, depth=depth)
+        chosen = [(path[1:], comparison) for path, comparison in chosen if path[0] == key and len(path) > 1]
+        lists.append(At(document, key))
+        document = Item(depth)
+    held += _hold(document, chosen, now, depth=len(keys))
+    value = At(document, last)
+    items = Func(value, function="jsonb_agg", output_field=JSONField())
+    held.append(JsonOperand(value, type_).present())
+    found = FromItems(items, lists, held, depth=0, output_field=JSONField())
+    return Func(found, json_value([]), function="COALESCE", output_field=JSONField())

@@ -1,0 +1,81 @@
+"""`score`: what a scoring model says of somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.catalogue import add_catalogue
+from cdp.rules.comparison import Comparison, read_comparison
+from cdp.rules.errors import Wrong
+from cdp.rules.operands import JsonOperand
+from cdp.rules.scope import Scope
+from cdp.rules.shapes import NAME, Anything, Text
+from cdp.rules.sql import At
+from tags.models import Score
+from tags.score_models import ScoreModel, score_models
+
+
+def load_models(keys: Set[str]) -> Mapping[str, ScoreModel]:
+    return {key: model for key, model in score_models().items() if key in keys}
+
+
+add_catalogue("score", load_models, missing=gettext_lazy("there is no scoring model %(name)s"))
+
+
+@register_operator
+@dataclass(frozen=True)
+class ScoreIs(Operator):
+    """A field of a score, compared by the type that its model declares; somebody without the score misses it."""
+
+    op: ClassVar = "score"
+    params: ClassVar = {
+        "model": Param(NAME, catalogue="score"),
+        "field": Param(NAME),
+        "is": Param(Text()),
+        "value": Param(Anything(), required=False),
+    }
+
+    model: ScoreModel
+    field: str
+    comparison: Comparison
+
+    @classmethod
+    def build(cls, given: Given) -> Self | Wrong:
+        model: ScoreModel = given.known["score"][given["model"]]
+        if given["field"] not in model.fields:
+            return given.at.key("field").report(
+                _("the scoring model %(model)s has no field %(field)s; known: %(fields)s")
+                % {"model": model.key, "field": repr(given["field"]), "fields": ", ".join(model.fields)}
+            )
+        comparison = read_comparison(given.params, model.fields[given["field"]].type, given.at)
+        return comparison if isinstance(comparison, Wrong) else cls(model, given["field"], comparison)
+
+    def predicate(self, scope: Scope, now: datetime) -> Q:
+        if self.comparison.is_denial:
+            return ~self._scored(self.comparison.denied, scope, now)
+        return self._scored(self.comparison, scope, now)
+
+    def _scored(self, comparison: Comparison, scope: Scope, now: datetime) -> Q:
+        operand = JsonOperand(At(F("values"), self.field), comparison.type)
+        scores = Score.objects.filter(
+            scope.on("profile_id"), Q(comparison.holds(operand, now)), profile_id=OuterRef("pk"), model=self.model.key
+        )
+        return Q(Exists(scores))
+
+    def topics(self) -> frozenset[str]:
+        return frozenset({f"score:{self.model.key}"})
+
+    def describe(self) -> str:
+        subject = _("%(field)s of %(model)s") % {
+            "field": self.model.fields[self.field].label,
+            "model": self.model.label,
+        }
+        return self.comparison.describe(subject)
