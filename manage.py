@@ -20,7 +20,7 @@ def servers_for(arguments: list[str]) -> AbstractContextManager[None]:
     """The servers that must run around this command; the settings read where they are, so they come first."""
     if not STACK_COMMANDS.intersection(arguments[1:2]) or {"-h", "--help"}.intersection(arguments):
         return nullcontext()
-    return running_servers(data_dir(), lambda text: print(f"strata: {text}", file=sys.stderr, flush=True))  # noqa: T201
+    return running_servers(data_dir())
 
 
 if __name__ == "__main__":

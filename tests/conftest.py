@@ -21,10 +21,9 @@ def now() -> datetime:
 
 @pytest.fixture(autouse=True)
 def _own_files(settings: Settings, tmp_path: Path) -> None:
-    """Each test writes into a folder of its own."""
+    """Each test writes into a folder of its own; static files come from where they lie."""
     settings.OUTBOX_DIR = tmp_path / "outbox"
-    settings.STATIC_ROOT = tmp_path / "static"
-    settings.STATIC_ROOT.mkdir()
+    settings.STATIC_ROOT.mkdir(exist_ok=True)
 
 
 @pytest.fixture(autouse=True)

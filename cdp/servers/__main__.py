@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     if separator != "--" or not command:
         sys.exit(f"usage: {__doc__}")
     data_dir = Path(folder).resolve()
-    with running_servers(data_dir, say, is_throwaway=True):
+    with running_servers(data_dir, is_throwaway=True):
         environment = read_stack_file(data_dir) | os.environ | {"DATA_DIR": str(data_dir)}
         process = subprocess.Popen(command, env=environment)  # noqa: S603 - the caller's own command
         try:
@@ -30,10 +30,6 @@ def main(arguments: list[str]) -> int:
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
             return process.wait()
-
-
-def say(text: str) -> None:
-    sys.stderr.write(f"strata: {text}\n")
 
 
 if __name__ == "__main__":

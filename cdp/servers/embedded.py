@@ -12,7 +12,7 @@ from cdp.servers.ports import free_port, is_free
 from cdp.servers.postgres import STOP_SECONDS as POSTGRES_STOP_SECONDS
 from cdp.servers.postgres import Postgres
 from cdp.servers.stack_file import StackFile, port_of, with_port
-from cdp.servers.supervisor import Say, Service, Supervisor, ignore_signals, stopping_in_order
+from cdp.servers.supervisor import Say, Service, Supervisor, ignore_signals, say_to_stderr, stopping_in_order
 from cdp.servers.valkey import STOP_SECONDS as VALKEY_STOP_SECONDS
 from cdp.servers.valkey import Valkey
 
@@ -20,7 +20,7 @@ READY_SECONDS = 120  # a database that was killed replays its log first
 
 
 @contextmanager
-def running_servers(folder: Path, say: Say, *, is_throwaway: bool = False) -> Iterator[None]:
+def running_servers(folder: Path, *, say: Say = say_to_stderr, is_throwaway: bool = False) -> Iterator[None]:
     """Hold the data folder, and start in it the servers that DATABASE_URL and BROKER_URL do not name.
 
     Ready when the block begins, restarted when they die, stopped at its end, also by Ctrl-C, SIGTERM and SIGHUP.

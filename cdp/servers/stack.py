@@ -20,7 +20,7 @@ from cdp.servers.data_dir import BASE_DIR
 from cdp.servers.database_check import database_faults
 from cdp.servers.errors import StackError
 from cdp.servers.ports import HOST, is_free
-from cdp.servers.supervisor import Say, Service, Supervisor, ignore_signals
+from cdp.servers.supervisor import Say, Service, Supervisor, ignore_signals, say_to_stderr
 
 READY_SECONDS = 90
 # A worker that is asked to stop finishes its task first; what it cannot finish in time is done again at the next start.
@@ -51,16 +51,16 @@ class Stack:
 
 
 @contextmanager
-def running_stack(say: Say, *, port: int | None = None) -> Iterator[Stack]:
+def running_stack(say: Say = say_to_stderr) -> Iterator[Stack]:
     """Check and migrate the database, start web, worker and beat, and wait until `/health/` says yes.
 
     The servers must run already: `manage.py` starts the embedded ones around `up` and `demo`. The three are started
-    again when they die, and stopped at the end of the block. `port` is `settings.PORT` by default.
+    again when they die, and stopped at the end of the block.
 
     Raises:
         StackError: the port is taken, the database unfit, or the site not healthy; in one line, with the way out.
     """
-    port = port or settings.PORT
+    port: int = settings.PORT
     if not is_free(port):
         raise StackError(f"Port {port} is taken: stop what listens there, or choose another, such as PORT={port + 1}.")
     faults = database_faults()
@@ -68,6 +68,7 @@ def running_stack(say: Say, *, port: int | None = None) -> Iterator[Stack]:
         raise StackError(" ".join(f"{fault.message} {fault.hint}" for fault in faults))
     call_command("migrate", interactive=False, verbosity=0)
     connections.close_all()
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     log_dir = settings.DATA_DIR / "logs"
     services = {name: _service(name, port, log_dir) for name in COMMANDS}
     with Supervisor(say) as supervisor:

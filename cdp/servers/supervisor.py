@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,12 @@ from cdp.servers.child import Child
 from cdp.servers.errors import StackError
 
 Say = Callable[[str], None]
+
+
+def say_to_stderr(text: str) -> None:
+    sys.stderr.write(f"strata: {text}\n")
+    sys.stderr.flush()
+
 
 POLL_SECONDS = 0.2
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0

@@ -15,7 +15,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with running_stack(self.stderr.write) as stack:
+        with running_stack() as stack:
             self.stdout.write(f"Strata serves on {stack.url} until Ctrl-C. Its logs: {stack.log_dir}/")
             if not get_user_model().objects.filter(is_superuser=True).exists():
                 self.stdout.write(

@@ -1,0 +1,82 @@
+"""Whole stacks in folders of their own, as somebody at a terminal would run them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cdp.servers.data_dir import BASE_DIR
+from cdp.servers.ports import free_port
+
+# What the test run itself was given, and a stack of its own must not see.
+INHERITED = {"DATABASE_URL", "BROKER_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE", "PUBLIC_URL"}
+
+
+def environment_of(data_dir: Path, **variables: str) -> dict[str, str]:
+    """The environment of a stack in this folder: ours, without the servers of the test run, on a free port."""
+    own = {name: value for name, value in os.environ.items() if name not in INHERITED}
+    return own | {"DATA_DIR": str(data_dir), "PORT": str(free_port())} | variables
+
+
+def run_manage(*arguments: str, env: dict[str, str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run `manage.py` to its end, output as text."""
+    return _run(["manage.py", *arguments], env, timeout)
+
+
+def run_beside_servers(*command: str, env: dict[str, str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end beside throw-away servers in the data folder of `env`, output as text."""
+    return _run(["-m", "cdp.servers", env["DATA_DIR"], "--", *command], env, timeout)
+
+
+def _run(arguments: list[str], env: dict[str, str], timeout: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=BASE_DIR, env=env, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+@contextmanager
+def running_manage(*arguments: str, env: dict[str, str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`manage.py` beside the block, ended by SIGTERM after it; its output goes to a file."""
+    with output.open("ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=BASE_DIR, env=env, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def wait_for(is_true: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
+    """Wait until something is so; fails with `what` when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.2)
+
+
+def processes_of(data_dir: Path) -> dict[str, list[int]]:
+    """The living processes of a stack, oldest first: `postgres` and `valkey` by where they work, the others by command."""
+    found: dict[str, list[int]] = {name: [] for name in ("postgres", "valkey", "granian", "worker", "beat")}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            works_in = (folder / "cwd").resolve(strict=True)
+            environment = (folder / "environ").read_bytes().split(b"\0")
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if works_in.parent == data_dir:
+            found[works_in.name].append(int(folder.name))
+        elif f"DATA_DIR={data_dir}".encode() in environment:
+            for name in found.keys() & set(words):
+                found[name].append(int(folder.name))
+    return {name: sorted(pids) for name, pids in found.items()}
