@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from celery import shared_task
 from django.utils import timezone
@@ -13,12 +14,15 @@ from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
 from cdp.runs import run_kind
 from cdp.stages import wake
+from profiles.imports.csv_file import import_csv
 from profiles.ingest.partitions import ensure_partitions as ensure_partitions_of
 from profiles.ingest.process import process_batch
+from profiles.models import Source
 from profiles.refresh import changes
 from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import REFRESH
 
+IMPORT = "import"  # kind of the runs that import a file
 PROCESS_SECONDS = 20  # then another task goes on, so that no worker is held for long
 REFRESH_SECONDS = 20
 PARTITIONS_AHEAD = timedelta(days=400)
@@ -55,3 +59,10 @@ def refresh_changes() -> None:
 def refresh(run: Run, now: datetime) -> None:
     """Refresh the holder that the run's subject names, in full; the clock is read once nobody else judges for it."""
     refresh_in_full(holder_of(run.subject), now=timezone.now, cause=Cause.RULE, run=run)
+
+
+@run_kind(IMPORT)
+def import_file(run: Run, now: datetime) -> None:
+    """Import the CSV file that `run.params` name: `file` (a full path), `source` (its key) and `mapping` (JSON)."""
+    source = Source.objects.get(key=run.params["source"])
+    import_csv(Path(run.params["file"]), source=source, mapping=run.params["mapping"], run=run, now=now)

@@ -47,6 +47,10 @@ class MessageError(ValueError):
     """A message that cannot be taken; its text is the reason that an operator reads."""
 
 
+class NobodyError(MessageError):
+    """A message without any identifier that can name somebody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """`identifiers` are normalised, by priority then value, and never empty: the first anchors what the message says.
@@ -174,7 +178,7 @@ def identifiers_of(
         else:
             found.add((kind.priority, Key(kind.pk, value)))
     if not found:
-        raise MessageError(
+        raise NobodyError(
             "no identifier that can name anybody; taken are userId, anonymousId, context.externalIds, traits.email and "
             "traits.phone"
         )

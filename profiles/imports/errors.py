@@ -1,0 +1,7 @@
+"""What is wrong with a file or its mapping, and where."""
+
+from __future__ import annotations
+
+
+class ImportFileError(ValueError):
+    """Nothing was taken from the file; the text names the place and the way out."""
