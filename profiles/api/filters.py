@@ -14,8 +14,8 @@ from cdp.rules.compile import compile_rule
 from cdp.rules.errors import RuleError
 from cdp.rules.parse import parse_rule
 from cdp.rules.scope import EVERYBODY
-from profiles.models import Profile
-from profiles.services.lookup import Named, UnknownKindError, profiles_by_identifier
+from profiles.models import IdentifierKind, Profile
+from profiles.services.resolve import find_by_identifiers
 
 
 class ProfileFilters(filters.FilterSet):
@@ -33,11 +33,10 @@ class ProfileFilters(filters.FilterSet):
         kind, colon, value = given.partition(":")
         if not colon or not value:
             raise ValidationError({name: [_("must read kind:value, such as email:ann@example.com")]})
-        try:
-            found = profiles_by_identifier([Named(kind, value)])
-        except UnknownKindError as error:
-            raise ValidationError({name: [str(error)]}) from error
-        return profiles.filter(pk__in=found.values())
+        kinds = list(IdentifierKind.objects.values_list("key", flat=True))
+        if kind not in kinds:
+            raise ValidationError({name: [_("unknown kind; known: %s") % ", ".join(kinds)]})
+        return profiles.filter(pk__in=find_by_identifiers([(kind, value)]).values())
 
     def meeting(self, profiles: QuerySet[Profile], name: str, key: Any) -> QuerySet[Profile]:
         try:

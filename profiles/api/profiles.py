@@ -17,28 +17,22 @@ from rest_framework.response import Response
 from cdp.api.router import route
 from cdp.api.serializers import StrictSerializer
 from cdp.api.viewsets import ApiViewSet
+from profiles.api.chosen import NamedSerializer, check_kinds, find_each
 from profiles.api.filters import ProfileFilters
 from profiles.api.representation import IdentifierSerializer, ObjectField, ProfileSerializer, represent
 from profiles.masking import masking_for
 from profiles.models import Event, Profile
-from profiles.services.lookup import Named, UnknownKindError, profiles_by_identifier
 
 MAX_LOOKUP = 1000
 UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
-class NamedSerializer(StrictSerializer):
-    """An identifier as somebody writes it."""
-
-    kind = serializers.CharField()
-    value = serializers.CharField(max_length=400)
-
-    def to_internal_value(self, data: Any) -> Named:
-        return Named(**super().to_internal_value(data))
-
-
 class LookupSerializer(StrictSerializer):
     identifiers = serializers.ListField(child=NamedSerializer(), allow_empty=False, max_length=MAX_LOOKUP)
+
+    def validate_identifiers(self, identifiers: list[dict[str, str]]) -> list[dict[str, str]]:
+        check_kinds(identifiers)
+        return identifiers
 
 
 class EventSerializer(serializers.Serializer[Any]):
@@ -125,15 +119,17 @@ class ProfileViewSet(ApiViewSet):
         """The person behind each of up to 1,000 identifiers, in the order asked; null where there is none."""
         body = LookupSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        asked: list[Named] = body.validated_data["identifiers"]
-        try:
-            found = profiles_by_identifier(asked)
-        except UnknownKindError as error:
-            raise serializers.ValidationError({"identifiers": [str(error)]}) from error
-        profiles = list(Profile.objects.filter(pk__in=set(found.values())))
+        asked: list[dict[str, str]] = body.validated_data["identifiers"]
+        found = find_each(asked)
+        profiles = list(Profile.objects.filter(pk__in={profile_id for profile_id in found if profile_id is not None}))
         shown = dict(zip((profile.pk for profile in profiles), represent(profiles, request.user), strict=True))
         return Response(
-            {"results": [{"identifier": named._asdict(), "profile": shown.get(found.get(named, 0))} for named in asked]}
+            {
+                "results": [
+                    {"identifier": named, "profile": None if profile_id is None else shown[profile_id]}
+                    for named, profile_id in zip(asked, found, strict=True)
+                ]
+            }
         )
 
     def _survivor(self, public_id: str) -> Profile:

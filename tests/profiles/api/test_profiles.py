@@ -228,7 +228,7 @@ def test_a_lookup_of_a_thousand_takes_as_many_queries_as_one(django_assert_num_q
 
     for n in (1, 1000):
         asked = [{"kind": "user_id", "value": f"u{index + 1}"} for index in range(n)]
-        with django_assert_num_queries(3 + 2 + 1 + 6):
+        with django_assert_num_queries(3 + 3 + 1 + 6):
             assert len(api.send("post", "profiles/lookup/", {"identifiers": asked}).json()["results"]) == n
 
 
@@ -248,7 +248,7 @@ def test_a_lookup_needs_the_right_to_see_personal_data():
         ({"identifiers": [{"kind": "email"}]}, "identifiers[0].value"),
         ({"identifiers": [{"kind": "user_id", "value": "u"}, {"kind": "user_id", "value": 1.5, "x": 1}]},
          "identifiers[1].x"),
-        ({"identifiers": [{"kind": "mail", "value": "x"}]}, "identifiers"),
+        ({"identifiers": [{"kind": "mail", "value": "x"}]}, "identifiers[0].kind"),
         ({"identifiers": [{"kind": "user_id", "value": "u"}] * 1001}, "identifiers"),
         ({"identifiers": [{"kind": "user_id", "value": "u"}], "region": "CN"}, "region"),
         ([], ""),
