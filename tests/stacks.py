@@ -65,7 +65,7 @@ def wait_for(is_true: Callable[[], bool], what: str, *, seconds: float = 60) -> 
 
 
 def processes_of(data_dir: Path) -> dict[str, list[int]]:
-    """The living processes of a stack, oldest first: `postgres` and `valkey` by where they work, the others by command."""
+    """The living processes of a stack, oldest first: servers by the folder they work in, the others by command."""
     found: dict[str, list[int]] = {name: [] for name in ("postgres", "valkey", "granian", "worker", "beat")}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
