@@ -1,4 +1,4 @@
-"""The compose file against the settings and plain servers. No Docker engine runs here: the image itself is not built."""
+"""The compose file against the settings and plain servers. No Docker engine runs here, so the image is not built."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_settings_read_every_variable_that_the_app_services_set():
 
 
 def test_every_interpolated_variable_is_required_with_a_message():
-    found = {name: message for name, message in INTERPOLATION.findall((BASE_DIR / "docker-compose.yml").read_text())}
+    found = dict(INTERPOLATION.findall((BASE_DIR / "docker-compose.yml").read_text()))
 
     assert found.keys() >= SECRETS
     assert all(message.startswith(f"set {name}, ") for name, message in found.items())
