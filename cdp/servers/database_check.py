@@ -34,15 +34,17 @@ SELECT current_setting('server_version_num')::int, current_setting('server_versi
 def database_faults(alias: str = "default") -> list[Fault]:
     """Everything that is wrong with the database, at once; empty when it is fit."""
     # A connection of its own: the pool would try for 30 s, and not say why it got none.
-    parameters = connections[alias].get_connection_params() | {"connect_timeout": 10}  # type: ignore[attr-defined]
+    parameters = connections[alias].get_connection_params() | {"connect_timeout": 10}
     try:
         with psycopg.connect(**parameters) as connection:
-            number, version, encoding, lowered, is_read_only, may_create, role = connection.execute(FACTS).fetchone()
+            row = connection.execute(FACTS).fetchone()
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
         return [
             Fault("E001", f"The database does not answer: {reason}", "Check DATABASE_URL, and that the server runs.")
         ]
+    assert row is not None, "a SELECT without FROM answers with one row"
+    number, version, encoding, lowered, is_read_only, may_create, role = row
     wrong = [
         (
             number < OLDEST_VERSION,
