@@ -23,7 +23,7 @@ def now() -> datetime:
 def _own_files(settings: Settings, tmp_path: Path) -> None:
     """Each test writes into a folder of its own; static files come from where they lie."""
     settings.OUTBOX_DIR = tmp_path / "outbox"
-    settings.STATIC_ROOT.mkdir(exist_ok=True)
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(autouse=True)

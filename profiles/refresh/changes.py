@@ -14,10 +14,11 @@ from django.db import connection, transaction
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move
 from cdp.rules.scope import Scope
-from profiles.models import Profile, ProfileChange
-from profiles.refresh.engine import RULE_FAILURES, Now, differences, lock_profiles, moment
+from profiles.models import ProfileChange
+from profiles.refresh.engine import RULE_FAILURES, Now, differences, moment
 from profiles.refresh.gates import passage
 from profiles.refresh.graph import MERGE, Graph
+from profiles.refresh.people import lock_profiles, survivors_of
 
 logger = logging.getLogger(__name__)
 
@@ -87,12 +88,6 @@ def take_rows(*, due_at: datetime, limit: int) -> list[Taken]:
             [due_at, limit],
         )
         return [Taken(*row) for row in cursor.fetchall()]
-
-
-def survivors_of(profile_ids: Iterable[int]) -> dict[int, int]:
-    """Who each profile is now: itself, or whom it was merged into."""
-    found = Profile.objects.filter(Scope(list(profile_ids)).on("pk")).values_list("pk", "merged_into")
-    return {pk: survivor or pk for pk, survivor in found}
 
 
 def batch_of(rows: Iterable[Taken], graph: Graph, *, survivors: Mapping[int, int]) -> Batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -93,18 +93,4 @@ def _wanted(holder: Holder, *, scope: Scope, now: datetime) -> Statement:
         GROUP BY id
         """,  # noqa: S608
         [[outcome.id for outcome in outcomes], *params],
-    )
-
-
-def lock_profiles(profile_ids: Sequence[int]) -> list[int]:
-    """Lock those of the profiles that stand for a person now, in the order of id; returns their ids.
-
-    Whoever merges or judges them waits; inserts of rows that point at them do not.
-    """
-    return list(
-        Profile.objects.current()
-        .filter(Scope(profile_ids).on("pk"))
-        .order_by("pk")
-        .select_for_update(no_key=True)
-        .values_list("pk", flat=True)
     )

@@ -16,9 +16,10 @@ from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, holder_of
 from cdp.rules.scope import EVERYBODY, Scope
 from cdp.runs import advance
-from profiles.refresh.engine import RULE_FAILURES, Now, difference_statement, lock_profiles, moment
+from profiles.refresh.engine import RULE_FAILURES, Now, difference_statement, moment
 from profiles.refresh.gates import closed_gate
 from profiles.refresh.graph import Graph
+from profiles.refresh.people import lock_profiles
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
 from profiles.models import Profile, ProfileChange
@@ -16,11 +14,6 @@ from segments.models import Membership, MembershipChange, Segment, TierStanding
 from tests.factories.profiles import ProfileChangeFactory, ProfileFactory
 
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
-
-
-@pytest.fixture
-def now():
-    return NOW
 
 
 def full(key: str, *, now: datetime = NOW, cause: Cause = Cause.RULE) -> int:

@@ -1,0 +1,139 @@
+"""What every service that saves or deletes a holder must keep: rules that parse, no circle, nothing left dangling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, ProtectedError
+from django.utils.translation import gettext as _
+
+from cdp.locks import advisory_lock
+from cdp.rules.errors import Problem, RuleError
+from cdp.rules.holders import Holder
+from cdp.rules.parse import parse_rule
+from profiles.refresh.graph import check_acyclic, used_by
+
+# The API has pages of these names beside the things' own.
+RESERVED_KEYS = frozenset({"preview", "merge", "lookup", "changes", "schema"})
+
+
+class Keyed(Protocol):
+    """Something that rules speak of by its key."""
+
+    key: str
+    pk: Any
+
+
+class VersionConflict(Exception):
+    """Somebody else saved the rule meanwhile; `current` is its version now."""
+
+    def __init__(self, *, expected: int, current: int) -> None:
+        self.expected, self.current = expected, current
+        super().__init__(
+            _("The rule has version %(current)d by now; you edited version %(expected)d.")
+            % {"current": current, "expected": expected}
+        )
+
+
+class StillUsed(ValidationError):
+    """It cannot go, since others speak of it; the message names them."""
+
+    def __init__(self, label: str, users: list[str]) -> None:
+        self.users = users
+        super().__init__(
+            _("“%(label)s” is still used by: %(users)s.") % {"label": label, "users": ", ".join(users)},
+            code="still_used",
+        )
+
+
+def lock_rules() -> None:
+    """One edit at a time, until the transaction ends: two that close a circle together must see each other."""
+    advisory_lock("rules")
+
+
+def check_key(thing: Keyed, *, stored: Keyed | None) -> None:
+    """Rules speak of things by their keys, so a key stays; some are the API's own. `stored` None: it is new.
+
+    Raises ValidationError.
+    """
+    if stored is not None and thing.key != stored.key:
+        raise ValidationError({"key": _("The key cannot be changed: rules speak of it.")})
+    if stored is None and thing.key in RESERVED_KEYS:
+        raise ValidationError({"key": _("This key is reserved: %(key)s.") % {"key": thing.key}})
+
+
+def match_parts(parts: Sequence[Keyed], stored: Mapping[str, int]) -> set[int]:
+    """Give each part of a thing, such as a tier, the id that it has already by its key; returns the ids of the rest.
+
+    Raises ValidationError where a part that is stored comes with another key.
+    """
+    rest = dict(stored)
+    for part in parts:
+        pk = rest.pop(part.key, None)
+        if part.pk not in (None, pk):
+            raise ValidationError({"key": _("The key cannot be changed: rules speak of it.")})
+        part.pk = pk
+    return set(rest.values())
+
+
+def check_version(expected: int | None, *, current: int) -> None:
+    """Raises VersionConflict where an editor saw another version than the one that is stored."""
+    if expected is not None and expected != current:
+        raise VersionConflict(expected=expected, current=current)
+
+
+def check_rules(holder_key: str, rules: Mapping[str, Any]) -> None:
+    """Parse the rules of one holder and refuse a circle. The keys of `rules` are their places: "", `values[0].rule`.
+
+    Raises:
+        RuleError: with all problems, their paths led by the rule's place.
+        DependencyCycle: a RuleError as well.
+    """
+    problems: list[Problem] = []
+    topics: frozenset[str] = frozenset()
+    for place, rule in rules.items():
+        try:
+            topics |= parse_rule(rule).topics()
+        except RuleError as error:
+            problems += [
+                Problem(".".join(filter(None, [place, found.path])), found.message) for found in error.problems
+            ]
+    if problems:
+        raise RuleError(problems)
+    check_acyclic(holder_key, topics)
+
+
+def check_users(users: Iterable[Holder], label: str) -> None:
+    """After an edit: refuse it where the rules of its users no longer parse, say for naming a value that is gone.
+
+    Raises StillUsed.
+    """
+    broken = [holder.label for holder in users if not parses(holder)]
+    if broken:
+        raise StillUsed(label, broken)
+
+
+def parses(holder: Holder) -> bool:
+    try:
+        for outcome in holder.outcomes():
+            if outcome.rule is not None:
+                parse_rule(outcome.rule)
+    except RuleError:
+        return False
+    return True
+
+
+def delete_unused(thing: Model, holder_key: str) -> None:
+    """Delete what no rule and no row of another app speaks of.
+
+    Raises StillUsed.
+    """
+    users = [holder.label for holder in used_by(holder_key)]
+    if users:
+        raise StillUsed(str(thing), users)
+    try:
+        thing.delete()
+    except ProtectedError as error:
+        raise StillUsed(str(thing), sorted({str(user) for user in error.protected_objects})) from error

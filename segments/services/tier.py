@@ -1,0 +1,106 @@
+"""Saving and deleting tier schemes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils.translation import gettext as _
+
+from cdp.models import Run, User
+from profiles.refresh.queue import queue_full_refresh
+from profiles.refresh.saving import (
+    StillUsed,
+    check_key,
+    check_rules,
+    check_version,
+    delete_unused,
+    lock_rules,
+    match_parts,
+)
+from segments.models import Tier, TierScheme
+
+EDITABLE = ["name", "description", "rule_version"]
+
+
+@transaction.atomic
+def save_tier_scheme(
+    scheme: TierScheme,
+    *,
+    tiers: Sequence[Tier] | None = None,
+    user: User | None = None,
+    expected_version: int | None = None,
+) -> Run | None:
+    """Check and write a new or edited scheme; returns the full refresh that new rules need, else None.
+
+    `tiers` are all its tiers, highest first, and replace those stored: each is matched by its id, else by its key.
+    None leaves them as they are. Only the lowest may be without an entry rule. `expected_version` as for segments.
+
+    Raises:
+        VersionConflict, RuleError (paths such as `tiers[0].entry.all[1].op`), ValidationError, StillUsed where a tier
+        that a campaign speaks of would go. Nothing is written then.
+    """
+    lock_rules()
+    stored = TierScheme.objects.select_for_update().filter(pk=scheme.pk).first()
+    check_key(scheme, stored=stored)
+    if stored is not None:
+        check_version(expected_version, current=stored.rule_version)
+    before = list(stored.tiers.order_by("position")) if stored else []
+    wanted = before if tiers is None else list(tiers)
+    check_ladder(scheme, wanted)
+    scheme.full_clean()
+    is_changed = stored is None or ladder(wanted) != ladder(before)
+    if stored is None:
+        scheme.save()
+    else:
+        scheme.rule_version = stored.rule_version + is_changed
+        scheme.save(update_fields=EDITABLE)
+    write_tiers(scheme, wanted)
+    return queue_full_refresh(f"tier:{scheme.key}", user=user) if is_changed else None
+
+
+def ladder(tiers: Sequence[Tier]) -> list[tuple[str, Any]]:
+    """What decides who stands where."""
+    return [(tier.key, tier.entry) for tier in tiers]
+
+
+def check_ladder(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
+    """Raises ValidationError or RuleError."""
+    if not tiers:
+        raise ValidationError(_("A tier scheme needs at least one tier."))
+    keys = [tier.key for tier in tiers]
+    if len(set(keys)) < len(keys):
+        raise ValidationError(_("The keys of the tiers must differ: %(keys)s.") % {"keys": ", ".join(keys)})
+    for tier in tiers[:-1]:
+        if tier.entry is None:
+            raise ValidationError(
+                _("Only the lowest tier may be without an entry rule; “%(tier)s” has none.") % {"tier": tier.name}
+            )
+    check_rules(
+        f"tier:{scheme.key}",
+        {f"tiers[{place}].entry": tier.entry for place, tier in enumerate(tiers) if tier.entry is not None},
+    )
+
+
+def write_tiers(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
+    """Replace the tiers of the scheme. Standings in a tier that goes are followed by the full refresh."""
+    gone = scheme.tiers.filter(pk__in=match_parts(tiers, dict(scheme.tiers.values_list("key", "pk"))))
+    label = ", ".join(gone.values_list("name", flat=True))
+    try:
+        gone.delete()
+    except ProtectedError as error:
+        raise StillUsed(label, sorted({str(user) for user in error.protected_objects})) from error
+    for position, tier in enumerate(tiers):
+        tier.scheme, tier.position = scheme, position
+        tier.full_clean(validate_unique=False, validate_constraints=False)  # two may swap places
+        tier.save(force_insert=tier.pk is None, force_update=tier.pk is not None)
+
+
+@transaction.atomic
+def delete_tier_scheme(scheme: TierScheme) -> None:
+    """Delete a scheme with its standings and its feed. Raises StillUsed, which names the rules and campaigns."""
+    lock_rules()
+    delete_unused(scheme, f"tier:{scheme.key}")

@@ -1,0 +1,120 @@
+"""Tags by hand: putting them on, and taking them off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from cdp.models import User
+from cdp.rules.scope import Scope
+from profiles.refresh.enqueue import enqueue_changes
+from profiles.refresh.people import lock_profiles, survivors_of
+from tags.models import Tag, TagAssignment, TagValue
+
+
+class Assigned(NamedTuple):
+    """Numbers of profiles: who got the tag, another value or another end, and who had it so already."""
+
+    assigned: int
+    unchanged: int
+
+
+class Unassigned(NamedTuple):
+    """Numbers of profiles: who lost the tag, and who did not carry it."""
+
+    unassigned: int
+    unchanged: int
+
+
+@transaction.atomic
+def assign_tag(
+    tag: Tag,
+    profile_ids: Iterable[int],
+    *,
+    value: TagValue | None = None,
+    expires_at: datetime | None = None,
+    user: User | None = None,
+    now: datetime,
+) -> Assigned:
+    """Put a tag by hand on profiles, until `expires_at` (exclusive; None: without end).
+
+    Ids that were merged away mean their survivors; ids of nobody are passed over. A tag with values needs one.
+
+    Raises ValidationError.
+    """
+    check_by_hand(tag)
+    check_value(tag, value)
+    if expires_at is not None and expires_at <= now:
+        raise ValidationError({"expires_at": _("The end must lie in the future.")})
+    locked = lock_profiles(sorted(set(survivors_of(profile_ids).values())))
+    changed = write_assignments(locked, tag=tag, value=value, expires_at=expires_at, user=user, now=now)
+    enqueue_changes(changed, f"tag:{tag.key}", due_at=now)
+    if expires_at is not None:  # rules that speak of the tag are judged again when it ends
+        enqueue_changes(changed, f"tag:{tag.key}", due_at=expires_at)
+    return Assigned(len(changed), len(locked) - len(changed))
+
+
+@transaction.atomic
+def unassign_tag(tag: Tag, profile_ids: Iterable[int], *, now: datetime) -> Unassigned:
+    """Take a tag by hand off profiles, whatever its value; ids as for `assign_tag`.
+
+    Raises ValidationError.
+    """
+    check_by_hand(tag)
+    locked = lock_profiles(sorted(set(survivors_of(profile_ids).values())))
+    carried = TagAssignment.objects.filter(Scope(locked).on("profile_id"), tag=tag)
+    carriers = list(carried.order_by("profile").values_list("profile", flat=True))
+    carried.delete()
+    enqueue_changes(carriers, f"tag:{tag.key}", due_at=now)
+    return Unassigned(len(carriers), len(locked) - len(carriers))
+
+
+def check_by_hand(tag: Tag) -> None:
+    if tag.kind != Tag.Kind.MANUAL:
+        raise ValidationError(_("“%(tag)s” is assigned by its rule, not by hand.") % {"tag": tag.name})
+
+
+def check_value(tag: Tag, value: TagValue | None) -> None:
+    if value is None and tag.values.exists():
+        keys = ", ".join(tag.values.values_list("key", flat=True))
+        raise ValidationError({"value": _("“%(tag)s” needs a value: %(keys)s.") % {"tag": tag.name, "keys": keys}})
+    if value is not None and value.tag_id != tag.pk:
+        raise ValidationError(
+            {"value": _("“%(value)s” is not a value of “%(tag)s”.") % {"value": value.name, "tag": tag.name}}
+        )
+
+
+def write_assignments(
+    profile_ids: list[int],
+    *,
+    tag: Tag,
+    value: TagValue | None,
+    expires_at: datetime | None,
+    user: User | None,
+    now: datetime,
+) -> list[int]:
+    """Insert or replace; returns the profiles for whom something is another now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO tags_tagassignment AS held
+                (tag_id, profile_id, origin_id, value_id, expires_at, assigned_by_id, assigned_at)
+            SELECT %s, id, id, %s, %s, %s, %s
+            FROM unnest(%s::bigint[]) AS wanted (id)
+            ON CONFLICT (tag_id, profile_id) DO UPDATE
+            SET origin_id = excluded.origin_id,
+                value_id = excluded.value_id,
+                expires_at = excluded.expires_at,
+                assigned_by_id = excluded.assigned_by_id,
+                assigned_at = excluded.assigned_at
+            WHERE (held.value_id, held.expires_at) IS DISTINCT FROM (excluded.value_id, excluded.expires_at)
+            RETURNING profile_id
+            """,
+            [tag.pk, value.pk if value else None, expires_at, user.pk if user else None, now, profile_ids],
+        )
+        return [profile_id for (profile_id,) in cursor.fetchall()]

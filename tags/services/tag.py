@@ -1,0 +1,117 @@
+"""Saving and deleting tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from cdp.models import Run, User
+from profiles.refresh.graph import used_by
+from profiles.refresh.queue import queue_full_refresh
+from profiles.refresh.saving import (
+    StillUsed,
+    check_key,
+    check_rules,
+    check_users,
+    check_version,
+    delete_unused,
+    lock_rules,
+    match_parts,
+)
+from tags.models import Tag, TagAssignment, TagValue
+
+EDITABLE = ["name", "category", "description", "rule", "rule_version"]
+
+
+@transaction.atomic
+def save_tag(
+    tag: Tag, *, values: Sequence[TagValue] | None = None, user: User | None = None, expected_version: int | None = None
+) -> Run | None:
+    """Check and write a new or edited tag; returns the full refresh that new rules of a rule tag need, else None.
+
+    `values` are all its values in the order of their rules, and replace those stored: each is matched by its id, else
+    by its key. None leaves them as they are. A rule tag has one rule, or values with a rule each. `expected_version`
+    is the `rule_version` that the editor saw; without it the edit wins over whatever is stored.
+
+    Raises:
+        VersionConflict, RuleError (paths such as `values[0].rule.all[1].op`), ValidationError, StillUsed where a value
+        that people carry or that rules speak of would go. Nothing is written then.
+    """
+    lock_rules()
+    stored = Tag.objects.select_for_update().filter(pk=tag.pk).first()
+    check_key(tag, stored=stored)
+    if stored is not None:
+        check_version(expected_version, current=stored.rule_version)
+        if stored.kind != tag.kind:
+            raise ValidationError({"kind": _("The kind cannot be changed: make another tag.")})
+    before = list(stored.values.all()) if stored else []
+    wanted = before if values is None else list(values)
+    check_values(tag, wanted)
+    tag.full_clean()
+    is_changed = stored is None or (stored.rule, ladder(before)) != (tag.rule, ladder(wanted))
+    if stored is None:
+        tag.save()
+    else:
+        tag.rule_version = stored.rule_version + is_changed
+        tag.save(update_fields=EDITABLE)
+    users = used_by(f"tag:{tag.key}")
+    write_values(tag, wanted)
+    check_users(users, tag.name)
+    return queue_full_refresh(f"tag:{tag.key}", user=user) if is_changed and tag.kind == Tag.Kind.RULE else None
+
+
+def ladder(values: Sequence[TagValue]) -> list[tuple[str, Any]]:
+    """What decides who carries which value."""
+    return [(value.key, value.rule) for value in values]
+
+
+def check_values(tag: Tag, values: Sequence[TagValue]) -> None:
+    """Whether rule, values and kind fit together. Raises ValidationError or RuleError."""
+    keys = [value.key for value in values]
+    if len(set(keys)) < len(keys):
+        raise ValidationError(_("The keys of the values must differ: %(keys)s.") % {"keys": ", ".join(keys)})
+    rules = {f"values[{place}].rule": value.rule for place, value in enumerate(values)}
+    if tag.kind == Tag.Kind.MANUAL:
+        if any(rule is not None for rule in (tag.rule, *rules.values())):
+            raise ValidationError(_("A tag by hand has no rules."))
+        return
+    if not rules:
+        rules = {"": tag.rule}
+    elif tag.rule is not None:
+        raise ValidationError({"rule": _("A tag has one rule, or a rule for each of its values, not both.")})
+    if any(rule is None for rule in rules.values()):
+        raise ValidationError(_("A tag by rule needs one rule, or a rule for each of its values."))
+    check_rules(f"tag:{tag.key}", rules)
+
+
+def write_values(tag: Tag, values: Sequence[TagValue]) -> None:
+    """Replace the values of the tag. What a rule had assigned goes with its value, and is followed by the refresh."""
+    gone = tag.values.filter(pk__in=match_parts(values, dict(tag.values.values_list("key", "pk"))))
+    if tag.kind == Tag.Kind.MANUAL:
+        refuse_while_carried(gone)
+    gone.delete()
+    for position, value in enumerate(values):
+        value.tag, value.position = tag, position
+        value.full_clean(validate_unique=False, validate_constraints=False)  # the keys differ, as was checked
+        value.save(force_insert=value.pk is None, force_update=value.pk is not None)
+
+
+def refuse_while_carried(values: Iterable[TagValue]) -> None:
+    """What a hand has assigned, only a hand takes away. Raises StillUsed."""
+    for value in values:
+        n_carriers = TagAssignment.objects.filter(value=value).count()
+        if n_carriers:
+            carriers = ngettext("%(n)d profile", "%(n)d profiles", n_carriers) % {"n": n_carriers}
+            raise StillUsed(value.name, [carriers])
+
+
+@transaction.atomic
+def delete_tag(tag: Tag) -> None:
+    """Delete a tag, and take it off everybody. Raises StillUsed, which names the rules that speak of it."""
+    lock_rules()
+    delete_unused(tag, f"tag:{tag.key}")
