@@ -1,0 +1,218 @@
+"""What must hold for any messages: order, batching and repetition do not matter, and limits are kept."""
+
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from profiles.ingest.accept import accept_messages
+from profiles.ingest.process import process_batch
+from profiles.models import AttributeDefinition, Event, IdentifierKind, Profile, Survivorship
+from tests.factories.profiles import SourceFactory
+from tests.profiles.ingest.messages import START, message, people
+
+NOW = START + timedelta(days=1)
+PHONES = {"13800138000": "+8613800138000", "+86 138 0013 8000": "+8613800138000", "13900139000": "+8613900139000"}
+PRIORITY = ["user_id", "phone", "email", "anonymous_id"]
+RANKS = {"shop": 100, "till": 200}
+
+maybe = st.none() | st.just("")
+traits = st.fixed_dictionaries(
+    {},
+    optional={
+        "phone": st.sampled_from([*PHONES, "000"]),
+        "email": st.sampled_from(["a@example.com", "A@Example.com", "b@example.com", "null"]),
+        "city": st.sampled_from(["Oslo", "Rome"]) | maybe,
+        "name": st.sampled_from(["Ann", "Bob"]) | maybe,
+        "points": st.sampled_from([1, 2.5, "3", "many"]) | maybe,
+    },
+)
+
+
+@st.composite
+def histories(draw):
+    """Messages of two sources, (source key, message) each, a few of them several times; times and ids may tie."""
+    said = []
+    for n in range(draw(st.integers(1, 14))):
+        user = draw(st.sampled_from(["u1", "u2", "u3", None, "", "null"]))
+        anonymous = draw(st.sampled_from(["a1", "a2", "a3", "a4", None, "000"]))
+        common = {"user": user, "anonymous": anonymous, "at": draw(st.integers(0, 4)), "id": f"m{n}"}
+        if draw(st.booleans()):
+            one = message("identify", traits=draw(traits), **common)
+        else:
+            total = draw(st.sampled_from([1, "2.5", None]))
+            one = message("track", event=draw(st.sampled_from(["Viewed", "Order Completed"])), **common)
+            one["properties"] = {"total": total}
+        said.append((draw(st.sampled_from(list(RANKS))), one))
+    repeated = draw(st.lists(st.sampled_from(said), max_size=4))
+    return said + repeated
+
+
+@contextmanager
+def world(*, limits):
+    """Sources and definitions, gone afterwards; `limits` by kind key, no other kind has one."""
+    with transaction.atomic():
+        IdentifierKind.objects.update(limit_per_profile=None)
+        for key, limit in limits.items():
+            IdentifierKind.objects.filter(key=key).update(limit_per_profile=limit)
+        AttributeDefinition.objects.create(key="points", type="number")
+        AttributeDefinition.objects.filter(key="name").update(survivorship=Survivorship.SOURCE_RANK)
+        yield {key: SourceFactory(key=key, rank=rank) for key, rank in RANKS.items()}
+        transaction.set_rollback(True)
+
+
+def collect(sources, history, *, batch=1000):
+    for source, one in history:
+        accept_messages(sources[source], [one], received_at=NOW)
+    while process_batch(now=NOW, limit=batch).n_messages:
+        pass
+
+
+def state():
+    """Everything that is known of each person, by their identifiers."""
+    identifiers = {}
+    for person in people():
+        kind, value = next(iter(person))
+        profile = Profile.objects.get(identifiers__kind__key=kind, identifiers__value=value)
+        events = Event.objects.filter(profile=profile).values_list(
+            "definition__name", "occurred_at", "value", "anchor__value", "source__key"
+        )
+        identifiers[person] = (
+            profile.attributes,
+            profile.first_seen_at,
+            profile.last_seen_at,
+            Counter(events),
+        )
+    assert Profile.objects.current().count() == len(identifiers)
+    return identifiers
+
+
+@pytest.mark.django_db
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(histories(), st.randoms(use_true_random=False), st.integers(1, 5))
+def test_order_batching_and_repetition_do_not_matter(history, random, batch):
+    with world(limits={}) as sources:
+        collect(sources, history)
+        whole = state()
+
+    with world(limits={}) as sources:
+        collect(sources, random.sample(history, len(history)), batch=batch)
+        assert state() == whole
+
+
+@pytest.mark.django_db
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(histories(), st.integers(1, 5), st.integers(1, 2))
+def test_a_limit_is_never_exceeded(history, batch, limit):
+    with world(limits={"user_id": 1, "anonymous_id": limit}) as sources:
+        collect(sources, history, batch=batch)
+
+        for person in people():
+            kinds = Counter(kind for kind, _value in person)
+            assert kinds["user_id"] <= 1
+            assert kinds["anonymous_id"] <= limit
+
+
+def anchor_of(one):
+    """The identifier of highest priority that a message of these histories has, by plain Python."""
+    given_ = one.get("traits", {})
+    found = {
+        "user_id": one["userId"] if one["userId"] in ("u1", "u2", "u3") else None,
+        "phone": PHONES.get(given_.get("phone")),
+        "email": (given_.get("email") or "").lower() if "@" in (given_.get("email") or "") else None,
+        "anonymous_id": one["anonymousId"] if one["anonymousId"] not in (None, "000") else None,
+    }
+    return next(((kind, found[kind]) for kind in PRIORITY if found[kind]), None)
+
+
+def fits(key, value):
+    """What a contribution is, or nothing where it does not fit."""
+    if value is None or value == "":
+        return [None]
+    if key == "points":
+        return [{"3": 3, "many": None}.get(value, value)] if value != "many" else []
+    if key == "phone":
+        return [PHONES[value]] if value in PHONES else []
+    if key == "email":
+        return [value.lower()] if "@" in value else []
+    return [value]
+
+
+def golden_record(person, history):
+    """The fold that design section 3 asks for, over plain messages."""
+    last = {}
+    for source, one in history:
+        if one["type"] != "identify" or anchor_of(one) not in person:
+            continue
+        for key, value in one["traits"].items():
+            slot = (anchor_of(one), source, key)
+            said = (one["timestamp"], one["messageId"], value)
+            if slot not in last or said[:2] > last[slot][:2]:
+                last[slot] = said
+    best = {}
+    for (_anchor, source, key), (at, id_, value) in last.items():
+        for stored in fits(key, value):
+            rank = RANKS[source]
+            order = (rank, at, id_) if key == "name" else (at, rank, id_)
+            if key not in best or order > best[key][0]:
+                best[key] = (order, stored)
+    return {key: value for key, (_order, value) in best.items() if value is not None}
+
+
+@pytest.mark.django_db
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(histories(), st.integers(1, 5))
+def test_the_golden_record_is_a_plain_fold(history, batch):
+    with world(limits={}) as sources:
+        collect(sources, history, batch=batch)
+
+        for person in people():
+            kind, value = next(iter(person))
+            profile = Profile.objects.get(identifiers__kind__key=kind, identifiers__value=value)
+            assert profile.attributes == golden_record(person, history)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_workers_at_once_make_the_same_people_as_one():
+    """A hundred people whose messages lie scattered over the batches of two workers, every message twice."""
+    messages = []
+    for n in range(100):
+        messages += [
+            message("track", event="Viewed", anonymous=f"a{n}", at=n, id=f"v{n}", properties={}),
+            message("identify", user=f"u{n}", at=n + 1, id=f"i{n}", traits={"city": f"City {n}"}),
+            message("identify", user=f"u{n}", anonymous=f"a{n}", at=n + 2, id=f"j{n}", traits={f"New {n % 5}": n}),
+        ]
+    messages = messages[::3] + messages[2::3] + messages[1::3] + messages[::2]
+    accept_messages(SourceFactory(), messages + messages[100:], received_at=NOW)
+    errors = []
+
+    def work():
+        try:
+            while process_batch(now=NOW, limit=17).n_messages:
+                pass
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(timeout=60)
+
+    assert errors == []
+    assert people() == {frozenset({("user_id", f"u{n}"), ("anonymous_id", f"a{n}")}) for n in range(100)}
+    assert Event.objects.count() == 300
+    assert all(
+        profile.attributes == {"city": f"City {n}", f"New {n % 5}": n}
+        for n in range(100)
+        for profile in Profile.objects.filter(identifiers__value=f"u{n}")
+    )
+    owners = set(Event.objects.values_list("profile_id", flat=True))
+    assert owners == set(Profile.objects.current().values_list("pk", flat=True))
