@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.utils.functional import Promise
 
@@ -12,19 +12,26 @@ from cdp.rules.types import ValueType
 
 @dataclass(frozen=True)
 class ScoreField:
-    """One field of `Score.values`; JSON of its type, null where the model cannot say."""
+    """One field of `Score.values`; JSON of its type, null where the model cannot say.
+
+    `unit` is what a number counts; `choices` name the values of a text, where they are few.
+    """
 
     type: ValueType
     label: Promise | str
+    unit: Promise | str = ""
+    choices: Mapping[str, Promise | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """A scoring model by its key, and its fields by theirs."""
+    """A scoring model by its key, and its fields by theirs. `formula` is for readers; `source` cites its origin."""
 
     key: str
     label: Promise | str
     fields: Mapping[str, ScoreField]
+    formula: Promise | str = ""
+    source: str = ""
 
 
 _models: dict[str, ScoreModel] = {}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
+from django.db import transaction
 
-from cdp.local_settings import HEAVY_WORK_MEM, set_local
+from cdp.cursors import held_rows
 from cdp.models import Run
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, holder_of
@@ -78,35 +76,15 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
             return
         started_at = moment(now)
         try:
-            for moves in difference_in_chunks(holder, now=started_at, progress=progress):
-                n_written = write_chunk(holder, moves, cause=cause, now=started_at)
-                progress.add(done=n_written, total=n_written - len(moves))
+            with held_rows(*difference_statement(holder, scope=EVERYBODY, now=started_at)) as rows:
+                progress.add(total=rows.count)
+                for chunk in rows.chunks(CHUNK):
+                    n_written = write_chunk(holder, [Move(*row) for row in chunk], cause=cause, now=started_at)
+                    progress.add(done=n_written, total=n_written - len(chunk))
         except RULE_FAILURES as error:
             holder.finished(now=started_at, error=str(error))
             raise
         holder.finished(now=started_at)
-
-
-def difference_in_chunks(holder: Holder, *, now: datetime, progress: Progress) -> Iterator[list[Move]]:
-    """The moves of everybody, computed by one statement, which the server keeps while the chunks are written."""
-    statement, params = difference_statement(holder, scope=EVERYBODY, now=now)
-    with connection.cursor() as cursor:
-        with transaction.atomic():
-            set_local(work_mem=HEAVY_WORK_MEM)
-            cursor.execute(f"DECLARE difference SCROLL CURSOR WITH HOLD FOR {statement}", params)
-        try:
-            cursor.execute("MOVE ALL FROM difference")
-            progress.add(total=cursor.rowcount)
-            cursor.execute("MOVE ABSOLUTE 0 FROM difference")
-            while moves := fetch_moves(cursor):
-                yield moves
-        finally:
-            cursor.execute("CLOSE difference")
-
-
-def fetch_moves(cursor: CursorWrapper) -> list[Move]:
-    cursor.execute("FETCH %s FROM difference", [CHUNK])
-    return [Move(*row) for row in cursor.fetchall()]
 
 
 @transaction.atomic

@@ -1,6 +1,7 @@
-"""What may be done to tags."""
+"""What may be done to tags and scores."""
 
 from tags.services.assign import Assigned, Unassigned, assign_tag, unassign_tag
+from tags.services.score import compute_scores
 from tags.services.tag import delete_tag, save_tag
 
-__all__ = ["Assigned", "Unassigned", "assign_tag", "delete_tag", "save_tag", "unassign_tag"]
+__all__ = ["Assigned", "Unassigned", "assign_tag", "compute_scores", "delete_tag", "save_tag", "unassign_tag"]
