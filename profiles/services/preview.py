@@ -1,0 +1,61 @@
+"""How many people a rule finds, and a few of them, before it is saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import OperationalError, transaction
+from django.db.models import Count, Window
+from django.utils.translation import gettext as _
+from psycopg.errors import QueryCanceled
+
+from cdp.local_settings import HEAVY_WORK_MEM, set_local
+from cdp.rules.compile import compile_rule
+from cdp.rules.parse import parse_rule
+from cdp.rules.scope import EVERYBODY
+from profiles.models import Profile
+
+TIMEOUT_SECONDS = 10  # somebody waits for it
+SAMPLE_SIZE = 10
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The exact number of profiles, and the public ids of the ten oldest of them."""
+
+    count: int
+    sample: list[UUID]
+
+
+class PreviewTimeout(Exception):
+    """The rule takes longer than a preview may; saved, it is refreshed without such a limit."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            _("The count takes longer than %(seconds)d seconds. A shorter time window makes it faster.")
+            % {"seconds": TIMEOUT_SECONDS}
+        )
+
+
+def preview_rule(rule_json: Any, *, now: datetime) -> Preview:
+    """Count those for whom the rule holds at `now`; segments, tags, tiers and scores are those of their last refresh.
+
+    Raises:
+        RuleError: the rule has problems.
+        PreviewTimeout: the count was cancelled after TIMEOUT_SECONDS.
+    """
+    found = Profile.objects.current().filter(compile_rule(parse_rule(rule_json), scope=EVERYBODY, now=now))
+    # One statement, so that count and sample are of one moment and the rule is evaluated once.
+    rows = found.annotate(n_found=Window(Count("*"))).order_by("pk").values_list("public_id", "n_found")[:SAMPLE_SIZE]
+    try:
+        with transaction.atomic():
+            set_local(statement_timeout=f"{TIMEOUT_SECONDS}s", work_mem=HEAVY_WORK_MEM)
+            sample = list(rows)
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise PreviewTimeout from error
+        raise
+    return Preview(count=sample[0][1] if sample else 0, sample=[public_id for public_id, _n_found in sample])

@@ -1,0 +1,280 @@
+"""Hypothesis strategies for people, events and rules, with nasty values among them.
+
+Values come from small pools that people and rules share, so that rules match often and edges are hit exactly.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.oracles import Person
+
+TICK, DAY = timedelta(microseconds=1), timedelta(days=1)
+# A common day, both Februaries, the last instant of a business year, a quarter's first second.
+NOWS = [
+    datetime(2026, 6, 15, 4, tzinfo=UTC),
+    datetime(2027, 2, 28, 4, tzinfo=UTC),
+    datetime(2028, 2, 28, 4, tzinfo=UTC),
+    datetime(2028, 2, 29, 4, tzinfo=UTC),
+    datetime(2026, 12, 31, 15, 59, 59, 999999, tzinfo=UTC),
+    datetime(2026, 9, 30, 16, tzinfo=UTC),
+]
+NASTY_KEYS = ["isnull", "7", "a.b", "名字", 'it\'s "%s" {0}', "a__b"]
+ATTRIBUTES = {
+    "city": "text",
+    "n": "number",
+    "vip": "boolean",
+    "birthday": "date",
+    "met_at": "datetime",
+    "likes": "list",
+    **dict.fromkeys(NASTY_KEYS, "text"),
+}
+SCORES = {"probe.level": "number", "probe.class": "text"}
+TYPES = ATTRIBUTES | SCORES
+EVENTS = ["Buy", "View", "isnull", "it's 100%"]
+TAGS = {"plain": [], "card": ["gold", "blue"]}
+SEGMENTS = ["loyal", "new"]
+
+TEXTS = ["", "Oslo", "oslo", "OSLO 7", "張三", "Ünï", "100%", "a_b", "a\\b", "it's", "isnull", "😀", "7", "1.0", "a\nb"]
+NUMBERS = [0, 1, 1.0, 2, 2.5, -3, 0.1, 100, 12345678901234567890, 1e30]
+PATTERNS = ["^Os", "o$", r"\d", "[a-z]+", "(os|張).", r"^\w{2,4}$", r"100\%", "[^a-z]", "a.b", "張|😀", r"[\d.]{3}"]
+SCALARS = [*TEXTS[:6], *NUMBERS[:6], True, False]
+WRONG = [None, True, 5, "text", [], ["Oslo"], {}, {"Oslo": 1}]
+
+texts, numbers, scalars = st.sampled_from(TEXTS), st.sampled_from(NUMBERS), st.sampled_from(SCALARS)
+booleans, patterns = st.booleans(), st.sampled_from(PATTERNS)
+lists = st.lists(scalars, max_size=4)
+some = lambda values: st.lists(values, min_size=1, max_size=3)  # noqa: E731
+spans = st.sampled_from([1, 2, 7, 30, 365])
+years = st.sampled_from([0, 1, 2, 18, 30])
+
+
+def days(now: datetime) -> st.SearchStrategy[date]:
+    """Days around edges: spans before and after today, 29 February, years ago."""
+    today = (now + timedelta(hours=8)).date()
+    near = [today + sign * offset * DAY for sign in (1, -1) for offset in (0, 1, 2, 6, 7, 29, 30, 364, 365)]
+    fixed = [date(2000, 2, 29), date(2024, 2, 29), date(1996, 2, 28), date(1999, 3, 1), date(1990, 12, 31)]
+    birthdays = [date(today.year - n, today.month, min(today.day, 28)) for n in (1, 2, 18, 30, 31)]
+    return st.sampled_from(near + fixed + birthdays)
+
+
+def moments(now: datetime) -> st.SearchStrategy[datetime]:
+    """Instants at the edges of windows and of business days, and a microsecond beside them."""
+    rolling = [now + sign * n * DAY for sign in (1, -1) for n in (0, 1, 2, 7, 30, 365)]
+    rolling += [now - timedelta(hours=1), now - timedelta(hours=2)]
+    edges = st.one_of(
+        st.sampled_from(rolling),
+        days(now).map(lambda day: datetime(day.year, day.month, day.day, 16, tzinfo=UTC) - DAY),
+    )
+    return st.builds(lambda edge, step: edge + step * TICK, edges, st.sampled_from([-1, 0, 1]))
+
+
+def stored(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def values_of(type_: str, now: datetime) -> st.SearchStrategy[Any]:
+    """Values as the golden record holds them."""
+    return {
+        "text": texts,
+        "number": numbers,
+        "boolean": booleans,
+        "date": days(now).map(date.isoformat),
+        "datetime": moments(now).map(stored),
+        "list": lists,
+    }[type_]
+
+
+def nasty_values_of(type_: str, now: datetime) -> st.SearchStrategy[Any]:
+    """The same, or null, or another JSON type."""
+    good = values_of(type_, now)
+    is_text = type_ in ("date", "datetime")  # text of another shape never gets past the door
+    wrong = [value for value in WRONG if not (is_text and isinstance(value, str))]
+    return st.one_of(good, good, st.sampled_from(wrong))
+
+
+@st.composite
+def events(draw: st.DrawFn, now: datetime) -> dict[str, Any]:
+    products = st.fixed_dictionaries(
+        {}, optional={"category": texts, "price": st.sampled_from([*NUMBERS[:7], "9", None])}
+    )
+    product = st.one_of(products, st.sampled_from([None, "x", 3]))
+    properties = st.fixed_dictionaries(
+        {},
+        optional={
+            "city": st.one_of(texts, st.sampled_from(WRONG)),
+            "total": st.one_of(numbers, st.sampled_from(WRONG)),
+            "gift": booleans,
+            "isnull": texts,
+            "labels": lists,
+            "products": st.one_of(st.lists(product, max_size=3), products, st.just("none")),
+        },
+    )
+    return {
+        "name": draw(st.sampled_from(EVENTS)),
+        "occurred_at": draw(moments(now)),
+        "value": draw(st.sampled_from([None, 0.0, 0.1, 0.2, 10.0, -5.5])),
+        "properties": draw(properties),
+    }
+
+
+@st.composite
+def people(draw: st.DrawFn, now: datetime) -> Person:
+    seen = sorted([draw(moments(now)), draw(moments(now))])
+    keys = draw(st.sets(st.sampled_from(sorted(ATTRIBUTES))))
+    tags = {
+        "plain": st.tuples(st.none(), st.one_of(st.none(), moments(now))),
+        "card": st.tuples(st.sampled_from([None, "gold", "blue"]), st.one_of(st.none(), moments(now))),
+    }
+    score = st.fixed_dictionaries(
+        {}, optional={"level": nasty_values_of("number", now), "class": nasty_values_of("text", now)}
+    )
+    return Person(
+        attributes={key: draw(nasty_values_of(ATTRIBUTES[key], now)) for key in sorted(keys)},
+        created_at=draw(moments(now)),
+        first_seen_at=seen[0],
+        last_seen_at=seen[1],
+        is_known=draw(booleans),
+        events=draw(st.lists(events(now), max_size=6)),
+        tags=draw(st.fixed_dictionaries({}, optional=tags)),
+        segments=draw(st.dictionaries(st.sampled_from(SEGMENTS), moments(now))),
+        scores=draw(st.fixed_dictionaries({}, optional={"probe": score})),
+    )
+
+
+def asked(*words: str, value: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"is": st.sampled_from(words), "value": value})
+
+
+def pairs(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.tuples(values, values).map(sorted)
+
+
+PRESENCE = st.fixed_dictionaries({"is": st.sampled_from(["set", "unset"])})
+
+
+def comparisons(type_: str, now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    """`is` and `value` of every word that fits the type."""
+    iso_days = days(now).map(date.isoformat)
+    numeric = st.one_of(
+        asked("eq", "ne", "lt", "lte", "gt", "gte", value=numbers),
+        asked("between", value=pairs(numbers)),
+        asked("in", "not_in", value=some(numbers)),
+    )
+    textual = st.one_of(
+        asked("eq", "ne", "contains", "not_contains", "starts_with", "ends_with", value=texts),
+        asked("in", "not_in", value=some(texts)),
+        asked("matches", value=patterns),
+    )
+    by_day = st.one_of(
+        asked("on", "before", "after", value=iso_days),
+        asked("between", value=pairs(iso_days)),
+        asked(
+            "in_last", "not_in_last", "in_next", "anniversary_in_next", value=st.builds(lambda n: {"days": n}, spans)
+        ),
+        asked("years_between", value=pairs(years)),
+    )
+    words = {
+        "text": textual,
+        "number": numeric,
+        "boolean": asked("eq", value=booleans),
+        "date": by_day,
+        "datetime": st.one_of(
+            by_day, asked("in_last", "not_in_last", "in_next", value=st.builds(lambda n: {"hours": n}, spans))
+        ),
+        "list": st.one_of(asked("has", value=scalars), asked("has_any", "has_all", "has_none", value=some(scalars))),
+    }
+    return st.one_of(words[type_], words[type_], PRESENCE)
+
+
+def keyed(op: dict[str, Any], type_: str, now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    return comparisons(type_, now).map(lambda comparison: {**op, **comparison})
+
+
+def attribute_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    times = dict.fromkeys(["created_at", "first_seen_at", "last_seen_at"], "datetime")
+    types = {**ATTRIBUTES, **times, "is_known": "boolean"}
+    return st.sampled_from(sorted(types)).flatmap(lambda key: keyed({"op": "attribute", "key": key}, types[key], now))
+
+
+def score_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    return st.sampled_from(sorted(SCORES)).flatmap(
+        lambda name: keyed({"op": "score", "model": "probe", "field": name.split(".")[1]}, SCORES[name], now)
+    )
+
+
+def tag_rules() -> st.SearchStrategy[dict[str, Any]]:
+    return st.one_of(
+        st.fixed_dictionaries({"op": st.just("tag"), "key": st.sampled_from(sorted(TAGS))}),
+        some(st.sampled_from(TAGS["card"])).map(lambda values: {"op": "tag", "key": "card", "value": values}),
+    )
+
+
+def segment_rules() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"op": st.just("segment"), "key": st.sampled_from(SEGMENTS)}, optional={"for_days": spans}
+    )
+
+
+def windows(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    iso_days = days(now).map(date.isoformat)
+    periods = ["day", "week", "month", "quarter", "year"]
+    words = ["today", "yesterday", *(f"{which}_{period}" for which in ("this", "last") for period in periods[1:])]
+    return st.one_of(
+        st.builds(lambda n: {"last_days": n}, spans),
+        st.builds(lambda n: {"last_hours": n}, spans),
+        st.builds(lambda a, b: {"days_ago": [a + b, a]}, st.sampled_from([0, 1, 7]), spans),
+        st.builds(lambda word: {"calendar": word}, st.sampled_from(words)),
+        st.builds(lambda day: {"since": day}, iso_days),
+        st.builds(lambda day: {"until": day}, iso_days),
+        pairs(iso_days).map(lambda pair: {"since": pair[0], "until": pair[1]}),
+    )
+
+
+def property_conditions(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    typed = {
+        "city": "text",
+        "total": "number",
+        "gift": "boolean",
+        "isnull": "text",
+        "labels": "list",
+        "products.category": "text",
+        "products.price": "number",
+        "$value": "number",
+        "$hour": "number",
+        "$weekday": "number",
+    }
+    return st.sampled_from(sorted(typed)).flatmap(lambda key: keyed({"key": key}, typed[key], now))
+
+
+def event_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    properties = ["total", "city", "products.price", "products.category", "$value", "$weekday", "labels"]
+    measures = st.one_of(
+        st.sampled_from(["count", "days"]),
+        st.builds(
+            lambda kind, key: {kind: key},
+            st.sampled_from(["sum", "avg", "min", "max", "distinct"]),
+            st.sampled_from(properties),
+        ),
+    )
+    names = st.sampled_from([*EVENTS, "Never"])
+    optional = {"where": st.lists(property_conditions(now), max_size=3), "within": windows(now), "measure": measures}
+    shape = st.fixed_dictionaries({"op": st.just("event"), "name": st.one_of(names, some(names))}, optional=optional)
+    return st.one_of(shape, st.builds(lambda rule, asked: {**rule, **asked}, shape, comparisons("number", now)))
+
+
+def rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    """Rules of every operator and group, up to four levels deep."""
+    leaves = st.one_of(attribute_rules(now), event_rules(now), score_rules(now), tag_rules(), segment_rules())
+    return st.recursive(
+        leaves,
+        lambda nodes: st.one_of(
+            some(nodes).map(lambda found: {"all": found}),
+            some(nodes).map(lambda found: {"any": found}),
+            nodes.map(lambda found: {"not": found}),
+        ),
+        max_leaves=4,
+    )
