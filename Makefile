@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.11 or newer, and nothing else of ours; README.md says more.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench lint lock catalogues
+.PHONY: help demo up test bench lint lock messages catalogues
 .DELETE_ON_ERROR:
 
 PORT ?= 8000
@@ -27,6 +27,7 @@ help:
 	@echo "make up           the stack without demo data, until Ctrl-C"
 	@echo "make test         every test; some: make test ARGS='tests/tags -k expired'"
 	@echo "make lint bench   check the code; measure it (make bench ARGS=...)"
+	@echo "make messages     collect what is to be translated into locale/"
 	@echo "make lock         resolve requirements/*.in again"
 	@echo "PORT=8001 DATA_DIR=/some/where make up  runs another one beside the first"
 
@@ -55,6 +56,10 @@ lock: $(DEV_STAMP)
 	    $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --custom-compile-command 'make lock' requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
+
+# Bring locale/*/LC_MESSAGES/*.po up to date with the code, then write the words that it counts as missing.
+messages: $(DEV_STAMP)
+	$(BESIDE_SERVERS) $(PY) manage.py update_catalogues
 
 catalogues: $(CATALOGUES)
 

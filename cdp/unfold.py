@@ -115,6 +115,7 @@ UNFOLD: dict[str, Any] = {
     "COLORS": {"primary": PRIMARY},
     "BORDER_RADIUS": "6px",
     "STYLES": [lambda request: static("strata/admin.css")],
+    "SCRIPTS": [lambda request: static("strata/admin.js")],
     "DASHBOARD_CALLBACK": "cdp.dashboard.dashboard",
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": NAVIGATION},
 }

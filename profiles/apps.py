@@ -6,4 +6,4 @@ from django.utils.translation import gettext_lazy as _
 
 class ProfilesConfig(AppConfig):
     name = "profiles"
-    verbose_name = _("Profiles")
+    verbose_name = _("Customers")

@@ -6,11 +6,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from profiles.models import Profile
 from profiles.sections import Section, register_section
-from tags.models import Score, TagAssignment
+from tags.models import Score, Tag, TagAssignment
+from tags.score_models import score_models
+
+MAX_TAGS_TO_CHOOSE = 200
 
 
 def load_tags(profile_ids: Sequence[int]) -> dict[int, list[dict[str, str | None]]]:
@@ -38,5 +44,66 @@ def load_scores(profile_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     return found
 
 
-register_section(Section(key="tags", order=20, load=load_tags, empty=list, title=_("Tags")))
-register_section(Section(key="scores", order=50, load=load_scores, empty=dict, title=_("Scores")))
+def tag_names(profile_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Names of the tags in force, each with its value; one query."""
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for assignment in _live(profile_ids):
+        value = f" · {assignment.value.name}" if assignment.value else ""
+        found[assignment.profile_id].append(f"{assignment.tag.name}{value}")
+    return found
+
+
+def tags_on_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
+    """The tags in force, and the manual ones that this user may still assign, each with its values."""
+    assignments = list(_live([profile.pk]))
+    may_assign = request.user.has_perm("tags.add_tagassignment")
+    carried = {assignment.tag_id for assignment in assignments}
+    manual = Tag.objects.filter(kind=Tag.Kind.MANUAL).prefetch_related("values").order_by("name")
+    choices = list(manual.exclude(pk__in=carried)[:MAX_TAGS_TO_CHOOSE]) if may_assign else []
+    return {
+        "assignments": assignments,
+        "choices": choices,
+        "may_remove": request.user.has_perm("tags.delete_tagassignment"),
+    }
+
+
+def scores_on_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
+    """Each score with its model's words; a model that is gone is named by its key."""
+    models = score_models()
+    shown = []
+    for score in Score.objects.filter(profile=profile).order_by("model"):
+        model = models.get(score.model)
+        fields = model.fields if model else {}
+        values = [(fields[key].label if key in fields else key, value) for key, value in score.values.items()]
+        shown.append((model.label if model else score.model, score.scored_at, values))
+    return {"scores": shown}
+
+
+def _live(profile_ids: Sequence[int]) -> QuerySet[TagAssignment]:
+    live = TagAssignment.objects.live(timezone.now()).filter(profile_id__in=profile_ids)
+    return live.select_related("tag", "value").order_by("tag__name")
+
+
+register_section(
+    Section(
+        key="tags",
+        order=20,
+        load=load_tags,
+        empty=list,
+        title=_("Tags"),
+        template="tags/tags_section.html",
+        page=tags_on_page,
+        names=tag_names,
+    )
+)
+register_section(
+    Section(
+        key="scores",
+        order=50,
+        load=load_scores,
+        empty=dict,
+        title=_("Scores"),
+        template="tags/scores_section.html",
+        page=scores_on_page,
+    )
+)

@@ -29,10 +29,23 @@ class LaunchError(ValueError):
 
 
 @dataclass(frozen=True)
+class TierAudience:
+    """The part of an audience that gets one content; `name` is "" for no tier, `subject` is "" for no content."""
+
+    name: str
+    n_recipients: int
+    subject: str
+
+
+@dataclass(frozen=True)
 class LaunchCheck:
-    """What launching now would meet: `problems` forbid it, `remarks` are worth knowing before."""
+    """What launching now would meet: `problems` forbid it, `remarks` are worth knowing before.
+
+    `tiers` go from the highest.
+    """
 
     n_recipients: int
+    tiers: list[TierAudience]
     problems: list[str]
     remarks: list[str]
 
@@ -44,6 +57,7 @@ def check_launch(campaign: Campaign) -> LaunchCheck:
     remarks = [] if n_recipients else [_("The audience is empty: nobody will be written to.")]
     return LaunchCheck(
         n_recipients=n_recipients,
+        tiers=list(_by_tier(campaign, n_by_tier)),
         problems=list(_problems(campaign)),
         remarks=[*remarks, *_without_content(campaign, n_by_tier)],
     )
@@ -100,6 +114,15 @@ def _count_by_tier(campaign: Campaign) -> dict[int | None, int]:
     )
     n_by_tier[None] = members.count() - sum(n_by_tier.values())
     return n_by_tier
+
+
+def _by_tier(campaign: Campaign, n_by_tier: dict[int | None, int]) -> Iterator[TierAudience]:
+    subjects: dict[int | None, str] = dict(campaign.contents.values_list("tier", "subject"))
+    fallback = subjects.get(None, "")
+    for tier in Tier.objects.filter(scheme=campaign.tier_scheme_id).order_by("position"):
+        yield TierAudience(tier.name, n_by_tier.get(tier.pk, 0), subjects.get(tier.pk, fallback))
+    if n_by_tier.get(None):
+        yield TierAudience("", n_by_tier[None], fallback)
 
 
 def _without_content(campaign: Campaign, n_by_tier: dict[int | None, int]) -> Iterator[str]:

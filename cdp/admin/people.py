@@ -40,7 +40,7 @@ class RolesField(ModelMultipleChoiceField):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, StrataAdmin):  # type: ignore[type-arg]
+class UserAdmin(DjangoUserAdmin, StrataAdmin):  # type: ignore[type-arg, misc]
     """People who sign in. Accounts of API tokens are shown under API tokens."""
 
     form = UserChangeForm

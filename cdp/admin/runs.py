@@ -22,10 +22,7 @@ KIND_NAMES = {
     "refresh": _("Refresh in full"),
     "score": _("Scoring"),
     "import": _("Import"),
-    "plan": _("Planning a campaign"),
-    "launch": _("Planning a campaign"),
-    "send": _("Sending a campaign"),
-    "export": _("Export"),
+    "plan_campaign": _("Planning a campaign"),
 }
 STATE_LABELS = {
     Run.State.QUEUED: "default",

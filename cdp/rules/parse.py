@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -59,16 +59,42 @@ def parse_rule(value: Any) -> Rule:
     Raises:
         RuleError: with every problem and its path.
     """
+    (parsed,) = parse_rules([value])
+    if isinstance(parsed, RuleError):
+        raise parsed
+    return parsed
+
+
+def parse_rules(values: Iterable[Any]) -> list[Rule | RuleError]:
+    """The same for many rules, with one query a kind of name for all of them: in a list, each rule or its errors."""
+    readings = [_read(value) for value in values]
+    known = _look_up([draft for reading in readings for draft in reading.drafts])
+    return [_finish(reading, known) for reading in readings]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A rule whose shape was read; `drafts` are empty where it is too long."""
+
+    sketch: Sketch
+    drafts: list[Draft]
+    problems: list[Problem]
+
+
+def _read(value: Any) -> Reading:
     problems: list[Problem] = []
     at = Place("", problems)
     sketch = _read_node(value, at, level=1)
     drafts = list(_drafts(sketch))
     if sum(map(_n_conditions, drafts)) > MAX_CONDITIONS:
-        at.report(_("a rule has at most %(most)d conditions") % {"most": MAX_CONDITIONS})
-        raise RuleError(problems)
-    root = _build(sketch, _look_up(drafts))
-    if problems or isinstance(root, Wrong):
-        raise RuleError(problems)
+        return Reading(at.report(_("a rule has at most %(most)d conditions") % {"most": MAX_CONDITIONS}), [], problems)
+    return Reading(sketch, drafts, problems)
+
+
+def _finish(reading: Reading, known: Mapping[str, Mapping[str, Any]]) -> Rule | RuleError:
+    root = _build(reading.sketch, known)
+    if reading.problems or isinstance(root, Wrong):
+        return RuleError(reading.problems)
     return Rule(root)
 
 

@@ -1,0 +1,5 @@
+"""The pages of campaigns, their deliveries and the outbox."""
+
+from campaigns.admin import campaign, delivery
+
+__all__ = ["campaign", "delivery"]

@@ -1,0 +1,130 @@
+"""Where the data comes from and what it means: sources, definitions, kinds, rejected messages."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cdp.admin.base import ReadOnlyAdmin, StrataAdmin, display, has_perm
+from profiles.masking import MASK, may_see_pii
+from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, RejectedMessage, Source
+from profiles.models.source import STRATA
+
+
+@admin.register(Source)
+class SourceAdmin(StrataAdmin):
+    """Sources. The write key lets collect, so only those see it who may change the source."""
+
+    list_display = ("name", "key", "kind", "rank", "default_region", "is_enabled")
+    list_filter = ("kind", "is_enabled")
+    search_fields = ("key", "name")
+    search_help_text = _("Key or name")
+    readonly_fields = ("write_key_shown", "created_at")
+    prepopulated_fields = {"key": ("name",)}
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        edited = ("name", "key", "kind", "rank", "default_region", "is_enabled")
+        if obj is None:
+            return edited
+        shown = ("write_key_shown",) if has_perm(request, "profiles.change_source") else ()
+        return (*edited, *shown, "created_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """The key and the rank are fixed: what was folded by them is not folded again."""
+        return self.readonly_fields if obj is None else ("key", "rank", *self.readonly_fields)
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Model | None = None) -> dict[str, Any]:
+        return self.prepopulated_fields if obj is None else {}
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The built-in source is Strata's own."""
+        if obj is not None and obj.key == STRATA:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """What a source said stays on record, and the source with it; it can be switched off."""
+        return False
+
+    @display(description=_("write key"))
+    def write_key_shown(self, source: Source) -> SafeString:
+        return render_to_string("profiles/write_key.html", {"write_key": source.write_key})
+
+
+@admin.register(AttributeDefinition)
+class AttributeDefinitionAdmin(StrataAdmin):
+    """Attributes are made at first sight; here they get a label and are marked as personal data."""
+
+    list_display = ("key", "shown_label", "type", "survivorship", "is_pii", "is_discovered")
+    list_filter = ("type", "is_pii", "is_discovered")
+    search_fields = ("key", "label")
+    search_help_text = _("Key or label")
+    fields = ("key", "label", "type", "survivorship", "is_pii", "is_discovered", "created_at")
+    readonly_fields = ("key", "type", "survivorship", "is_discovered", "created_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @display(description=_("label"), ordering="label")
+    def shown_label(self, definition: AttributeDefinition) -> str:
+        return gettext(definition.label) if definition.label else "-"
+
+
+@admin.register(EventDefinition)
+class EventDefinitionAdmin(ReadOnlyAdmin):
+    """Events by name, and which of their properties is the number that counts."""
+
+    list_display = ("name", "value_property", "value_sign", "is_discovered", "created_at")
+    list_filter = ("is_discovered",)
+    search_fields = ("name",)
+    search_help_text = _("Name")
+    fields = ("name", "value_property", "value_sign", "is_discovered", "created_at")
+
+
+@admin.register(IdentifierKind)
+class IdentifierKindAdmin(ReadOnlyAdmin):
+    """Kinds of identifiers, the highest priority first."""
+
+    list_display = ("key", "shown_label", "priority", "limit_per_profile", "is_personal")
+    fields = ("key", "shown_label", "normaliser", "limit_per_profile", "priority", "is_personal", "blocked_values")
+
+    @display(description=_("label"))
+    def shown_label(self, kind: IdentifierKind) -> str:
+        return gettext(kind.label)
+
+
+@admin.register(RejectedMessage)
+class RejectedMessageAdmin(ReadOnlyAdmin):
+    """Messages that could not be taken, newest first, with the reason."""
+
+    list_display = ("rejected_at", "source", "reason")
+    list_filter = ("source",)
+    list_select_related = ("source",)
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = ("source", "received_at", "rejected_at", "reason", "message")
+
+    @display(description=_("message"))
+    def message(self, rejected: Any) -> SafeString:
+        text = pretty(rejected.payload) if may_see_pii(rejected.viewer) else MASK
+        return format_html('<pre class="st-code">{}</pre>', text)
+
+
+def pretty(payload: str) -> str:
+    """A message as indented JSON; what is not JSON as it came."""
+    try:
+        return json.dumps(json.loads(payload), ensure_ascii=False, indent=2)
+    except ValueError:
+        return payload

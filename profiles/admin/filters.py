@@ -1,0 +1,54 @@
+"""Filters of the list of profiles. The apps above bring their own: `register_profile_filter` in their admin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import DropdownFilter, RadioFilter
+
+from profiles.models import Profile
+
+_brought: list[type[DropdownFilter]] = []
+
+
+def register_profile_filter(filter_class: type[DropdownFilter]) -> type[DropdownFilter]:
+    """Class decorator."""
+    _brought.append(filter_class)
+    return filter_class
+
+
+def profile_filters() -> list[Any]:
+    """The filters that the apps brought, then our own."""
+    return [*_brought, LastSeenFilter]
+
+
+class LastSeenFilter(RadioFilter):  # type: ignore[misc]
+    """Seen in the last days, or not for long; by the index on `last_seen_at`."""
+
+    title = _("last seen")
+    parameter_name = "seen"
+    within_days = {"1": 1, "7": 7, "30": 30, "90": 90}
+    before_days = {"over90": 90, "over365": 365}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("1", _("In the last 24 hours")),
+            ("7", _("In the last 7 days")),
+            ("30", _("In the last 30 days")),
+            ("90", _("In the last 90 days")),
+            ("over90", _("Over 90 days ago")),
+            ("over365", _("Over a year ago")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
+        value, now = self.value(), timezone.now()
+        if value in self.within_days:
+            return queryset.filter(last_seen_at__gt=now - timedelta(days=self.within_days[value]))
+        if value in self.before_days:
+            return queryset.filter(last_seen_at__lte=now - timedelta(days=self.before_days[value]))
+        return queryset

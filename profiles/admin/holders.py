@@ -1,0 +1,222 @@
+"""What the pages of tags, segments and tier schemes share: rules that are checked as a whole, and their refresh."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cdp.admin.base import StrataAdmin, StrataChangeList, display, signed_in
+from cdp.admin.runs import progress
+from cdp.models import Run, User
+from cdp.rules.errors import RuleError
+from profiles.admin.rules import RULE_OVERRIDES, count_in_words, rule_as_read, rules_in_short
+from profiles.masking import may_see_pii
+from profiles.refresh.graph import used_by
+from profiles.refresh.queue import queue_full_refresh
+from profiles.refresh.saving import StillUsed, VersionConflict
+
+
+class HolderForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form that knows which version of the rule its editor saw, and shows what the service refused."""
+
+    refused: RuleError | ValidationError | VersionConflict | None = None
+    seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["seen_version"].initial = self.instance.rule_version
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if isinstance(self.refused, RuleError):
+            for problem in self.refused.problems:
+                self.add_error("rule" if "rule" in self.fields else None, str(problem))
+        elif isinstance(self.refused, ValidationError):
+            self.add_error(None, list(self.refused.messages))
+        elif self.refused is not None:
+            self.add_error(None, str(self.refused))
+        return data
+
+
+class HolderChangeList(StrataChangeList):
+    """Puts the rules of a page into words, all together."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if hasattr(self.model, "rule"):
+            rules = [thing.rule for thing in self.result_list]
+            for thing, sentence in zip(self.result_list, rules_in_short(rules, request.user), strict=True):
+                thing.sentence = sentence
+
+
+class HolderAdmin(StrataAdmin):
+    """Something filled by rules. `save_thing` and `delete_thing` call the service that owns it."""
+
+    change_form_outer_before_template = "profiles/refresh_bar.html"
+    formfield_overrides = {**StrataAdmin.formfield_overrides, **RULE_OVERRIDES}
+    holder_prefix: ClassVar[str]
+    read_fieldsets: ClassVar[Any] = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_refresh"
+        view = self.admin_site.admin_view(self.refresh_view)
+        return [path("<int:pk>/refresh/", view, name=name), *super().get_urls()]
+
+    def holder_key(self, thing: Any) -> str:
+        return f"{self.holder_prefix}:{thing.key}"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[HolderChangeList]:
+        return HolderChangeList
+
+    @display(description=_("rule"))
+    def in_words(self, thing: Any) -> str:
+        return str(thing.sentence)
+
+    @display(description=_("rule"))
+    def rule_read(self, thing: Any) -> SafeString:
+        return rule_as_read(thing.rule, thing.viewer)
+
+    # --- Who may what ---
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Rules hold personal values: who may not see them unmasked cannot edit them without losing them."""
+        return may_see_pii(request.user) and bool(super().has_change_permission(request, obj))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return self.read_fieldsets
+        return super().get_fieldsets(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        fixed = () if obj is None else ("key",)
+        return (*fixed, *super().get_readonly_fields(request, obj))
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Model | None = None) -> dict[str, tuple[str, ...]]:
+        return {"key": ("name",)} if obj is None else {}
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """With the button that refreshes, for those who may edit what a rule fills."""
+        obj = kwargs.get("obj")
+        if obj is not None and self.is_filled_by_rule(obj) and self.has_change_permission(request, obj):
+            name = f"admin:{self.opts.app_label}_{self.opts.model_name}_refresh"
+            context["refresh_url"] = reverse(name, args=[obj.pk])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def is_filled_by_rule(self, thing: Any) -> bool:
+        return True
+
+    # --- Saving: the service writes the thing and its parts as one ---
+
+    @abstractmethod
+    def save_thing(self, thing: Any, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
+        """Save by the service; `parts` are the rows of the inline in their order. Returns the refresh it queued."""
+
+    @abstractmethod
+    def delete_thing(self, thing: Any) -> None:
+        """Delete by the service."""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The form of this request, which shows what the service refused of it."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (form,), {"refused": getattr(request, "refused", None)})
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """What the service refuses is rolled back, and the form comes again with what was typed and why."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (RuleError, ValidationError, VersionConflict) as error:
+            request.refused = error  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Nothing yet: the parts are saved with it."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        parts = [part for formset in formsets for part in parts_of(formset)]
+        run = self.save_thing(
+            form.instance, parts, user=signed_in(request), seen_version=form.cleaned_data.get("seen_version")
+        )
+        if run is not None:
+            messages.success(request, gettext("Queued a refresh."))
+            if getattr(form.instance, "rule", None) is not None:
+                messages.info(request, count_in_words(form.instance.rule))
+
+    # --- Refreshing and deleting ---
+
+    def refresh_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Queue a refresh in full, then show the page with its progress."""
+        thing = get_object_or_404(self.model, pk=pk)
+        if request.method != "POST" or not self.has_change_permission(request, thing):
+            return HttpResponse(status=405 if request.method != "POST" else 403)
+        queue_full_refresh(self.holder_key(thing), user=signed_in(request))
+        messages.success(request, gettext("Queued a refresh."))
+        return self.back_to(pk)
+
+    def used_by(self, obj: Any) -> list[str]:
+        return [user.label for user in used_by(self.holder_key(obj))]
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except StillUsed as error:
+            messages.error(request, " ".join(error.messages))
+            return self.back_to(object_id)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.delete_thing(obj)
+
+    def back_to(self, pk: Any) -> HttpResponse:
+        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return HttpResponseRedirect(reverse(page, args=[pk]))
+
+
+def parts_of(formset: Any) -> list[Any]:
+    """The rows of an inline as they shall be, by position: not those marked for deletion, nor blank ones."""
+    formset.save(commit=False)  # notes for the history what is new, changed and gone; writes nothing
+    kept = [
+        form.instance
+        for form in formset.forms
+        if form not in formset.deleted_forms and (form.instance.pk is not None or form.has_changed())
+    ]
+    return sorted(kept, key=lambda part: part.position)
+
+
+def latest_run(subject: str) -> Run | None:
+    """The last full refresh of a holder, such as `segment:loyal`."""
+    return Run.objects.filter(kind="refresh", subject=subject).order_by("-id").first()
+
+
+def refresh_state(holder_key: str, thing: Any) -> SafeString:
+    """When a holder was last refreshed in full, and how the run stands that is under way or failed."""
+    run = latest_run(holder_key)
+    context = {"thing": thing, "bar": progress(run) if run is not None else ""}
+    return render_to_string("profiles/refresh_state.html", context)
+
+
+def refresh_label(thing: Any) -> SafeString | str:
+    """The state in one word, for lists: it costs no query."""
+    if thing.refresh_error:
+        return badge(gettext("Failed"), "danger")
+    if thing.refreshed_at is None:
+        return badge(gettext("Not filled yet"), "warning")
+    return badge(gettext("Up to date"), "success")
+
+
+def badge(text: str, kind: str) -> SafeString:
+    """A word on a coloured ground; kinds: default, info, success, warning, danger."""
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})

@@ -1,0 +1,115 @@
+"""How identities came together: merges, and what limits kept apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cdp.admin.base import ReadOnlyAdmin, display
+from profiles.admin.names import display_name
+from profiles.masking import mask_attributes, mask_identifier
+from profiles.models import Identifier, IdentityConflict, Profile, ProfileMerge
+from profiles.services.search import find_by_identifier
+
+
+def profile_link(profile: Profile) -> SafeString:
+    """A link to a person's page; merged-away profiles lead to their survivor."""
+    url = reverse("admin:profiles_profile_change", args=[profile.pk])
+    return format_html('<a class="st-link st-code" href="{}">{}</a>', url, profile.public_id)
+
+
+def person_link(profile: Profile, viewer: Any) -> SafeString:
+    """The same by the person's name, as this user may see it."""
+    url = reverse("admin:profiles_profile_change", args=[profile.pk])
+    return format_html('<a class="st-link" href="{}">{}</a>', url, display_name(profile, viewer))
+
+
+def identifier_text(identifier: Identifier, viewer: Any) -> str:
+    """Kind and value, as this user may see it."""
+    kind = identifier.kind
+    return f"{gettext(kind.label)} {mask_identifier(kind.key, identifier.value, viewer)}"
+
+
+@admin.register(ProfileMerge)
+class ProfileMergeAdmin(ReadOnlyAdmin):
+    """Every merge with its cause, newest first."""
+
+    list_display = ("merged_at", "survivor_link", "absorbed_link", "cause", "source")
+    list_filter = ("source",)
+    list_select_related = ("survivor", "absorbed", "source")
+    ordering = ("-id",)
+    sortable_by = ()
+    search_fields = ("message_id",)
+    search_help_text = _("Profile id or identifier")
+    fields = (
+        "merged_at", "survivor_link", "absorbed_link", "cause", "source", "message_id", "moved", "before",
+    )  # fmt: skip
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """Merges into the person whom the term names."""
+        term = search_term.strip()
+        return (queryset.filter(survivor__in=find_by_identifier(term)) if term else queryset), False
+
+    @display(description=_("survivor"))
+    def survivor_link(self, merge: ProfileMerge) -> SafeString:
+        return profile_link(merge.survivor)
+
+    @display(description=_("absorbed"))
+    def absorbed_link(self, merge: ProfileMerge) -> SafeString:
+        return profile_link(merge.absorbed)
+
+    @display(description=_("identifiers that moved"))
+    def moved(self, merge: Any) -> str:
+        found = Identifier.objects.filter(pk__in=merge.identifiers[:100]).select_related("kind")
+        return ", ".join(identifier_text(identifier, merge.viewer) for identifier in found) or "-"
+
+    @display(description=_("as they were"))
+    def before(self, merge: Any) -> SafeString:
+        sides = [(_("Survivor"), merge.survivor_before), (_("Absorbed"), merge.absorbed_before)]
+        shown = [
+            (title, mask_attributes(before.get("attributes") or {}, merge.viewer).items()) for title, before in sides
+        ]
+        return render_to_string("profiles/merge_before.html", {"sides": shown})
+
+
+@admin.register(IdentityConflict)
+class IdentityConflictAdmin(ReadOnlyAdmin):
+    """Identifiers that one message named together and a limit kept apart."""
+
+    list_display = ("last_at", "kept", "kept_apart", "reason", "kind_name", "source", "n_messages")
+    list_filter = ("source", "reason")
+    list_select_related = ("anchor__kind", "left_out__kind", "kind", "source")
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = (
+        "kept", "kept_profile", "kept_apart", "kept_apart_profile", "reason", "kind_name", "source", "message_id",
+        "n_messages", "first_at", "last_at",
+    )  # fmt: skip
+
+    @display(description=_("kept"))
+    def kept(self, conflict: Any) -> str:
+        return identifier_text(conflict.anchor, conflict.viewer)
+
+    @display(description=_("left out"))
+    def kept_apart(self, conflict: Any) -> str:
+        return identifier_text(conflict.left_out, conflict.viewer)
+
+    @display(description=_("profile of the kept"))
+    def kept_profile(self, conflict: IdentityConflict) -> SafeString:
+        return profile_link(conflict.anchor.profile)
+
+    @display(description=_("profile of the left out"))
+    def kept_apart_profile(self, conflict: IdentityConflict) -> SafeString:
+        return profile_link(conflict.left_out.profile)
+
+    @display(description=_("kind whose limit binds"))
+    def kind_name(self, conflict: IdentityConflict) -> str:
+        return gettext(conflict.kind.label)

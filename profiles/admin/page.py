@@ -1,0 +1,133 @@
+"""What the page of one person shows, as this user may see it. Each part is bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from profiles.admin.timeline import timeline_context
+from profiles.masking import mask_attribute, mask_attributes, mask_identifier
+from profiles.models import AttributeDefinition, Consent, Contribution, Identifier, Profile, ProfileMerge, Survivorship
+from profiles.sections import all_sections
+
+MAX_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Saying:
+    """What one source last said of an attribute; `chosen` is the one that the golden record took."""
+
+    source: str
+    value: Any
+    fits: bool
+    chosen: bool
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One attribute: its value in the golden record, and what each source said."""
+
+    definition: AttributeDefinition
+    value: Any
+    sayings: list[Saying]
+
+
+def person_context(request: HttpRequest, profile: Profile) -> dict[str, Any]:
+    """Everything on the page of one person."""
+    identifiers = list(
+        Identifier.objects.filter(profile=profile).select_related("kind").order_by("kind__priority", "pk")[:MAX_ROWS]
+    )
+    return {
+        "profile": profile,
+        "is_known": any(identifier.kind.is_personal for identifier in identifiers),
+        "facts": facts_of(profile, request.user),
+        "identifiers": [
+            (identifier.kind, mask_identifier(identifier.kind.key, identifier.value, request.user), identifier)
+            for identifier in identifiers
+        ],
+        "consents": consents_of(profile),
+        "merges": merges_of(profile),
+        "sections": sections_of(request, profile),
+        **timeline_context(request, profile),
+    }
+
+
+def facts_of(profile: Profile, user: Any) -> list[Fact]:
+    """The attributes in the order of their labels, each with what its sources said, the chosen first."""
+    said: dict[int, list[Contribution]] = {}
+    contributions = (
+        Contribution.objects.filter(anchor__profile=profile)
+        .select_related("source", "definition")
+        .order_by("-occurred_at")[:MAX_ROWS]
+    )
+    for contribution in contributions:
+        said.setdefault(contribution.definition_id, []).append(contribution)
+    keys = list(profile.attributes)
+    definitions = AttributeDefinition.objects.filter(Q(key__in=keys) | Q(pk__in=list(said))).order_by("pk")
+    golden = mask_attributes(profile.attributes, user)
+    return [
+        Fact(
+            definition=definition,
+            value=golden.get(definition.key),
+            sayings=sayings_of(profile, definition, said.get(definition.pk, []), user),
+        )
+        for definition in definitions
+    ]
+
+
+def sayings_of(
+    profile: Profile, definition: AttributeDefinition, contributions: list[Contribution], user: Any
+) -> list[Saying]:
+    """In the order in which survivorship prefers them; the first that fits is the one it took."""
+    by_rank = definition.survivorship == Survivorship.SOURCE_RANK
+    golden = profile.attributes.get(definition.key)
+
+    def preference(said: Contribution) -> tuple[Any, ...]:
+        rank, time = said.source.rank, said.occurred_at
+        return (said.fits, *((rank, time) if by_rank else (time, rank)), said.message_id)
+
+    ordered = sorted(contributions, key=preference, reverse=True)
+    return [
+        Saying(
+            source=said.source.name,
+            value=mask_attribute(definition.key, said.value, user),
+            fits=said.fits,
+            chosen=index == 0 and said.fits and said.value == golden,
+            at=said.occurred_at,
+        )
+        for index, said in enumerate(ordered)
+    ]
+
+
+def consents_of(profile: Profile) -> list[Consent]:
+    """The consent in force on each channel."""
+    latest = Consent.objects.filter(profile=profile).select_related("source")
+    return list(latest.order_by("channel", "-occurred_at", "-pk").distinct("channel"))
+
+
+def merges_of(profile: Profile) -> list[ProfileMerge]:
+    """The merges that made this person, newest first."""
+    into = Q(survivor=profile) | Q(survivor__merged_into=profile)
+    return list(
+        ProfileMerge.objects.filter(into).select_related("absorbed", "source").order_by("-merged_at", "-pk")[:MAX_ROWS]
+    )
+
+
+def sections_of(request: HttpRequest, profile: Profile) -> list[SafeString]:
+    """What the apps above say of the person."""
+    shown = [section for section in all_sections() if section.template]
+    return [
+        render_to_string(
+            section.template,
+            {"profile": profile, "title": section.title, **(section.page(request, profile) if section.page else {})},
+            request=request,
+        )
+        for section in shown
+    ]

@@ -1,0 +1,182 @@
+"""The list of profiles, and each person's page. Nothing about a person is edited here but what sections bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Prefetch, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display
+from profiles.admin.filters import profile_filters
+from profiles.admin.names import display_name
+from profiles.admin.page import person_context
+from profiles.admin.rules import rule_preview
+from profiles.admin.timeline import timeline_context
+from profiles.masking import mask_identifier, may_see_pii
+from profiles.models import Identifier, Profile
+from profiles.sections import Section, all_sections
+from profiles.services.search import find_by_identifier
+
+IDENTIFIERS_SHOWN = 2
+
+
+class ProfileChangeList(StrataChangeList):
+    """Loads the sections' names for the rows of the page, one query a section."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        ids = [profile.pk for profile in self.result_list]
+        for section in all_sections():
+            if section.names is None:
+                continue
+            named = section.names(ids)
+            for profile in self.result_list:
+                profile.section_names = {
+                    **getattr(profile, "section_names", {}),
+                    section.key: named.get(profile.pk, []),
+                }
+
+
+def section_column(section: Section) -> Callable[[Any], SafeString | str]:
+    """A column with the short words of one section."""
+
+    @display(description=section.title)
+    def column(profile: Any) -> SafeString | str:
+        return chips(profile.section_names[section.key]) or "-"
+
+    column.__name__ = f"section_{section.key}"
+    return column
+
+
+def chips(words: list[str], shown: int = 4) -> SafeString:
+    """Words as small badges; past `shown`, how many more."""
+    more = [f"+{len(words) - shown}"] if len(words) > shown else []
+    inner = format_html_join("", '<span class="st-chip">{}</span>', ((word,) for word in [*words[:shown], *more]))
+    return format_html('<span class="st-chips">{}</span>', inner) if words else SafeString("")
+
+
+@admin.register(Profile)
+class ProfileAdmin(ReadOnlyAdmin):
+    """People, newest activity first."""
+
+    ordering = ("-last_seen_at", "-id")
+    sortable_by = ()
+    search_fields = ("public_id",)  # shows the search box; get_search_results decides what it finds
+    search_help_text = _("Email, phone, member card, id or name")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("rule-preview/", wrap(self.rule_preview_view), name="profiles_rule_preview"),
+            path("by-id/<uuid:public_id>/", wrap(self.by_id_view), name="profiles_profile_by_id"),
+            path("<int:profile_id>/timeline/", wrap(self.timeline_view), name="profiles_profile_timeline"),
+            *super().get_urls(),
+        ]
+
+    # --- The list ---
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ProfileChangeList]:
+        return ProfileChangeList
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        columns = [section_column(section) for section in all_sections() if section.names is not None]
+        return ["name", "identifiers", *columns, "last_seen"]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        return profile_filters()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
+        shown = Identifier.objects.select_related("kind").order_by("kind__priority", "pk")[: IDENTIFIERS_SHOWN + 1]
+        profiles: QuerySet[Profile] = super().get_queryset(request)
+        return profiles.prefetch_related(Prefetch("identifiers", queryset=shown, to_attr="first_identifiers"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Profile], search_term: str
+    ) -> tuple[QuerySet[Profile], bool]:
+        """Exact by any identifier, else the start of the name for those who may see names."""
+        queryset = queryset.filter(merged_into__isnull=True)
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if found := find_by_identifier(term):
+            return queryset.filter(pk__in=found), False
+        if may_see_pii(request.user):
+            return queryset.named(term), False  # type: ignore[attr-defined]
+        return queryset.none(), False
+
+    @display(description=_("name"))
+    def name(self, profile: Any) -> str:
+        return display_name(profile, profile.viewer)
+
+    @display(description=_("identifiers"))
+    def identifiers(self, profile: Any) -> SafeString:
+        words = [
+            f"{gettext(found.kind.label)} {mask_identifier(found.kind.key, found.value, profile.viewer)}"
+            for found in profile.first_identifiers
+        ]
+        return chips([*words[:IDENTIFIERS_SHOWN], *(["…"] if len(words) > IDENTIFIERS_SHOWN else [])])
+
+    @display(description=_("last seen"))
+    def last_seen(self, profile: Profile) -> SafeString:
+        seen = timezone.localtime(profile.last_seen_at)
+        return format_html('<span class="st-nowrap">{}</span>', f"{seen:%Y-%m-%d %H:%M}")
+
+    # --- The page ---
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A person's page. A merged-away profile leads to its survivor."""
+        profile = self.profile_or_404(request, object_id)
+        if profile.merged_into_id is not None:
+            return self.to_survivor(request, profile)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": display_name(profile, request.user),
+            "opts": self.opts,
+            "original": profile,
+            "is_fullwidth": "1",
+            **person_context(request, profile),
+        }
+        return TemplateResponse(request, "profiles/page.html", context)
+
+    def to_survivor(self, request: HttpRequest, profile: Profile) -> HttpResponse:
+        text = gettext("Profile %(id)s was merged into this one.") % {"id": profile.public_id}
+        messages.info(request, text)
+        return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[profile.merged_into_id]))
+
+    def by_id_view(self, request: HttpRequest, public_id: Any) -> HttpResponse:
+        """The page of a profile by its public id, as API, outbox and files name it."""
+        found = Profile.objects.filter(public_id=public_id).values_list("pk", flat=True).first()
+        if found is None:
+            raise Http404
+        return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[found]))
+
+    def timeline_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
+        """The next page of events, for htmx."""
+        profile = self.profile_or_404(request, str(profile_id))
+        context = timeline_context(request, profile, before=request.GET.get("before", ""))
+        return TemplateResponse(request, "profiles/timeline.html", context)
+
+    def rule_preview_view(self, request: HttpRequest) -> HttpResponse:
+        """The sentence and the count of a rule that is being written, for htmx."""
+        if not self.has_view_permission(request):
+            return HttpResponse(status=403)
+        return rule_preview(request)
+
+    def profile_or_404(self, request: HttpRequest, object_id: str) -> Profile:
+        profile = Profile.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
+        if profile is None or not self.has_view_permission(request, profile):
+            raise Http404
+        return profile

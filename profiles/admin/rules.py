@@ -1,0 +1,150 @@
+"""Rules in forms: JSON in a text area, and beneath it the sentence that it says and how many people it matches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from cdp.rules.ast import Rule
+from cdp.rules.describe import describe_rule
+from cdp.rules.errors import Problem, RuleError
+from cdp.rules.field import RuleField
+from cdp.rules.parse import parse_rule, parse_rules
+from profiles.masking import mask_rule
+from profiles.services.preview import PreviewTimeout, preview_rule
+
+MAX_RULE_CHARACTERS = 100_000
+SHORT_SENTENCE = 90
+READING_ORDER = ("op", "key", "name", "model", "field", "scheme", "where", "within", "measure", "is", "value")
+
+
+class RuleWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]
+    """A text area, with a button that describes and counts what it holds at this moment."""
+
+    template_name = "profiles/rule_widget.html"
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"class": "st-rule", "rows": 8, "spellcheck": "false", **(attrs or {})})
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        text = value if isinstance(value, str) else ""
+        return {**context, **(verdict(text, count=False) if text not in ("", "null") else {})}
+
+
+class RuleFormField(forms.JSONField):
+    """Rule JSON as an operator reads it: indented, Chinese as Chinese, and errors that name their line."""
+
+    widget = RuleWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, forms.fields.InvalidJSONInput):
+            return value
+        return "" if value is None else rule_text(value)
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.strip():
+            try:
+                json.loads(value)
+            except ValueError as error:
+                raise ValidationError(json_problem(error)) from error
+        return super().to_python(value)
+
+
+def rule_text(rule: Any) -> str:
+    """Rule JSON as people write it: the database keeps keys by their length, here `op` comes first."""
+    return json.dumps(in_reading_order(rule), ensure_ascii=False, indent=2)
+
+
+def in_reading_order(node: Any) -> Any:
+    """Objects with the keys of `READING_ORDER` first, at every level."""
+    if isinstance(node, list):
+        return [in_reading_order(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    known = [key for key in READING_ORDER if key in node]
+    return {key: in_reading_order(node[key]) for key in [*known, *(key for key in node if key not in known)]}
+
+
+RULE_OVERRIDES = {RuleField: {"form_class": RuleFormField, "widget": RuleWidget}}
+
+
+def json_problem(error: ValueError) -> str:
+    """Where JSON stops being JSON."""
+    if isinstance(error, json.JSONDecodeError):
+        place = {"line": error.lineno, "column": error.colno}
+        return gettext("This is not JSON: line %(line)s, column %(column)s.") % place
+    return gettext("This is not JSON.")
+
+
+def verdict(text: str, *, count: bool) -> dict[str, Any]:
+    """What to say beneath a rule's text: `problems`, or `sentence` and, where asked for, `counted` in words."""
+    try:
+        rule_json = json.loads(text)
+        rule = parse_rule(rule_json)
+    except RuleError as error:
+        return {"problems": error.problems}
+    except (ValueError, RecursionError) as error:
+        problem = json_problem(error) if isinstance(error, ValueError) else gettext("This rule is nested too deep.")
+        return {"problems": [Problem(path="", message=problem)]}
+    return {"sentence": describe_rule(rule), "counted": count_in_words(rule_json) if count else ""}
+
+
+def count_in_words(rule_json: Any) -> str:
+    """How many people match now, exactly; or that counting took too long."""
+    try:
+        count = preview_rule(rule_json, now=timezone.now()).count
+    except PreviewTimeout:
+        return gettext("Counting takes too long to wait for; the refresh counts in any case.")
+    return ngettext("Matches %(count)s person now.", "Matches %(count)s people now.", count) % {"count": f"{count:,}"}
+
+
+def rule_preview(request: HttpRequest) -> HttpResponse:
+    """Answer the "Count" button with what the posted `rule` says and how many it matches, or what is wrong with it."""
+    if request.method != "POST":
+        return HttpResponse(status=405)
+    text = request.POST.get("rule", "")
+    if not text.strip() or len(text) > MAX_RULE_CHARACTERS:
+        problem = gettext("Write a rule first.") if not text.strip() else gettext("This rule is too long.")
+        context: dict[str, Any] = {"problems": [Problem(path="", message=problem)]}
+    else:
+        context = verdict(text, count=True)
+    return HttpResponse(render_to_string("profiles/rule_note.html", context, request=request))
+
+
+def rule_as_read(rule: Any, user: Any) -> SafeString:
+    """A saved rule for those who read it: the sentence, and the JSON folded away; personal values masked."""
+    if rule is None:
+        return SafeString("-")
+    shown = mask_rule(rule, user)
+    return render_to_string(
+        "profiles/rule_read.html",
+        {"sentence": described(parse_rules([shown])[0]), "json": rule_text(shown)},
+    )
+
+
+def rules_in_short(rules: Sequence[Any], user: Any) -> list[str]:
+    """The sentences of saved rules for a list, with one query a kind of name for all; personal values masked."""
+    given = [index for index, rule in enumerate(rules) if rule is not None]
+    sentences = ["-"] * len(rules)
+    for index, parsed in zip(given, parse_rules([mask_rule(rules[index], user) for index in given]), strict=True):
+        sentences[index] = Truncator(described(parsed)).chars(SHORT_SENTENCE)
+    return sentences
+
+
+def described(parsed: Rule | RuleError) -> str:
+    """The sentence of a saved rule; one that can no longer be read (its attribute is gone) says so."""
+    if isinstance(parsed, RuleError):
+        return gettext("This rule can no longer be read: %(problem)s") % {"problem": parsed}
+    return describe_rule(parsed)

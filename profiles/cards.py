@@ -1,0 +1,127 @@
+"""Cards of who: how many people we know, and what they did these days."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.db.models import Count
+from django.db.models.functions import TruncDate
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from psycopg import sql
+
+from cdp.cards import Card, register_card
+from cdp.local_settings import set_local
+from cdp.sampling import Sampled, count_sampled
+from profiles.models import Event, EventDefinition, IdentifierKind, Source
+
+N_DAYS = 30
+COUNT_TIMEOUT = "3s"
+GREY = "#9ca3af"  # reads on white and on dark
+CHART_OPTIONS = {
+    "animation": False,
+    "maintainAspectRatio": False,
+    "plugins": {"legend": {"display": False}},
+    "scales": {
+        "x": {"grid": {"display": False}, "ticks": {"color": GREY, "maxRotation": 0, "autoSkipPadding": 16}},
+        "y": {"beginAtZero": True, "border": {"display": False}, "ticks": {"color": GREY, "precision": 0}},
+    },
+}
+
+
+def count_people() -> Sampled:
+    """People, and those of them with an identifier of a personal kind."""
+    personal = list(IdentifierKind.objects.filter(is_personal=True).values_list("pk", flat=True))
+    known = (
+        "count(*) FILTER (WHERE EXISTS (SELECT 1 FROM profiles_identifier AS i "
+        "WHERE i.profile_id = t.id AND i.kind_id = ANY(%(personal)s)))"
+    )
+    return count_sampled(
+        "profiles_profile",
+        counted=sql.SQL("count(*), " + known),
+        where=sql.SQL("t.merged_into_id IS NULL"),
+        params={"personal": personal},
+    )
+
+
+def load_people(request: HttpRequest) -> dict[str, Any]:
+    """Totals, exact for small tables."""
+    people = count_people()
+    total, known = people.counts
+    return {
+        "total": total,
+        "known": known,
+        "anonymous": total - known,
+        "percent": round(known * 100 / total) if total else 0,
+        "is_exact": people.is_exact,
+        "n_sources": Source.objects.exclude(kind=Source.Kind.BUILT_IN).count(),
+    }
+
+
+def count_events_by_day(now: datetime) -> dict[str, int] | None:
+    """Events of each of the last `N_DAYS` business days, oldest first; None where counting took too long.
+
+    By index alone: one range for each definition. 30 days of a table of 20M events take 0.2 s.
+    """
+    today = timezone.localtime(now).date()
+    days = [today - timedelta(days=back) for back in range(N_DAYS - 1, -1, -1)]
+    since = timezone.make_aware(datetime.combine(days[0], time.min))
+    definitions = list(EventDefinition.objects.values_list("pk", flat=True))
+    events = Event.objects.filter(definition__in=definitions, occurred_at__gte=since, occurred_at__lte=now)
+    by_day = events.annotate(day=TruncDate("occurred_at")).values_list("day").annotate(n=Count("*")).order_by()
+    try:
+        with transaction.atomic():
+            set_local(statement_timeout=COUNT_TIMEOUT)
+            counted = dict(by_day)
+    except DatabaseError:
+        return None
+    return {day.isoformat(): counted.get(day, 0) for day in days}
+
+
+def load_events(request: HttpRequest) -> dict[str, Any]:
+    """Bars by day for Chart.js."""
+    by_day = count_events_by_day(timezone.now())
+    if by_day is None:
+        return {"too_many": True}
+    chart = {
+        "labels": [day[5:] for day in by_day],
+        "datasets": [
+            {
+                "label": _("Events"),
+                "data": list(by_day.values()),
+                "backgroundColor": "var(--color-primary-500)",
+                "borderRadius": 3,
+                "maxBarThickness": 24,
+            }
+        ],
+    }
+    return {
+        "total": sum(by_day.values()),
+        "chart": json.dumps(chart),
+        "options": json.dumps(CHART_OPTIONS),
+        "n_days": N_DAYS,
+    }
+
+
+register_card(
+    Card(
+        key="people",
+        order=10,
+        template="profiles/cards/people.html",
+        permission="profiles.view_profile",
+        load=load_people,
+    )
+)
+register_card(
+    Card(
+        key="events",
+        order=20,
+        template="profiles/cards/events.html",
+        permission="profiles.view_event",
+        load=load_events,
+    )
+)

@@ -1,0 +1,114 @@
+"""Tier schemes: the tiers from the highest, each with its rule, and how many stand in each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cdp.admin.base import StrataStackedInline, display
+from cdp.models import Run, User
+from profiles.admin.holders import HolderAdmin, HolderForm, refresh_label, refresh_state
+from profiles.admin.rules import RULE_OVERRIDES, rule_as_read
+from segments.cards import distribution
+from segments.models import Tier, TierScheme
+from segments.services import delete_tier_scheme, save_tier_scheme
+
+
+class TierSchemeForm(HolderForm):
+    """A scheme; its tiers are the rows beneath."""
+
+    class Meta:
+        model = TierScheme
+        fields = ("name", "key", "description")
+
+
+class TierInline(StrataStackedInline):
+    """Tiers, the highest first."""
+
+    model = Tier
+    formfield_overrides = {**StrataStackedInline.formfield_overrides, **RULE_OVERRIDES}
+    fields = (("name", "key", "position"), "entry", "benefits")
+    ordering = ("position",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Those who only read get the rule in words, masked."""
+        if self.has_change_permission(request, obj):
+            return self.fields
+        return (("name", "key", "position"), "entry_read", "benefits")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if self.has_change_permission(request, obj) else ("entry_read",)
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        viewer = request.user
+
+        class ViewedFormSet(formset):  # type: ignore[misc, valid-type]
+            """Tells each tier who looks at it."""
+
+            def get_queryset(self) -> Any:
+                tiers = super().get_queryset()
+                for tier in tiers:
+                    tier.viewer = viewer
+                return tiers
+
+        return ViewedFormSet
+
+    @display(description=_("entry rule"))
+    def entry_read(self, tier: Any) -> SafeString | str:
+        return rule_as_read(tier.entry, tier.viewer) if tier.entry is not None else gettext("Everybody who is left.")
+
+
+@admin.register(TierScheme)
+class TierSchemeAdmin(HolderAdmin):
+    """Tier schemes: saving one checks all its rules and queues a refresh."""
+
+    form = TierSchemeForm
+    inlines = (TierInline,)
+    holder_prefix = "tier"
+    list_display = ("name", "key", "tier_names", "refreshed_at", "state")
+    search_fields = ("key", "name")
+    search_help_text = _("Key or name")
+    fieldsets = (
+        (None, {"fields": ("name", "key", "description", "seen_version")}),
+        (_("State"), {"fields": ("distribution_shown", "refresh", "rule_version", "created_at")}),
+    )
+    add_fieldsets = ((None, {"fields": ("name", "key", "description")}),)
+    read_fieldsets = (
+        (None, {"fields": ("name", "key", "description")}),
+        (_("State"), {"fields": ("distribution_shown", "refresh", "rule_version", "created_at")}),
+    )
+    readonly_fields = ("distribution_shown", "refresh", "rule_version", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TierScheme]:
+        schemes: QuerySet[TierScheme] = super().get_queryset(request)
+        return schemes.prefetch_related(Prefetch("tiers", queryset=Tier.objects.order_by("position")))
+
+    @display(description=_("tiers"))
+    def tier_names(self, scheme: TierScheme) -> str:
+        return " › ".join(tier.name for tier in scheme.tiers.all()) or "-"
+
+    @display(description=_("state"))
+    def state(self, scheme: TierScheme) -> SafeString | str:
+        return refresh_label(scheme)
+
+    @display(description=_("distribution"))
+    def distribution_shown(self, scheme: TierScheme) -> SafeString:
+        return render_to_string("segments/distribution.html", {"rows": distribution(scheme)})
+
+    @display(description=_("last full refresh"))
+    def refresh(self, scheme: TierScheme) -> SafeString:
+        return refresh_state(self.holder_key(scheme), scheme)
+
+    def save_thing(self, thing: TierScheme, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
+        return save_tier_scheme(thing, tiers=parts, user=user, expected_version=seen_version)
+
+    def delete_thing(self, thing: TierScheme) -> None:
+        delete_tier_scheme(thing)
