@@ -114,7 +114,8 @@ class ProfileMerge(models.Model):
     """One profile absorbed by another: its cause, and all that undoing it needs.
 
     `identifiers` are the ids of those that moved; `absorbed_before` and `survivor_before` hold each profile as it was
-    (`attributes`, `first_seen_at`, `last_seen_at`), and `repointed` the ids of profiles that pointed at the absorbed.
+    (`attributes`, `first_seen_at`, `last_seen_at`; `tags`, where a tag by hand gave way to the other's, holds its row),
+    and `repointed` the ids of profiles that pointed at the absorbed.
     """
 
     class Cause(models.TextChoices):
