@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from rest_framework import exceptions
+from drf_spectacular.utils import OpenApiParameter, inline_serializer
+from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,11 +26,22 @@ def after_of(request: Request) -> int:
     raise exceptions.ValidationError({"after": [message]})
 
 
-def feed_page(changes: QuerySet[Any, dict[str, Any]], request: Request) -> Response:
-    """One page of `changes`, rows of `values()` with their `id`.
+def feed_page(changes: QuerySet[Any, Any], request: Request, show: Callable[[Any], dict[str, Any]]) -> Response:
+    """One page of `changes`, rows of `values()` with their `id`, each in the form that `show` gives it.
 
     `next_after` is where to go on: the last id of the page, or the given one where nothing came after it.
     """
     after = after_of(request)
     rows = list(changes.filter(id__gt=after).order_by("id")[: page_size_of(request)])
-    return Response({"results": rows, "next_after": rows[-1]["id"] if rows else after})
+    return Response({"results": [show(row) for row in rows], "next_after": rows[-1]["id"] if rows else after})
+
+
+FEED_PARAMETERS = [
+    OpenApiParameter("after", int, description="`next_after` of the page before; absent: from the start."),
+    OpenApiParameter("page_size", int, description="1 to 1000; 100 where it is absent."),
+]
+
+
+def feed_schema(name: str, change: serializers.Serializer[Any]) -> serializers.Serializer[Any]:
+    """The shape of a feed's page, for the schema."""
+    return inline_serializer(name, {"results": type(change)(many=True), "next_after": serializers.IntegerField()})

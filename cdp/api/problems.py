@@ -142,7 +142,7 @@ def flatten(detail: Any) -> Iterator[Problem]:
 def _leaves(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
     if isinstance(detail, dict):
         for key, value in detail.items():
-            if key == "non_field_errors":
+            if key in ("non_field_errors", "__all__"):
                 inner = path
             elif isinstance(key, int):
                 inner = f"{path}[{key}]"

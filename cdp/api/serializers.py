@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
 from django.db.models import Model
+from django.utils.timezone import is_naive
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.fields import empty
 
 from cdp.api.bodies import dump
-from cdp.api.problems import rule_problems
-from cdp.rules.errors import RuleError
-from cdp.rules.parse import parse_rule
+from cdp.keys import RESERVED_KEYS
 
-RESERVED_KEYS = frozenset({"preview", "merge", "lookup", "changes", "schema"})
 Saved = TypeVar("Saved", bound=Model)
 
 
@@ -71,12 +70,10 @@ class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Saved]
         return values
 
 
-class RuleJson(serializers.JSONField):
-    """A rule, checked by the language's parser; its errors keep their paths inside the rule."""
+class MomentField(serializers.DateTimeField):
+    """A time with its zone; without one it would be anybody's guess."""
 
-    def to_internal_value(self, data: Any) -> Any:
-        try:
-            parse_rule(data)
-        except RuleError as error:
-            raise rule_problems(error) from error
-        return data
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if is_naive(value):
+            raise serializers.ValidationError(_("must name its zone, such as 2026-11-22T12:00:00Z"))
+        return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django_filters import FilterSet
 from rest_framework.mixins import (
     CreateModelMixin,
     DestroyModelMixin,
@@ -24,6 +25,7 @@ class ApiViewSet(GenericViewSet[Any]):
 
     reading_actions: frozenset[str] = frozenset()
     action_permissions: dict[str, tuple[str, ...]] = {}
+    filterset_class: type[FilterSet] | None = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -9,14 +9,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, ProtectedError
 from django.utils.translation import gettext as _
 
+from cdp.keys import RESERVED_KEYS
 from cdp.locks import advisory_lock
 from cdp.rules.errors import Problem, RuleError
 from cdp.rules.holders import Holder
 from cdp.rules.parse import parse_rule
 from profiles.refresh.graph import check_acyclic, used_by
-
-# The API has pages of these names beside the things' own.
-RESERVED_KEYS = frozenset({"preview", "merge", "lookup", "changes", "schema"})
 
 
 class Keyed(Protocol):

@@ -1,0 +1,1 @@
+"""Tags and scores over HTTP."""

@@ -1,0 +1,65 @@
+"""`scores/`: the scoring models and what their fields mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cdp.api.router import route
+from cdp.api.viewsets import KEY_PATTERN, ApiViewSet
+from tags.models import Score
+from tags.score_models import ScoreModel, score_models
+
+
+class ScoreFieldSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    type = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+
+
+class ScoreModelSerializer(serializers.Serializer[Any]):
+    """The shape of `show_model`, for the schema."""
+
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    fields_ = ScoreFieldSerializer(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        declared = super().get_fields()
+        declared["fields"] = declared.pop("fields_")
+        return declared
+
+
+def show_model(model: ScoreModel) -> dict[str, Any]:
+    return {
+        "key": model.key,
+        "label": str(model.label),
+        "fields": [
+            {"key": key, "type": str(field.type), "label": str(field.label)} for key, field in model.fields.items()
+        ],
+    }
+
+
+@route("scores")
+class ScoreModelViewSet(ApiViewSet):
+    """Scoring models by key. There are a handful, so all are on one page."""
+
+    queryset = Score.objects.none()  # says which permission reads them
+    serializer_class = ScoreModelSerializer
+    pagination_class = None
+    lookup_field = "key"
+    lookup_value_regex = KEY_PATTERN
+
+    def list(self, request: Request) -> Response:
+        models = [show_model(model) for _key, model in sorted(score_models().items())]
+        return Response({"next": None, "previous": None, "results": models})
+
+    def retrieve(self, request: Request, key: str) -> Response:
+        if key not in score_models():
+            raise Http404(_("There is no scoring model of this key."))
+        return Response(show_model(score_models()[key]))

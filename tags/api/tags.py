@@ -1,0 +1,186 @@
+"""`tags/`: labels, their values, and who carries them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import F, Prefetch, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cdp.api.problems import Conflict
+from cdp.api.router import route
+from cdp.api.serializers import MomentField, PartSerializer
+from cdp.api.viewsets import KEY_PATTERN
+from profiles.api.chosen import ChosenSerializer
+from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
+from tags.models import Tag, TagAssignment, TagValue
+from tags.services import assign_tag, delete_tag, save_tag, unassign_tag
+
+
+class TagValueSerializer(PartSerializer):
+    """One value; those of a rule tag have a rule each, of which the first match wins."""
+
+    key = serializers.RegexField(rf"^{KEY_PATTERN}\Z", max_length=50)
+    name = serializers.CharField(max_length=100)
+    rule = RuleJson(allow_null=True, default=None)
+
+
+class TagSerializer(HolderSerializer[Tag]):
+    """A tag by hand, or by one rule, or by ordered values with a rule each. `values`, where given, replaces all."""
+
+    fixed = ("key", "kind")
+    rule = RuleJson(allow_null=True, required=False)
+    values = TagValueSerializer(many=True, required=False)
+
+    class Meta:
+        model = Tag
+        fields = (
+            "key", "name", "kind", "category", "description", "rule", "values", "version", "refreshed_at",
+            "refresh_error", "created_at",
+        )  # fmt: skip
+        read_only_fields = ("refreshed_at", "refresh_error", "created_at")
+
+    def create(self, validated_data: dict[str, Any]) -> Tag:
+        values = [TagValue(**value) for value in validated_data.pop("values", [])]
+        tag = Tag(**validated_data)
+        save_tag(tag, values=values, user=self.context["request"].user)
+        return tag
+
+    def update(self, instance: Tag, validated_data: dict[str, Any]) -> Tag:
+        version = validated_data.pop("rule_version", None)
+        values = validated_data.pop("values", None)
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        save_tag(
+            instance,
+            values=None if values is None else [TagValue(**value) for value in values],
+            user=self.context["request"].user,
+            expected_version=version,
+        )
+        return instance
+
+
+class AssignmentsSerializer(ChosenSerializer):
+    """Who gets the tag, with which of its values, and until when (exclusive; null: without end)."""
+
+    value = serializers.CharField(allow_null=True, required=False, default=None)
+    expires_at = MomentField(allow_null=True, required=False, default=None)
+
+
+class AssignedSerializer(serializers.Serializer[Any]):
+    """Numbers of people whom the call changed, and whom it found so already; and who is unknown, as they were named."""
+
+    assigned = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    unknown = serializers.ListField(child=serializers.JSONField())
+
+
+class CarrierSerializer(serializers.Serializer[Any]):
+    """The shape of a row of carriers, for the schema."""
+
+    profile = serializers.UUIDField()
+    value = serializers.CharField(allow_null=True)
+    assigned_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class TagFilters(filters.FilterSet):
+    class Meta:
+        model = Tag
+        fields = ("kind", "category")
+
+
+class CarrierFilters(filters.FilterSet):
+    value = filters.CharFilter(field_name="value__key")
+
+
+@route("tags")
+class TagViewSet(HolderViewSet):
+    """Tags by key. Changed rules are refreshed at once, in full."""
+
+    queryset = Tag.objects.prefetch_related(Prefetch("values", TagValue.objects.order_by("position", "pk"))).order_by(
+        "key"
+    )
+    serializer_class = TagSerializer
+    filterset_class = TagFilters
+    action_permissions = {
+        "assignments:POST": ("tags.add_tagassignment",),
+        "assignments:DELETE": ("tags.delete_tagassignment",),
+        "profiles": ("tags.view_tagassignment",),
+    }
+
+    def perform_destroy(self, instance: Tag) -> None:
+        delete_tag(instance)
+
+    @extend_schema(methods=["POST"], request=AssignmentsSerializer, responses=AssignedSerializer)
+    @extend_schema(
+        methods=["DELETE"],
+        description="Take a tag off people. The body names them, as for POST.",
+        responses={200: AssignedSerializer},
+    )
+    @action(detail=True, methods=["post", "delete"], pagination_class=None, filterset_class=None)
+    def assignments(self, request: Request, key: str) -> Response:
+        """Put a tag by hand on people, and take it off by DELETE."""
+        tag = self._by_hand()
+        body = (AssignmentsSerializer if request.method == "POST" else ChosenSerializer)(data=request.data)
+        body.is_valid(raise_exception=True)
+        chosen, now = body.chosen(), timezone.now()
+        if request.method == "POST":
+            changed, unchanged = assign_tag(
+                tag,
+                chosen.profile_ids,
+                value=self._value(tag, body.validated_data["value"]),
+                expires_at=body.validated_data["expires_at"],
+                user=request.user,  # type: ignore[arg-type]
+                now=now,
+            )
+        else:
+            changed, unchanged = unassign_tag(tag, chosen.profile_ids, now=now)
+        return Response({"assigned": changed, "unchanged": unchanged, "unknown": chosen.unknown})
+
+    @extend_schema(responses=CarrierSerializer(many=True))
+    @action(detail=True, filterset_class=CarrierFilters)
+    def profiles(self, request: Request, key: str) -> Response:
+        """Who carries the tag now."""
+        rows: QuerySet[TagAssignment, Any] = (
+            TagAssignment.objects.live(timezone.now())
+            .filter(tag=get_object_or_404(Tag.objects.only("pk"), key=key))
+            .order_by("profile_id")
+            .values(
+                "profile_id", "assigned_at", "expires_at", public_id=F("profile__public_id"), value_key=F("value__key")
+            )
+        )
+        page: list[dict[str, Any]] = self.paginate_queryset(self.filter_queryset(rows)) or []
+        return self.get_paginated_response(
+            [
+                {
+                    "profile": row["public_id"],
+                    "value": row["value_key"],
+                    "assigned_at": row["assigned_at"],
+                    "expires_at": row["expires_at"],
+                }
+                for row in page
+            ]
+        )
+
+    def _by_hand(self) -> Tag:
+        tag: Tag = self.get_object()
+        if tag.kind != Tag.Kind.MANUAL:
+            raise Conflict(_("“%s” is assigned by its rule, not by hand.") % tag.key)
+        return tag
+
+    def _value(self, tag: Tag, key: str | None) -> TagValue | None:
+        if key is None:
+            return None
+        values = {value.key: value for value in tag.values.all()}
+        if key not in values:
+            raise serializers.ValidationError({"value": [_("no value of this tag; known: %s") % ", ".join(values)]})
+        return values[key]

@@ -1,0 +1,24 @@
+import pytest
+
+from cdp.rules.types import ValueType
+from tags import score_models
+from tags.score_models import ScoreField, ScoreModel
+from tests.clients import api_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def heat(monkeypatch):
+    """One model alone."""
+    model = ScoreModel(key="heat", label="Heat", fields={"degrees": ScoreField(ValueType.NUMBER, "Degrees")})
+    monkeypatch.setattr(score_models, "_models", {"heat": model})
+    return {"key": "heat", "label": "Heat", "fields": [{"key": "degrees", "type": "number", "label": "Degrees"}]}
+
+
+def test_models_say_what_their_fields_mean(heat):
+    api = api_of("viewer")
+
+    assert api.send("get", "scores/").json() == {"next": None, "previous": None, "results": [heat]}
+    assert api.send("get", "scores/heat/").json() == heat
+    assert api.send("get", "scores/cold/").status_code == 404
