@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
@@ -14,11 +15,21 @@ from profiles.identity.groups import Link
 from profiles.models import Identifier, Profile, ProfileMerge
 
 
-class Absorption(NamedTuple):
-    """One profile goes into another because of a link; both as they were, and locked."""
+class ProfileBefore(NamedTuple):
+    """A profile as it was before the batch, locked."""
 
-    absorbed: Profile
-    survivor: Profile
+    id: int
+    public_id: UUID
+    attributes: dict[str, Any]
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+class Absorption(NamedTuple):
+    """One profile goes into another because of a link."""
+
+    absorbed: ProfileBefore
+    survivor: ProfileBefore
     link: Link
 
 
@@ -27,7 +38,7 @@ def absorb(absorptions: Sequence[Absorption], *, now: datetime) -> list[Merged]:
     if not absorptions:
         return []
     record(absorptions, now=now)
-    merged = [Merged(absorbed.pk, survivor.pk) for absorbed, survivor, _link in absorptions]
+    merged = [Merged(absorbed.id, survivor.id) for absorbed, survivor, _link in absorptions]
     mark_absorbed(merged)
     for follower in all_followers():
         if not follower.writes_feed:
@@ -46,7 +57,7 @@ def write_feeds(merged: Sequence[Merged], *, now: datetime) -> None:
 
 def record(absorptions: Sequence[Absorption], *, now: datetime) -> None:
     """One ProfileMerge a pair, written before anything moves."""
-    absorbed_ids = [absorption.absorbed.pk for absorption in absorptions]
+    absorbed_ids = [absorption.absorbed.id for absorption in absorptions]
     identifiers = dict(
         Identifier.objects.filter(profile__in=absorbed_ids)
         .values_list("profile_id")
@@ -59,14 +70,14 @@ def record(absorptions: Sequence[Absorption], *, now: datetime) -> None:
     )
     ProfileMerge.objects.bulk_create(
         ProfileMerge(
-            survivor=survivor,
-            absorbed=absorbed,
+            survivor_id=survivor.id,
+            absorbed_id=absorbed.id,
             cause=ProfileMerge.Cause.MESSAGE,
             source_id=link.source_id,
             message_id=link.message_id,
             merged_at=now,
-            identifiers=identifiers[absorbed.pk],
-            repointed=repointed.get(absorbed.pk, []),
+            identifiers=identifiers[absorbed.id],
+            repointed=repointed.get(absorbed.id, []),
             absorbed_before=as_it_was(absorbed),
             survivor_before=as_it_was(survivor),
         )
@@ -74,7 +85,7 @@ def record(absorptions: Sequence[Absorption], *, now: datetime) -> None:
     )
 
 
-def as_it_was(profile: Profile) -> dict[str, Any]:
+def as_it_was(profile: ProfileBefore) -> dict[str, Any]:
     return {
         "attributes": profile.attributes,
         "first_seen_at": profile.first_seen_at.isoformat(),

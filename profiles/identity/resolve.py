@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+import orjson
 from django.db import connection
 from django.db.models import Count
 
@@ -20,7 +21,7 @@ from cdp.rules.scope import Scope
 from profiles.followers import Merged
 from profiles.identity.groups import Group, Groups, Key, Link, Standing
 from profiles.identity.links import Conflict, write_conflicts, write_links
-from profiles.identity.merge import Absorption, absorb
+from profiles.identity.merge import Absorption, ProfileBefore, absorb
 from profiles.models import Identifier, IdentifierKind, Profile
 
 __all__ = ["Anchor", "Key", "Link", "Resolution", "resolve"]
@@ -51,7 +52,7 @@ class Resolution:
     """
 
     anchors: list[Anchor]
-    profiles: dict[int, Profile]
+    profiles: dict[int, ProfileBefore]
     created: list[int]
     merged: list[Merged]
     gained: dict[int, set[int]]
@@ -63,7 +64,6 @@ class Known(NamedTuple):
 
     id: int
     profile_id: int
-    first_seen_at: datetime
 
 
 def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: datetime) -> Resolution:
@@ -94,7 +94,7 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
     anchors = [Anchor(ids[link.keys[0]], profile_of(groups.find(link.keys[0]))) for link in links]
     seen = {profile_of(group): when for group, when in seen_of_group.items()}
     for absorbed, survivor, _link in joined:
-        seen[survivor.pk] = seen[survivor.pk].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
+        seen[survivor.id] = seen[survivor.id].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
     return Resolution(anchors, profiles, created, merged, gained, seen)
 
 
@@ -109,7 +109,7 @@ def load_identifiers(keys: Sequence[Key]) -> dict[Key, Known]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT identifier.kind_id, identifier.value, identifier.id, identifier.profile_id, identifier.first_seen_at
+            SELECT identifier.kind_id, identifier.value, identifier.id, identifier.profile_id
             FROM unnest(%s::bigint[], %s::text[]) AS wanted(kind_id, value)
             JOIN profiles_identifier AS identifier
                 ON identifier.kind_id = wanted.kind_id AND identifier.value = wanted.value
@@ -119,14 +119,28 @@ def load_identifiers(keys: Sequence[Key]) -> dict[Key, Known]:
         return {Key(kind_id, value): Known(*rest) for kind_id, value, *rest in cursor.fetchall()}
 
 
-def lock_profiles(ids: Iterable[int]) -> dict[int, Profile]:
+def lock_profiles(ids: Iterable[int]) -> dict[int, ProfileBefore]:
     """Lock in the order of id; under the identity lock nobody can merge them away meanwhile."""
-    locked = Profile.objects.filter(Scope(list(ids)).on("id")).order_by("id").select_for_update(no_key=True)
-    return {profile.pk: profile for profile in locked}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id, public_id, attributes, first_seen_at, last_seen_at
+            FROM profiles_profile WHERE id = ANY(%s)
+            ORDER BY id FOR NO KEY UPDATE
+            """,
+            [list(ids)],
+        )
+        return {
+            pk: ProfileBefore(pk, public_id, orjson.loads(attributes), *seen)
+            for pk, public_id, attributes, *seen in cursor.fetchall()
+        }
 
 
 def group_keys(
-    links: Sequence[Link], known: Mapping[Key, Known], profiles: Mapping[int, Profile], limits: Mapping[int, int]
+    links: Sequence[Link],
+    known: Mapping[Key, Known],
+    profiles: Mapping[int, ProfileBefore],
+    limits: Mapping[int, int],
 ) -> Groups:
     """Everybody as they stand before the batch."""
     counts: dict[int, dict[int, int]] = defaultdict(dict)
@@ -138,7 +152,7 @@ def group_keys(
     for profile_id, kind_id, n in counted:
         counts[profile_id][kind_id] = n
     group_of_profile = {
-        profile.pk: Group(Standing(profile.first_seen_at, profile.public_id, profile.pk), counts[profile.pk])
+        profile.id: Group(Standing(profile.first_seen_at, profile.public_id, profile.id), counts[profile.id])
         for profile in profiles.values()
     }
     groups = Groups(limits)
@@ -194,9 +208,7 @@ def write_identifiers(
         gained[owner].add(key.kind_id)
     if new:
         ids |= insert_identifiers(new, owners, [first_seen[key] for key in new])
-    earlier = [(known[key].id, at) for key, at in first_seen.items() if key in known and at < known[key].first_seen_at]
-    if earlier:
-        set_first_seen(earlier)
+    set_first_seen([(identifier.id, first_seen[key]) for key, identifier in known.items()])
     return ids, gained
 
 
@@ -213,19 +225,20 @@ def insert_identifiers(keys: Sequence[Key], owners: Sequence[int], first_seen: S
         return {Key(kind_id, value): identifier_id for kind_id, value, identifier_id in cursor.fetchall()}
 
 
-def set_first_seen(earlier: Sequence[tuple[int, datetime]]) -> None:
+def set_first_seen(seen: Sequence[tuple[int, datetime]]) -> None:
+    """Note where a batch of old messages saw an identifier earlier than was known."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE profiles_identifier AS identifier SET first_seen_at = earlier.at
-            FROM unnest(%s::bigint[], %s::timestamptz[]) AS earlier(id, at)
-            WHERE identifier.id = earlier.id
+            UPDATE profiles_identifier AS identifier SET first_seen_at = seen.at
+            FROM unnest(%s::bigint[], %s::timestamptz[]) AS seen(id, at)
+            WHERE identifier.id = seen.id AND seen.at < identifier.first_seen_at
             """,
-            [[identifier_id for identifier_id, _at in earlier], [at for _identifier_id, at in earlier]],
+            [[identifier_id for identifier_id, _at in seen], [at for _identifier_id, at in seen]],
         )
 
 
-def absorptions(groups: Groups, known: Mapping[Key, Known], profiles: Mapping[int, Profile]) -> list[Absorption]:
+def absorptions(groups: Groups, known: Mapping[Key, Known], profiles: Mapping[int, ProfileBefore]) -> list[Absorption]:
     """The merges that the joined groups ask for, in the order of the absorbed."""
     roots = {groups.find(key) for key in known}
     return sorted(
@@ -234,5 +247,5 @@ def absorptions(groups: Groups, known: Mapping[Key, Known], profiles: Mapping[in
             for root in roots
             for absorbed, link in root.absorbed
         ),
-        key=lambda absorption: absorption.absorbed.pk,
+        key=lambda absorption: absorption.absorbed.id,
     )

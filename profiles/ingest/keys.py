@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from django.db import connection
 
 
-def claim_keys(keys: Iterable[UUID]) -> set[UUID]:
-    """Write the message keys that are new and return them, in sorted order so that two workers cannot deadlock.
+def claim_keys(keys: Iterable[str]) -> set[str]:
+    """Write the message keys (32 hexadecimal digits) that are new, and return them.
 
+    In sorted order, so that two workers cannot deadlock.
     A key that another open transaction has just written is waited for.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO profiles_messagekey (key) SELECT unnest(%s::uuid[])
-            ON CONFLICT DO NOTHING RETURNING key
+            ON CONFLICT DO NOTHING RETURNING encode(uuid_send(key), 'hex')
             """,
             [sorted(set(keys))],
         )

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from profiles.identity.groups import Key
 from profiles.identity.normalise import normalise
@@ -61,7 +60,7 @@ class Message:
 
     source_id: int
     message_id: str
-    key: UUID
+    key: str
     occurred_at: datetime
     identifiers: tuple[Key, ...]
     n_blocked: int
@@ -120,9 +119,9 @@ def message_id_of(payload: Mapping[str, Any]) -> str:
     return message_id
 
 
-def message_key(source_id: int, message_id: str) -> UUID:
-    """What `MessageKey` keeps of a message."""
-    return UUID(bytes=hashlib.md5(f"{source_id}:{message_id}".encode(), usedforsecurity=False).digest())
+def message_key(source_id: int, message_id: str) -> str:
+    """What `MessageKey` keeps of a message, as 32 hexadecimal digits."""
+    return hashlib.md5(f"{source_id}:{message_id}".encode(), usedforsecurity=False).hexdigest()
 
 
 def event_name(payload: Mapping[str, Any]) -> str:

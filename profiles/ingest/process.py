@@ -159,7 +159,7 @@ def write(
     touched = write_contributions(messages, resolution.anchors, attributes, sources=sources, kinds=kinds)
     changed = fold_into_profiles(
         touched | {pair.survivor for pair in resolution.merged},
-        {profile.pk: profile.attributes for profile in resolution.profiles.values()},
+        {profile.id: profile.attributes for profile in resolution.profiles.values()},
     )
     write_consents(messages, resolution.anchors)
     n_events = write_events(messages, resolution.anchors, events)
