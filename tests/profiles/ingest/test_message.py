@@ -1,0 +1,194 @@
+"""One message, understood or refused."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from profiles.identity.groups import Key
+from profiles.ingest.message import MessageError, NobodyError, parse_message
+from profiles.models import IdentifierKind, Source
+
+RECEIVED = datetime(2026, 6, 1, 12, tzinfo=UTC)
+KINDS = {
+    key: IdentifierKind(pk=n, key=key, normaliser=normaliser, priority=n)
+    for n, (key, normaliser) in enumerate(
+        [("user_id", "text"), ("phone", "phone"), ("email", "email"), ("anonymous_id", "text")], start=1
+    )
+}
+
+
+def parse(received_at=RECEIVED, sent_at=None, region="CN", **fields):
+    payload = {"type": "track", "event": "Viewed", "messageId": "m1", "userId": "u1"} | fields
+    return parse_message(
+        payload, source=Source(pk=7, default_region=region), kinds=KINDS, received_at=received_at, sent_at=sent_at
+    )
+
+
+def test_identifiers_come_by_priority_then_value():
+    message = parse(
+        anonymousId="a1",
+        context={
+            "traits": {"email": "Ann@Example.com", "phone": 13800138000},
+            "externalIds": [
+                {"type": "user_id", "id": "u0"},
+                {"type": "ga_client_id", "id": "somebody else's"},
+                {"type": "phone", "id": "+1 415 555 2671"},
+            ],
+        },
+    )
+
+    assert message.identifiers == (
+        Key(1, "u0"),
+        Key(1, "u1"),
+        Key(2, "+14155552671"),
+        Key(2, "+8613800138000"),
+        Key(3, "ann@example.com"),
+        Key(4, "a1"),
+    )
+    assert message.traits == {}
+
+
+@pytest.mark.parametrize("user_id", [42, "42", " 42 "])
+def test_a_number_is_an_id_too(user_id):
+    assert parse(userId=user_id).identifiers == (Key(1, "42"),)
+
+
+@pytest.mark.parametrize("user_id", [True, False, 4.5, ["u1"], {"id": "u1"}, "null", 0])
+def test_what_is_no_id_is_dropped_and_counted(user_id):
+    message = parse(userId=user_id, anonymousId="a1")
+
+    assert (message.identifiers, message.n_blocked) == ((Key(4, "a1"),), 1)
+
+
+@pytest.mark.parametrize("user_id", [None, "", "000"])
+def test_a_message_of_nobody_is_refused(user_id):
+    with pytest.raises(NobodyError, match="no identifier that can name anybody"):
+        parse(userId=user_id)
+
+
+def test_phones_without_country_are_of_the_sources_region():
+    message = parse(userId=None, traits={"phone": "(415) 555-2671"}, region="US")
+
+    assert message.identifiers == (Key(2, "+14155552671"),)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2026-01-02T03:04:05.678Z", datetime(2026, 1, 2, 3, 4, 5, 678000, UTC)),
+        ("2026-01-02T03:04:05.678901+08:00", datetime(2026, 1, 1, 19, 4, 5, 678901, UTC)),
+        ("2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-06-02T12:00:00Z", RECEIVED + timedelta(hours=24)),
+        ("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)),
+        (None, RECEIVED),
+        ("", RECEIVED),
+    ],
+)
+@pytest.mark.parametrize("name", ["timestamp", "originalTimestamp"])
+def test_the_time_is_the_clients(name, written, expected):
+    assert parse(**{name: written}).occurred_at == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("yesterday", "timestamp 'yesterday' is not an ISO 8601 time"),
+        (1767225600, "timestamp 1767225600 is not an ISO 8601 time"),
+        ("9999-12-31T23:59:59-10:00", "is not an ISO 8601 time"),
+        ("2026-06-02T12:00:01Z", "more than 24 hours ahead"),
+        ("1969-12-31T23:59:59Z", "before 1970"),
+    ],
+)
+def test_a_time_that_cannot_be_is_refused(written, reason):
+    with pytest.raises(MessageError, match=reason):
+        parse(timestamp=written)
+
+
+def test_a_clock_that_is_off_by_more_than_a_minute_is_corrected():
+    slow = {"timestamp": "2026-06-01T10:59:00Z", "sent_at": RECEIVED - timedelta(hours=1)}
+
+    assert parse(**slow).occurred_at == RECEIVED - timedelta(minutes=1)
+
+
+def test_a_clock_that_is_off_by_a_minute_is_left_alone():
+    message = parse(timestamp="2026-06-01T11:58:00Z", sent_at=RECEIVED - timedelta(seconds=60))
+
+    assert message.occurred_at == RECEIVED - timedelta(minutes=2)
+
+
+def test_a_messages_own_sent_at_goes_before_that_of_its_request():
+    message = parse(
+        timestamp="2026-06-01T11:58:00Z", sentAt="2026-06-01T12:00:00Z", sent_at=RECEIVED - timedelta(days=1)
+    )
+
+    assert message.occurred_at == RECEIVED - timedelta(minutes=2)
+
+
+def test_a_time_ahead_is_judged_after_the_correction():
+    assert parse(timestamp="2027-06-01T12:00:00Z", sentAt="2027-06-01T12:00:00Z").occurred_at == RECEIVED
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"type": "alias"}, "type 'alias' is not taken; taken are identify, track"),
+        ({"type": None}, "type None is not taken"),
+        ({"messageId": None}, "messageId is not a text"),
+        ({"messageId": "m" * 201}, "messageId is longer than 200 characters"),
+        ({"event": None}, "event is not a text"),
+        ({"event": " "}, "event is not a text"),
+        ({"event": "e" * 201}, "event is longer than 200 characters"),
+        ({"event": "$identify"}, "event \\$identify is kept for identify messages"),
+        ({"properties": [1]}, "properties is not an object"),
+        ({"context": "web"}, "context is not an object"),
+        ({"context": {"traits": 1}}, "context.traits is not an object"),
+        ({"context": {"externalIds": {"user_id": "u1"}}}, "context.externalIds is not a list"),
+        ({"context": {"externalIds": ["u1"]}}, "context.externalIds holds something"),
+        ({"type": "identify", "traits": {"": 1}}, "a trait has no name"),
+        ({"type": "identify", "traits": {"k" * 201: 1}}, "is longer than 200 characters"),
+        ({"type": "identify", "traits": {"a": {"b" * 199: 1}}}, "is longer than 200 characters"),
+        ({"type": "identify", "traits": {"consents": ["email"]}}, "traits.consents is not an object"),
+        ({"type": "identify", "traits": {"consents": {"e mail": True}}}, "channel 'e mail' is not made of"),
+        ({"type": "identify", "traits": {"consents": {"email": 1}}}, "traits.consents.email is 1, not true"),
+        ({"type": "identify", "traits": {"consents": {"email": "yes"}}}, "traits.consents.email is 'yes', not true"),
+    ],
+)
+def test_what_is_wrong_is_named(fields, reason):
+    with pytest.raises(MessageError, match=reason):
+        parse(**fields)
+
+
+def test_traits_nested_too_deeply_are_refused():
+    traits = {"a": 1}
+    for _ in range(10):
+        traits = {"a": traits}
+
+    with pytest.raises(MessageError, match="nested deeper than 10"):
+        parse(type="identify", traits=traits)
+
+
+def test_the_same_trait_by_our_name_and_by_theirs_is_ours():
+    message = parse(
+        type="identify", traits={"firstName": "A", "first_name": "B", "lastname": "C", "address": {"zip": "1"}}
+    )
+
+    assert message.traits == {"first_name": "B", "last_name": "C", "address.zip": "1"}
+
+
+def test_a_trait_named_like_what_strata_keeps_itself_is_set_apart():
+    assert parse(type="identify", traits={"created_at": "x", "is_known": True}).traits == {
+        "traits.created_at": "x",
+        "traits.is_known": True,
+    }
+
+
+def test_traits_of_the_message_go_before_those_of_its_context():
+    message = parse(
+        type="identify",
+        traits={"city": "Oslo"},
+        context={"traits": {"city": "Rome", "vip": True}, "locale": "nb", "timezone": ""},
+    )
+
+    assert message.traits == {"city": "Oslo", "vip": True, "language": "nb"}
+    assert message.event == "$identify"
+    assert message.properties == message.traits
