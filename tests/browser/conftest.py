@@ -28,9 +28,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(
-    django_db_serialized_rollback: None, chromium: Browser, live_server: LiveServer
-) -> Iterator[Page]:
+def page(django_db_serialized_rollback: None, chromium: Browser, live_server: LiveServer) -> Iterator[Page]:
     """A page of its own profile, on which relative addresses lead to the server: `page.goto("/admin/")`.
 
     Fails the test when the browser's console shows an error, a script throws, or a file of the site does not load.
