@@ -19,7 +19,7 @@ from campaigns.channels.base import Answer, Channel, Deferred, Message, Refused,
 from campaigns.models import Attempt, Campaign, Delivery
 from campaigns.rendering import MissingValueError, RenderError, render
 from campaigns.services.finish import finish_campaigns
-from campaigns.services.ledger import Settlement, begin_sending, lock_recipient, settle
+from campaigns.services.ledger import Settlement, Suppressed, begin_sending, lock_recipient, settle, suppress
 from campaigns.services.recipients import Recipient, load_recipients
 from campaigns.services.reclaim import reclaim_lapsed
 
@@ -44,15 +44,6 @@ class Clock:
         return self.started_at + timedelta(seconds=time.monotonic() - self._started)
 
 
-@dataclass(frozen=True)
-class Suppressed:
-    """Nothing goes out, and why. `state` is failed where the content is at fault."""
-
-    reason: Delivery.Reason
-    detail: str = ""
-    state: Delivery.State = Delivery.State.SUPPRESSED
-
-
 class Gate(Enum):
     """What the last check before handing over says."""
 
@@ -74,16 +65,24 @@ def deliver_due(*, now: datetime) -> int:
 
 
 def deliver_batch(campaign: Campaign, *, clock: Clock) -> int:
-    """Lease due deliveries of one campaign and hand them over one by one; returns how many were leased."""
+    """Lease due deliveries of one campaign and hand them over one by one; returns how many were leased.
+
+    Those for whom there is no message are settled together before: each on its own would be a commit more.
+    """
     token = uuid.uuid4()
     deliveries = claim(campaign, token=token, now=clock.now())
     if not deliveries:
         return 0
     channel = channel_of(campaign.channel)
     recipients = load_recipients(deliveries, channel)
+    prepared = [(delivery, prepare(delivery, recipients[delivery.pk], at=clock.now())) for delivery in deliveries]
+    suppress(
+        [(delivery, message) for delivery, message in prepared if isinstance(message, Suppressed)], now=clock.now()
+    )
     with channel.open() as sender:
-        for delivery in deliveries:
-            deliver(delivery, recipients[delivery.pk], sender=sender, channel=channel, clock=clock)
+        for delivery, message in prepared:
+            if isinstance(message, Message):
+                deliver(delivery, message, recipients[delivery.pk], sender=sender, channel=channel, clock=clock)
     return len(deliveries)
 
 
@@ -97,17 +96,15 @@ def claim(campaign: Campaign, *, token: uuid.UUID, now: datetime) -> list[Delive
     return list(leased.select_related("campaign", "content", "profile__merged_into", "tier"))
 
 
-def deliver(delivery: Delivery, recipient: Recipient, *, sender: Sender, channel: Channel, clock: Clock) -> None:
+def deliver(
+    delivery: Delivery, message: Message, recipient: Recipient, *, sender: Sender, channel: Channel, clock: Clock
+) -> None:
     """Take one leased delivery to its end. No transaction is open while the channel has it."""
-    prepared = prepare(delivery, recipient, at=clock.now())
-    if isinstance(prepared, Suppressed):
-        suppress(delivery, prepared, now=clock.now())
-        return
     gate = open_gate(delivery, recipient, now=clock.now())
     if gate is Gate.OPEN:
-        record(delivery, _send(sender, prepared), channel=channel, now=clock.now())
+        record(delivery, _send(sender, message), channel=channel, now=clock.now())
     elif gate is Gate.CLOSED:
-        suppress(delivery, Suppressed(Reason.DUPLICATE), now=clock.now())  # nothing without the lease
+        suppress([(delivery, Suppressed(Reason.DUPLICATE))], now=clock.now())  # nothing without the lease
     else:
         release(delivery)
 
@@ -157,17 +154,6 @@ def record(delivery: Delivery, answer: Answer, *, channel: Channel, now: datetim
     A late answer may still settle a delivery whose lease ran out into unknown, and nothing else.
     """
     settle(delivery, _settlement(delivery, answer, channel=channel, now=now), now=now)
-
-
-def suppress(delivery: Delivery, suppressed: Suppressed, *, now: datetime) -> None:
-    """Settle a leased delivery that nothing goes out for."""
-    _mine(delivery).filter(state=State.CLAIMED).update(
-        state=suppressed.state,
-        reason=suppressed.reason,
-        detail=suppressed.detail[:500],
-        leased_until=None,
-        settled_at=now,
-    )
 
 
 def release(delivery: Delivery) -> None:

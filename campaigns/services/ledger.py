@@ -5,6 +5,7 @@ With the ORM a worker sent 70 messages a second, so it sends 130 (2026-11, outbo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +26,15 @@ class Settlement:
     keeps_token: bool = True
     not_before: datetime | None = None  # None: as it was
     settled_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """Nothing goes out, and why. `state` is failed where the content is at fault."""
+
+    reason: Delivery.Reason
+    detail: str = ""
+    state: Delivery.State = Delivery.State.SUPPRESSED
 
 
 def lock_recipient(person_id: int, address: str) -> set[int] | None:
@@ -119,4 +129,28 @@ def settle(delivery: Delivery, settlement: Settlement, *, now: datetime) -> None
                 "not_before": settlement.not_before,
                 "settled_at": settlement.settled_at,
             },
+        )
+
+
+def suppress(rows: Sequence[tuple[Delivery, Suppressed]], *, now: datetime) -> None:
+    """Settle leased deliveries that nothing goes out for, as far as their tokens still hold them."""
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE campaigns_delivery AS delivery
+            SET state = said.state, reason = said.reason, detail = said.detail, leased_until = NULL, settled_at = %s
+            FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::text[])
+                AS said(id, token, state, reason, detail)
+            WHERE delivery.id = said.id AND delivery.token = said.token AND delivery.state = 'claimed'
+            """,
+            [
+                now,
+                [delivery.pk for delivery, _said in rows],
+                [delivery.token for delivery, _said in rows],
+                [said.state.value for _delivery, said in rows],
+                [said.reason.value for _delivery, said in rows],
+                [said.detail[:500] for _delivery, said in rows],
+            ],
         )
