@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from demo.lives import Life, live, moment, pass_by, visit_on
 from demo.purchases import N_CUSTOMERS, Purchase, first_day, read_purchases, slice_ends
@@ -42,8 +43,9 @@ class Shop:
     members: list[MemberRow]
 
 
-def generate(plan: Plan, *, zone: tzinfo) -> Shop:
+def generate(plan: Plan) -> Shop:
     """The same shop for the same plan."""
+    zone = ZoneInfo(plan.zone)
     last_day = date.fromisoformat(plan.last_day)
     lives = _lives(read_purchases(last_day=last_day, n_customers=plan.n_customers), plan, last_day, zone)
     _share_devices(lives, last_day)
@@ -85,16 +87,16 @@ def _share_devices(lives: dict[int, Life], last_day: date) -> None:
             visit_on(guest, device, moment(guest.chance.choice(free), guest) - timedelta(days=1))
 
 
-def write_files(folder: Path, plan: Plan, *, zone: tzinfo) -> None:
+def write_files(folder: Path, plan: Plan) -> None:
     """Make the folder with all files of the plan, or nothing: it is put together beside, and moved whole.
 
     `plan.json`, `till-members.csv`, `truth.csv`, and `slice-1/web-shop.ndjson` and so on: one message a line.
     """
-    shop = generate(plan, zone=zone)
+    shop, zone = generate(plan), ZoneInfo(plan.zone)
     making = folder.with_name(f"{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True)
-    start = datetime.combine(first_day(date.fromisoformat(plan.last_day)), time(), zone) - timedelta(days=1)
+    start = min(saying.at for saying in shop.sayings)  # some looked around before they first bought
     for number, end in enumerate(slice_ends(date.fromisoformat(plan.last_day)), start=1):
         until = datetime.combine(end + timedelta(days=1), time(), zone)
         _write_slice(making / f"slice-{number}", [s for s in shop.sayings if start <= s.at < until])

@@ -19,7 +19,7 @@ CHANNELS = (
     ((WEB,), 34), ((TILL,), 14), ((WECHAT,), 10), ((WEB, TILL), 16), ((WEB, WECHAT), 13), ((TILL, WECHAT), 5),
     ((WEB, TILL, WECHAT), 8),
 )  # fmt: skip
-GIVES_PHONE_TO_WEB = 0.8
+GIVES_PHONE_TO_WEB = 0.7
 BINDS_WECHAT_TO_WEB = 0.6
 BINDS_WECHAT_TO_TILL = 0.6
 BROWSES_BEFORE = 0.4
@@ -27,6 +27,11 @@ REFUNDED = 0.04
 BROKEN_CLIENT = 0.08
 BROKEN_TILL = 0.25  # sends a card of zeros where there is none
 NOBODY = ("null", "undefined", "000", "0")
+
+
+def user_id_of(number: int) -> str:
+    """The web shop's id of a customer, if they have an account there."""
+    return f"U{100_000 + number}"
 
 
 @dataclass
@@ -40,7 +45,7 @@ class Life:
     sayings: list[Saying] = field(default_factory=list)
     member: MemberRow | None = None
     logins: dict[str, datetime] = field(default_factory=dict)  # first login on each device
-    known_in: set[str] = field(default_factory=set)
+    joined: dict[str, datetime] = field(default_factory=dict)  # first time in each channel
 
     @property
     def key(self) -> str:
@@ -48,7 +53,7 @@ class Life:
 
     @property
     def user_id(self) -> str:
-        return f"U{100_000 + self.person.number}"
+        return user_id_of(self.person.number)
 
     @property
     def card(self) -> str:
@@ -84,6 +89,7 @@ def live(number: int, purchases: Sequence[Purchase], *, last_day: date, zone: tz
         order(life, channel, at, purchase, f"{life.person.number:04d}-{n_order:02d}", favourite, last_day=last_day)
     for channel in channels:
         contact(life, channel, moment(purchases[-1].day, life))  # a channel that they joined and never bought in
+    tie_channels(life, last_day)
     return life
 
 
@@ -94,9 +100,40 @@ def moment(day: date, life: Life) -> datetime:
 
 def contact(life: Life, channel: str, at: datetime) -> None:
     """The first time in a channel: they sign up, a quarter of an hour before what they came for."""
-    if channel not in life.known_in:
-        life.known_in.add(channel)
-        {WEB: sign_up, TILL: join_till, WECHAT: follow}[channel](life, at - timedelta(minutes=15))
+    if channel not in life.joined:
+        life.joined[channel] = at - timedelta(minutes=15)
+        {WEB: sign_up, TILL: join_till, WECHAT: follow}[channel](life, life.joined[channel])
+
+
+def tie_channels(life: Life, last_day: date) -> None:
+    """Some time after they joined, some tell one channel what they are called in another."""
+    chance = life.chance
+    if WEB in life.channels and chance.random() < GIVES_PHONE_TO_WEB:
+        names = [("user_id", life.user_id), ("phone", life.person.phone)]
+        phone = write_phone(life.person.phone, chance.randrange(5))
+        at = later(life, (WEB, TILL), last_day)
+        life.say(at, WEB, names, type="identify", userId=life.user_id, traits={"phone": phone})
+    if WECHAT in life.channels and WEB in life.channels and chance.random() < BINDS_WECHAT_TO_WEB:
+        names = [("wechat_unionid", life.unionid), ("user_id", life.user_id)]
+        context = {"externalIds": [external_id("wechat_unionid", life.unionid)]}
+        at = later(life, (WEB, WECHAT), last_day)
+        life.say(at, WECHAT, names, type="identify", userId=life.user_id, traits={}, context=context)
+    if WECHAT in life.channels and TILL in life.channels and chance.random() < BINDS_WECHAT_TO_TILL:
+        names = [("wechat_unionid", life.unionid), ("member_card", life.card)]
+        context = {"externalIds": [external_id(*name) for name in names]}
+        at = later(life, (TILL, WECHAT), last_day)
+        life.say(at, WECHAT, names, type="identify", traits={}, context=context)
+
+
+def later(life: Life, channels: Sequence[str], last_day: date) -> datetime:
+    """A time after they joined these channels, or right then if that was on the last day."""
+    joined = max(life.joined[channel] for channel in channels if channel in life.joined)
+    days = (last_day - joined.date()).days
+    return (
+        joined + timedelta(minutes=3)
+        if days == 0
+        else moment(joined.date() + timedelta(days=life.chance.randint(1, days)), life)
+    )
 
 
 def sign_up(life: Life, at: datetime) -> None:
@@ -111,10 +148,10 @@ def sign_up(life: Life, at: datetime) -> None:
         traits["email"] = person.email.title()
     if person.birthday:
         traits["birthday"] = person.birthday.isoformat()
-    if life.chance.random() < GIVES_PHONE_TO_WEB:
+    if life.chance.random() < 0.3:
         traits["phone"] = write_phone(person.phone, life.chance.randrange(5))
         names.append(("phone", person.phone))
-    elif life.chance.random() < 0.2:
+    elif life.chance.random() < 0.1:
         traits["phone"] = "00000000000"
     if person.says_yes is not None:
         traits["consents"] = {"email": person.says_yes}
@@ -152,25 +189,13 @@ def join_till(life: Life, at: datetime) -> None:
 
 
 def follow(life: Life, at: datetime) -> None:
-    """WeChat: one unionid, an openid an app, and sometimes a binding to the account, the card or the phone."""
-    person, chance = life.person, life.chance
-    apps = [0, 1] if chance.random() < 0.25 else [0]
-    for app in apps:
+    """WeChat: one unionid, and an openid for each of the shop's apps."""
+    person = life.person
+    for app in (0, 1) if life.chance.random() < 0.25 else (0,):
         names = [("wechat_unionid", life.unionid), ("wechat_openid", life.openid(app))]
-        external = [external_id(*name) for name in names]
-        message: dict[str, Any] = {"traits": {"name": person.name, "gender": person.gender}}
-        if app == 0 and WEB in life.channels and chance.random() < BINDS_WECHAT_TO_WEB:
-            message["userId"] = life.user_id
-            names.append(("user_id", life.user_id))
-        if app == 0 and TILL in life.channels and chance.random() < BINDS_WECHAT_TO_TILL:
-            if chance.random() < 0.5:
-                external.append(external_id("member_card", life.card))
-                names.append(("member_card", life.card))
-            else:
-                message["traits"]["phone"] = write_phone(person.phone, chance.randrange(5))
-                names.append(("phone", person.phone))
-        context = {"externalIds": external, "locale": person.language}
-        life.say(at + timedelta(minutes=app), WECHAT, names, type="identify", context=context, **message)
+        context = {"externalIds": [external_id(*name) for name in names], "locale": person.language}
+        traits = {"name": person.name, "gender": person.gender}
+        life.say(at + timedelta(minutes=app), WECHAT, names, type="identify", context=context, traits=traits)
 
 
 def order(
@@ -204,6 +229,9 @@ def identified_by(life: Life, channel: str, at: datetime) -> tuple[list[Name], d
         device = life.device(chance.choice([0, 0, 0, 1]))
         names = [("user_id", life.user_id), ("anonymous_id", device)]
         if device not in life.logins:
+            if chance.random() < BROWSES_BEFORE:  # on a new device, days before they log in on it
+                seen_at = at - timedelta(days=chance.randint(1, 30))
+                view(life, seen_at, [("anonymous_id", device)], anonymousId=device)
             log_in(life, at - timedelta(minutes=10), device, names, {})
         return names, {"userId": life.user_id, "anonymousId": device}
     if channel == WECHAT:

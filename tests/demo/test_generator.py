@@ -21,7 +21,7 @@ PLAN = Plan(last_day="2026-06-14", zone="Asia/Shanghai", n_customers=300)
 
 @pytest.fixture(scope="module")
 def shop():
-    return generate(PLAN, zone=ZONE)
+    return generate(PLAN)
 
 
 def test_the_purchases_are_the_real_ones_with_the_last_day_moved():
@@ -42,11 +42,11 @@ def test_slices_cover_all_days_without_a_gap():
 
 
 def test_the_same_plan_gives_the_same_shop(shop):
-    assert generate(PLAN, zone=ZONE) == shop
+    assert generate(PLAN) == shop
 
 
 def test_a_smaller_sample_has_the_same_people(shop):
-    smaller = generate(Plan(last_day=PLAN.last_day, zone=PLAN.zone, n_customers=30), zone=ZONE)
+    smaller = generate(Plan(last_day=PLAN.last_day, zone=PLAN.zone, n_customers=30))
 
     assert {saying.message["messageId"] for saying in smaller.sayings if saying.person < "c0025"} == {
         saying.message["messageId"] for saying in shop.sayings if saying.person < "c0025"
@@ -123,7 +123,7 @@ def test_the_folder_is_made_whole_and_says_its_plan(tmp_path, shop):
     (tmp_path / "data" / "shop.making").mkdir(parents=True)  # left by a kill
     (tmp_path / "data" / "shop.making" / "half").write_text("")
 
-    write_files(folder, PLAN, zone=ZONE)
+    write_files(folder, PLAN)
 
     assert sorted(path.name for path in folder.iterdir()) == [
         "plan.json", *(f"slice-{n}" for n in range(1, 7)), "till-members.csv", "truth.csv"

@@ -1,0 +1,195 @@
+"""The main job, once through, by the workers of a running stack: from files to messages in the outbox.
+
+Every step looks first at what is there already: a second telling adds nothing, and one after a kill goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from campaigns.models import Campaign, Content
+from campaigns.services.launch import launch_campaign
+from campaigns.services.stats import campaign_stats
+from cdp.models import Run
+from cdp.runs import queue_run
+from demo import offer
+from demo.generator import MEMBERS_FILE, PLAN_FILE, Plan, read_plan, write_files
+from demo.lives import user_id_of
+from demo.patience import Progress, wait_for_changes, wait_for_inbox, wait_for_run, wait_until_none
+from profiles.ingest.accept import accept_messages
+from profiles.ingest.message import message_key
+from profiles.models import MessageKey, Source
+from profiles.services.resolve import find_by_identifiers
+from profiles.tasks import IMPORT
+from segments.models import Segment, Tier, TierScheme
+from segments.services import save_segment, save_tier_scheme
+from tags.models import Tag, TagValue
+from tags.services import assign_tag, save_tag
+
+SEND_SIZE = 500  # messages a request of a busy shop
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the steps share: the folder of the shop's files, and the clock."""
+
+    folder: Path
+    n_customers: int
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the story, named in both languages. `tell` reports how far it is."""
+
+    name: str
+    tell: Callable[[Story, Progress], None]
+
+
+def make_files(story: Story, progress: Progress) -> None:
+    """Generate the shop's files, once a data folder: their last day is the one before the first telling."""
+    if not (story.folder / PLAN_FILE).exists():
+        zone = timezone.get_default_timezone()
+        yesterday = timezone.localtime(story.clock(), zone).date() - timedelta(days=1)
+        write_files(story.folder, Plan(yesterday.isoformat(), str(zone), n_customers=story.n_customers))
+    progress(1, 1)
+
+
+def connect_sources(story: Story, progress: Progress) -> None:
+    for key, name, kind, rank in offer.SOURCES:
+        Source.objects.get_or_create(key=key, defaults={"name": name, "kind": kind, "rank": rank})
+    progress(len(offer.SOURCES), len(offer.SOURCES))
+
+
+def import_members(story: Story, progress: Progress) -> None:
+    """The till's file of members, by a worker."""
+    params = {"file": str(story.folder / MEMBERS_FILE), "source": "till", "mapping": offer.MEMBERS_MAPPING}
+    if not has_succeeded(IMPORT, "till"):
+        wait_for_run(queue_run(IMPORT, "till", params=params), progress)
+    wait_for_inbox(progress)
+
+
+def collect_messages(story: Story, progress: Progress) -> None:
+    """Slice after slice, what the channels say; each is processed before the next comes, as it was in life."""
+    slices = sorted(story.folder.glob("slice-*"))
+    for number, folder in enumerate(slices):
+        for path in sorted(folder.glob("*.ndjson")):
+            source = Source.objects.get(key=path.stem)
+            messages = iter(unseen(source, read_messages(path)))
+            while chunk := list(islice(messages, SEND_SIZE)):
+                accept_messages(source, chunk, received_at=story.clock())
+        wait_for_inbox(part_of(progress, number, len(slices)))
+    progress(1, 1)
+
+
+def part_of(progress: Progress, number: int, n_parts: int) -> Progress:
+    """Progress of one of several parts, as progress of the whole in percent of a part."""
+    return lambda done, total: progress(number * 100 + done * 100 // total, n_parts * 100)
+
+
+def read_messages(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as file:
+        yield from map(json.loads, file)
+
+
+def unseen(source: Source, messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that were not processed yet."""
+    by_key = {message_key(source.pk, message["messageId"]): message for message in messages}
+    seen = set(MessageKey.objects.filter(key__in=by_key).values_list("key", flat=True))
+    return [message for key, message in by_key.items() if key not in seen]
+
+
+def compute_scores(story: Story, progress: Progress) -> None:
+    if not has_succeeded("score", offer.SCORE):
+        wait_for_run(queue_run("score", offer.SCORE), progress)
+    progress(1, 1)
+
+
+def define_tags(story: Story, progress: Progress) -> None:
+    """A tag by hand for the shop's own list, and one by rule."""
+    for given, values in offer.TAGS:
+        if not Tag.objects.filter(key=given["key"]).exists():
+            save_tag(Tag(**given), values=[TagValue(**value) for value in values])
+    n_customers = read_plan(story.folder).n_customers
+    listed = [("user_id", user_id_of(number)) for number in range(0, n_customers + 1, offer.TASTING_EVERY)]
+    assign_tag(Tag.objects.get(key=offer.TASTING), list(find_by_identifiers(listed).values()), now=story.clock())
+    wait_for_refreshes(story, progress)
+
+
+def define_segments(story: Story, progress: Progress) -> None:
+    for given in offer.SEGMENTS:
+        if not Segment.objects.filter(key=given["key"]).exists():
+            save_segment(Segment(**given))
+    wait_for_refreshes(story, progress)
+
+
+def define_tiers(story: Story, progress: Progress) -> None:
+    if not TierScheme.objects.filter(key=offer.SCHEME).exists():
+        scheme = TierScheme(key=offer.SCHEME, name=offer.SCHEME_NAME)
+        save_tier_scheme(scheme, tiers=[Tier(**tier) for tier in offer.TIERS])
+    wait_for_refreshes(story, progress)
+
+
+def send_campaign(story: Story, progress: Progress) -> None:
+    """A message for each tier, into the outbox."""
+    campaign = write_campaign()
+    wait_for_run(launch_campaign(campaign, user=None, now=story.clock()), progress)
+
+    def count_left() -> int:
+        by_state = campaign_stats(campaign).by_state
+        return by_state["planned"] + by_state["claimed"] + by_state["sending"]
+
+    wait_until_none("deliveries", count_left, progress)
+    wait_until_none(
+        "campaigns", Campaign.objects.filter(pk=campaign.pk).exclude(state=Campaign.State.FINISHED).count, progress
+    )
+
+
+def write_campaign() -> Campaign:
+    """The campaign with its contents, written once."""
+    scheme = TierScheme.objects.get(key=offer.SCHEME)
+    with transaction.atomic():
+        campaign, is_new = Campaign.objects.get_or_create(
+            key=offer.CAMPAIGN,
+            defaults={"name": offer.CAMPAIGN_NAME, "channel": "outbox", "tier_scheme": scheme},
+        )
+        if is_new:
+            tiers = {tier.key: tier for tier in scheme.tiers.all()}
+            Content.objects.bulk_create(
+                Content(campaign=campaign, tier=tiers[tier], subject=subject, body=body)
+                for tier, subject, body in offer.CONTENTS
+            )
+    return campaign
+
+
+def wait_for_refreshes(story: Story, progress: Progress) -> None:
+    """Until every full refresh has ended, and everybody who changed was judged."""
+    for run in Run.objects.unfinished().filter(kind="refresh"):
+        wait_for_run(run, progress)
+    wait_for_changes(story.clock, progress)
+
+
+def has_succeeded(kind: str, subject: str) -> bool:
+    return Run.objects.filter(kind=kind, subject=subject, state=Run.State.SUCCEEDED).exists()
+
+
+STEPS = (
+    Step("生成数据 Make the files", make_files),
+    Step("连接来源 Connect sources", connect_sources),
+    Step("导入会员 Import members", import_members),
+    Step("收集并统一身份 Collect and unify", collect_messages),
+    Step("评分 Score (RFM)", compute_scores),
+    Step("打标签 Tag", define_tags),
+    Step("分群 Segment", define_segments),
+    Step("分层 Tier", define_tiers),
+    Step("分层触达 Send to each tier", send_campaign),
+)
