@@ -59,13 +59,10 @@ def _addresses(people: Iterable[Profile], person_ids: Sequence[int], kind: str) 
 
 def _denied(person_ids: Sequence[int], channel: str) -> set[int]:
     """The people whose word in force on the channel is no."""
-    in_force = (
-        Consent.objects.filter(profile__in=person_ids, channel=channel)
-        .order_by("profile", "channel", "-occurred_at", "-id")
-        .distinct("profile", "channel")
-        .values_list("profile_id", "state")
-    )
-    return {person_id for person_id, state in in_force if state == Consent.State.DENIED}
+    in_force = Consent.objects.filter(profile__in=person_ids, channel=channel).in_force()
+    return {
+        person_id for person_id, state in in_force.values_list("profile_id", "state") if state == Consent.State.DENIED
+    }
 
 
 def _context(person: Profile, tier: Tier | None, sections: dict[str, Any]) -> dict[str, Any]:

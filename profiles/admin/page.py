@@ -108,8 +108,7 @@ def sayings_of(
 
 def consents_of(profile: Profile) -> list[Consent]:
     """The consent in force on each channel."""
-    latest = Consent.objects.filter(profile=profile).select_related("source")
-    return list(latest.order_by("channel", "-occurred_at", "-pk").distinct("channel"))
+    return list(Consent.objects.filter(profile=profile).select_related("source").in_force())
 
 
 def merges_of(profile: Profile) -> list[ProfileMerge]:

@@ -13,14 +13,9 @@ from profiles.sections import Section, register_section
 
 def load(profile_ids: Sequence[int]) -> dict[int, dict[str, str]]:
     """`{channel: "granted" | "denied"}` as now in force; a channel without a word is left out. One query."""
-    rows = (
-        Consent.objects.filter(profile_id__in=profile_ids)
-        .order_by("profile_id", "channel", "-occurred_at", "-id")
-        .distinct("profile_id", "channel")
-        .values_list("profile_id", "channel", "state")
-    )
+    in_force = Consent.objects.filter(profile_id__in=profile_ids).in_force()
     found: defaultdict[int, dict[str, str]] = defaultdict(dict)
-    for profile_id, channel, state in rows:
+    for profile_id, channel, state in in_force.values_list("profile_id", "channel", "state"):
         found[profile_id][channel] = state
     return found
 
