@@ -29,6 +29,7 @@ def running_servers(folder: Path, *, say: Say = say_to_stderr, is_throwaway: boo
     Raises:
         StackError: in one line why not, and the way out.
     """
+    os.umask(0o077)  # logs, outbox and files hold what is nobody else's business
     embeds_database, embeds_broker = not os.environ.get("DATABASE_URL"), not os.environ.get("BROKER_URL")
     with stopping_in_order(), held(folder), Supervisor(say) as supervisor:
         try:

@@ -152,14 +152,15 @@ def _works_in(folder: Path, pid: int) -> bool:
 
 
 def _give_to_nobody(draft: Path, password: Path) -> None:
-    """Hand both over to the user as whom the server will run, which must also reach the folders above.
+    """Hand both over to the user as whom the server will run, and let it pass through the data folder.
 
     Raises:
         StackError: a folder above is closed to other users.
     """
     for path in (draft, password):
         os.chown(path, NOBODY, NOBODY)
-    for folder in (binaries(), draft.parent, *draft.parent.parents, *binaries().parents):
+    draft.parent.chmod(0o711)
+    for folder in (binaries(), *draft.parent.parents, *binaries().parents):
         if not folder.stat().st_mode & 0o001:
             raise StackError(
                 f"PostgreSQL runs as another user than root here and cannot enter {folder}: "
