@@ -49,7 +49,7 @@ class _Reader:
 
     def take(self) -> str:
         character = self.next
-        self.place += 1
+        self.place += len(character)
         return character
 
     def alternatives(self) -> tuple[str, bool]:

@@ -10,10 +10,9 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cdp.rules.compile import compile_rule
 from cdp.rules.describe import describe_rule
 from cdp.rules.parse import parse_rule
-from cdp.rules.scope import EVERYBODY, Scope
+from cdp.rules.scope import Scope
 from cdp.rules.types import ValueType
 from profiles.ingest.partitions import ensure_partitions
 from profiles.models import Event, Identifier, IdentifierKind, Profile
@@ -23,6 +22,7 @@ from tags.models import Score, TagAssignment
 from tests.factories.profiles import AttributeDefinitionFactory, EventDefinitionFactory, SourceFactory
 from tests.factories.segments import SegmentFactory
 from tests.factories.tags import TagFactory, TagValueFactory
+from tests.matching import matching
 from tests.oracles import Person, holds
 from tests.strategies import ATTRIBUTES, EVENTS, NOWS, SCORES, SEGMENTS, TAGS, TYPES, people, rules
 
@@ -90,11 +90,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     fields = {name.split(".")[1]: score_models.ScoreField(ValueType(type_), name) for name, type_ in SCORES.items()}
     monkeypatch.setitem(score_models._models, "probe", score_models.ScoreModel("probe", "Probe", fields))
     return World()
-
-
-def matching(rule: Any, now: datetime, scope: Scope = EVERYBODY) -> set[int]:
-    condition = compile_rule(parse_rule(rule), scope=scope, now=now)
-    return set(Profile.objects.current().filter(condition).values_list("pk", flat=True))
 
 
 @st.composite
