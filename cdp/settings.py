@@ -128,14 +128,16 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
-# Beat picks up what a lost message or a killed worker left behind; wake-ups below only hurry it.
+# Beat picks up what a lost message or a killed worker left behind; wake-ups below only hurry it. While no worker is
+# free, its messages must not pile up: they expire.
 CELERY_BEAT_SCHEDULE = {
-    "process_inbox": {"task": "profiles.process_inbox", "schedule": 5.0},
-    "refresh_changes": {"task": "profiles.refresh_changes", "schedule": 5.0},
-    "resume_runs": {"task": "cdp.resume_runs", "schedule": 30.0},
+    "process_inbox": {"task": "profiles.process_inbox", "schedule": 5.0, "options": {"expires": 30.0}},
+    "refresh_changes": {"task": "profiles.refresh_changes", "schedule": 5.0, "options": {"expires": 30.0}},
+    "resume_runs": {"task": "cdp.resume_runs", "schedule": 30.0, "options": {"expires": 60.0}},
     "ensure_partitions": {"task": "profiles.ensure_partitions", "schedule": 12 * 3600.0},
-    "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0},
+    "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 30.0}},
 }
+DELIVERY_LANES = env.int("DELIVERY_LANES", default=CELERY_WORKER_CONCURRENCY)
 # A doorway wakes the next stage by name (cdp/stages.py), so that no app imports one above it.
 STAGES = {
     "messages_accepted": "profiles.process_inbox",

@@ -4,6 +4,7 @@ import pytest
 
 from campaigns import tasks
 from campaigns.models import Campaign, Delivery
+from cdp.locks import session_lock
 from tests.factories.campaigns import CampaignFactory, DeliveryFactory
 
 pytestmark = pytest.mark.django_db
@@ -39,3 +40,17 @@ def test_after_its_slice_the_task_lets_others_go_first(woken, monkeypatch):
 
     assert Delivery.objects.filter(state="sent").count() == 2
     assert woken == ["deliveries_planned"]
+
+
+def test_with_every_lane_taken_the_task_leaves_the_work_to_those_who_have_them(woken, settings):
+    settings.DELIVERY_LANES = 2
+    DeliveryFactory()
+
+    with session_lock("delivery_lane", 0, wait=False), session_lock("delivery_lane", 1, wait=False):
+        tasks.deliver_due()
+    assert Delivery.objects.get().state == "planned"
+
+    with session_lock("delivery_lane", 0, wait=False):
+        tasks.deliver_due()
+    assert Delivery.objects.get().state == "sent"
+    assert woken == []
