@@ -57,8 +57,9 @@ def stored(
 ) -> tuple[Any, bool]:
     """The value as it is kept, and whether it fits; what does not is kept as it came."""
     coerced = coerce(value, definition.type)
-    if coerced is not MISFIT and definition.key in IDENTIFIER_ATTRIBUTES and not is_missing(coerced):
-        coerced = normalise(kinds[definition.key], str(coerced), region) or MISFIT
+    kind = kinds.get(definition.key) if definition.key in IDENTIFIER_ATTRIBUTES else None
+    if kind is not None and coerced is not MISFIT and not is_missing(coerced):
+        coerced = normalise(kind, str(coerced), region) or MISFIT
     return (value, False) if coerced is MISFIT else (coerced, True)
 
 

@@ -208,6 +208,7 @@ def test_two_workers_at_once_make_the_same_people_as_one():
 
     assert errors == []
     assert people() == {frozenset({("user_id", f"u{n}"), ("anonymous_id", f"a{n}")}) for n in range(100)}
+    assert not any(worker.is_alive() for worker in workers)
     assert Event.objects.count() == 300
     assert all(
         profile.attributes == {"city": f"City {n}", f"New {n % 5}": n}
