@@ -13,82 +13,17 @@ from hypothesis import strategies as st
 from cdp.rules.describe import describe_rule
 from cdp.rules.parse import parse_rule
 from cdp.rules.scope import Scope
-from cdp.rules.types import ValueType
-from profiles.ingest.partitions import ensure_partitions
-from profiles.models import Event, Identifier, IdentifierKind, Profile
-from segments.models import Membership
-from tags import score_models
-from tags.models import Score, TagAssignment
-from tests.factories.profiles import AttributeDefinitionFactory, EventDefinitionFactory, SourceFactory
-from tests.factories.segments import SegmentFactory
-from tests.factories.tags import TagFactory, TagValueFactory
 from tests.matching import matching
 from tests.oracles import Person, holds
-from tests.strategies import ATTRIBUTES, EVENTS, NOWS, SCORES, SEGMENTS, TAGS, TYPES, people, rules
+from tests.strategies import NOWS, TYPES, people, rules
+from tests.world import World, declare_probe
 
 pytestmark = pytest.mark.django_db
 
 
-class World:
-    """The definitions that the strategies speak of, and people written into the tables."""
-
-    def __init__(self) -> None:
-        ensure_partitions(2028, 2030)
-        for key, type_ in ATTRIBUTES.items():
-            AttributeDefinitionFactory(key=key, type=type_)
-        self.events = {name: EventDefinitionFactory(name=name) for name in EVENTS}
-        self.tags = {key: TagFactory(key=key) for key in TAGS}
-        self.values = {key: TagValueFactory(tag=self.tags["card"], key=key) for key in TAGS["card"]}
-        self.segments = {key: SegmentFactory(key=key) for key in SEGMENTS}
-        self.source = SourceFactory()
-        self.kind = IdentifierKind.objects.get(key="user_id")
-
-    def write(self, person: Person) -> Profile:
-        profile = Profile.objects.create(
-            attributes=person.attributes, first_seen_at=person.first_seen_at, last_seen_at=person.last_seen_at
-        )
-        Profile.objects.filter(pk=profile.pk).update(created_at=person.created_at)
-        kind = self.kind if person.is_known else IdentifierKind.objects.get(key="anonymous_id")
-        anchor = Identifier.objects.create(
-            kind=kind, value=f"u{profile.pk}", profile=profile, first_seen_at=person.first_seen_at
-        )
-        Event.objects.bulk_create(
-            Event(
-                profile=profile,
-                anchor=anchor,
-                source=self.source,
-                definition=self.events[event["name"]],
-                occurred_at=event["occurred_at"],
-                value=event["value"],
-                properties=event["properties"],
-            )
-            for event in person.events
-        )
-        TagAssignment.objects.bulk_create(
-            TagAssignment(
-                profile=profile,
-                tag=self.tags[key],
-                value=self.values[value] if value else None,
-                expires_at=expires_at,
-                assigned_at=person.first_seen_at,
-            )
-            for key, (value, expires_at) in person.tags.items()
-        )
-        Membership.objects.bulk_create(
-            Membership(profile=profile, segment=self.segments[key], entered_at=entered_at)
-            for key, entered_at in person.segments.items()
-        )
-        Score.objects.bulk_create(
-            Score(profile=profile, model=model, values=values, scored_at=person.first_seen_at)
-            for model, values in person.scores.items()
-        )
-        return profile
-
-
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    fields = {name.split(".")[1]: score_models.ScoreField(ValueType(type_), name) for name, type_ in SCORES.items()}
-    monkeypatch.setitem(score_models._models, "probe", score_models.ScoreModel("probe", "Probe", fields))
+    declare_probe(monkeypatch)
     return World()
 
 

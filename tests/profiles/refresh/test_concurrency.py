@@ -1,0 +1,198 @@
+"""Workers side by side: two that judge by change, full refreshes, and merges, on real connections."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from cdp.local_settings import set_local
+from cdp.rules.causes import Cause
+from cdp.rules.holders import Holder, Move, holder_of
+from profiles.followers import Merged
+from profiles.models import Profile, ProfileChange
+from profiles.refresh.changes import PUT_BACK_FOR, refresh_changes
+from profiles.refresh.full import refresh_in_full
+from segments.followers import MembershipFollower
+from segments.models import MembershipChange, Segment
+from tests.factories.profiles import ProfileFactory
+from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in
+from tests.profiles.refresh.conftest import members, replayed
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+N_PEOPLE, N_EDITS = 30, 120
+
+
+def together(*jobs: Callable[[], Any]) -> None:
+    """Run the jobs in threads with connections of their own; the first error of any is raised."""
+    errors: list[BaseException] = []
+
+    def run(job: Callable[[], Any]) -> None:
+        try:
+            job()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=[job]) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive(), "a worker hangs"
+    if errors:
+        raise errors[0]
+
+
+def move(profile_id: int, city: str) -> None:
+    """As collecting does: the golden record and the row of the queue in one transaction."""
+    with transaction.atomic():
+        Profile.objects.filter(pk=profile_id).update(attributes={"city": city})
+        ProfileChange.objects.create(profile_id=profile_id, topic="attribute:city", due_at=timezone.now())
+
+
+def test_two_workers_full_refreshes_and_edits_end_right():
+    people = [ProfileFactory(attributes={"city": "Oslo"}).pk for _number in range(N_PEOPLE)]
+    inner = SegmentFactory(key="inner")
+    outer = SegmentFactory(key="outer", rule={"not": {"op": "segment", "key": "inner"}})
+    chance = random.Random(7)
+    is_over = threading.Event()
+    seen: list[int] = []
+
+    def edit() -> None:
+        for _number in range(N_EDITS):
+            move(chance.choice(people), chance.choice(["Oslo", "Rome"]))
+        is_over.set()
+
+    def work() -> None:
+        while not is_over.is_set():
+            refresh_changes(now=timezone.now, limit=5)
+
+    def rebuild() -> None:
+        while not is_over.is_set():
+            refresh_in_full(holder_of("segment:inner"), now=timezone.now, cause=Cause.RULE)
+
+    def read_the_feed() -> None:
+        """Reads on from the last id, as an integration does; a row that appears behind it would be lost."""
+        while not is_over.is_set():
+            last = seen[-1] if seen else 0
+            seen.extend(MembershipChange.objects.filter(id__gt=last).order_by("id").values_list("id", flat=True))
+
+    together(edit, work, work, rebuild, read_the_feed)
+    while refresh_changes(now=timezone.now() + 2 * PUT_BACK_FOR):
+        pass
+
+    in_oslo = set(Profile.objects.filter(attributes__city="Oslo").values_list("pk", flat=True))
+    assert members(inner) == in_oslo == replayed(inner)
+    assert members(outer) == set(people) - in_oslo == replayed(outer)
+    for segment in (inner, outer):
+        segment.refresh_from_db()
+        assert segment.n_members == len(members(segment))
+    ids = list(MembershipChange.objects.order_by("id").values_list("id", flat=True))
+    assert seen == ids[: len(seen)]
+
+
+class HeldUp:
+    """A clock for one batch. It is read for what is due, and again behind the locks, where the batch is held up."""
+
+    def __init__(self) -> None:
+        self.n_read = 0
+        self.reached, self.released = threading.Event(), threading.Event()
+
+    def __call__(self) -> datetime:
+        self.n_read += 1
+        if self.n_read == 2:
+            self.reached.set()
+            assert self.released.wait(timeout=10)
+        return timezone.now()
+
+    def release_soon(self) -> None:
+        threading.Timer(0.3, self.released.set).start()
+
+
+def test_rule_that_is_edited_while_a_batch_judges_by_the_old_one_wins():
+    segment = SegmentFactory()
+    move(ProfileFactory().pk, "Oslo")
+    clock = HeldUp()
+
+    def edit_and_refresh() -> None:
+        assert clock.reached.wait(timeout=10)
+        Segment.objects.update(rule=lives_in("Rome"))
+        clock.release_soon()
+        refresh_in_full(holder_of(f"segment:{segment.key}"), now=timezone.now, cause=Cause.RULE)
+
+    together(lambda: refresh_changes(now=clock), edit_and_refresh)
+
+    assert members(segment) == set() == replayed(segment)
+
+
+def test_batch_that_does_not_know_a_new_dependent_yet_is_waited_for():
+    inner = SegmentFactory(key="inner")
+    ann = ProfileFactory()
+    move(ann.pk, "Oslo")
+    clock = HeldUp()
+
+    def make_and_refresh() -> None:
+        assert clock.reached.wait(timeout=10)
+        SegmentFactory(key="outer", rule={"op": "segment", "key": "inner"})
+        clock.release_soon()
+        refresh_in_full(holder_of("segment:outer"), now=timezone.now, cause=Cause.RULE)
+
+    together(lambda: refresh_changes(now=clock), make_and_refresh)
+
+    assert members(inner) == members(Segment.objects.get(key="outer")) == {ann.pk}
+
+
+@pytest.mark.parametrize("keys", [("segment:loyal", "segment:new"), ("tier:club", "tier:staff")])
+def test_feed_is_written_by_one_transaction_at_a_time(keys):
+    for key in ("loyal", "new"):
+        SegmentFactory(key=key)
+    for key in ("club", "staff"):
+        TierSchemeFactory(key=key, tiers={"basic": None})
+    first, second = map(holder_of, keys)
+    ann = ProfileFactory()
+
+    def write(holder: Holder) -> None:
+        with transaction.atomic():
+            set_local(lock_timeout="200ms")
+            move = Move(ann.pk, None, holder.outcomes()[0].id)
+            holder.record([move], cause=Cause.DATA, now=timezone.now())
+
+    with transaction.atomic():
+        write(first)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            together(lambda: write(second))
+    together(lambda: write(second))
+
+
+def test_merge_and_judgement_of_one_profile_take_turns():
+    segment = SegmentFactory()
+    for _number in range(10):
+        ann, absorbed = ProfileFactory(attributes={"city": "Oslo"}), ProfileFactory(attributes={"city": "Oslo"})
+        ProfileChange.objects.create(profile_id=absorbed.pk, topic="created", due_at=timezone.now())
+        ProfileChange.objects.create(profile_id=ann.pk, topic="created", due_at=timezone.now())
+
+        def merge(survivor: int = ann.pk, gone: int = absorbed.pk) -> None:
+            now = datetime(2026, 6, 15, tzinfo=UTC)
+            with transaction.atomic():
+                list(Profile.objects.filter(pk__in=[survivor, gone]).order_by("pk").select_for_update(no_key=True))
+                Profile.objects.filter(pk=gone).update(merged_into=survivor, attributes={})
+                ProfileChange.objects.create(profile_id=survivor, topic="merge", due_at=now)
+                MembershipFollower().merge([Merged(gone, survivor)], now=now)
+
+        together(merge, lambda: refresh_changes(now=timezone.now))
+    while refresh_changes(now=timezone.now):
+        pass
+
+    standing = set(Profile.objects.current().values_list("pk", flat=True))
+    assert members(segment) == standing == replayed(segment)
+    segment.refresh_from_db()
+    assert segment.n_members == len(standing)

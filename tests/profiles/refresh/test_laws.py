@@ -1,0 +1,249 @@
+"""The law of refresh: by change == in full == the oracle, for random rules, people and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from cdp.rules.causes import Cause
+from cdp.rules.holders import holder_of
+from profiles.models import Event, Profile, ProfileChange
+from profiles.refresh.changes import refresh_changes
+from profiles.refresh.full import refresh_in_full
+from segments.models import Membership, Segment, TierScheme, TierStanding
+from tags.models import Score, Tag, TagAssignment, TagValue
+from tests.factories.segments import TierSchemeFactory
+from tests.oracles import Person, holds
+from tests.profiles.refresh.conftest import replayed
+from tests.strategies import ATTRIBUTES, NOWS, TYPES, events, nasty_values_of, people, rules
+from tests.world import World, declare_probe
+
+pytestmark = pytest.mark.django_db
+
+ORDER = ["tag:card", "segment:loyal", "segment:new", "tier:club"]  # each may speak of those before
+PROPERTY = settings(
+    max_examples=10,  # 40 were run when this was written; one takes about a second
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+class Rules(NamedTuple):
+    """A rule for each outcome of each holder, the preferred first."""
+
+    gold: Any
+    blue: Any
+    loyal: Any
+    new: Any
+    upper: Any
+    middle: Any
+
+
+class Edit(NamedTuple):
+    """Something that happens to the person at `place`: what it is, and what it comes to."""
+
+    place: int
+    what: str
+    value: Any
+
+
+class Story(NamedTuple):
+    now: datetime
+    persons: list[Person]
+    first: Rules
+    edits: list[list[Edit]]
+    second: Rules
+
+
+def without(rule: Any, later: frozenset[str]) -> Any:
+    """The rule, in which conditions on holders that come later are replaced: they would make a circle."""
+    match rule:
+        case {"not": node}:
+            return {"not": without(node, later)}
+        case {"all": nodes} | {"any": nodes}:
+            return {next(iter(rule)): [without(node, later) for node in nodes]}
+        case {"op": "tag" | "segment" as kind, "key": key} if f"{kind}:{key}" in later:
+            return {"op": "attribute", "key": "city", "is": "set"}
+    return rule
+
+
+@st.composite
+def rule_sets(draw: st.DrawFn, now: datetime) -> Rules:
+    later = [frozenset(ORDER[place:]) for place in range(len(ORDER))]
+    places = [0, 0, 1, 2, 3, 3]
+    return Rules(*(without(draw(rules(now)), later[place]) for place in places))
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """People, rules, three rounds of edits, and other rules."""
+    now = draw(st.sampled_from(NOWS))
+    persons = draw(st.lists(people(now), min_size=1, max_size=4))
+    place = st.integers(0, len(persons) - 1)
+    attribute = st.sampled_from(sorted(ATTRIBUTES)).flatmap(
+        lambda key: st.tuples(st.just(key), nasty_values_of(ATTRIBUTES[key], now))
+    )
+    scores = st.one_of(
+        st.none(), st.fixed_dictionaries({"level": st.integers(-3, 3)}, optional={"class": st.sampled_from("ab")})
+    )
+    edit = st.one_of(
+        st.builds(Edit, place, st.just("attribute"), attribute),
+        st.builds(Edit, place, st.just("event"), events(now).filter(lambda event: event["occurred_at"] <= now)),
+        st.builds(Edit, place, st.just("plain"), st.booleans()),
+        st.builds(Edit, place, st.just("probe"), scores),
+    )
+    rounds = st.lists(st.lists(edit, max_size=5), min_size=3, max_size=3)
+    return Story(now, persons, draw(rule_sets(now)), draw(rounds), draw(rule_sets(now)))
+
+
+class Stage:
+    """The holders and the people of one story."""
+
+    def __init__(self, world: World, story: Story) -> None:
+        self.world, self.now = world, story.now
+        self.scheme = TierSchemeFactory(key="club", tiers={"upper": None, "middle": None, "lowest": None})
+        Tag.objects.filter(key="card").update(kind=Tag.Kind.RULE)
+        for person in story.persons:
+            person.segments.clear()
+            person.tags.pop("card", None)
+        self.persons = {world.write(person).pk: person for person in story.persons}
+        for profile_id in self.persons:
+            self.enqueue(profile_id, "created")
+        self.set_rules(story.first)
+
+    def set_rules(self, rules: Rules) -> None:
+        self.rules = rules
+        for key in ("gold", "blue"):
+            TagValue.objects.filter(key=key).update(rule=getattr(rules, key))
+        for key in ("loyal", "new"):
+            Segment.objects.filter(key=key).update(rule=getattr(rules, key))
+        for key in ("upper", "middle"):
+            self.scheme.tiers.filter(key=key).update(entry=getattr(rules, key))
+
+    def enqueue(self, profile_id: int, topic: str) -> None:
+        ProfileChange.objects.create(profile_id=profile_id, topic=topic, due_at=self.now)
+
+    def play(self, edit: Edit) -> None:
+        """Make an edit in the tables, in the oracle's person, and in the queue."""
+        profile_id = list(self.persons)[edit.place]
+        person = self.persons[profile_id]
+        match edit.what:
+            case "attribute":
+                key, value = edit.value
+                person.attributes[key] = value
+                Profile.objects.filter(pk=profile_id).update(attributes=person.attributes)
+                self.enqueue(profile_id, f"attribute:{key}")
+            case "event":
+                person.events.append(edit.value)
+                self.write_event(profile_id, edit.value)
+                self.enqueue(profile_id, f"event:{edit.value['name']}")
+            case "plain":
+                person.tags.pop("plain", None)
+                TagAssignment.objects.filter(profile=profile_id, tag__key="plain").delete()
+                if edit.value:
+                    person.tags["plain"] = (None, None)
+                    tag = self.world.tags["plain"]
+                    TagAssignment.objects.create(profile_id=profile_id, tag=tag, assigned_at=self.now)
+                self.enqueue(profile_id, "tag:plain")
+            case "probe":
+                person.scores.pop("probe", None)
+                Score.objects.filter(profile=profile_id).delete()
+                if edit.value is not None:
+                    person.scores["probe"] = edit.value
+                    Score.objects.create(profile_id=profile_id, model="probe", values=edit.value, scored_at=self.now)
+                self.enqueue(profile_id, "score:probe")
+
+    def write_event(self, profile_id: int, event: dict[str, Any]) -> None:
+        anchor = Profile.objects.get(pk=profile_id).identifiers.get()
+        definition = self.world.events[event["name"]]
+        Event.objects.create(
+            profile_id=profile_id,
+            anchor=anchor,
+            source=self.world.source,
+            definition=definition,
+            **{key: event[key] for key in ("occurred_at", "value", "properties")},
+        )
+
+    def drain(self) -> None:
+        while refresh_changes(now=self.now, limit=3):
+            pass
+
+    def written(self) -> dict[int, tuple[Any, ...]]:
+        """By profile: value of the card, whether loyal, whether new, tier."""
+        cards = dict(TagAssignment.objects.filter(tag__key="card").values_list("profile", "value__key"))
+        loyal, new = (
+            set(Membership.objects.filter(segment__key=key).values_list("profile", flat=True))
+            for key in ("loyal", "new")
+        )
+        tiers = dict(TierStanding.objects.values_list("profile", "tier__key"))
+        return {pk: (cards.get(pk), pk in loyal, pk in new, tiers.get(pk)) for pk in self.persons}
+
+    def expected(self) -> dict[int, tuple[Any, ...]]:
+        return {pk: judged(person, self.rules, self.now) for pk, person in self.persons.items()}
+
+
+def judged(person: Person, rules: Rules, now: datetime) -> tuple[Any, ...]:
+    """The oracle: each holder in order, each seeing what those before have written. Everybody entered at `now`."""
+    seen = Person(**{**vars(person), "tags": dict(person.tags), "segments": {}})
+    card = next((key for key in ("gold", "blue") if holds(getattr(rules, key), seen, TYPES, now)), None)
+    if card is not None:
+        seen.tags["card"] = (card, None)
+    for key in ("loyal", "new"):
+        if holds(getattr(rules, key), seen, TYPES, now):
+            seen.segments[key] = now
+    tier = next((key for key in ("upper", "middle") if holds(getattr(rules, key), seen, TYPES, now)), "lowest")
+    return card, "loyal" in seen.segments, "new" in seen.segments, tier
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    declare_probe(monkeypatch)
+    return World()
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A savepoint, since a batch of changes insists on being the outermost transaction but the test's own."""
+    savepoint = transaction.savepoint()
+    try:
+        yield
+    finally:
+        transaction.savepoint_rollback(savepoint)
+
+
+@PROPERTY
+@given(story=stories())
+def test_by_change_and_in_full_agree_with_the_oracle(world, story):
+    with rolled_back():
+        stage = Stage(world, story)
+
+        stage.drain()
+        assert stage.written() == stage.expected()
+
+        for edits in story.edits:
+            for edit in edits:
+                stage.play(edit)
+            stage.drain()
+            assert stage.written() == stage.expected()
+
+        assert [refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE) for key in ORDER] == [0, 0, 0, 0]
+
+        stage.set_rules(story.second)
+        for key in ORDER:
+            refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE)
+        assert stage.written() == stage.expected()
+        assert [refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE) for key in ORDER] == [0, 0, 0, 0]
+
+        for segment in Segment.objects.all():
+            members = set(segment.memberships.values_list("profile", flat=True))
+            assert replayed(segment) == members
+            assert segment.n_members == len(members)
+        assert not TierScheme.objects.exclude(refresh_error="").exists()
