@@ -14,7 +14,14 @@ from zoneinfo import ZoneInfo
 ZONE = ZoneInfo("Asia/Shanghai")
 DAY = timedelta(days=1)
 MISSING = object()
-JSON_TYPES = {"text": str, "number": (int, float), "boolean": bool, "date": str, "datetime": str, "list": list}
+JSON_TYPES: dict[str, Any] = {
+    "text": str,
+    "number": (int, float),
+    "boolean": bool,
+    "date": str,
+    "datetime": str,
+    "list": list,
+}
 COMPLEMENTS = {
     "ne": "eq",
     "not_in": "in",
@@ -70,7 +77,8 @@ def holds(rule: dict[str, Any], person: Person, types: dict[str, str], now: date
 
 
 def compare(type_: str | None, asked: dict[str, Any], value: Any, now: datetime) -> bool:
-    word, rhs = asked["is"], asked.get("value")
+    word: str = asked["is"]
+    rhs: Any = asked.get("value")
     if word in COMPLEMENTS:
         return not compare(type_, {**asked, "is": COMPLEMENTS[word]}, value, now)
     if is_missing(value, type_):
@@ -169,15 +177,15 @@ def start_of(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=ZONE)
 
 
-def is_within(window: dict[str, Any], at: datetime, now: datetime) -> bool:
+def is_within(window: Any, at: datetime, now: datetime) -> bool:
     day, today = at.astimezone(ZONE).date(), now.astimezone(ZONE).date()
     match window:
         case {"last_days": n}:
-            return now - n * DAY < at <= now
+            return bool(now - n * DAY < at <= now)
         case {"last_hours": n}:
             return now - timedelta(hours=n) < at <= now
         case {"days_ago": [far, near]}:
-            return now - far * DAY < at <= now - near * DAY
+            return bool(now - far * DAY < at <= now - near * DAY)
         case {"calendar": word}:
             return at <= now and calendar_name(day, word) == calendar_name(calendar_day(today, word), word)
     since, until = window.get("since"), window.get("until")

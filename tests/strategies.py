@@ -125,7 +125,7 @@ def events(draw: st.DrawFn, now: datetime) -> dict[str, Any]:
 def people(draw: st.DrawFn, now: datetime) -> Person:
     seen = sorted([draw(moments(now)), draw(moments(now))])
     keys = draw(st.sets(st.sampled_from(sorted(ATTRIBUTES))))
-    tags = {
+    tags: dict[str, st.SearchStrategy[Any]] = {
         "plain": st.tuples(st.none(), st.one_of(st.none(), moments(now))),
         "card": st.tuples(st.sampled_from([None, "gold", "blue"]), st.one_of(st.none(), moments(now))),
     }
@@ -261,8 +261,13 @@ def event_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
         ),
     )
     names = st.sampled_from([*EVENTS, "Never"])
-    optional = {"where": st.lists(property_conditions(now), max_size=3), "within": windows(now), "measure": measures}
-    shape = st.fixed_dictionaries({"op": st.just("event"), "name": st.one_of(names, some(names))}, optional=optional)
+    optional: dict[str, Any] = {
+        "where": st.lists(property_conditions(now), max_size=3),
+        "within": windows(now),
+        "measure": measures,
+    }
+    required: dict[str, Any] = {"op": st.just("event"), "name": st.one_of(names, some(names))}
+    shape = st.fixed_dictionaries(required, optional=optional)
     return st.one_of(shape, st.builds(lambda rule, asked: {**rule, **asked}, shape, comparisons("number", now)))
 
 

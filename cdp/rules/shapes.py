@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from django.utils.translation import ngettext
 
 from cdp.rules.errors import WRONG, Place
 
-MAX_TEXT = 200
+MAX_NAME, MAX_TEXT = 200, 10_000
 MAX_NUMBER = 10**100  # a double column takes it; no measure of a person comes near
 MAX_SPAN_DAYS = 36_500  # a hundred years
 FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(9998, 12, 31)  # their neighbours are dates in any time zone
@@ -62,7 +61,7 @@ class Text(Shape):
         return _("“%(text)s”") % {"text": value}
 
 
-NAME = Text(least=1)
+NAME = Text(least=1, most=MAX_NAME)
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Number(Shape):
     def read(self, raw: Any, at: Place) -> Any:
         if isinstance(raw, bool) or not isinstance(raw, int | float):
             return at.report(_("must be a number"))
-        if not math.isfinite(raw) or abs(raw) > MAX_NUMBER:
+        if not -MAX_NUMBER <= raw <= MAX_NUMBER:  # NaN is neither
             return at.report(_("must be a finite number of at most 100 digits"))
         return raw
 

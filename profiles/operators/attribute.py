@@ -44,7 +44,11 @@ BUILT_IN = {
 def load_attributes(keys: Set[str]) -> Mapping[str, AttributeFacts]:
     """Built-in keys, and the definitions of the others in one query."""
     definitions = AttributeDefinition.objects.filter(key__in=keys)
-    found = {each.key: AttributeFacts(ValueType(each.type), each.label or each.key) for each in definitions}
+    found = {
+        # The labels that Strata ships are translated like its own words.
+        each.key: AttributeFacts(ValueType(each.type), gettext_lazy(each.label) if each.label else each.key)
+        for each in definitions
+    }
     return found | {key: BUILT_IN[key] for key in keys & BUILT_IN.keys()}
 
 

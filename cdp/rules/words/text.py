@@ -16,6 +16,8 @@ from cdp.rules.shapes import ListOf, Text
 from cdp.rules.sql import AsText, Infix, Sql, any_of_array, text_array
 from cdp.rules.words.base import PRESENCE, Word
 
+MAX_PATTERN = 200
+
 
 class Pattern(Text):
     """A regular expression of the checked subset (cdp/rules/patterns.py)."""
@@ -66,6 +68,6 @@ TEXT = {
     "not_contains": Word(Text(), _("%(subject)s does not contain %(value)s"), denies="contains"),
     "starts_with": Word(Text(), _("%(subject)s starts with %(value)s"), starts_with),
     "ends_with": Word(Text(), _("%(subject)s ends with %(value)s"), ends_with),
-    "matches": Word(Pattern(least=1), _("%(subject)s matches the pattern %(value)s"), matches),
+    "matches": Word(Pattern(least=1, most=MAX_PATTERN), _("%(subject)s matches the pattern %(value)s"), matches),
     **PRESENCE,
 }

@@ -35,7 +35,7 @@ def cases(draw: st.DrawFn) -> tuple[datetime, list[Person], list[Any]]:
 
 
 @settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking goes by the database, and takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
