@@ -6,4 +6,4 @@ from django.utils.translation import gettext_lazy as _
 
 class SegmentsConfig(AppConfig):
     name = "segments"
-    verbose_name = _("Segments")
+    verbose_name = _("Audiences")

@@ -6,4 +6,4 @@ from django.utils.translation import gettext_lazy as _
 
 class TagsConfig(AppConfig):
     name = "tags"
-    verbose_name = _("Tags")
+    verbose_name = _("Audiences")

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from profiles.models import Profile
 from profiles.sections import Section, register_section
 from tags.models import Score, Tag, TagAssignment
-from tags.score_models import score_models
+from tags.score_models import ScoreField, score_models
 
 MAX_TAGS_TO_CHOOSE = 200
 
@@ -74,9 +74,15 @@ def scores_on_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
     for score in Score.objects.filter(profile=profile).order_by("model"):
         model = models.get(score.model)
         fields = model.fields if model else {}
-        values = [(fields[key].label if key in fields else key, value) for key, value in score.values.items()]
-        shown.append((model.label if model else score.model, score.scored_at, values))
+        known = [(field.label, named(field, score.values[key])) for key, field in fields.items() if key in score.values]
+        others = [(key, value) for key, value in score.values.items() if key not in fields]
+        shown.append((model.label if model else score.model, score.scored_at, [*known, *others]))
     return {"scores": shown}
+
+
+def named(field: ScoreField, value: Any) -> Any:
+    """A value of a score in the words of its model, where it has words for it."""
+    return field.choices.get(value, value) if isinstance(value, str) else value
 
 
 def _live(profile_ids: Sequence[int]) -> QuerySet[TagAssignment]:

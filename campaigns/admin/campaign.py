@@ -44,7 +44,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     """A campaign; its contents are the rows beneath."""
 
     channel = forms.ChoiceField(
-        label=_("channel"),
+        label=_("Channel"),
         choices=lambda: [(channel.key, channel.label) for channel in all_channels()],
         widget=UnfoldAdminSelectWidget,
     )

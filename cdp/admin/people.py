@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -24,6 +24,13 @@ from cdp.roles import ROLE_NAMES
 
 admin.site.unregister(Group)
 
+# Django's groups are our roles: locale/ has these strings of Django's with our words, in English too.
+DJANGO_WORDS = (
+    gettext_noop("Authentication and Authorization"),
+    gettext_noop("group"),
+    gettext_noop("groups"),
+    gettext_noop("The groups this user belongs to. A user will get all permissions granted to each of their groups."),
+)
 ACTIONS = {"view": _("View"), "add": _("Add"), "change": _("Change"), "delete": _("Delete")}
 
 

@@ -26,7 +26,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     """A new token: its name, its role, and when it ends."""
 
     role = forms.ChoiceField(
-        label=_("role"),
+        label=_("Role"),
         choices=lambda: list(ROLE_NAMES.items()),
         initial=VIEWER,
         widget=UnfoldAdminSelectWidget,
@@ -87,6 +87,11 @@ class ApiTokenAdmin(StrataAdmin):
             "name": obj.name,
         }
         return never_cache(lambda request: TemplateResponse(request, "cdp/token.html", context))(request)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """One button: the page after it is the one that shows the token."""
+        context.update(show_save_and_add_another=False, show_save_and_continue=False)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description=_("role"), label=True)
     def role(self, token: ApiToken) -> str:

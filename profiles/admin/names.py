@@ -6,14 +6,16 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from profiles.masking import mask_attributes
+from profiles.masking import MASK, mask_attributes
 from profiles.models import Profile
 
 
 def display_name(profile: Profile, user: Any) -> str:
-    """The person's name as this user may see it, or words that stand for it."""
+    """The person's name as this user may see it; where there is none or it is masked, with the start of their id."""
     attributes = mask_attributes(profile.attributes, user)
-    name = attributes.get("name") or " ".join(
-        str(attributes[part]) for part in ("first_name", "last_name") if attributes.get(part)
-    )
-    return str(name) if name else gettext("Without a name, %(id)s") % {"id": str(profile.public_id)[:8]}
+    names = [attributes.get(key) for key in ("name", "first_name", "last_name")]
+    name = str(names[0] or " ".join(str(part) for part in names[1:] if part))
+    short_id = str(profile.public_id)[:8]
+    if MASK in name:
+        return f"{MASK} {short_id}"
+    return name or gettext("Without a name, %(id)s") % {"id": short_id}

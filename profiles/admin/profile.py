@@ -115,7 +115,7 @@ class ProfileAdmin(ReadOnlyAdmin):
             return queryset.named(term), False  # type: ignore[attr-defined]
         return queryset.none(), False
 
-    @display(description=_("name"))
+    @display(description=_("Name"))
     def name(self, profile: Any) -> str:
         return display_name(profile, profile.viewer)
 

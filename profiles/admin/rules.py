@@ -105,8 +105,8 @@ def count_in_words(rule_json: Any) -> str:
     """How many people match now, exactly; or that counting took too long."""
     try:
         count = preview_rule(rule_json, now=timezone.now()).count
-    except PreviewTimeout:
-        return gettext("Counting takes too long to wait for; the refresh counts in any case.")
+    except PreviewTimeout as error:
+        return str(error)
     return ngettext("Matches %(count)s person now.", "Matches %(count)s people now.", count) % {"count": f"{count:,}"}
 
 

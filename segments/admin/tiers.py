@@ -34,14 +34,14 @@ class TierInline(StrataStackedInline):
 
     model = Tier
     formfield_overrides = {**StrataStackedInline.formfield_overrides, **RULE_OVERRIDES}
-    fields = (("name", "key", "position"), "entry", "benefits")
+    fields = ("name", "key", "position", "entry", "benefits")
     ordering = ("position",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Those who only read get the rule in words, masked."""
         if self.has_change_permission(request, obj):
             return self.fields
-        return (("name", "key", "position"), "entry_read", "benefits")
+        return ("name", "key", "position", "entry_read", "benefits")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if self.has_change_permission(request, obj) else ("entry_read",)

@@ -38,7 +38,7 @@ class TagValueInline(StrataStackedInline):
 
     model = TagValue
     formfield_overrides = {**StrataStackedInline.formfield_overrides, **RULE_OVERRIDES}
-    fields = (("name", "key", "position"), "rule")
+    fields = ("name", "key", "position", "rule")
     ordering = ("position",)
 
 

@@ -1,0 +1,149 @@
+"""One of everything that the admin shows, with personal values that a test can look for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.contrib import admin
+from django.urls import NoReverseMatch, reverse
+
+from campaigns.channels.base import Message
+from campaigns.channels.outbox import OutboxSender
+from campaigns.models import Attempt, Campaign, Delivery
+from cdp.models import Run
+from profiles.models import IdentifierKind, IdentityConflict, Profile, ProfileMerge, RejectedMessage
+from segments.models import Segment, TierScheme
+from tags.models import Score, Tag
+from tests.factories.campaigns import CampaignFactory, ContentFactory
+from tests.factories.profiles import (
+    AttributeDefinitionFactory,
+    ConsentFactory,
+    ContributionFactory,
+    EventFactory,
+    IdentifierFactory,
+    ProfileFactory,
+    SourceFactory,
+)
+from tests.factories.segments import (
+    MembershipChangeFactory,
+    MembershipFactory,
+    SegmentFactory,
+    TierSchemeFactory,
+    TierStandingFactory,
+)
+from tests.factories.tags import TagAssignmentFactory, TagFactory
+
+AT = datetime(2026, 6, 1, tzinfo=UTC)
+NAME, EMAIL, PHONE = "Zyxwv Qmarker", "qmarker@example.com", "+8613899990000"
+STREET = "77 Qmarker Street"
+PERSONAL = (NAME, "Zyxwv", "Qmarker", EMAIL, "qmarker@", PHONE, "13899990000")
+
+
+@dataclass(frozen=True)
+class World:
+    """The rows that pages are about."""
+
+    profile: Profile
+    absorbed: Profile
+    segment: Segment
+    tag: Tag
+    scheme: TierScheme
+    draft: Campaign
+    sent: Campaign
+    delivery: Delivery
+    run: Run
+
+
+def make_world() -> World:
+    """Make one of everything around one person."""
+    profile = ProfileFactory(attributes={"name": NAME, "email": EMAIL, "phone": PHONE, "city": "Oslo"})
+    absorbed = ProfileFactory(attributes={"name": NAME}, merged_into=profile)
+    email = IdentifierFactory(profile=profile, kind_key="email", value=EMAIL)
+    phone = IdentifierFactory(profile=profile, kind_key="phone", value=PHONE)
+    source = SourceFactory()
+    for key, value in profile.attributes.items():
+        ContributionFactory(
+            anchor=email, source=source, definition=AttributeDefinitionFactory(key=key), value=value, occurred_at=AT
+        )
+    EventFactory(
+        profile=profile, anchor=email, source=source, occurred_at=AT, definition__name="Order Completed", value=9.5,
+        properties={"total": 9.5, "email": EMAIL, "shipping": {"name": NAME, "address": {"street": STREET}}},
+    )  # fmt: skip
+    EventFactory(
+        profile=profile, anchor=email, source=source, occurred_at=AT, definition__name="$identify",
+        properties={"name": NAME, "phone": PHONE},
+    )  # fmt: skip
+    ConsentFactory(profile=profile, source=source)
+    before = {"attributes": {"name": NAME, "email": EMAIL}}
+    ProfileMerge.objects.create(
+        survivor=profile, absorbed=absorbed, cause=ProfileMerge.Cause.MESSAGE, source=source, merged_at=AT,
+        identifiers=[email.pk], absorbed_before=before, survivor_before=before,
+    )  # fmt: skip
+    IdentityConflict.objects.create(
+        anchor=email, left_out=phone, reason=IdentityConflict.Reason.LIMIT, source=source, message_id="m",
+        kind=IdentifierKind.objects.get(key="user_id"), first_at=AT, last_at=AT,
+    )  # fmt: skip
+    RejectedMessage.objects.create(source=source, received_at=AT, reason="no type", payload=f'{{"email": "{EMAIL}"}}')
+    segment = SegmentFactory(rule={"op": "attribute", "key": "email", "is": "eq", "value": EMAIL}, n_members=1)
+    MembershipFactory(segment=segment, profile=profile)
+    MembershipChangeFactory(segment=segment, profile=profile)
+    tag = TagFactory()
+    TagAssignmentFactory(tag=tag, profile=profile)
+    Score.objects.create(profile=profile, model="rfm", values={"r": 5, "class": "111"}, scored_at=AT)
+    rule = {"op": "attribute", "key": "name", "is": "eq", "value": NAME}
+    scheme = TierSchemeFactory(tiers={"gold": rule, "basic": None})
+    gold = scheme.tiers.get(key="gold")
+    TierStandingFactory(tier=gold, profile=profile)
+    draft = CampaignFactory(segment=segment, tier_scheme=scheme)
+    ContentFactory(campaign=draft)
+    sent = CampaignFactory(segment=segment, tier_scheme=scheme, state=Campaign.State.FINISHED, launched_at=AT)
+    delivery = Delivery.objects.create(
+        campaign=sent, profile=profile, occurrence="launch", tier=gold, content=ContentFactory(campaign=sent),
+        state=Delivery.State.SENT, address=EMAIL, detail=f"to {EMAIL}", not_before=AT, planned_at=AT, settled_at=AT,
+    )  # fmt: skip
+    Attempt.objects.create(
+        delivery=delivery, token="6f1c5b1e-0000-4000-8000-000000000000", started_at=AT, detail=f"250 {EMAIL}"
+    )
+    sender = OutboxSender()
+    sender.send(Message(sent.key, delivery.pk, EMAIL, f"Dear {NAME}", f"<p>Dear {NAME}</p>", f"Dear {NAME}", AT))
+    sender.close()
+    run = Run.objects.create(kind="refresh", subject=f"segment:{segment.key}", state=Run.State.RUNNING, total=10)
+    return World(profile, absorbed, segment, tag, scheme, draft, sent, delivery, run)
+
+
+def pages(world: World) -> Iterator[str]:
+    """The address of every page of the admin: lists, searches, forms, and those of our own."""
+    yield reverse("admin:index")
+    for model, model_admin in admin.site._registry.items():
+        base = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        yield reverse(f"{base}_changelist")
+        yield reverse(f"{base}_add")
+        for row in model_admin.model._default_manager.order_by("-pk")[:1]:
+            for page in ("change", "history", "delete"):
+                try:
+                    yield reverse(f"{base}_{page}", args=[row.pk])
+                except NoReverseMatch:
+                    continue
+    people = reverse("admin:profiles_profile_changelist")
+    for query in (
+        "q=Oslo",
+        f"segment={world.segment.pk}",
+        f"tag={world.tag.pk}",
+        "seen=7",
+        "seen=over90",
+        "p=1",
+        "p=99",
+    ):
+        yield f"{people}?{query}"
+    yield f"{people}?tier={world.scheme.tiers.first().pk}"
+    yield reverse("admin:profiles_profile_by_id", args=[world.profile.public_id])
+    yield reverse("admin:profiles_profile_timeline", args=[world.profile.pk])
+    yield reverse("admin:segments_segment_members", args=[world.segment.pk])
+    yield reverse("admin:segments_segment_changes", args=[world.segment.pk])
+    yield reverse("admin:cdp_run_progress", args=[world.run.pk])
+    yield reverse("admin:campaigns_campaign_launch", args=[world.draft.pk])
+    yield reverse("admin:campaigns_outbox")
+    yield reverse("admin:campaigns_outbox_campaign", args=[world.sent.key])
+    yield reverse("admin:campaigns_outbox_message", args=[world.sent.key, world.delivery.pk])

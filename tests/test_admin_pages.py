@@ -1,0 +1,51 @@
+"""Every page of the admin, as several roles: it answers, and shows personal data only to those who may see it."""
+
+from __future__ import annotations
+
+import pytest
+
+from cdp.roles import ADMIN, CAMPAIGN_MANAGER, OPERATOR, VIEWER
+from tests.admin_world import EMAIL, NAME, PERSONAL, STREET, make_world, pages
+from tests.factories.profiles import SourceFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(("role", "language"), [(VIEWER, "zh-hans"), (CAMPAIGN_MANAGER, "en")])
+def test_no_page_shows_personal_data_to_those_who_may_not_see_it(role, language):
+    world, client = make_world(), sign_in(role, language=language)
+
+    answers = {page: client.get(page, follow=True) for page in pages(world)}
+
+    assert {page: answer.status_code for page, answer in answers.items() if answer.status_code not in (200, 403)} == {}
+    shown = {page: answer.content.decode() for page, answer in answers.items()}
+    assert {(page, word) for page, text in shown.items() for word in (*PERSONAL, STREET) if word in text} == set()
+
+
+@pytest.mark.parametrize(("role", "language"), [(OPERATOR, "en"), (ADMIN, "zh-hans")])
+def test_those_who_may_see_personal_data_do(role, language):
+    world, client = make_world(), sign_in(role, language=language)
+
+    answers = {page: client.get(page, follow=True) for page in pages(world)}
+
+    assert {page: answer.status_code for page, answer in answers.items() if answer.status_code not in (200, 403)} == {}
+    text = "".join(answer.content.decode() for answer in answers.values())
+    assert [word for word in (NAME, EMAIL, STREET) if word not in text] == []
+
+
+def test_a_name_cannot_be_found_out_by_its_beginnings():
+    make_world()
+
+    found = sign_in(VIEWER).get("/admin/profiles/profile/", {"q": "Zyx"}).context["cl"].result_list
+
+    assert list(found) == []
+
+
+def test_a_write_key_is_for_those_who_may_change_its_source():
+    source = SourceFactory()
+
+    shown = {role: sign_in(role).get(f"/admin/profiles/source/{source.pk}/change/") for role in (VIEWER, OPERATOR)}
+
+    assert source.write_key not in shown[VIEWER].content.decode()
+    assert source.write_key in shown[OPERATOR].content.decode()
