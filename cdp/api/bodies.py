@@ -41,7 +41,7 @@ class JsonParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
-        text = stream.read()
+        text = (parser_context or {})["request"]._request.body  # unlike the stream, it is bounded by the settings
         try:
             parsed = orjson.loads(text)
         except orjson.JSONDecodeError as error:

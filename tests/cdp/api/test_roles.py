@@ -1,0 +1,68 @@
+"""Who may do what: one table, and every operation of the schema is in it."""
+
+import pytest
+from django.db import transaction
+
+from cdp.roles import ROLE_NAMES
+from tests.cdp.api.world import filled, make_world, operations
+from tests.clients import api_of
+
+ALL = set(ROLE_NAMES)
+RULES = {"operator", "integration", "admin"}
+SOURCES = {"operator", "admin"}
+CAMPAIGNS = {"campaign_manager", "integration", "admin"}
+MAY = {
+    ("post", "profiles/lookup/"): {"operator", "integration", "privacy_officer", "admin"},
+    ("post", "sources/"): SOURCES,
+    ("patch", "sources/{key}/"): SOURCES,
+    ("delete", "sources/{key}/"): SOURCES,
+    ("patch", "attributes/{key}/"): SOURCES,
+    ("post", "tags/"): RULES,
+    ("patch", "tags/{key}/"): RULES,
+    ("delete", "tags/{key}/"): RULES,
+    ("post", "tags/{key}/assignments/"): RULES,
+    ("delete", "tags/{key}/assignments/"): RULES,
+    ("post", "segments/"): RULES,
+    ("patch", "segments/{key}/"): RULES,
+    ("delete", "segments/{key}/"): RULES,
+    ("post", "segments/preview/"): RULES,
+    ("post", "segments/{key}/refresh/"): RULES,
+    ("post", "tier-schemes/"): RULES,
+    ("patch", "tier-schemes/{key}/"): RULES,
+    ("delete", "tier-schemes/{key}/"): RULES,
+    ("post", "campaigns/"): CAMPAIGNS,
+    ("patch", "campaigns/{key}/"): CAMPAIGNS,
+    ("delete", "campaigns/{key}/"): {"campaign_manager", "admin"},
+    ("post", "campaigns/{key}/launch/"): CAMPAIGNS,
+}
+pytestmark = pytest.mark.django_db
+
+
+def test_the_table_names_each_operation_that_changes_something_or_answers_a_post():
+    assert {operation for operation in operations() if operation[0] != "get"} == set(MAY)
+
+
+@pytest.mark.parametrize("role", [*ROLE_NAMES, None])
+def test_a_role_may_do_what_the_table_says_and_nothing_else(role):
+    world = make_world()
+    api = api_of(role)
+
+    refused = set()
+    for method, path in operations():
+        with transaction.atomic():
+            response = api.send(method, filled(path, world), None if method == "get" else {"no such field": 1})
+            transaction.set_rollback(True)
+        if response.status_code == 403:
+            refused.add((method, path))
+        elif method == "get":
+            assert response.status_code == 200, path
+
+    assert refused == {operation for operation in operations() if role not in MAY.get(operation, ALL)}
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer strata_wrong"}])
+def test_without_a_token_nothing_is_answered_but_the_schema(client, header):
+    world = make_world()
+
+    for method, path in operations():
+        assert getattr(client, method)(f"/api/v1/{filled(path, world)}", headers=header).status_code == 401, path

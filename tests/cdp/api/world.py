@@ -1,0 +1,135 @@
+"""One of everything that the API serves, full of personal data, and the paths and bodies to reach it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from drf_spectacular.generators import SchemaGenerator
+
+from cdp.models import Run
+from profiles.models import AttributeDefinition
+from segments.models import MembershipChange
+from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory
+from tests.factories.profiles import (
+    SEEN_AT,
+    ConsentFactory,
+    EventFactory,
+    IdentifierFactory,
+    ProfileFactory,
+    SourceFactory,
+)
+from tests.factories.segments import (
+    MembershipFactory,
+    SegmentFactory,
+    TierChangeFactory,
+    TierFactory,
+    TierSchemeFactory,
+    TierStandingFactory,
+)
+from tests.factories.tags import ScoreFactory, TagAssignmentFactory, TagFactory, TagValueFactory
+
+# Every personal value holds this word, in some spelling.
+MARKER = "pimpernel"
+EMAIL, PHONE = f"{MARKER}@example.com", "+8613800138000"
+IS_ANN = {"op": "attribute", "key": "email", "is": "eq", "value": EMAIL}
+IN_OSLO = {"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"}
+
+
+def make_world() -> dict[str, Any]:
+    """Fill every endpoint; returns what stands for `{id}` and the like in the paths of each prefix."""
+    for key in ("wechat name", "home.street"):
+        AttributeDefinition.objects.create(key=key, is_pii=True)
+    ann = ProfileFactory(
+        attributes={
+            "name": MARKER, "email": EMAIL, "phone": PHONE, "birthday": "1990-12-31", "home.street": MARKER,
+            "wechat name": MARKER, "first_name": MARKER, "last_name": MARKER, "city": "Oslo", "motto": EMAIL,
+        }
+    )  # fmt: skip
+    for kind, value in [("email", EMAIL), ("phone", PHONE), ("user_id", MARKER), ("member_card", MARKER.upper()),
+                        ("wechat_unionid", MARKER), ("wechat_openid", MARKER), ("anonymous_id", "a-1")]:  # fmt: skip
+        IdentifierFactory(profile=ann, kind_key=kind, value=value)
+    shop = SourceFactory(key="shop")
+    properties = {"email": EMAIL, "shipping": {"Phone": PHONE, "realName": MARKER}, "products": [{"name": "Tea"}]}
+    EventFactory(profile=ann, source=shop, definition__name="Order Completed", properties=properties)
+    EventFactory(profile=ann, definition__name="$identify", properties={"firstName": MARKER, "wechat name": MARKER})
+    ConsentFactory(profile=ann)
+    vip = TagFactory(key="vip")
+    TagAssignmentFactory(tag=vip, profile=ann)
+    rule_tag = TagFactory(key="ann-tag", kind="rule", rule=None)
+    TagValueFactory(tag=rule_tag, key="yes", rule={"not": {"not": IS_ANN}})
+    ScoreFactory(profile=ann)
+    segment = SegmentFactory(key="loyal", rule={"any": [IS_ANN, IN_OSLO]})
+    MembershipFactory(segment=segment, profile=ann)
+    MembershipChange.objects.create(segment=segment, profile=ann, change="entered", cause="data", at=SEEN_AT)
+    scheme = TierSchemeFactory(key="club")
+    gold = TierFactory(scheme=scheme, key="gold", entry=IS_ANN)
+    TierStandingFactory(tier=gold, profile=ann)
+    TierChangeFactory(after=gold, profile=ann)
+    campaign = CampaignFactory(key="spring", segment=None, tier_scheme=scheme)
+    ContentFactory(campaign=campaign)
+    DeliveryFactory(
+        campaign=campaign, profile=ann, tier=gold, address=EMAIL, detail=f"550 {EMAIL} unknown", state="failed"
+    )
+    run = Run.objects.create(kind="refresh", subject="segment:loyal")
+    return {
+        "profiles": ann.public_id,
+        "tags": "vip",
+        "segments": "loyal",
+        "tier-schemes": "club",
+        "campaigns": "spring",
+        "sources": "shop",
+        "attributes": "city",
+        "events": "Order Completed",
+        "scores": "rfm",
+        "runs": run.pk,
+    }
+
+
+@cache
+def schema_paths() -> dict[tuple[str, str], dict[str, Any]]:
+    """The schema of every operation by method and path, such as `("get", "tags/{key}/")`."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return {
+        (method, path.removeprefix("/api/v1/")): operation
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+        if not path.endswith("/schema/")
+    }
+
+
+def operations() -> list[tuple[str, str]]:
+    return list(schema_paths())
+
+
+def filled(path: str, world: dict[str, Any]) -> str:
+    """A path with the world's own key in place of its parameter."""
+    start, brace, rest = path.partition("{")
+    return f"{start}{world[start.rstrip('/')]}{rest.partition('}')[2]}" if brace else path
+
+
+def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """A good body for each operation that takes one."""
+    people = {"profiles": [str(world["profiles"])]}
+    tiers = [{"key": "gold", "name": "Gold", "entry": IN_OSLO, "benefits": "Tea"}, {"key": "low", "name": "Low"}]
+    value = {"key": "yes", "name": "Yes", "rule": IN_OSLO}
+    content = {"tier": "*", "subject": "News", "body": "Hi"}
+    campaign = {"name": "May", "channel": "outbox", "audience": {"tier_scheme": "club"}, "contents": [content]}
+    source = {"name": "Till", "kind": "till", "default_region": "NO", "is_enabled": False}
+    return {
+        ("post", "profiles/lookup/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
+        ("post", "sources/"): {"key": "till", "rank": 7, **source},
+        ("patch", "sources/{key}/"): source,
+        ("patch", "attributes/{key}/"): {"label": "Town", "is_pii": True},
+        ("post", "tags/"): {"key": "town", "name": "Town", "kind": "rule", "category": "c", "values": [value]},
+        ("patch", "tags/{key}/"): {"name": "Best", "category": "c", "description": "d", "version": 1},
+        ("post", "tags/{key}/assignments/"): {**people, "value": None, "expires_at": "2099-01-01T00:00:00Z"},
+        ("delete", "tags/{key}/assignments/"): people,
+        ("post", "segments/"): {"key": "oslo", "name": "Oslo", "kind": "dynamic", "description": "", "rule": IN_OSLO},
+        ("patch", "segments/{key}/"): {"name": "Best", "rule": {"all": [IN_OSLO]}, "version": 1},
+        ("post", "segments/preview/"): {"rule": {"not": IN_OSLO}},
+        ("post", "tier-schemes/"): {"key": "ladder", "name": "Ladder", "description": "", "tiers": tiers},
+        ("patch", "tier-schemes/{key}/"): {"name": "Clan", "tiers": tiers, "version": 1},
+        ("post", "campaigns/"): {"key": "may", "trigger": "now", **campaign},
+        ("patch", "campaigns/{key}/"): {"name": "May", "audience": {"segment": "loyal"}, "contents": [content]},
+    }
