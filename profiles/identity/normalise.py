@@ -54,13 +54,18 @@ def normalise(kind: IdentifierKind, value: str, region: str) -> str | None:
 
 @lru_cache(maxsize=100_000)  # a phone number or an address takes 40 µs, and the same ones come again and again
 def _normalise(key: str, value: str, region: str) -> str | None:
-    folded = unicodedata.normalize("NFKC", value).strip()
+    folded = fold(value)
     if is_blocked(folded):
         return None
     normalised = _normalisers[key](folded, region)
-    if normalised is None or len(normalised) > MAX_LENGTH or is_blocked(normalised):
+    if normalised is None or is_blocked(normalised := fold(normalised)) or len(normalised) > MAX_LENGTH:
         return None
     return normalised
+
+
+def fold(value: str) -> str:
+    """One spelling for characters of several: full-width digits are digits; a change of case may need it again."""
+    return unicodedata.normalize("NFKC", value).strip()
 
 
 def is_blocked(value: str) -> bool:

@@ -1,6 +1,8 @@
 """Identifiers written in many ways are one; what names nobody is nothing."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from profiles.identity.normalise import normalise, normaliser_keys
 from profiles.models import IdentifierKind
@@ -75,3 +77,11 @@ def test_a_kind_blocks_values_of_its_own_in_their_normalised_spelling():
 
 def test_a_text_longer_than_the_column_is_no_identifier():
     assert normalise(kind("text"), "x" * 401, "CN") is None
+
+
+@given(st.sampled_from(normaliser_keys()), st.text() | st.emails() | st.from_regex(r"[+0-9 ()-]{6,16}", fullmatch=True))
+@example("card", "ΐ")
+def test_normalising_twice_equals_once(normaliser, value):
+    once = normalise(kind(normaliser), value, "CN")
+
+    assert once is None or normalise(kind(normaliser), once, "CN") == once
