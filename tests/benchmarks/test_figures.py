@@ -1,0 +1,30 @@
+"""The benchmarks run, and say what they measured."""
+
+import json
+
+import pytest
+
+from benchmarks import members, refresh_changes, refresh_full, unify
+from benchmarks.figure import Sizes
+
+pytestmark = pytest.mark.django_db
+
+SIZES = Sizes(messages=100, profiles=2_000)
+
+
+@pytest.mark.parametrize(
+    ("measure", "sizes"),
+    [
+        (unify.unify, {"unify": 100}),
+        (refresh_full.refresh_full, {"refresh_full_fill": 2_000, "refresh_full_unchanged": 2_000}),
+        (refresh_changes.changes, {"refresh_changes": 20}),
+        (members.members, {"members_page": 100}),
+    ],
+)
+def test_figures_are_beside_their_floors(measure, sizes):
+    figures = [json.loads(figure.as_json()) for figure in measure(SIZES)]
+
+    assert {figure["figure"]: figure["n"] for figure in figures} == sizes
+    for figure in figures:
+        assert figure["seconds"] > 0
+        assert figure["floor_seconds"] > 0
