@@ -7,7 +7,7 @@ import pytest
 from benchmarks import members, refresh_changes, refresh_full, unify
 from benchmarks.figure import Sizes
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)  # they TRUNCATE, and commit
 
 SIZES = Sizes(messages=100, profiles=2_000)
 
