@@ -137,7 +137,7 @@ CELERY_BEAT_SCHEDULE = {
     "ensure_partitions": {"task": "profiles.ensure_partitions", "schedule": 12 * 3600.0},
     "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 30.0}},
 }
-DELIVERY_LANES = env.int("DELIVERY_LANES", default=CELERY_WORKER_CONCURRENCY)
+STAGE_LANES = env.int("STAGE_LANES", default=CELERY_WORKER_CONCURRENCY)
 # A doorway wakes the next stage by name (cdp/stages.py), so that no app imports one above it.
 STAGES = {
     "messages_accepted": "profiles.process_inbox",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from celery import shared_task
 from django.utils import timezone
 
+from cdp.lanes import work_through
 from cdp.models import Run
 from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
 from cdp.runs import run_kind
-from cdp.stages import wake
 from profiles.imports.csv_file import import_csv
 from profiles.ingest.partitions import ensure_partitions as ensure_partitions_of
 from profiles.ingest.process import process_batch
@@ -23,19 +22,13 @@ from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import REFRESH
 
 IMPORT = "import"  # kind of the runs that import a file
-PROCESS_SECONDS = 20  # then another task goes on, so that no worker is held for long
-REFRESH_SECONDS = 20
 PARTITIONS_AHEAD = timedelta(days=400)
 
 
 @shared_task(name="profiles.process_inbox", acks_late=True)
 def process_inbox() -> None:
-    """Process batches until the inbox is empty or the time is up. Several may run: they share the messages out."""
-    until = time.monotonic() + PROCESS_SECONDS
-    while process_batch(now=timezone.now()).n_messages:
-        if time.monotonic() > until:
-            wake("messages_accepted")
-            return
+    """Process batches until the inbox is empty. Several may run: they share the messages out."""
+    work_through("messages_accepted", lambda: process_batch(now=timezone.now()).n_messages)
 
 
 @shared_task(name="profiles.ensure_partitions", acks_late=True)
@@ -47,12 +40,8 @@ def ensure_partitions() -> None:
 
 @shared_task(name="profiles.refresh_changes", acks_late=True)
 def refresh_changes() -> None:
-    """Judge whoever changed until the queue is empty or the time is up. Several may run: they share the rows out."""
-    until = time.monotonic() + REFRESH_SECONDS
-    while changes.refresh_changes(now=timezone.now):
-        if time.monotonic() > until:
-            wake("profiles_changed")
-            return
+    """Judge whoever changed until the queue is empty. Several may run: they share the rows out."""
+    work_through("profiles_changed", lambda: changes.refresh_changes(now=timezone.now))
 
 
 @run_kind(REFRESH)

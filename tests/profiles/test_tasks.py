@@ -1,42 +1,36 @@
 """Doorways for the workers."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from profiles import tasks
 from profiles.ingest.accept import accept_messages
-from profiles.models import Event, InboxMessage
-from tests.factories.profiles import SourceFactory
+from profiles.models import Event, InboxMessage, ProfileChange
+from tests.factories.profiles import ProfileFactory, SourceFactory
 from tests.profiles.ingest.messages import START, track
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def woken(monkeypatch):
-    stages = []
-    monkeypatch.setattr(tasks, "wake", stages.append)
-    return stages
-
-
-@pytest.fixture
-def inbox(monkeypatch):
-    """Five messages, taken two at a time."""
+def test_the_inbox_is_processed_until_it_is_empty(monkeypatch):
     whole = tasks.process_batch
     monkeypatch.setattr(tasks, "process_batch", lambda now: whole(now=now, limit=2))
     accept_messages(SourceFactory(), [track("Viewed", user=f"u{n}") for n in range(5)], received_at=START)
 
-
-def test_the_inbox_is_processed_until_it_is_empty(inbox, woken):
     tasks.process_inbox()
 
     assert (InboxMessage.objects.count(), Event.objects.count()) == (0, 5)
-    assert woken == []
 
 
-def test_when_the_time_is_up_another_task_goes_on(inbox, woken, monkeypatch):
-    monkeypatch.setattr(tasks, "PROCESS_SECONDS", -1)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_changes_are_judged_until_none_is_due():
+    due, later = timezone.now(), timezone.now() + timedelta(hours=1)
+    person = ProfileFactory()
+    for due_at in (due, due, later):
+        ProfileChange.objects.create(profile_id=person.pk, topic="created", due_at=due_at)
 
-    tasks.process_inbox()
+    tasks.refresh_changes()
 
-    assert (InboxMessage.objects.count(), Event.objects.count()) == (3, 2)
-    assert woken == ["messages_accepted"]
+    assert [change.due_at for change in ProfileChange.objects.all()] == [later]
