@@ -158,7 +158,8 @@ class RowBeyond(Func):
 
 
 def _fields(queryset: QuerySet[Any], names: Sequence[str]) -> list[Field[Any, Any]]:
-    found = [queryset.model._meta.get_field(name.lstrip("-")) for name in names]
+    meta = queryset.model._meta
+    found = [meta.pk if name.lstrip("-") == "pk" else meta.get_field(name.lstrip("-")) for name in names]
     return [field.target_field if isinstance(field, ForeignKey) else field for field in found]
 
 

@@ -7,11 +7,52 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.request import Request
 
+from campaigns.models import Campaign
 from cdp.api.pagination import CursorPages
 from cdp.models import Run
+from profiles.models import Profile
+from segments.models import Segment, Tier
+from tags.models import Tag
+from tests.cdp.api.world import filled, make_world, schema_paths
 from tests.clients import api_of
+from tests.factories.campaigns import CampaignFactory, DeliveryFactory
+from tests.factories.profiles import EventFactory, ProfileFactory
+from tests.factories.segments import (
+    MembershipChangeFactory,
+    MembershipFactory,
+    SegmentFactory,
+    TierChangeFactory,
+    TierSchemeFactory,
+    TierStandingFactory,
+)
+from tests.factories.tags import TagAssignmentFactory
 
+LISTS = {
+    path: {part["name"] for part in operation.get("parameters", [])}
+    for (method, path), operation in schema_paths().items()
+    if method == "get"
+}
 pytestmark = pytest.mark.django_db
+
+
+def make_two_of_each():
+    """A world with at least two rows in each list."""
+    world = make_world()
+    ann = Profile.objects.get(public_id=world["profiles"])
+    vip, loyal = Tag.objects.get(key="vip"), Segment.objects.get(key="loyal")
+    bo, spring, gold = ProfileFactory(), Campaign.objects.get(key="spring"), Tier.objects.get(key="gold")
+    EventFactory(profile=ann)
+    TagAssignmentFactory(tag=vip, profile=bo)
+    MembershipFactory(segment=loyal, profile=bo)
+    MembershipChangeFactory(segment=loyal, profile=bo)
+    SegmentFactory()
+    TierStandingFactory(tier=gold, profile=bo)
+    TierChangeFactory(after=gold, profile=bo)
+    TierSchemeFactory()
+    DeliveryFactory(campaign=spring, profile=bo)
+    CampaignFactory()
+    make_runs(1)
+    return world
 
 
 def make_runs(n):
@@ -74,6 +115,40 @@ def test_a_bad_page_size_is_named(text):
 
     assert body["status"] == 400
     assert [error["path"] for error in body["errors"]] == ["page_size"]
+
+
+@pytest.mark.parametrize("path", [path for path, part in LISTS.items() if "cursor" in part])
+def test_every_list_is_the_same_in_pages_and_at_once(path):
+    world, api = make_two_of_each(), api_of("admin")
+    url = f"/api/v1/{filled(path, world)}"
+    at_once = api.get(url).json()["results"]
+
+    seen, there = [], f"{url}?page_size=1"
+    while there:
+        last, page = there, api.get(there).json()
+        seen, there = seen + page["results"], page["next"]
+    back, there = [], last
+    while there:
+        page = api.get(there).json()
+        back, there = page["results"] + back, page["previous"]
+
+    assert len(at_once) >= 2
+    assert seen == at_once
+    assert back == at_once
+
+
+@pytest.mark.parametrize("path", [path for path, part in LISTS.items() if "after" in part])
+def test_every_feed_is_the_same_in_pages_and_at_once(path):
+    world, api = make_two_of_each(), api_of("admin")
+    url = f"/api/v1/{filled(path, world)}"
+    at_once = api.get(url).json()["results"]
+
+    seen, after = [], 0
+    while rows := (page := api.get(f"{url}?page_size=1&after={after}").json())["results"]:
+        seen, after = seen + rows, page["next_after"]
+
+    assert len(at_once) >= 2
+    assert seen == at_once
 
 
 def encoded(value):
