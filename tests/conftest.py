@@ -29,8 +29,9 @@ def _own_files(settings: Settings, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_language() -> Iterator[None]:
-    """English, the language of the message ids, unless a test activates another; none leaks into the next."""
+def _own_language(settings: Settings) -> Iterator[None]:
+    """English, the language of the message ids, unless a test or its request asks for another; none leaks."""
+    settings.LANGUAGE_CODE = "en"
     with translation.override("en"):
         yield
 

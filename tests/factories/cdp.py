@@ -24,7 +24,7 @@ class UserFactory(DjangoModelFactory):
     @factory.post_generation
     def role(self, create: bool, extracted: str | None, **kwargs: Any) -> None:
         if create and extracted:
-            self.groups.add(Group.objects.get(name=extracted))  # type: ignore[attr-defined]
+            self.groups.add(Group.objects.get(name=extracted))
 
 
 class ApiTokenFactory(DjangoModelFactory):
@@ -40,7 +40,7 @@ class ApiTokenFactory(DjangoModelFactory):
     @factory.post_generation
     def role(self, create: bool, extracted: str | None, **kwargs: Any) -> None:
         if create and extracted:
-            self.user.groups.add(Group.objects.get(name=extracted))  # type: ignore[attr-defined]
+            self.user.groups.add(Group.objects.get(name=extracted))
 
     @classmethod
     def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> ApiToken:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -60,7 +61,7 @@ def masked(ann):
     }
 
 
-EMPTY = {
+EMPTY: dict[str, Any] = {
     "attributes": {}, "identifiers": [], "tags": [], "segments": [], "tiers": {}, "scores": {}, "consents": {},
 }  # fmt: skip
 

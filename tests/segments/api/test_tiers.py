@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from cdp.models import Run
@@ -7,7 +9,7 @@ from tests.factories.profiles import SEEN_AT, ProfileFactory
 from tests.factories.segments import TierFactory, TierSchemeFactory, TierStandingFactory
 
 IN_OSLO = {"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"}
-CLUB = {
+CLUB: dict[str, Any] = {
     "key": "club",
     "name": "Club",
     "description": "",

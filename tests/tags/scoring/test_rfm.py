@@ -35,7 +35,7 @@ def oracle(rows: Sequence[Row]) -> dict[int, dict[str, Any]]:
             spent[profile] += Decimal(str(value or 0))
             if event == "Order Completed":
                 orders[profile].append(days_ago)
-    measures = {
+    measures: dict[int, dict[str, Any]] = {
         profile: {"recency_days": int(min(days)), "frequency": len(days), "monetary": spent[profile]}
         for profile, days in orders.items()
     }
