@@ -14,7 +14,7 @@ from tags.models import TagAssignment
 from tests.factories.profiles import ProfileChangeFactory, ProfileFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory, TierSchemeFactory, lives_in
 from tests.factories.tags import TagFactory, TagValueFactory
-from tests.profiles.refresh.conftest import change, drain, full, members, person, queue, replayed, standings
+from tests.profiles.refresh.shorthand import change, drain, full, members, person, queue, replayed, standings
 
 pytestmark = pytest.mark.django_db
 

@@ -23,7 +23,7 @@ from segments.followers import MembershipFollower
 from segments.models import MembershipChange, Segment
 from tests.factories.profiles import ProfileFactory
 from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in
-from tests.profiles.refresh.conftest import members, replayed
+from tests.profiles.refresh.shorthand import members, replayed
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

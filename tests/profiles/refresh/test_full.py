@@ -19,7 +19,7 @@ from tags.models import Tag, TagAssignment
 from tests.factories.profiles import ProfileFactory
 from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in
 from tests.factories.tags import TagFactory, TagValueFactory
-from tests.profiles.refresh.conftest import NOW, full, members, person, replayed, standings
+from tests.profiles.refresh.shorthand import NOW, full, members, person, replayed, standings
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,7 @@ from segments.models import Membership, Segment, TierScheme, TierStanding
 from tags.models import Score, Tag, TagAssignment, TagValue
 from tests.factories.segments import TierSchemeFactory
 from tests.oracles import Person, holds
-from tests.profiles.refresh.conftest import replayed
+from tests.profiles.refresh.shorthand import replayed
 from tests.strategies import ATTRIBUTES, NOWS, TYPES, events, nasty_values_of, people, rules
 from tests.world import World, declare_probe
 
