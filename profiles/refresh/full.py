@@ -38,12 +38,18 @@ def refresh_in_full(holder: Holder, *, now: Now, cause: Cause, run: Run | None =
     """
     progress = Progress(run)
     errors: dict[str, str] = {}
-    for key in Graph.load().downstream([holder.key]):
+    waiting = [holder.key]
+    judged: set[str] = set()
+    while waiting:
+        key = waiting[0]
         try:
             refresh_one(key, now=now, cause=cause, progress=progress)
         except RULE_FAILURES as error:
             logger.exception("the full refresh of %s failed", key)
             errors[key] = str(error)
+        judged.add(key)
+        # Read anew: a dependent that was saved meanwhile may have been filled from what this one held before.
+        waiting = [dependent for dependent in Graph.load().downstream([holder.key]) if dependent not in judged]
     if errors:
         raise RefreshFailed("; ".join(f"{key}: {error}" for key, error in errors.items()))
     return progress.done
