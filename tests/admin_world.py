@@ -137,7 +137,7 @@ def pages(world: World) -> Iterator[str]:
         "p=99",
     ):
         yield f"{people}?{query}"
-    yield f"{people}?tier={world.scheme.tiers.earliest('position').pk}"
+    yield f"{people}?tier={world.delivery.tier_id}"
     yield reverse("admin:profiles_profile_by_id", args=[world.profile.public_id])
     yield reverse("admin:profiles_profile_timeline", args=[world.profile.pk])
     yield reverse("admin:segments_segment_members", args=[world.segment.pk])

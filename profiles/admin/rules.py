@@ -53,11 +53,15 @@ class RuleFormField(forms.JSONField):
             return value
         return "" if value is None else rule_text(value)
 
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What was typed comes again as it was typed."""
+        return forms.fields.InvalidJSONInput(data) if isinstance(data, str) else data
+
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.strip():
             try:
                 json.loads(value)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ValidationError(json_problem(error)) from error
         return super().to_python(value)
 
@@ -80,8 +84,10 @@ def in_reading_order(node: Any) -> Any:
 RULE_OVERRIDES = {RuleField: {"form_class": RuleFormField, "widget": RuleWidget}}
 
 
-def json_problem(error: ValueError) -> str:
+def json_problem(error: ValueError | RecursionError) -> str:
     """Where JSON stops being JSON."""
+    if isinstance(error, RecursionError):
+        return gettext("This rule is nested too deep.")
     if isinstance(error, json.JSONDecodeError):
         place = {"line": error.lineno, "column": error.colno}
         return gettext("This is not JSON: line %(line)s, column %(column)s.") % place
@@ -96,8 +102,7 @@ def verdict(text: str, *, count: bool) -> dict[str, Any]:
     except RuleError as error:
         return {"problems": error.problems}
     except (ValueError, RecursionError) as error:
-        problem = json_problem(error) if isinstance(error, ValueError) else gettext("This rule is nested too deep.")
-        return {"problems": [Problem(path="", message=problem)]}
+        return {"problems": [Problem(path="", message=json_problem(error))]}
     return {"sentence": describe_rule(rule), "counted": count_in_words(rule_json) if count else ""}
 
 

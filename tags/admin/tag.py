@@ -32,6 +32,12 @@ class TagForm(HolderForm):
         model = Tag
         fields = ("name", "key", "kind", "category", "description", "rule")
 
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if data.get("kind", self.instance.kind) == Tag.Kind.MANUAL and data.get("rule") is not None:
+            self.add_error("rule", gettext("A tag by hand has no rules."))
+        return data
+
 
 class TagValueInline(StrataStackedInline):
     """Values; for rule tags the first whose rule matches wins."""

@@ -1,0 +1,56 @@
+"""The admin in a real browser, in both languages: it signs in, shows a person and a segment, and logs no error."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from cdp.roles import OPERATOR
+from tests.admin_world import NAME, make_world
+from tests.factories.cdp import UserFactory
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+
+WORDS = {
+    "en": {"person": "Known", "members": "1 member", "count": "Count", "matches": "Matches 1 person now."},
+    "zh-hans": {"person": "已识别", "members": "1 名成员", "count": "计算人数", "matches": "当前符合 1 人。"},
+}
+
+
+def sign_in(page: Page, name: str, password: str) -> None:
+    page.goto("/admin/login/")
+    page.fill("#id_username", name)
+    page.fill("#id_password", password)
+    page.click("#login-form button[type=submit]")
+    expect(page.locator("[data-card=people]")).to_be_visible()
+
+
+def switch_language(page: Page, language: str) -> None:
+    """By the switcher in the menu of the person who is signed in."""
+    if page.locator("html").get_attribute("lang") == language:
+        return
+    page.locator("#nav-sidebar .cursor-pointer", has_text="ann").last.click()
+    page.locator(f"form:has(input[name=language][value={language}]) button").click()
+    page.wait_for_load_state()
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_an_operator_opens_a_person_and_a_segment(page, language):
+    world, words = make_world(), WORDS[language]
+    user = UserFactory(role=OPERATOR, username="ann")
+    user.set_password("a long password")
+    user.save()
+
+    sign_in(page, "ann", "a long password")
+    switch_language(page, language)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+
+    page.goto("/admin/profiles/profile/")
+    page.get_by_role("link", name=NAME).first.click()
+    expect(page.get_by_text(words["person"], exact=True)).to_be_visible()
+    expect(page.locator("#timeline li")).to_have_count(2)
+
+    page.goto(f"/admin/segments/segment/{world.segment.pk}/change/")
+    page.get_by_role("button", name=words["count"], exact=True).click()
+    expect(page.get_by_text(words["matches"])).to_be_visible()
+
+    page.goto(f"/admin/segments/segment/{world.segment.pk}/members/")
+    expect(page.get_by_text(words["members"])).to_be_visible()

@@ -1,0 +1,114 @@
+"""The list of profiles: what it finds, shows and costs."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from cdp.roles import OPERATOR, VIEWER
+from tests.factories.profiles import IdentifierFactory, ProfileFactory
+from tests.factories.segments import MembershipFactory, TierSchemeFactory, TierStandingFactory
+from tests.factories.tags import TagAssignmentFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/profiles/profile/"
+
+
+def listed(role=OPERATOR, **query):
+    return [profile.pk for profile in sign_in(role).get(LIST, query).context["cl"].result_list]
+
+
+@pytest.mark.parametrize(
+    ("kind_key", "value", "typed"),
+    [
+        ("email", "ann@example.com", "  Ann@Example.com "),
+        ("phone", "+8613800138000", "138 0013 8000"),
+        ("member_card", "AB123", "ab-123"),
+        ("user_id", "u7", "user_id:u7"),
+    ],
+)
+def test_search_finds_any_identifier_as_people_write_it(kind_key, value, typed):
+    ann = IdentifierFactory(kind_key=kind_key, value=value).profile
+    ProfileFactory()
+
+    assert listed(q=typed) == [ann.pk]
+    assert listed(VIEWER, q=typed) == [ann.pk]
+
+
+def test_search_finds_public_ids_and_leads_from_merged_ones_to_the_survivor():
+    survivor = ProfileFactory()
+    absorbed = ProfileFactory(merged_into=survivor)
+
+    assert listed(q=str(survivor.public_id)) == [survivor.pk]
+    assert listed(q=str(absorbed.public_id)) == [survivor.pk]
+
+
+def test_search_finds_the_beginning_of_the_name_in_any_case():
+    ann, zhang = (ProfileFactory(attributes={"name": name}) for name in ("Ann Lee", "张三"))
+    ProfileFactory(attributes={"name": "Joann"})
+
+    assert listed(q="ann") == [ann.pk]
+    assert listed(q="张") == [zhang.pk]
+
+
+@pytest.mark.parametrize("typed", ["%", "' OR 1=1", "user_id:", ":", "a" * 5000])
+def test_strange_searches_find_nobody(typed):
+    ProfileFactory(attributes={"name": "Ann"})
+
+    assert listed(q=typed) == []
+
+
+def test_merged_away_profiles_are_not_listed():
+    survivor = ProfileFactory()
+    ProfileFactory(merged_into=survivor)
+
+    assert listed() == [survivor.pk]
+
+
+def test_filters():
+    ProfileFactory()
+    member, tagged, gold = MembershipFactory(), TagAssignmentFactory(), None
+    scheme = TierSchemeFactory(tiers={"gold": None})
+    gold = TierStandingFactory(tier=scheme.tiers.get())
+
+    assert listed(segment=member.segment_id) == [member.profile_id]
+    assert listed(tag=tagged.tag_id) == [tagged.profile_id]
+    assert listed(tier=gold.tier_id) == [gold.profile_id]
+
+
+def test_a_tag_that_has_expired_is_no_longer_found():
+    assignment = TagAssignmentFactory(expires_at=timezone.now() - timedelta(seconds=1))
+
+    assert listed(tag=assignment.tag_id) == []
+
+
+def test_last_seen():
+    now = timezone.now()
+    today = ProfileFactory(first_seen_at=now - timedelta(hours=2))
+    long_ago = ProfileFactory(first_seen_at=now - timedelta(days=400))
+
+    assert listed(seen="7") == [today.pk]
+    assert listed(seen="over365") == [long_ago.pk]
+
+
+@pytest.mark.parametrize("query", [{"segment": "x"}, {"tag": "9" * 40}, {"seen": "never"}, {"tier": "-1"}])
+def test_filters_that_make_no_sense_do_no_harm(query):
+    assert sign_in(OPERATOR).get(LIST, query).status_code in (200, 302)
+
+
+def test_queries_do_not_grow_with_the_list():
+    client = sign_in(VIEWER)
+    client.get(LIST)
+    TagAssignmentFactory(profile=IdentifierFactory().profile)
+    with CaptureQueriesContext(connection) as few:
+        client.get(LIST)
+    for _ in range(5):
+        TagAssignmentFactory(profile=IdentifierFactory(kind_key="anonymous_id").profile)
+
+    with CaptureQueriesContext(connection) as many:
+        client.get(LIST)
+
+    assert len(many) == len(few)

@@ -1,0 +1,225 @@
+"""Segments in the admin: what saving checks, says and starts."""
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from cdp.models import Run
+from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, VIEWER
+from segments.models import Segment, TierScheme
+from tests.factories.profiles import ProfileFactory
+from tests.factories.segments import (
+    MembershipChangeFactory,
+    MembershipFactory,
+    SegmentFactory,
+    TierSchemeFactory,
+    lives_in,
+)
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+ADD = "/admin/segments/segment/add/"
+
+
+def form(rule, **values):
+    text = rule if isinstance(rule, str) else json.dumps(rule)
+    return {"name": "Loyal", "key": "loyal", "description": "", "rule": text, **values}
+
+
+def errors(answer):
+    return dict(answer.context["adminform"].form.errors)
+
+
+def test_saving_queues_a_refresh_and_says_how_many_match():
+    ProfileFactory(attributes={"city": "Oslo"})
+
+    answer = sign_in(OPERATOR).post(ADD, form(lives_in("Oslo")), follow=True)
+
+    assert Segment.objects.get().rule == lives_in("Oslo")
+    assert [(run.kind, run.subject) for run in Run.objects.all()] == [("refresh", "segment:loyal")]
+    said = [str(message) for message in answer.context["messages"]]
+    assert said[:2] == ["Queued a refresh.", "Matches 1 person now."]
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ("{", "This is not JSON: line 1, column 2."),
+        ('{"all": []}', "all: must not be empty"),
+        ('{"any": [{"op": "attribute", "key": "citty", "is": "set"}]}', "any[0].key: no attribute 'citty' is defined"),
+        ("", "This field is required."),
+        ("[" * 3000, "This rule is nested too deep."),
+    ],
+)
+def test_a_rule_that_is_wrong_says_where_at_its_field_and_saves_nothing(rule, problem):
+    answer = sign_in(OPERATOR).post(ADD, form(rule))
+
+    assert problem in errors(answer)["rule"]
+    assert not Segment.objects.exists()
+    assert not Run.objects.exists()
+
+
+def test_a_circle_is_refused_at_the_field_and_what_was_typed_stays():
+    first = SegmentFactory(key="first")
+    SegmentFactory(key="second", rule={"op": "segment", "key": "first"})
+    circle = {"op": "segment", "key": "second"}
+
+    answer = sign_in(OPERATOR).post(f"/admin/segments/segment/{first.pk}/change/", form(circle, name="New name"))
+
+    assert "circle" in errors(answer)["rule"][0]
+    assert "New name" in answer.content.decode()
+    first.refresh_from_db()
+    assert (first.rule, first.name) == (lives_in("Oslo"), "First")
+
+
+def test_an_edit_of_an_older_version_is_refused():
+    segment = SegmentFactory(rule_version=3)
+    edit = form(lives_in("Bergen"), seen_version=2)
+
+    answer = sign_in(OPERATOR).post(f"/admin/segments/segment/{segment.pk}/change/", edit)
+
+    assert errors(answer)["__all__"] == ["The rule has version 3 by now; you edited version 2."]
+
+
+def test_the_key_stays():
+    segment = SegmentFactory()
+
+    sign_in(OPERATOR).post(f"/admin/segments/segment/{segment.pk}/change/", form(segment.rule, key="other"))
+
+    assert Segment.objects.get().key == segment.key
+
+
+def test_a_segment_in_use_is_not_deleted_and_its_users_are_named():
+    used = SegmentFactory(key="first")
+    user = SegmentFactory(key="second", rule={"op": "segment", "key": "first"})
+    client, address = sign_in(OPERATOR), f"/admin/segments/segment/{used.pk}/delete/"
+
+    asked, answer = client.get(address), client.post(address, {"post": "yes"})
+
+    assert user.name in asked.content.decode()
+    assert user.name in answer.content.decode()
+    assert Segment.objects.count() == 2
+
+
+def test_a_segment_that_nobody_uses_is_deleted_with_its_members():
+    member = MembershipFactory()
+
+    sign_in(OPERATOR).post(f"/admin/segments/segment/{member.segment_id}/delete/", {"post": "yes"})
+
+    assert not Segment.objects.exists()
+
+
+def test_the_button_queues_a_refresh():
+    segment = SegmentFactory()
+    client, address = sign_in(OPERATOR), f"/admin/segments/segment/{segment.pk}/refresh/"
+
+    client.post(address)
+
+    assert [run.subject for run in Run.objects.all()] == [f"segment:{segment.key}"]
+    assert client.get(address).status_code == 405
+    assert sign_in(VIEWER).post(address).status_code == 403
+
+
+@pytest.mark.parametrize("role", [VIEWER, CAMPAIGN_MANAGER])
+def test_others_read_the_rule_in_words(role):
+    segment = SegmentFactory()
+
+    text = sign_in(role).get(f"/admin/segments/segment/{segment.pk}/change/").content.decode()
+
+    assert "City is “Oslo”" in text
+    assert "<textarea" not in text
+
+
+def test_preview_counts_and_names_what_is_wrong():
+    ProfileFactory(attributes={"city": "Oslo"})
+    client, address = sign_in(OPERATOR), "/admin/profiles/profile/rule-preview/"
+
+    counted = client.post(address, {"rule": json.dumps(lives_in("Oslo"))}).content.decode()
+    wrong = client.post(address, {"rule": '{"op": "attribut"}'}).content.decode()
+
+    assert "City is “Oslo”" in counted
+    assert "Matches 1 person now." in counted
+    assert "<code>op</code> unknown operator" in wrong
+    assert "Write a rule first." in client.post(address).content.decode()
+
+
+def test_members_and_changes_are_listed():
+    member = MembershipFactory()
+    change = MembershipChangeFactory(segment=member.segment, profile=member.profile)
+    client = sign_in(VIEWER)
+
+    members = client.get(f"/admin/segments/segment/{member.segment_id}/members/")
+    changes = client.get(f"/admin/segments/segment/{member.segment_id}/changes/")
+
+    assert [profile_id for profile_id, _name, _at in members.context["table"]] == [member.profile_id]
+    assert [row for row, _name in changes.context["table"]] == [change]
+
+
+def test_queries_do_not_grow_with_the_list():
+    client = sign_in(VIEWER)
+    SegmentFactory(key="a")
+    client.get("/admin/segments/segment/")
+    with CaptureQueriesContext(connection) as few:
+        client.get("/admin/segments/segment/")
+    for number in range(5):
+        SegmentFactory(key=f"a{number}", rule=lives_in(str(number)))
+
+    with CaptureQueriesContext(connection) as many:
+        client.get("/admin/segments/segment/")
+
+    assert len(many) == len(few)
+
+
+def tiers_form(*tiers, initial=0):
+    rows = {
+        f"tiers-{index}-{field}": value
+        for index, tier in enumerate(tiers)
+        for field, value in {"benefits": "", **tier}.items()
+    }
+    counts = {"tiers-TOTAL_FORMS": len(tiers), "tiers-INITIAL_FORMS": initial}
+    return {"name": "Club", "key": "club", "description": "", **counts, **rows}
+
+
+def test_a_tier_scheme_is_saved_with_its_tiers_in_order():
+    rule = json.dumps(lives_in("Oslo"))
+    tiers = tiers_form(
+        {"name": "Basic", "key": "basic", "position": "5", "entry": ""},
+        {"name": "Gold", "key": "gold", "position": "1", "entry": rule},
+    )
+
+    sign_in(OPERATOR).post("/admin/segments/tierscheme/add/", tiers)
+
+    scheme = TierScheme.objects.get()
+    assert list(scheme.tiers.order_by("position").values_list("key", "position")) == [("gold", 0), ("basic", 1)]
+    assert [run.subject for run in Run.objects.all()] == ["tier:club"]
+
+
+def test_what_the_service_refuses_of_a_scheme_comes_again_with_what_was_typed():
+    tiers = tiers_form(
+        {"name": "Gold", "key": "gold", "position": "0", "entry": ""},
+        {"name": "Basic", "key": "basic", "position": "1", "entry": ""},
+    )
+
+    answer = sign_in(OPERATOR).post("/admin/segments/tierscheme/add/", tiers)
+
+    assert errors(answer)["__all__"] == ["Only the lowest tier may be without an entry rule; “Gold” has none."]
+    assert 'value="basic"' in answer.content.decode()
+    assert not TierScheme.objects.exists()
+
+
+def test_a_tier_is_edited_and_another_removed():
+    scheme = TierSchemeFactory(
+        key="club", tiers={"gold": lives_in("Oslo"), "silver": lives_in("Bergen"), "basic": None}
+    )
+    gold, silver, basic = scheme.tiers.order_by("position")
+    rows = [
+        {"id": gold.pk, "name": "Gold!", "key": "gold", "position": "0", "entry": json.dumps(gold.entry)},
+        {"id": silver.pk, "name": "Silver", "key": "silver", "position": "1", "entry": "", "DELETE": "on"},
+        {"id": basic.pk, "name": "Basic", "key": "basic", "position": "2", "entry": ""},
+    ]  # fmt: skip
+
+    sign_in(OPERATOR).post(f"/admin/segments/tierscheme/{scheme.pk}/change/", tiers_form(*rows, initial=3))
+
+    assert list(scheme.tiers.order_by("position").values_list("key", "name")) == [("gold", "Gold!"), ("basic", "Basic")]

@@ -1,0 +1,59 @@
+"""Tags in the admin."""
+
+import json
+
+import pytest
+
+from cdp.models import Run
+from cdp.roles import OPERATOR
+from tags.models import Tag
+from tests.factories.segments import lives_in
+from tests.factories.tags import TagAssignmentFactory, TagFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+ADD = "/admin/tags/tag/add/"
+
+
+def form(*values, **fields):
+    rows = {f"values-{index}-{field}": text for index, value in enumerate(values) for field, text in value.items()}
+    counts = {"values-TOTAL_FORMS": len(values), "values-INITIAL_FORMS": 0}
+    plain = {"name": "Card", "key": "card", "kind": "manual", "category": "", "description": "", "rule": ""}
+    return {**plain, **fields, **counts, **rows}
+
+
+def test_a_manual_tag_is_saved_without_a_refresh():
+    sign_in(OPERATOR).post(ADD, form())
+
+    assert Tag.objects.get().kind == Tag.Kind.MANUAL
+    assert not Run.objects.exists()
+
+
+def test_a_rule_tag_is_saved_with_its_values_and_queues_a_refresh():
+    rule = json.dumps(lives_in("Oslo"))
+    values = [
+        {"name": "B", "key": "b", "position": "1", "rule": rule},
+        {"name": "A", "key": "a", "position": "0", "rule": rule},
+    ]
+
+    sign_in(OPERATOR).post(ADD, form(*values, kind="rule"))
+
+    assert list(Tag.objects.get().values.values_list("key", "position")) == [("a", 0), ("b", 1)]
+    assert [run.subject for run in Run.objects.all()] == ["tag:card"]
+
+
+def test_a_manual_tag_with_a_rule_is_refused():
+    answer = sign_in(OPERATOR).post(ADD, form(rule=json.dumps(lives_in("Oslo"))))
+
+    assert answer.context["adminform"].form.errors["rule"] == ["A tag by hand has no rules."]
+    assert not Tag.objects.exists()
+
+
+def test_the_list_counts_those_who_carry_it():
+    tag = TagFactory()
+    for _ in range(3):
+        TagAssignmentFactory(tag=tag)
+
+    (row,) = sign_in(OPERATOR).get("/admin/tags/tag/").context["cl"].result_list
+
+    assert row.n_assigned == 3
