@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -40,6 +41,7 @@ _EMAIL = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
+@lru_cache(maxsize=10_000)
 def fold_name(name: str) -> str:
     """`firstName`, `first_name` and `First-Name` are one name; a name of punctuation alone is itself."""
     return _PUNCTUATION.sub("", name).casefold() or name

@@ -36,6 +36,7 @@ def feed_page(changes: QuerySet[Any, Any], request: Request, show: Callable[[Any
     return Response({"results": [show(row) for row in rows], "next_after": rows[-1]["id"] if rows else after})
 
 
+FEED_QUERY = ("after", "page_size")
 FEED_PARAMETERS = [
     OpenApiParameter("after", int, description="`next_after` of the page before; absent: from the start."),
     OpenApiParameter("page_size", int, description="1 to 1000; 100 where it is absent."),

@@ -6,6 +6,7 @@ from django_filters import rest_framework as filters
 from rest_framework import serializers
 from rest_framework.mixins import UpdateModelMixin
 
+from cdp.api.filters import YesNoFilter
 from cdp.api.router import route
 from cdp.api.serializers import StrictModelSerializer
 from cdp.api.viewsets import ReadingViewSet
@@ -22,6 +23,9 @@ class AttributeSerializer(StrictModelSerializer[AttributeDefinition]):
 
 
 class AttributeFilters(filters.FilterSet):
+    is_pii = YesNoFilter()
+    is_discovered = YesNoFilter()
+
     class Meta:
         model = AttributeDefinition
         fields = ("type", "is_pii", "is_discovered")
@@ -47,6 +51,8 @@ class EventDefinitionSerializer(serializers.ModelSerializer[EventDefinition]):
 
 
 class EventDefinitionFilters(filters.FilterSet):
+    is_discovered = YesNoFilter()
+
     class Meta:
         model = EventDefinition
         fields = ("is_discovered",)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 
+from cdp.api.filters import YesNoFilter
 from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.serializers import StrictModelSerializer
@@ -45,6 +46,8 @@ class SourceSerializer(StrictModelSerializer[Source]):
 
 
 class SourceFilters(filters.FilterSet):
+    is_enabled = YesNoFilter()
+
     class Meta:
         model = Source
         fields = ("kind", "is_enabled")

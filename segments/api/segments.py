@@ -13,7 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cdp.api.feeds import FEED_PARAMETERS, feed_page, feed_schema
+from cdp.api.feeds import FEED_PARAMETERS, FEED_QUERY, feed_page, feed_schema
 from cdp.api.problems import PreviewTimedOut
 from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
@@ -123,7 +123,7 @@ class SegmentViewSet(HolderViewSet):
         return self.get_paginated_response([show_member(row) for row in page])
 
     @extend_schema(parameters=FEED_PARAMETERS, responses=feed_schema("SegmentFeed", MembershipChangeSerializer()))
-    @action(detail=True, pagination_class=None, filterset_class=None)
+    @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def changes(self, request: Request, key: str) -> Response:
         """Who came and went, in order."""
         return feed_page(segment_changes().filter(segment=self._id(key)), request, show_change)
@@ -133,7 +133,7 @@ class SegmentViewSet(HolderViewSet):
         parameters=FEED_PARAMETERS,
         responses=feed_schema("SegmentsFeed", SegmentsChangeSerializer()),
     )
-    @action(detail=False, url_path="changes", pagination_class=None, filterset_class=None)
+    @action(detail=False, url_path="changes", pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def all_changes(self, request: Request) -> Response:
         """Who came and went, of all segments in one feed."""
         return feed_page(segment_changes(), request, show_change_of_any)

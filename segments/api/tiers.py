@@ -13,7 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cdp.api.feeds import FEED_PARAMETERS, feed_page, feed_schema
+from cdp.api.feeds import FEED_PARAMETERS, FEED_QUERY, feed_page, feed_schema
 from cdp.api.router import route
 from cdp.api.serializers import PartSerializer
 from cdp.api.viewsets import KEY_PATTERN
@@ -97,7 +97,7 @@ class TierSchemeViewSet(HolderViewSet):
         return self.get_paginated_response([show_standing(row) for row in page])
 
     @extend_schema(parameters=FEED_PARAMETERS, responses=feed_schema("TierFeed", TierChangeSerializer()))
-    @action(detail=True, pagination_class=None, filterset_class=None)
+    @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def changes(self, request: Request, key: str) -> Response:
         """Who moved between tiers, in order; null is no tier."""
         return feed_page(tier_changes(self._id(key)), request, show_tier_change)

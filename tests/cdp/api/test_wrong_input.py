@@ -108,6 +108,26 @@ def test_wrong_query_parameters_break_nothing(world, operation):
         assert response.status_code in (200, 400), (name, text)
 
 
+@pytest.mark.parametrize("operation", operations(), ids=" ".join)
+def test_an_unknown_query_parameter_is_refused(world, operation):
+    method, path = operation
+    api, before = api_of("admin"), snapshot()
+
+    response = api.send(method, f"{filled(path, world)}?segmnt=loyal", bodies(world).get(operation))
+
+    assert response.status_code == 400
+    assert [error["path"] for error in response.json()["errors"]] == ["segmnt"]
+    assert snapshot() == before
+
+
+@pytest.mark.parametrize("query", ["sources/?is_enabled=perhaps", "attributes/?is_pii=1", "events/?is_discovered=",
+                                   "attributes/?type=colour", "segments/?kind=static"])  # fmt: skip
+def test_a_filter_that_means_nothing_is_refused_and_an_empty_one_is_none(query):
+    expected = 200 if query.endswith("=") else 400
+
+    assert api_of("viewer").send("get", query).status_code == expected
+
+
 def test_a_body_that_is_too_large_is_refused(world, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
 
