@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from django.utils.translation import override
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -15,6 +16,7 @@ from demo.account import Account
 from demo.figures import Figures
 from demo.patience import Progress as Report
 from demo.story import STEPS, Story
+from tags.scoring.rfm import CLASSES
 
 
 def tell(story: Story, console: Console) -> dict[str, float]:
@@ -54,7 +56,9 @@ def show_figures(figures: Figures, seconds: dict[str, float], console: Console) 
     table.add_row("合并 Merges", f"{figures.n_merges:,}")
     table.add_row("合并精确率 Precision of the merges", f"{figures.evaluation.precision:.4f}")
     table.add_row("合并召回率 Recall of the merges", f"{figures.evaluation.recall:.4f}", end_section=True)
-    add_section(table, "RFM 分类 RFM classes", figures.scores)
+    add_section(
+        table, "RFM 分类 RFM classes", {f"{key} {in_both(CLASSES[key])}": n for key, n in figures.scores.items()}
+    )
     add_section(table, "标签 Tags", figures.tags)
     add_section(table, "分群 Segments", figures.segments)
     add_section(table, "层级 Tiers", figures.tiers)
@@ -65,9 +69,18 @@ def show_figures(figures: Figures, seconds: dict[str, float], console: Console) 
         {tier.name: f"{tier.by_state['sent']:,} / {tier.n_deliveries:,}" for tier in campaign.tiers},
     )
     labels = dict(Delivery.Reason.choices)
-    add_section(table, "未发送 Not sent", {str(labels[reason]): n for reason, n in campaign.by_reason.items()})
+    add_section(table, "未发送 Not sent", {in_both(labels[reason]): n for reason, n in campaign.by_reason.items()})
     add_section(table, "用时（秒） Seconds per step", {name: f"{n:.1f}" for name, n in seconds.items()})
     console.print(table)
+
+
+def in_both(text: object) -> str:
+    """A lazy message in Chinese, then in English."""
+    said = []
+    for language in ("zh-hans", "en"):
+        with override(language):
+            said.append(str(text))
+    return " ".join(said)
 
 
 def add_section(table: Table, title: str, rows: Mapping[str, int | str]) -> None:

@@ -15,7 +15,7 @@ from demo.generator import TRUTH_FILE
 from demo.sayings import Name
 from demo.truth import Evaluation, evaluate, read_truth
 from profiles.models import Event, Identifier, MessageKey, Profile, ProfileMerge, RejectedMessage
-from segments.models import Membership, TierStanding
+from segments.models import Segment, TierStanding
 from tags.models import Score, TagAssignment
 
 
@@ -56,7 +56,7 @@ def count_figures(folder: Path) -> Figures:
             .annotate(n=Count("pk"))
             .order_by("tag__key", "value__position")
         },
-        segments=dict(Membership.objects.values_list("segment__name").annotate(n=Count("pk")).order_by("-n")),
+        segments=dict(Segment.objects.annotate(n=Count("memberships")).order_by("-n", "key").values_list("name", "n")),
         tiers=dict(
             TierStanding.objects.filter(scheme__key=offer.SCHEME)
             .values_list("tier__name")
