@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,10 +17,17 @@ from tags.models import Score
 from tags.score_models import ScoreModel, score_models
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+class ChoicesField(serializers.JSONField):
+    """Names by value."""
+
+
 class ScoreFieldSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
     type = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
+    unit = serializers.CharField(help_text="What a number counts; empty for others.")
+    choices = ChoicesField(help_text="Names of the values of a text, where they are few.")
 
 
 class ScoreModelSerializer(serializers.Serializer[Any]):
@@ -27,20 +35,32 @@ class ScoreModelSerializer(serializers.Serializer[Any]):
 
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
+    formula = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     fields_ = ScoreFieldSerializer(many=True)
 
     def get_fields(self) -> dict[str, Any]:
         declared = super().get_fields()
-        declared["fields"] = declared.pop("fields_")
+        declared["fields"] = declared.pop("fields_")  # the class has a use of its own for this name
         return declared
 
 
 def show_model(model: ScoreModel) -> dict[str, Any]:
+    """All that a model declares, in the active language."""
     return {
         "key": model.key,
         "label": str(model.label),
+        "formula": str(model.formula),
+        "source": model.source,
         "fields": [
-            {"key": key, "type": str(field.type), "label": str(field.label)} for key, field in model.fields.items()
+            {
+                "key": key,
+                "type": str(field.type),
+                "label": str(field.label),
+                "unit": str(field.unit),
+                "choices": {value: str(name) for value, name in field.choices.items()},
+            }
+            for key, field in model.fields.items()
         ],
     }
 

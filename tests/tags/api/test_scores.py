@@ -11,9 +11,22 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def heat(monkeypatch):
     """One model alone."""
-    model = ScoreModel(key="heat", label="Heat", fields={"degrees": ScoreField(ValueType.NUMBER, "Degrees")})
+    degrees = ScoreField(ValueType.NUMBER, "Degrees", unit="K")
+    feel = ScoreField(ValueType.TEXT, "Feel", choices={"h": "Hot"})
+    model = ScoreModel(
+        key="heat", label="Heat", fields={"degrees": degrees, "feel": feel}, formula="T", source="Kelvin"
+    )
     monkeypatch.setattr(score_models, "_models", {"heat": model})
-    return {"key": "heat", "label": "Heat", "fields": [{"key": "degrees", "type": "number", "label": "Degrees"}]}
+    return {
+        "key": "heat",
+        "label": "Heat",
+        "formula": "T",
+        "source": "Kelvin",
+        "fields": [
+            {"key": "degrees", "type": "number", "label": "Degrees", "unit": "K", "choices": {}},
+            {"key": "feel", "type": "text", "label": "Feel", "unit": "", "choices": {"h": "Hot"}},
+        ],
+    }
 
 
 def test_models_say_what_their_fields_mean(heat):
