@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 from django.db import models
@@ -26,11 +27,23 @@ def display(
     boolean: bool | None = None,
     label: bool | Mapping[str, str] | None = None,
 ) -> Callable[[Method], Method]:
-    """Unfold's decorator for a column, typed: `label` shows a badge, coloured by value where it is a mapping."""
-    decorate: Callable[[Method], Method] = unfold_display(
-        description=description, ordering=ordering, boolean=boolean, label=label
-    )
-    return decorate
+    """Unfold's decorator for a column, typed: `label` shows a badge, coloured by value where it is a mapping.
+
+    A row is asked once: Unfold's templates ask up to five times for what a page of one thing shows.
+    """
+    decorate = unfold_display(description=description, ordering=ordering, boolean=boolean, label=label)
+
+    def once(method: Method) -> Method:
+        @wraps(method)
+        def column(*args: Any) -> Any:
+            shown = args[-1].__dict__.setdefault("_shown", {})
+            if method not in shown:
+                shown[method] = method(*args)
+            return shown[method]
+
+        return cast(Method, decorate(column))
+
+    return once
 
 
 class StrataChangeList(ChangeList):  # type: ignore[misc]

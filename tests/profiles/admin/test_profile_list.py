@@ -99,6 +99,18 @@ def test_filters_that_make_no_sense_do_no_harm(query):
     assert sign_in(OPERATOR).get(LIST, query).status_code in (200, 302)
 
 
+def test_tiers_and_tags_have_a_column_each():
+    profile = ProfileFactory()
+    scheme = TierSchemeFactory(tiers={"gold": None})
+    TierStandingFactory(tier=scheme.tiers.get(), profile=profile)
+    TagAssignmentFactory(profile=profile, tag__name="Very important")
+
+    text = sign_in(OPERATOR).get(LIST).content.decode()
+
+    assert '<span class="st-chip">Gold</span>' in text
+    assert '<span class="st-chip">Very important</span>' in text
+
+
 def test_queries_do_not_grow_with_the_list():
     client = sign_in(VIEWER)
     client.get(LIST)
