@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce, Now
 from cdp.celery import app
 from cdp.locks import advisory_lock, held_subjects, session_lock
 from cdp.models import Run, User
+from cdp.trouble import is_transient
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,10 @@ def execute_run(run_id: int, *, now: datetime) -> None:
 
 
 def _carry_out(run: Run, *, now: datetime) -> None:
-    """Call the function of the run's kind, and write how it ended; an error is kept and logged, not raised."""
+    """Call the function of the run's kind, and write how it ended; an error is kept and logged, not raised.
+
+    Where the database was away, nothing is written: the run is lost like that of a killed worker, and resumed.
+    """
     try:
         function = _functions[run.kind]
     except KeyError:
@@ -89,6 +93,9 @@ def _carry_out(run: Run, *, now: datetime) -> None:
     try:
         function(run, now)
     except Exception as error:  # whatever it was, the one who waits for the run must see it
+        if is_transient(error):
+            logger.warning("run %s (%s) was cut off, and will be resumed: %s", run.pk, run, error)
+            return
         logger.exception("run %s (%s) failed", run.pk, run)
         _end(run, error=str(error) or type(error).__name__)
     else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from django.db import OperationalError
+from psycopg import errors
 
 from cdp import runs
 from cdp.locks import held_subjects, session_lock
@@ -140,3 +142,34 @@ def test_held_subjects_sees_locks_of_other_sessions():
     with session_lock("thing", 7, wait=True):
         assert held_subjects("thing", [6, 7, 8]) == {7}
     assert held_subjects("thing", [6, 7, 8]) == set()
+
+
+@pytest.mark.django_db
+def test_run_that_the_database_cut_off_is_resumed(sent, monkeypatch, django_capture_on_commit_callbacks):
+    def cut_off(run: Run, now: datetime) -> None:
+        raise OperationalError("server closed the connection") from errors.OperationalError()
+
+    monkeypatch.setitem(runs._functions, "count", cut_off)
+    run = runs.queue_run("count", "a")
+
+    runs.execute_run(run.pk, now=NOW)
+    run.refresh_from_db()
+    assert (run.state, run.error) == (Run.State.RUNNING, "")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert runs.resume_runs() == 1
+    assert sent == [run.pk]
+
+
+@pytest.mark.django_db
+def test_run_that_was_too_slow_for_the_database_failed(sent, monkeypatch):
+    def too_slow(run: Run, now: datetime) -> None:
+        raise OperationalError("canceling statement") from errors.QueryCanceled()
+
+    monkeypatch.setitem(runs._functions, "count", too_slow)
+    run = runs.queue_run("count", "a")
+
+    runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert (run.state, run.error) == (Run.State.FAILED, "canceling statement")
