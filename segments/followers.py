@@ -111,6 +111,7 @@ class Stood(NamedTuple):
     position: int
     entered_at: datetime
     tier_id: int
+    tier_key: str
     absorbed: int
 
 
@@ -139,10 +140,10 @@ class TierStandingFollower(Follower):
         lock_tier_feed()
         copy_rows(
             TierChange._meta.db_table,
-            ["scheme_id", "profile_id", "before_id", "after_id", "cause", "at"],
+            ["scheme_id", "profile_id", "before", "after", "cause", "at"],
             [
-                *((row.scheme_id, row.absorbed, row.tier_id, None, Cause.MERGE, now) for row in stood),
-                *((row.scheme_id, row.survivor, None, row.tier_id, Cause.MERGE, now) for row in highest.values()),
+                *((row.scheme_id, row.absorbed, row.tier_key, None, Cause.MERGE, now) for row in stood),
+                *((row.scheme_id, row.survivor, None, row.tier_key, Cause.MERGE, now) for row in highest.values()),
             ],
         )
 
@@ -155,7 +156,8 @@ def step_down(merged: Sequence[Merged]) -> list[Stood]:
             DELETE FROM segments_tierstanding AS standing
             USING unnest(%s::bigint[], %s::bigint[]) AS merged (absorbed, survivor), segments_tier AS tier
             WHERE standing.profile_id = merged.absorbed AND tier.id = standing.tier_id
-            RETURNING standing.scheme_id, merged.survivor, tier.position, standing.entered_at, tier.id, merged.absorbed
+            RETURNING standing.scheme_id, merged.survivor, tier.position, standing.entered_at, tier.id,
+                tier.key, merged.absorbed
             """,
             [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
         )

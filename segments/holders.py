@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,9 +67,10 @@ class SegmentHolder(Holder):
 
 @dataclass(frozen=True)
 class TierSchemeHolder(Holder):
-    """A tier scheme; its outcomes are the ids of its tiers, highest first."""
+    """A tier scheme; its outcomes are the ids of its tiers, highest first. `tier_keys` are by those ids."""
 
     rules: tuple[Outcome, ...]
+    tier_keys: Mapping[int | None, str]
 
     def outcomes(self) -> Sequence[Outcome]:
         return self.rules
@@ -91,8 +92,11 @@ class TierSchemeHolder(Holder):
         lock_tier_feed()
         copy_rows(
             TierChange._meta.db_table,
-            ["scheme_id", "profile_id", "before_id", "after_id", "cause", "at"],
-            ((self.pk, move.profile_id, move.before, move.after, cause, now) for move in moves),
+            ["scheme_id", "profile_id", "before", "after", "cause", "at"],
+            (
+                (self.pk, move.profile_id, self.tier_keys.get(move.before), self.tier_keys.get(move.after), cause, now)
+                for move in moves
+            ),
         )
 
     def finished(self, *, now: datetime, error: str = "") -> None:
@@ -111,5 +115,11 @@ def load_segments() -> Iterable[SegmentHolder]:
 def load_tier_schemes() -> Iterable[TierSchemeHolder]:
     """Two queries: the schemes, and their tiers."""
     for scheme in TierScheme.objects.prefetch_related("tiers"):
-        rules = tuple(Outcome(tier.pk, tier.entry) for tier in scheme.tiers.all())
-        yield TierSchemeHolder(key=f"tier:{scheme.key}", label=scheme.name, pk=scheme.pk, rules=rules)
+        tiers = scheme.tiers.all()
+        yield TierSchemeHolder(
+            key=f"tier:{scheme.key}",
+            label=scheme.name,
+            pk=scheme.pk,
+            rules=tuple(Outcome(tier.pk, tier.entry) for tier in tiers),
+            tier_keys={tier.pk: tier.key for tier in tiers},
+        )

@@ -98,12 +98,7 @@ def show_change_of_any(row: dict[str, Any]) -> dict[str, Any]:
 
 def tier_changes(scheme_id: int) -> QuerySet[TierChange, Any]:
     return TierChange.objects.filter(scheme=scheme_id).values(
-        "id",
-        "cause",
-        "at",
-        public_id=F("profile__public_id"),
-        before_key=F("before__key"),
-        after_key=F("after__key"),
+        "id", "before", "after", "cause", "at", public_id=F("profile__public_id")
     )
 
 
@@ -111,8 +106,8 @@ def show_tier_change(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": row["id"],
         "profile": row["public_id"],
-        "before": row["before_key"],
-        "after": row["after_key"],
+        "before": row["before"],
+        "after": row["after"],
         "cause": row["cause"],
         "at": row["at"],
     }

@@ -75,14 +75,17 @@ class TierStanding(models.Model):
 
 
 class TierChange(models.Model):
-    """One move between tiers; no `before` is the first standing, no `after` the last (merged away)."""
+    """One move between tiers, by their keys: history outlives a tier that is removed from its scheme.
+
+    No `before` is the first standing, no `after` the last (merged away).
+    """
 
     scheme = models.ForeignKey(TierScheme, on_delete=models.CASCADE, related_name="changes", db_index=False)
     profile = models.ForeignKey(
         "profiles.Profile", on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
     )
-    before = models.ForeignKey(Tier, null=True, on_delete=models.CASCADE, related_name="+", db_index=False)
-    after = models.ForeignKey(Tier, null=True, on_delete=models.CASCADE, related_name="+", db_index=False)
+    before = models.SlugField(_("tier before"), max_length=50, null=True, db_index=False)  # noqa: DJ001 - null: none
+    after = models.SlugField(_("tier after"), max_length=50, null=True, db_index=False)  # noqa: DJ001
     cause = models.CharField(_("cause"), max_length=10, choices=Cause)
     at = models.DateTimeField(_("time"))
 

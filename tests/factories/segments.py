@@ -99,8 +99,11 @@ class TierChangeFactory(DjangoModelFactory):
     class Meta:
         model = TierChange
 
-    after = factory.SubFactory(TierFactory)
-    scheme = factory.LazyAttribute(lambda change: change.after.scheme)
+    class Params:
+        tier = factory.SubFactory(TierFactory)
+
+    scheme = factory.LazyAttribute(lambda change: change.tier.scheme)
+    after = factory.LazyAttribute(lambda change: change.tier.key)
     profile = factory.SubFactory(ProfileFactory)
     before = None
     cause = Cause.DATA

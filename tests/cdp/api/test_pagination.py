@@ -47,7 +47,7 @@ def make_two_of_each():
     MembershipChangeFactory(segment=loyal, profile=bo)
     SegmentFactory()
     TierStandingFactory(tier=gold, profile=bo)
-    TierChangeFactory(after=gold, profile=bo)
+    TierChangeFactory(tier=gold, profile=bo)
     TierSchemeFactory()
     DeliveryFactory(campaign=spring, profile=bo)
     CampaignFactory()

@@ -65,7 +65,7 @@ def make_world() -> dict[str, Any]:
     scheme = TierSchemeFactory(key="club")
     gold = TierFactory(scheme=scheme, key="gold", entry=IS_ANN)
     TierStandingFactory(tier=gold, profile=ann)
-    TierChangeFactory(after=gold, profile=ann)
+    TierChangeFactory(tier=gold, profile=ann)
     campaign = CampaignFactory(key="spring", segment=None, tier_scheme=scheme)
     ContentFactory(campaign=campaign)
     DeliveryFactory(

@@ -114,7 +114,7 @@ def test_tier_moves_are_written_with_before_and_after(now):
     drain()
 
     assert standings(scheme) == {ann.pk: "gold"}
-    moves = TierChange.objects.order_by("id").values_list("before__key", "after__key", "cause")
+    moves = TierChange.objects.order_by("id").values_list("before", "after", "cause")
     assert list(moves) == [(None, "basic", Cause.DATA), ("basic", "gold", Cause.DATA)]
 
 

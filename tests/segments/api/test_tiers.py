@@ -80,7 +80,7 @@ def test_standings_and_moves_name_tiers_by_key():
     standing = TierStandingFactory(tier=gold)
     TierStandingFactory(tier=TierFactory(scheme=gold.scheme, key="basic"))
     came = TierChange.objects.create(
-        scheme=gold.scheme, profile=standing.profile, before=None, after=gold, cause="data", at=SEEN_AT
+        scheme=gold.scheme, profile=standing.profile, before=None, after="gold", cause="data", at=SEEN_AT
     )
     TierChange.objects.create(
         scheme=TierSchemeFactory(), profile=ProfileFactory(), before=None, after=None, cause="data", at=SEEN_AT
@@ -111,7 +111,7 @@ def test_lists_take_a_fixed_number_of_queries(n, django_assert_num_queries):
     for index in range(n):
         standing = TierStandingFactory(tier=TierFactory(scheme=club))
         TierChange.objects.create(
-            scheme=club, profile=standing.profile, before=None, after=standing.tier, cause="data", at=SEEN_AT
+            scheme=club, profile=standing.profile, before=None, after=standing.tier.key, cause="data", at=SEEN_AT
         )
         if index:
             TierFactory()

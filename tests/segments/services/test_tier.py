@@ -6,10 +6,10 @@ from django.core.exceptions import ValidationError
 from cdp.models import Run
 from cdp.rules.errors import RuleError
 from profiles.refresh.saving import StillUsed, VersionConflict
-from segments.models import Tier, TierScheme
+from segments.models import Tier, TierChange, TierScheme
 from segments.services import delete_tier_scheme, save_tier_scheme
 from tests.factories.campaigns import ContentFactory
-from tests.factories.segments import TierSchemeFactory, lives_in
+from tests.factories.segments import TierChangeFactory, TierSchemeFactory, lives_in
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,15 @@ def test_tier_that_goes_is_deleted():
 
     assert save_tier_scheme(scheme, tiers=[tier("basic")]) is not None
     assert ladder_of(scheme) == [("basic", 0)]
+
+
+def test_history_outlives_a_tier_that_goes():
+    scheme = TierSchemeFactory(tiers={"gold": lives_in("Oslo"), "basic": None})
+    TierChangeFactory(tier=scheme.tiers.get(key="gold"))
+
+    save_tier_scheme(scheme, tiers=[tier("basic")])
+
+    assert list(TierChange.objects.values_list("before", "after")) == [(None, "gold")]
 
 
 def test_tier_of_a_campaign_cannot_go():
