@@ -13,7 +13,7 @@ MAX_PAGES = 2_000  # of 8 kB: 16 MB, 40,000 to 120,000 rows
 
 @dataclass(frozen=True)
 class Sampled:
-    """Counts, scaled up from the sample; exact where `is_exact`."""
+    """Counts: exact where `is_exact`, else scaled up from a sample and rounded to three digits."""
 
     counts: tuple[int, ...]
     is_exact: bool
@@ -40,4 +40,9 @@ def count_sampled(table: str, *, counted: sql.Composable, where: sql.Composable,
         cursor.execute(statement, params)
         row = cursor.fetchone()
     is_exact = percent == 100.0
-    return Sampled(tuple(row) if is_exact else tuple(round(n * 100 / percent) for n in row), is_exact=is_exact)
+    return Sampled(tuple(row) if is_exact else tuple(rounded(n * 100 / percent) for n in row), is_exact=is_exact)
+
+
+def rounded(number: float) -> int:
+    """To three digits: a sample knows no more."""
+    return int(float(f"{number:.3g}"))
