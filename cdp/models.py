@@ -111,7 +111,7 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.subject}"
+        return f"#{self.pk} {self.subject}"
 
     @property
     def percent(self) -> int | None:

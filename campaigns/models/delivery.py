@@ -96,7 +96,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.campaign_id} {self.profile_id} {self.state}"
+        return f"#{self.pk}"
 
 
 class Attempt(models.Model):

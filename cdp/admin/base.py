@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from django.db import models
 from django.http import HttpRequest
 from django.utils.functional import Promise
+from django.utils.translation import gettext_noop
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import display as unfold_display
 from unfold.views import ChangeList
@@ -17,6 +18,10 @@ from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 from cdp.models import User
 from cdp.paginator import BoundedPaginator
 
+# What uses a thing is no part of it: locale/ has this string of Django's with our words, in English too.
+STILL_USED = gettext_noop(
+    "Deleting the %(object_name)s '%(escaped_object)s' would require deleting the following protected related objects:"
+)
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 

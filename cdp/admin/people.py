@@ -17,6 +17,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from cdp.admin.base import ReadOnlyAdmin, StrataAdmin, display
 from cdp.models import User
@@ -74,7 +75,7 @@ class UserAdmin(DjangoUserAdmin, StrataAdmin):  # type: ignore[type-arg, misc]
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, ManyToManyField) and db_field.name == "groups":
-            kwargs["form_class"] = RolesField
+            kwargs.update(form_class=RolesField, widget=UnfoldAdminCheckboxSelectMultipleWidget)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     @display(description=_("name"))
@@ -101,6 +102,13 @@ class RoleAdmin(ReadOnlyAdmin, DjangoGroupAdmin):
         seeing = Permission.objects.filter(codename="view_pii", group=OuterRef("pk"))
         roles: QuerySet[Group] = super().get_queryset(request)
         return roles.annotate(n_accounts=Count("user"), sees_pii=Exists(seeing))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The role by its name in the active language; nothing here is ever saved."""
+        group = super().get_object(request, object_id, from_field)
+        if group is not None:
+            group.name = role_name(group)
+        return group
 
     @display(description=_("role"), ordering="name")
     def role(self, group: Group) -> str:

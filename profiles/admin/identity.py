@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from cdp.admin.base import ReadOnlyAdmin, display
 from profiles.admin.names import display_name
 from profiles.masking import mask_attributes, mask_identifier
-from profiles.models import Identifier, IdentityConflict, Profile, ProfileMerge
+from profiles.models import AttributeDefinition, Identifier, IdentityConflict, Profile, ProfileMerge
 from profiles.services.search import find_by_identifier
+from profiles.templatetags.profile_values import definition_label
 
 
 def profile_link(profile: Profile) -> SafeString:
@@ -74,8 +75,12 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
     @display(description=_("as they were"))
     def before(self, merge: Any) -> SafeString:
         sides = [(_("Survivor"), merge.survivor_before), (_("Absorbed"), merge.absorbed_before)]
+        masked = [(title, mask_attributes(before.get("attributes") or {}, merge.viewer)) for title, before in sides]
+        keys = {key for _title, attributes in masked for key in attributes}
+        labels = {found.key: definition_label(found) for found in AttributeDefinition.objects.filter(key__in=keys)}
         shown = [
-            (title, mask_attributes(before.get("attributes") or {}, merge.viewer).items()) for title, before in sides
+            (title, [(labels.get(key, key), value) for key, value in attributes.items()])
+            for title, attributes in masked
         ]
         return render_to_string("profiles/merge_before.html", {"sides": shown})
 

@@ -38,6 +38,7 @@ class SegmentAdmin(HolderAdmin):
     """Segments: saving one checks its rule as a whole and queues a refresh."""
 
     form = SegmentForm
+    change_form_outer_before_template = "segments/segment_bar.html"
     holder_prefix = "segment"
     list_display = ("name", "key", "in_words", "n_members_shown", "refreshed_at", "state")
     search_fields = ("key", "name", "description")

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -88,8 +89,9 @@ class TagAdmin(HolderAdmin):
     # --- Columns ---
 
     @display(description=_("profiles"), ordering="n_assigned")
-    def n_carriers(self, tag: Any) -> str:
-        return f"{tag.n_assigned:,}"
+    def n_carriers(self, tag: Any) -> SafeString:
+        people = f"{reverse('admin:profiles_profile_changelist')}?tag={tag.pk}"
+        return format_html('<a class="st-link" href="{}">{}</a>', people, f"{tag.n_assigned:,}")
 
     @display(description=_("state"))
     def state(self, tag: Tag) -> SafeString | str:
