@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from django.apps import apps
 
-REGISTRY_MODULES = ("operators", "holders", "followers", "sections", "cards", "scoring", "channels")
+REGISTRY_MODULES = ("operators", "holders", "followers", "sections", "cards", "scoring", "channels", "normalisers")
 
 
 def discover(name: str) -> None:

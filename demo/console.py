@@ -61,11 +61,11 @@ def show_figures(figures: Figures, seconds: dict[str, float], console: Console) 
     )
     add_section(table, "标签 Tags", figures.tags)
     add_section(table, "分群 Segments", figures.segments)
-    add_section(table, "层级 Tiers", figures.tiers)
+    add_section(table, "等级 Tiers", figures.tiers)
     campaign = figures.campaign
     add_section(
         table,
-        "各层消息 Messages per tier",
+        "各等级消息 Messages per tier",
         {tier.name: f"{tier.by_state['sent']:,} / {tier.n_deliveries:,}" for tier in campaign.tiers},
     )
     labels = dict(Delivery.Reason.choices)

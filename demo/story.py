@@ -190,6 +190,6 @@ STEPS = (
     Step("评分 Score (RFM)", compute_scores),
     Step("打标签 Tag", define_tags),
     Step("分群 Segment", define_segments),
-    Step("分层 Tier", define_tiers),
-    Step("分层触达 Send to each tier", send_campaign),
+    Step("定级 Tier", define_tiers),
+    Step("按等级触达 Send to each tier", send_campaign),
 )

@@ -1,7 +1,7 @@
 """One spelling for every identifier, so that the same key of the same person is the same row.
 
-A normaliser is registered under the key that `IdentifierKind.normaliser` names. It answers None for what cannot be such
-an identifier; `normalise` also answers None for values that never name anybody.
+A normaliser, one file in `profiles/normalisers/`, is registered under the key that `IdentifierKind.normaliser` names.
+It answers None for what cannot be such an identifier; `normalise` also answers None for values that never name anybody.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
-
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
 
 from profiles.models import IdentifierKind
 
@@ -71,36 +68,3 @@ def fold(value: str) -> str:
 def is_blocked(value: str) -> bool:
     """Whether `value` names nobody in any kind."""
     return value.casefold() in BLOCKED_VALUES or ONLY_ZEROS.fullmatch(value) is not None
-
-
-@normaliser("text")
-def text(value: str, region: str) -> str | None:
-    """As written: case may matter in the ids of other systems."""
-    return value
-
-
-@normaliser("email")
-def email(value: str, region: str) -> str | None:
-    """Lower case, domain in Unicode; no look at the DNS."""
-    try:
-        return validate_email(value, check_deliverability=False).normalized.lower()
-    except EmailNotValidError:
-        return None
-
-
-@normaliser("phone")
-def phone(value: str, region: str) -> str | None:
-    """E.164. A number with an extension names a company, not a person."""
-    try:
-        number = phonenumbers.parse(value, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if number.extension or not phonenumbers.is_valid_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-@normaliser("card")
-def card(value: str, region: str) -> str | None:
-    """Capitals and digits; the spaces and dashes that people read cards in are dropped."""
-    return re.sub(r"[\s.\-_/]", "", value).upper()

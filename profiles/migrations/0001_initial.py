@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.SlugField(unique=True, verbose_name='key')),
                 ('label', models.CharField(max_length=100, verbose_name='label')),
-                ('normaliser', models.CharField(help_text='A key of profiles/identity/normalise.', max_length=30, verbose_name='normaliser')),
+                ('normaliser', models.CharField(help_text='How its values are brought to one spelling.', max_length=30, verbose_name='normaliser')),
                 ('limit_per_profile', models.PositiveSmallIntegerField(blank=True, help_text='Empty: as many as are seen.', null=True, verbose_name='limit per profile')),
                 ('priority', models.PositiveSmallIntegerField(help_text="The lowest number of a message's identifiers anchors it.", unique=True, verbose_name='priority')),
                 ('is_personal', models.BooleanField(default=True, help_text='Belongs to a known person, and is masked for those who may not see it.', verbose_name='personal')),

@@ -12,7 +12,9 @@ class IdentifierKind(models.Model):
 
     key = models.SlugField(_("key"), max_length=50, unique=True)
     label = models.CharField(_("label"), max_length=100)
-    normaliser = models.CharField(_("normaliser"), max_length=30, help_text=_("A key of profiles/identity/normalise."))
+    normaliser = models.CharField(
+        _("normaliser"), max_length=30, help_text=_("How its values are brought to one spelling.")
+    )
     limit_per_profile = models.PositiveSmallIntegerField(
         _("limit per profile"), null=True, blank=True, help_text=_("Empty: as many as are seen.")
     )

@@ -1,0 +1,1 @@
+"""Normalisers: one file each, found by autodiscovery; `profiles/identity/normalise.py` has the registry."""
