@@ -2,8 +2,9 @@
 
 from django.db import InterfaceError, OperationalError
 
-# Connection exceptions, a server that is shut down or starts, a serialization failure, a deadlock.
-TRANSIENT_STATES = ("08", "57P", "40001", "40P01")
+# Connection exceptions, a server that is shut down or starts, a serialization failure, a deadlock; no disk, memory or
+# connection left.
+TRANSIENT_STATES = ("08", "57P", "40001", "40P01", "53100", "53200", "53300")
 
 
 def is_transient(error: BaseException) -> bool:

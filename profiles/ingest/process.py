@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import NamedTuple, Self
 
 import orjson
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from cdp.stages import wake
+from cdp.trouble import is_transient
 from profiles.identity.groups import Link
 from profiles.identity.merge import write_feeds
 from profiles.identity.resolve import Anchor, Seen, resolve
@@ -85,13 +86,14 @@ def process_or_halve(rows: Sequence[Row], *, now: datetime) -> Processed:
     try:
         with transaction.atomic():
             return process_rows(rows, now=now)
-    except (OperationalError, InterfaceError):
-        raise  # the database's trouble and no message's: the batch goes back to the inbox
     except Exception as error:
+        if is_transient(error):
+            raise  # the database's trouble and no message's: the batch goes back to the inbox
         # Whatever a message can break must not stop the ones behind it.
         if len(rows) == 1:
             logger.exception("A message of source %s was rejected", rows[0].source_id)
-            reject(rows[0], f"could not be processed: {type(error).__name__}: {error}").save()
+            what = str(error).partition("\n")[0]  # PostgreSQL says more below: the row's values
+            reject(rows[0], f"could not be processed: {type(error).__name__}: {what}").save()
             return Processed(n_messages=1, n_rejected=1)
     middle = len(rows) // 2
     return process_or_halve(rows[:middle], now=now) + process_or_halve(rows[middle:], now=now)

@@ -279,7 +279,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='profile',
-            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower(django.db.models.fields.json.KeyTextTransform('name', 'attributes')), name='text_pattern_ops'), name='profile_name'),
+            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Left(django.db.models.functions.text.Lower(django.db.models.fields.json.KeyTextTransform('name', 'attributes')), 100), name='text_pattern_ops'), name='profile_name'),
         ),
         migrations.AddConstraint(
             model_name='profile',

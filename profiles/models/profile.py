@@ -8,8 +8,10 @@ from typing import Self
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Lower
+from django.db.models.functions import Left, Lower
 from django.utils.translation import gettext_lazy as _
+
+INDEXED_LENGTH = 100  # characters of a name
 
 
 class ProfileQuerySet(models.QuerySet["Profile"]):
@@ -18,13 +20,17 @@ class ProfileQuerySet(models.QuerySet["Profile"]):
         return self.filter(merged_into__isnull=True)
 
     def named(self, prefix: str) -> Self:
-        """Profiles whose name starts with `prefix`, in any case; by index on a million rows."""
-        return self.annotate(lower_name=lower_name()).filter(lower_name__startswith=prefix.lower())
+        """Profiles whose name starts with `prefix`, in any case; by index on a million rows.
+
+        Of a longer prefix, the first `INDEXED_LENGTH` characters are looked for.
+        """
+        wanted = prefix.lower()[:INDEXED_LENGTH]
+        return self.annotate(name_start=name_start()).filter(name_start__startswith=wanted)
 
 
-def lower_name() -> Lower:
-    """The expression under the index `profile_name`."""
-    return Lower(KeyTextTransform("name", "attributes"))
+def name_start() -> Left:
+    """The expression under the index `profile_name`, which cannot take entries of more than a third of a page."""
+    return Left(Lower(KeyTextTransform("name", "attributes")), INDEXED_LENGTH)
 
 
 class Profile(models.Model):
@@ -56,7 +62,7 @@ class Profile(models.Model):
         ]
         indexes = [
             models.Index(fields=["-last_seen_at", "-id"], name="profile_last_seen"),
-            models.Index(OpClass(lower_name(), name="text_pattern_ops"), name="profile_name"),
+            models.Index(OpClass(name_start(), name="text_pattern_ops"), name="profile_name"),
         ]
 
     def __str__(self) -> str:

@@ -1,8 +1,11 @@
 """From the inbox into the tables."""
 
+import random
+import string
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import OperationalError, connection
 
 from profiles.ingest import process
 from profiles.ingest.accept import accept_messages
@@ -110,6 +113,35 @@ def test_a_message_that_breaks_the_batch_is_isolated(shop, monkeypatch):
     assert processed == Processed(n_messages=8, n_rejected=1, n_events=7, n_profiles=7)
     assert RejectedMessage.objects.get().reason == "could not be processed: ValueError: poison"
     assert not EventDefinition.objects.filter(name="Poison").exists()
+
+
+def test_what_the_database_refuses_of_one_message_does_not_stop_the_others(shop, monkeypatch):
+    """An index entry that is too large is an OperationalError, as a lost connection is."""
+
+    def write_events(messages, anchors, definitions):
+        if any(found.event == "Poison" for found in messages):
+            with connection.cursor() as cursor:
+                cursor.execute("DO $$ BEGIN RAISE 'too large' USING ERRCODE = '54000', DETAIL = 'secret'; END $$")
+        return whole(messages, anchors, definitions)
+
+    whole = process.write_events
+    monkeypatch.setattr(process, "write_events", write_events)
+
+    processed = send(shop, *[track("Poison" if n == 3 else "Viewed", user=f"u{n}") for n in range(8)])
+
+    assert processed == Processed(n_messages=8, n_rejected=1, n_events=7, n_profiles=7)
+    assert RejectedMessage.objects.get().reason == "could not be processed: OperationalError: too large"
+
+
+@pytest.mark.parametrize("letters", [string.ascii_letters, "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨"])
+def test_a_very_long_name_is_taken_and_found(shop, letters):
+    name = "".join(random.Random(1).choices(letters, k=9_000))
+
+    processed = send(shop, identify(user="u1", name=name))
+
+    assert processed.n_rejected == 0
+    assert profile_of("user_id", "u1").attributes == {"name": name}
+    assert [Profile.objects.named(name[:n]).count() for n in (1, 100, 9_000)] == [1, 1, 1]
 
 
 def test_a_blocked_identifier_is_dropped_and_counted(shop):
@@ -259,12 +291,12 @@ def test_an_old_event_goes_into_the_partition_of_all_that_came_before(shop):
 
 def test_a_batch_that_fails_is_not_lost(shop, monkeypatch):
     def lost(*args, **kwargs):
-        raise process.OperationalError("server closed the connection")
+        raise OperationalError("server closed the connection")
 
     accept_messages(shop, [track("Viewed", user="u1")], received_at=NOW)
     monkeypatch.setattr(process, "write_events", lost)
 
-    with pytest.raises(process.OperationalError):
+    with pytest.raises(OperationalError):
         process_batch(now=NOW)
 
     assert InboxMessage.objects.count() == 1
