@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 
 from django.db import transaction
@@ -97,9 +98,16 @@ def _carry_out(run: Run, *, now: datetime) -> None:
             logger.warning("run %s (%s) was cut off, and will be resumed: %s", run.pk, run, error)
             return
         logger.exception("run %s (%s) failed", run.pk, run)
-        _end(run, error=str(error) or type(error).__name__)
+        _end(run, error=_describe(error))
     else:
         _end(run)
+
+
+def _describe(error: Exception) -> str:
+    """What a person reads; of a path only its last part, since where files lie on the server is nobody's concern."""
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(filter(None, [PurePath(str(error.filename or "")).name, error.strerror]))
+    return str(error) or type(error).__name__
 
 
 def _end(run: Run, *, error: str = "") -> None:

@@ -19,13 +19,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
-
-from cdp.models import User
+from cdp.disclosure import Viewer, may_see_pii
 from profiles.models import AttributeDefinition, IdentifierKind
 
 MASK = "•••"
-Viewer = User | AnonymousUser
 
 # Names that shops give to personal data in event properties, folded as by `fold_name`.
 WELL_KNOWN = frozenset({
@@ -100,10 +97,6 @@ class Masking:
 
 
 SEES_ALL = Masking(sees_all=True)
-
-
-def may_see_pii(user: Viewer) -> bool:
-    return user.is_active and user.has_perm("profiles.view_pii")
 
 
 def masking_for(user: Viewer) -> Masking:

@@ -110,6 +110,9 @@ def make_world() -> World:
     sender.send(Message(sent.key, delivery.pk, EMAIL, f"Dear {NAME}", f"<p>Dear {NAME}</p>", f"Dear {NAME}", AT))
     sender.close()
     run = Run.objects.create(kind="refresh", subject=f"segment:{segment.key}", state=Run.State.RUNNING, total=10)
+    Run.objects.create(
+        kind="import", subject=source.key, state=Run.State.FAILED, error=f"m.csv: line 2: '{NAME}' is not a {EMAIL}"
+    )
     return World(profile, absorbed, segment, tag, scheme, draft, sent, delivery, run)
 
 

@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.channels.outbox import NotInOutboxError, list_outbox, outbox_counts, read_message
 from campaigns.models import Campaign, Delivery
 from cdp.admin.base import ReadOnlyAdmin, display
+from cdp.disclosure import may_see_pii
 from profiles.admin.identity import person_link
-from profiles.masking import MASK, mask_address, may_see_pii
+from profiles.masking import MASK, mask_address
 
 # Nothing runs, nothing is fetched: a message is somebody else's HTML.
 FRAME_POLICY = (

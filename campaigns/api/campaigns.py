@@ -74,7 +74,7 @@ class CampaignViewSet(ManagingViewSet):
             run = launch_campaign(self.get_object(), user=request.user, now=timezone.now())  # type: ignore[arg-type]
         except LaunchError as error:
             raise Conflict(str(error)) from error
-        return accepted(run)
+        return accepted(run, request)
 
     @extend_schema(responses=StatsSerializer)
     @action(detail=True)

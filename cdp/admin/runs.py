@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, display
+from cdp.disclosure import shown_error
 from cdp.models import Run
 
 # Kinds are registered by the apps above; their names stand here as words to show.
@@ -53,7 +54,7 @@ class RunAdmin(ReadOnlyAdmin):
     search_fields = ("subject",)
     search_help_text = _("Key of what was worked on")
     ordering = ("-id",)
-    fields = ("name", "subject", "bar", "user", "counted", "created_at", "started_at", "ended_at", "error")
+    fields = ("name", "subject", "bar", "user", "counted", "created_at", "started_at", "ended_at", "failure")
     readonly_fields = fields
 
     def get_search_results(
@@ -80,6 +81,10 @@ class RunAdmin(ReadOnlyAdmin):
     @display(description=_("progress"), ordering="state")
     def bar(self, run: Run) -> SafeString:
         return progress(run)
+
+    @display(description=_("error"))
+    def failure(self, run: Any) -> str:
+        return shown_error(run, run.viewer) or "-"
 
     @display(description=_("counts"))
     def counted(self, run: Run) -> SafeString:

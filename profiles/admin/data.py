@@ -15,7 +15,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataAdmin, display, has_perm
-from profiles.masking import MASK, may_see_pii
+from cdp.disclosure import may_see_pii
+from profiles.masking import MASK
 from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, RejectedMessage, Source
 from profiles.models.source import STRATA
 

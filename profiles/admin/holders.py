@@ -20,10 +20,10 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import StrataAdmin, StrataChangeList, display, signed_in
 from cdp.admin.runs import progress
+from cdp.disclosure import may_see_pii
 from cdp.models import Run, User
 from cdp.rules.errors import RuleError
 from profiles.admin.rules import RULE_OVERRIDES, count_in_words, rule_as_read, rules_in_short
-from profiles.masking import may_see_pii
 from profiles.refresh.graph import used_by
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import StillUsed, VersionConflict

@@ -18,12 +18,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display
+from cdp.disclosure import may_see_pii
 from profiles.admin.filters import profile_filters
 from profiles.admin.names import display_name
 from profiles.admin.page import person_context
 from profiles.admin.rules import rule_preview
 from profiles.admin.timeline import timeline_context
-from profiles.masking import mask_identifier, may_see_pii
+from profiles.masking import mask_identifier
 from profiles.models import Identifier, Profile
 from profiles.sections import Section, all_sections
 from profiles.services.search import find_by_identifier

@@ -77,7 +77,7 @@ def messages_by_row(
         except NobodyError:
             messages = []
         except MessageError as error:
-            raise ImportFileError(f"{path}: line {row.line}: {error}") from error
+            raise ImportFileError(f"{path.name}: line {row.line}: {error}") from error
         yield messages
 
 
@@ -86,7 +86,7 @@ def row_id(path: Path, row: Row, mapping: FileMapping, seen: Counter[bytes]) -> 
     if mapping.message_id:
         named = [row.cells[name] for name in mapping.message_id]
         if not any(named):
-            raise ImportFileError(f"{path}: line {row.line}: nothing in column {', '.join(mapping.message_id)}")
+            raise ImportFileError(f"{path.name}: line {row.line}: nothing in column {', '.join(mapping.message_id)}")
         return digest("\x1f".join(named)).hex()
     text = digest("\x1f".join(row.text))
     seen[text] += 1
@@ -163,4 +163,4 @@ def cell_time(path: Path, row: Row, name: str, zone: tzinfo) -> str:
 
 
 def broken_cell(path: Path, row: Row, name: str, problem: str) -> ImportFileError:
-    return ImportFileError(f"{path}: line {row.line}, column {name!r}: {row.cells[name]!r:.60} {problem}")
+    return ImportFileError(f"{path.name}: line {row.line}, column {name!r}: {row.cells[name]!r:.60} {problem}")

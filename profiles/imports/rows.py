@@ -37,20 +37,20 @@ def read_rows(path: Path, mapping: FileMapping) -> Iterator[Row]:
             reader = csv.reader(lines, delimiter=mapping.delimiter, strict=True)
             yield from rows(path, reader, mapping)
     except OSError as error:
-        raise ImportFileError(f"{path}: {error.strerror}") from error
+        raise ImportFileError(f"{path.name}: {error.strerror}") from error
 
 
 def decoded(path: Path, lines: Iterator[bytes], encoding: str) -> Iterator[str]:
     """The lines as text. Neither encoding uses the byte of a line end for anything else."""
     for number, raw in enumerate(lines, start=1):
         if number == 1 and raw.startswith(UTF16_MARKS):
-            raise ImportFileError(f"{path}: this is UTF-16; save it as UTF-8")
+            raise ImportFileError(f"{path.name}: this is UTF-16; save it as UTF-8")
         try:
             line = raw.decode(encoding)
         except UnicodeDecodeError as error:
             other = "gb18030" if encoding == "utf-8" else "utf-8"
             raise ImportFileError(
-                f"{path}: line {number}, byte {error.start + 1}: 0x{raw[error.start]:02x} is not {encoding}; "
+                f"{path.name}: line {number}, byte {error.start + 1}: 0x{raw[error.start]:02x} is not {encoding}; "
                 f'if the file is {other}, write "encoding": "{other}" in the mapping'
             ) from None
         yield line.removeprefix(BOM) if number == 1 else line
@@ -64,7 +64,7 @@ def rows(path: Path, reader: _csv.Reader, mapping: FileMapping) -> Iterator[Row]
         try:
             found = next(reader, None)
         except csv.Error as error:
-            raise ImportFileError(f"{path}: line {start}: {error}") from None
+            raise ImportFileError(f"{path.name}: line {start}: {error}") from None
         if found is None:
             break
         line, start = start, reader.line_num + 1
@@ -75,17 +75,17 @@ def rows(path: Path, reader: _csv.Reader, mapping: FileMapping) -> Iterator[Row]
             positions = place_columns(path, header, mapping)
             continue
         if len(found) != len(header):
-            raise ImportFileError(f"{path}: line {line}: {len(found)} cells, where the header has {len(header)}")
+            raise ImportFileError(f"{path.name}: line {line}: {len(found)} cells, where the header has {len(header)}")
         yield Row(line, {name: found[position].strip() for name, position in positions.items()}, tuple(found))
     if header is None:
-        raise ImportFileError(f"{path}: the file is empty")
+        raise ImportFileError(f"{path.name}: the file is empty")
 
 
 def place_columns(path: Path, header: list[str], mapping: FileMapping) -> dict[str, int]:
     """Where each mapped column stands."""
     for name in sorted(mapping.columns()):
         if name not in header:
-            raise ImportFileError(f"{path}: line 1: no column {name!r}; there are: {', '.join(header)}")
+            raise ImportFileError(f"{path.name}: line 1: no column {name!r}; there are: {', '.join(header)}")
         if header.count(name) > 1:
-            raise ImportFileError(f"{path}: line 1: column {name!r} is there {header.count(name)} times")
+            raise ImportFileError(f"{path.name}: line 1: column {name!r} is there {header.count(name)} times")
     return {name: header.index(name) for name in mapping.columns()}

@@ -113,7 +113,8 @@ class SegmentViewSet(HolderViewSet):
     def refresh(self, request: Request, key: str) -> Response:
         """Judge everybody anew; answers with the run that does it."""
         segment = self.get_object()
-        return accepted(queue_full_refresh(f"segment:{segment.key}", user=request.user))  # type: ignore[arg-type]
+        run = queue_full_refresh(f"segment:{segment.key}", user=request.user)  # type: ignore[arg-type]
+        return accepted(run, request)
 
     @extend_schema(responses=MemberSerializer(many=True))
     @action(detail=True, filterset_class=None)

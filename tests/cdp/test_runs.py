@@ -91,6 +91,20 @@ def test_failure_is_kept_on_the_run(sent, monkeypatch):
 
 
 @pytest.mark.django_db
+def test_failure_names_a_file_and_not_where_it_lies(sent, monkeypatch, tmp_path):
+    def fail(run: Run, now: datetime) -> None:
+        (tmp_path / "members.csv").read_text()
+
+    monkeypatch.setitem(runs._functions, "count", fail)
+    run = runs.queue_run("count", "a")
+
+    runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert run.error == "members.csv: No such file or directory"
+
+
+@pytest.mark.django_db
 def test_unknown_kind_fails_with_its_name(sent):
     run = runs.queue_run("juggle", "a")
 

@@ -1,5 +1,6 @@
 from django.contrib.auth.models import AnonymousUser
 
+from cdp.disclosure import may_see_pii
 from profiles.masking import (
     MASK,
     mask_address,
@@ -8,7 +9,6 @@ from profiles.masking import (
     mask_event_properties,
     mask_identifier,
     mask_rule,
-    may_see_pii,
 )
 from profiles.models import AttributeDefinition
 from tests.factories.cdp import UserFactory

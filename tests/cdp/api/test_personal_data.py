@@ -44,6 +44,8 @@ def test_the_same_walk_meets_it_with_view_pii():
         ("get", "tags/"),
         ("get", "tier-schemes/"),
         ("get", "campaigns/{key}/deliveries/"),
+        ("get", "runs/"),
+        ("get", "runs/{id}/"),
     } <= showing
 
 

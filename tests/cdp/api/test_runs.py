@@ -34,6 +34,17 @@ def test_a_run_tells_what_it_does_and_how_far_it_is():
     }
 
 
+def test_why_a_run_failed_is_for_those_who_may_see_personal_data():
+    run = Run.objects.create(kind="import", subject="shop", state="failed", error="line 2: 'Ann' is not a date")
+
+    shown = {role: api_of(role).send("get", f"runs/{run.pk}/").json()["error"] for role in ("viewer", "operator")}
+
+    assert shown == {
+        "viewer": "Details are hidden: they may hold personal data.",
+        "operator": "line 2: 'Ann' is not a date",
+    }
+
+
 def test_runs_are_filtered_by_kind_and_state():
     api = api_of("viewer")
     made = [

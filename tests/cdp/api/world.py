@@ -71,7 +71,12 @@ def make_world() -> dict[str, Any]:
     DeliveryFactory(
         campaign=campaign, profile=ann, tier=gold, address=EMAIL, detail=f"550 {EMAIL} unknown", state="failed"
     )
-    run = Run.objects.create(kind="refresh", subject="segment:loyal")
+    run = Run.objects.create(
+        kind="import",
+        subject="shop",
+        state="failed",
+        error=f"members.csv: line 2, column 'Mail': '{MARKER}' is not a date",
+    )
     return {
         "profiles": ann.public_id,
         "tags": "vip",

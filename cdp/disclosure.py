@@ -1,0 +1,26 @@
+"""Who sees personal data, and what the rest see of text that may hold some: the error of a run.
+
+Apps above mask what they know to be personal (profiles/masking.py). What made a run fail may quote anything: a cell of
+a file, a row that PostgreSQL names. So it is hidden whole.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext as _
+
+from cdp.models import Run, User
+
+VIEW_PII = "profiles.view_pii"
+Viewer = User | AnonymousUser
+
+
+def may_see_pii(user: Viewer) -> bool:
+    return user.is_active and user.has_perm(VIEW_PII)
+
+
+def shown_error(run: Run, user: Viewer) -> str:
+    """Why the run failed, as this user may read it; empty where it did not."""
+    if not run.error or may_see_pii(user):
+        return run.error
+    return _("Details are hidden: they may hold personal data.")
