@@ -135,6 +135,7 @@ CELERY_BEAT_SCHEDULE = {
     "refresh_changes": {"task": "profiles.refresh_changes", "schedule": 5.0, "options": {"expires": 30.0}},
     "resume_runs": {"task": "cdp.resume_runs", "schedule": 30.0, "options": {"expires": 60.0}},
     "ensure_partitions": {"task": "profiles.ensure_partitions", "schedule": 12 * 3600.0},
+    "queue_due_scores": {"task": "tags.queue_due_scores", "schedule": 600.0, "options": {"expires": 600.0}},
     "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 30.0}},
 }
 STAGE_LANES = env.int("STAGE_LANES", default=CELERY_WORKER_CONCURRENCY)

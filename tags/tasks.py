@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from celery import shared_task
+from django.utils import timezone
+
 from cdp.models import Run
 from cdp.runs import run_kind
 from tags.services.score import SCORE, compute_scores
+from tags.services.score import queue_due_scores as queue_due_scores_of
 
 
 @run_kind(SCORE)
 def score(run: Run, now: datetime) -> None:
     """Compute the scores of the model that the run's subject names."""
     compute_scores(run.subject, now=now, run=run)
+
+
+@shared_task(name="tags.queue_due_scores")
+def queue_due_scores() -> None:
+    """Once a business day, score by every model."""
+    queue_due_scores_of(now=timezone.now())

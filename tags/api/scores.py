@@ -6,15 +6,18 @@ from typing import Any
 
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cdp.api.router import route
+from cdp.api.runs import RunSerializer, accepted
 from cdp.api.viewsets import KEY_PATTERN, ApiViewSet
 from tags.models import Score
 from tags.score_models import ScoreModel, score_models
+from tags.services.score import queue_scoring
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
@@ -74,12 +77,22 @@ class ScoreModelViewSet(ApiViewSet):
     pagination_class = None
     lookup_field = "key"
     lookup_value_regex = KEY_PATTERN
+    action_permissions = {"refresh": ("tags.change_tag",)}
 
     def list(self, request: Request) -> Response:
         models = [show_model(model) for _key, model in sorted(score_models().items())]
         return Response({"next": None, "previous": None, "results": models})
 
     def retrieve(self, request: Request, key: str) -> Response:
+        return Response(show_model(self.get_model(key)))
+
+    @extend_schema(request=None, responses={202: RunSerializer})
+    @action(detail=True, methods=["post"])
+    def refresh(self, request: Request, key: str) -> Response:
+        """Score everybody anew, which happens once a day by itself; answers with the run that does it."""
+        return accepted(queue_scoring(self.get_model(key).key, user=request.user))  # type: ignore[arg-type]
+
+    def get_model(self, key: str) -> ScoreModel:
         if key not in score_models():
             raise Http404(_("There is no scoring model of this key."))
-        return Response(show_model(score_models()[key]))
+        return score_models()[key]

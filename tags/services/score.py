@@ -5,20 +5,38 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from cdp.cursors import held_rows
 from cdp.locks import session_lock
-from cdp.models import Run
+from cdp.models import Run, User
 from cdp.rules.scope import Scope
-from cdp.runs import advance
+from cdp.runs import advance, queue_run
 from profiles.models import Lane
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles
 from tags.models import Score
+from tags.score_models import score_models
 from tags.scoring import statement_of
 
 SCORE = "score"  # the kind of run; its subject is the key of the model
 CHUNK = 10_000  # scores a transaction
+
+
+def queue_due_scores(*, now: datetime) -> list[Run]:
+    """Queue a scoring of each model that was not scored in the business day of `now`, since recency ages by itself.
+
+    One that failed shows so, and comes again the next day, unless somebody asks before.
+    """
+    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    runs_of_today = Run.objects.filter(kind=SCORE, created_at__gte=today)
+    scored = set(runs_of_today.values_list("subject", flat=True))
+    return [queue_scoring(key) for key in sorted(score_models().keys() - scored)]
+
+
+def queue_scoring(model_key: str, *, user: User | None = None) -> Run:
+    """Queue the computation of one model's scores; one that waits already is enough."""
+    return queue_run(SCORE, model_key, user)
 
 
 def compute_scores(model_key: str, *, now: datetime, run: Run | None = None) -> int:

@@ -27,6 +27,7 @@ MAY = {
     ("delete", "segments/{key}/"): RULES,
     ("post", "segments/preview/"): RULES,
     ("post", "segments/{key}/refresh/"): RULES,
+    ("post", "scores/{key}/refresh/"): RULES,
     ("post", "tier-schemes/"): RULES,
     ("patch", "tier-schemes/{key}/"): RULES,
     ("delete", "tier-schemes/{key}/"): RULES,

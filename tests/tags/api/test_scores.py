@@ -1,5 +1,6 @@
 import pytest
 
+from cdp.models import Run
 from cdp.rules.types import ValueType
 from tags import score_models
 from tags.score_models import ScoreField, ScoreModel
@@ -35,3 +36,14 @@ def test_models_say_what_their_fields_mean(heat):
     assert api.send("get", "scores/").json() == {"next": None, "previous": None, "results": [heat]}
     assert api.send("get", "scores/heat/").json() == heat
     assert api.send("get", "scores/cold/").status_code == 404
+
+
+def test_refresh_queues_a_scoring(heat):
+    response = api_of("operator").send("post", "scores/heat/refresh/")
+
+    assert response.status_code == 202
+    assert Run.objects.values_list("kind", "subject", "state").get() == ("score", "heat", "queued")
+    assert response.json()["id"] == Run.objects.get().pk
+    assert api_of("operator").send("post", "scores/cold/refresh/").status_code == 404
+    assert api_of("viewer").send("post", "scores/heat/refresh/").status_code == 403
+    assert Run.objects.count() == 1

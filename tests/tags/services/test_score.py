@@ -10,6 +10,7 @@ from profiles.models import Lane, ProfileChange
 from tags import tasks  # noqa: F401 - registers the kind of run
 from tags.models import Score
 from tags.services import compute_scores
+from tags.services.score import queue_due_scores
 from tests.factories.profiles import EventFactory, ProfileFactory
 from tests.factories.tags import ScoreFactory
 
@@ -79,3 +80,15 @@ def test_run_tells_how_many_changed():
 def test_unknown_model_fails():
     with pytest.raises(KeyError, match="juggle"):
         compute_scores("juggle", now=NOW)
+
+
+def test_each_model_is_scored_once_a_business_day():
+    Run.objects.create(kind="score", subject="rfm")
+    midnight = datetime(2026, 6, 14, 16, tzinfo=UTC)  # of 15 June in Shanghai
+    Run.objects.update(created_at=midnight)
+
+    assert queue_due_scores(now=NOW) == []
+    assert [run.subject for run in queue_due_scores(now=NOW + timedelta(days=1))] == ["rfm"]
+
+    Run.objects.update(created_at=midnight - timedelta(seconds=1))
+    assert [run.subject for run in queue_due_scores(now=NOW)] == ["rfm"]
