@@ -22,27 +22,29 @@ from campaigns.services.stats import campaign_stats
 from cdp.models import Run
 from cdp.runs import queue_run
 from demo import offer
+from demo.door import Door
 from demo.generator import MEMBERS_FILE, PLAN_FILE, Plan, read_plan, write_files
 from demo.lives import user_id_of
 from demo.patience import Progress, wait_for_changes, wait_for_inbox, wait_for_run, wait_until_none
-from profiles.ingest.accept import accept_messages
 from profiles.ingest.message import message_key
 from profiles.models import MessageKey, Source
 from profiles.services.resolve import find_by_identifiers
 from profiles.tasks import IMPORT
 from segments.models import Segment, Tier, TierScheme
 from segments.services import save_segment, save_tier_scheme
-from tags.models import Tag, TagValue
+from tags.models import Score, Tag, TagValue
 from tags.services import assign_tag, save_tag
+from tags.services.score import SCORE, queue_scoring
 
 SEND_SIZE = 500  # messages a request of a busy shop
 
 
 @dataclass(frozen=True)
 class Story:
-    """What the steps share: the folder of the shop's files, and the clock."""
+    """What the steps share: the folder of the shop's files, the door that its messages go in by, and the clock."""
 
     folder: Path
+    door: Door
     n_customers: int
     clock: Callable[[], datetime]
 
@@ -86,7 +88,7 @@ def collect_messages(story: Story, progress: Progress) -> None:
             source = Source.objects.get(key=path.stem)
             messages = iter(unseen(source, read_messages(path)))
             while chunk := list(islice(messages, SEND_SIZE)):
-                accept_messages(source, chunk, received_at=story.clock())
+                story.door.send(source, chunk)
         wait_for_inbox(part_of(progress, number, len(slices)))
     progress(1, 1)
 
@@ -109,8 +111,11 @@ def unseen(source: Source, messages: Iterable[dict[str, Any]]) -> list[dict[str,
 
 
 def compute_scores(story: Story, progress: Progress) -> None:
-    if not has_succeeded("score", offer.SCORE):
-        wait_for_run(queue_run("score", offer.SCORE), progress)
+    """By a worker; beat has them computed again every day."""
+    if not Score.objects.filter(model=offer.SCORE).exists():
+        queue_scoring(offer.SCORE)
+    for run in Run.objects.unfinished().filter(kind=SCORE):
+        wait_for_run(run, progress)
     progress(1, 1)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.sayings import Saying
-from demo.truth import evaluate, true_clusters
+from demo.truth import Evaluation, evaluate, true_clusters
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -44,14 +44,21 @@ def test_a_shared_device_stays_with_the_first_who_logged_in_on_it():
     assert clusters[device] == clusters[ann] != clusters[bob]
 
 
-def test_strangers_put_with_somebody_are_wrong():
+def test_two_people_put_together_are_wrong():
     truth = {("a", "1"): 0, ("a", "2"): 0, ("a", "3"): 1}
-    found = [(("a", "1"), 10), (("a", "2"), 10), (("a", "3"), 11), (("a", "null"), 10)]
+    found = [(("a", "1"), 10), (("a", "2"), 10), (("a", "3"), 10)]
 
     evaluation = evaluate(truth, found)
 
     assert (evaluation.n_true, evaluation.n_found, evaluation.n_both) == (1, 3, 1)
     assert (evaluation.precision, evaluation.recall) == (1 / 3, 1.0)
+
+
+def test_identifiers_that_came_with_other_messages_do_not_count():
+    truth = {("a", "1"): 0, ("a", "2"): 0}
+    found = [(("a", "1"), 10), (("a", "2"), 10), (("a", "mine"), 10), (("a", "yours"), 11), (("a", "hers"), 11)]
+
+    assert evaluate(truth, found) == Evaluation(n_true=1, n_found=1, n_both=1)
 
 
 def test_nothing_found_is_precise_and_finds_nothing():

@@ -9,10 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from rich.console import Console
+from urllib3.exceptions import HTTPError
 
 from cdp.servers.stack import Stack, running_stack
 from demo.account import demo_account
 from demo.console import show_access, show_figures, tell
+from demo.door import Door, RefusedError
 from demo.figures import count_figures
 from demo.patience import StoryError
 from demo.purchases import N_CUSTOMERS
@@ -38,11 +40,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, customers: int, **options: Any) -> None:
         console = Console()
-        story = Story(settings.DATA_DIR / "demo" / "shop", customers, timezone.now)
         with running_stack() as stack:
+            story = Story(settings.DATA_DIR / "demo" / "shop", Door(stack.url), customers, timezone.now)
             try:
                 self.lead(story, stack, console)
-            except StoryError as error:
+            except (StoryError, RefusedError, HTTPError) as error:
                 raise CommandError(f"{error} The logs: {stack.log_dir}/") from error
             except (OperationalError, InterfaceError) as error:
                 raise CommandError("The database went away. Start again: what is done stays done.") from error
@@ -56,5 +58,3 @@ class Command(BaseCommand):
         figures = count_figures(story.folder)
         show_figures(figures, seconds, console)
         show_access(stack.url, account, console)
-        if (figures.evaluation.precision, figures.evaluation.recall) != (1, 1):
-            raise CommandError("The merges are not the true ones: precision and recall must be 1.0 on this data.")
