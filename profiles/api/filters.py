@@ -8,8 +8,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 
+from cdp.disclosure import VIEW_PII, may_see_pii
 from cdp.rules.compile import compile_rule
 from cdp.rules.errors import RuleError
 from cdp.rules.parse import parse_rule
@@ -21,7 +22,7 @@ from profiles.services.resolve import find_by_identifiers
 class ProfileFilters(filters.FilterSet):
     """`segment` and `tag` are asked in the rule language, since their apps stand above this one."""
 
-    identifier = filters.CharFilter(method="with_identifier", label=_("Identifier, as kind:value"))
+    identifier = filters.CharFilter(method="with_identifier", label=_("Identifier, as kind:value; needs profiles.view_pii"))
     segment = filters.CharFilter(method="meeting", label=_("Key of a segment"))
     tag = filters.CharFilter(method="meeting", label=_("Key of a tag"))
 
@@ -30,6 +31,8 @@ class ProfileFilters(filters.FilterSet):
         fields = ("identifier", "segment", "tag")
 
     def with_identifier(self, profiles: QuerySet[Profile], name: str, given: str) -> QuerySet[Profile]:
+        if not may_see_pii(self.request.user):  # finding somebody tells what is masked
+            raise PermissionDenied(_("This needs the permission %s.") % VIEW_PII)
         kind, colon, value = given.partition(":")
         if not colon or not value:
             raise ValidationError({name: [_("must read kind:value, such as email:ann@example.com")]})

@@ -121,7 +121,7 @@ def test_an_identifier_finds_its_person_however_it_is_written(given):
     IdentifierFactory(profile=ann, kind_key="anonymous_id", value="a-1")
     IdentifierFactory()
 
-    found = api_of("viewer").send("get", "profiles/", {"identifier": given}).json()["results"]
+    found = api_of("operator").send("get", "profiles/", {"identifier": given}).json()["results"]
 
     assert [row["id"] for row in found] == [str(ann.public_id)]
 
@@ -130,15 +130,25 @@ def test_an_identifier_that_is_nobodys_finds_nobody():
     IdentifierFactory()
 
     for given in ("email:nobody@example.com", "email:not an address", "user_id:null"):
-        assert api_of("viewer").send("get", "profiles/", {"identifier": given}).json()["results"] == []
+        assert api_of("operator").send("get", "profiles/", {"identifier": given}).json()["results"] == []
 
 
 @pytest.mark.parametrize("given", ["ann@example.com", "mail:ann@example.com", "email:", ":x", "email:\x00"])
 def test_a_bad_identifier_is_named(given):
-    body = api_of("viewer").send("get", "profiles/", {"identifier": given}).json()
+    body = api_of("operator").send("get", "profiles/", {"identifier": given}).json()
 
     assert body["status"] == 400
     assert [error["path"] for error in body["errors"]] == ["identifier"]
+
+def test_who_may_not_see_identifiers_cannot_test_them_either():
+    IdentifierFactory(value="ann@example.com")
+
+    for given in ("email:ann@example.com", "email:nobody@example.com", "never_heard_of:x"):
+        answer = api_of("viewer").send("get", "profiles/", {"identifier": given})
+
+        assert answer.status_code == 403
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer.json()["detail"] == "This needs the permission profiles.view_pii."
 
 
 def test_events_come_latest_first_with_their_properties_masked():
