@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,12 +18,16 @@ class Key(NamedTuple):
 
 
 class Link(NamedTuple):
-    """What one message says: its `keys` (by priority, then value, at least one) name one person."""
+    """What one message says: its `keys` (by priority, then value, at least one) name one person.
+
+    `consents` are the person's words in it, states by channel.
+    """
 
     occurred_at: datetime
     message_id: str
     source_id: int
     keys: Sequence[Key]
+    consents: Mapping[str, str] = MappingProxyType({})
 
 
 class Standing(NamedTuple):
@@ -53,40 +58,53 @@ class Group:
     parent: Group | None = None
 
 
+class Step(NamedTuple):
+    """What one link did: its person is `group`, a root at that moment, and the groups `taken_in` went into that."""
+
+    link: Link
+    group: Group
+    taken_in: list[Group]
+
+
 class Groups:
-    """A union-find over keys. `limits` are by kind id: so many identifiers of that kind one person may have."""
+    """A union-find over keys. `limits` are by kind id: so many identifiers of that kind one person may have.
+
+    `steps` are the links in the order in which they were joined; `of_profile` the groups that profiles started as.
+    """
 
     def __init__(self, limits: Mapping[int, int]) -> None:
         self.limits = limits
+        self.steps: list[Step] = []
+        self.of_profile: dict[int, Group] = {}
         self._group_of: dict[Key, Group] = {}
 
     def add(self, key: Key, group: Group) -> None:
         """Say that `key` belongs to `group` from the start; the group's counts already contain it."""
         self._group_of[key] = group
+        if group.profile is not None:
+            self.of_profile[group.profile.id] = group
 
     def add_new(self, key: Key) -> None:
         """A key that nobody had yet."""
         self._group_of[key] = Group(counts={key.kind_id: 1} if key.kind_id in self.limits else {})
 
     def find(self, key: Key) -> Group:
-        group = self._group_of[key]
-        while group.parent is not None:
-            if group.parent.parent is not None:
-                group.parent = group.parent.parent
-            group = group.parent
-        return group
+        return root_of(self._group_of[key])
 
     def join(self, link: Link) -> tuple[list[Key], list[LeftOut]]:
         """Take each key of the link into the group of its first, unless a limit would break: kept, and left out."""
         kept, left_out = [link.keys[0]], []
+        mine, taken_in = self.find(link.keys[0]), []
         for key in link.keys[1:]:
-            mine, theirs = self.find(link.keys[0]), self.find(key)
+            theirs = self.find(key)
             if mine is not theirs:
                 if (broken := self.broken_limit(mine, theirs)) is not None:
                     left_out.append(LeftOut(key, broken))
                     continue
                 unite(mine, theirs, link)
+                taken_in.append(theirs)
             kept.append(key)
+        self.steps.append(Step(link, mine, taken_in))
         return kept, left_out
 
     def broken_limit(self, one: Group, other: Group) -> int | None:
@@ -99,6 +117,15 @@ class Groups:
             if n_other and n_one + n_other > self.limits[kind_id]:
                 return kind_id
         return None
+
+
+def root_of(group: Group) -> Group:
+    """The group that this one has become part of, itself if none; shortens the way for the next who asks."""
+    while group.parent is not None:
+        if group.parent.parent is not None:
+            group.parent = group.parent.parent
+        group = group.parent
+    return group
 
 
 def unite(root: Group, other: Group, link: Link) -> None:

@@ -19,7 +19,8 @@ from django.db.models import Count
 from cdp.locks import advisory_lock
 from cdp.rules.scope import Scope
 from profiles.followers import Merged
-from profiles.identity.groups import Group, Groups, Key, Link, Standing
+from profiles.identity.consents import overrulings, write_overrulings
+from profiles.identity.groups import Group, Groups, Key, Link, Standing, root_of
 from profiles.identity.links import Conflict, write_conflicts, write_links
 from profiles.identity.merge import Absorption, ProfileBefore, absorb
 from profiles.models import Identifier, IdentifierKind, Profile
@@ -88,7 +89,9 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
     created = create_profiles([group for group in seen_of_group if group.profile is None], seen_of_group)
     ids, gained = write_identifiers(links, known, groups)
     joined = absorptions(groups, known, profiles)
+    overruled = overrulings(groups)
     merged = absorb(joined, now=now)
+    write_overrulings((profile_of(root_of(overruling.group)), overruling) for overruling in overruled)
     write_links(((links[n], keys) for n, keys in kept.items()), ids)
     write_conflicts(conflicts, ids)
     anchors = [Anchor(ids[link.keys[0]], profile_of(groups.find(link.keys[0]))) for link in links]

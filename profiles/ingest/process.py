@@ -153,7 +153,8 @@ def write(
     attributes = attribute_definitions(messages)
     events = event_definitions(message.event for message in messages)
     links = [
-        Link(message.occurred_at, message.message_id, message.source_id, message.identifiers) for message in messages
+        Link(message.occurred_at, message.message_id, message.source_id, message.identifiers, message.consents)
+        for message in messages
     ]
 
     resolution = resolve(links, kinds=kinds.values(), now=now)

@@ -17,7 +17,8 @@ class ConsentQuerySet(models.QuerySet["Consent"]):
 class Consent(models.Model):
     """A person's word on one channel. Rows are history; the latest of a profile and channel is in force.
 
-    `origin` is the profile it was written on, before any merge; a word without source was decided by a merge.
+    `origin` is the profile it was written on, before any merge; a word without source was decided when two turned
+    out to be one (`profiles/identity/consents.py`).
     """
 
     class State(models.TextChoices):

@@ -133,8 +133,45 @@ def test_the_stricter_consent_wins_at_a_merge(shop):
     ann = profile_of("user_id", "u1")
     in_force = {consent.channel: consent for consent in Consent.objects.in_force().filter(profile=ann)}
     assert {channel: consent.state for channel, consent in in_force.items()} == {"email": "denied", "sms": "granted"}
-    assert (in_force["email"].source, in_force["email"].occurred_at) == (None, NOW)
+    assert (in_force["email"].source, in_force["email"].occurred_at) == (None, START + timedelta(minutes=6))
     assert Consent.objects.filter(profile=ann).count() == 5
+
+
+def test_the_stricter_consent_wins_within_a_batch_as_well(shop):
+    send(
+        shop,
+        identify(anonymous="x", at=0, consents={"email": False}),
+        identify(user="u", at=1, consents={"email": True}),
+        identify(user="u", anonymous="x", at=2),
+    )
+
+    assert Consent.objects.in_force().get(profile=profile_of("user_id", "u")).state == "denied"
+
+
+def test_a_yes_after_the_join_counts_again(shop):
+    send(
+        shop,
+        identify(anonymous="x", at=0, consents={"email": False}),
+        identify(user="u", at=1, consents={"email": True}),
+    )
+
+    send(shop, identify(user="u", anonymous="x", at=2), identify(user="u", at=3, consents={"email": True}))
+
+    assert Consent.objects.in_force().get(profile=profile_of("user_id", "u")).state == "granted"
+
+
+def test_a_join_that_comes_late_overrules_only_what_was_said_before_it(shop):
+    send(
+        shop,
+        identify(anonymous="x", at=0, consents={"email": False, "sms": False}),
+        identify(user="u", at=1, consents={"sms": True}),
+        identify(user="u", at=5, consents={"email": True}),
+    )
+
+    send(shop, identify(user="u", anonymous="x", at=3))
+
+    in_force = Consent.objects.in_force().filter(profile=profile_of("user_id", "u"))
+    assert {consent.channel: consent.state for consent in in_force} == {"email": "granted", "sms": "denied"}
 
 
 def test_followers_that_write_feeds_run_last(shop, monkeypatch):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from profiles.ingest.accept import accept_messages
 from profiles.ingest.process import process_batch
-from profiles.models import AttributeDefinition, Event, IdentifierKind, Profile, Survivorship
+from profiles.models import AttributeDefinition, Consent, Event, IdentifierKind, Profile, Survivorship
 from tests.factories.profiles import SourceFactory
 from tests.profiles.ingest.messages import START, message, people
 
@@ -116,6 +116,41 @@ def test_a_limit_is_never_exceeded(history, batch, limit):
             kinds = Counter(kind for kind, _value in person)
             assert kinds["user_id"] <= 1
             assert kinds["anonymous_id"] <= limit
+
+
+@st.composite
+def words(draw):
+    """Messages in the order of time: consents of a few, who turn out to be fewer."""
+    said = []
+    for n in range(draw(st.integers(2, 10))):
+        user = draw(st.sampled_from(["u1", "u2", None]))
+        anonymous = draw(st.sampled_from(["a1", "a2", "a3"]))
+        consents = draw(st.dictionaries(st.sampled_from(["email", "sms"]), st.booleans()))
+        common = {"user": user, "anonymous": anonymous if draw(st.booleans()) or not user else None}
+        said.append(("shop", message("identify", at=n, id=f"m{n}", traits={"consents": consents}, **common)))
+    return said
+
+
+def in_force():
+    """The consents in force of each person, by an identifier of theirs."""
+    found = {}
+    for consent in Consent.objects.in_force():
+        for identifier in consent.profile.identifiers.all():
+            found[identifier.value, consent.channel] = consent.state
+    return found
+
+
+@pytest.mark.django_db
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(words(), st.integers(1, 6), st.sampled_from([None, 1]))
+def test_consents_in_force_do_not_depend_on_batching(history, batch, limit):
+    with world(limits={"user_id": limit}) as sources:
+        collect(sources, history, batch=1)
+        one_by_one = in_force()
+
+    with world(limits={"user_id": limit}) as sources:
+        collect(sources, history, batch=batch)
+        assert in_force() == one_by_one
 
 
 def anchor_of(one):

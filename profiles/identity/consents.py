@@ -1,0 +1,91 @@
+"""What a person has said who was taken for two: from the link on, the stricter word counts, until a later one.
+
+It is worked out link by link in the order of time, over the words of before and those of the batch, so that it makes no
+difference whether the two met within a batch or were stored before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from cdp.rules.scope import Scope
+from profiles.identity.groups import Group, Groups, Link
+from profiles.models import Consent
+
+
+class Word(NamedTuple):
+    """One word on one channel. The greatest is in force: the latest, and of two at the same time the denial."""
+
+    occurred_at: datetime
+    is_denied: bool
+
+
+class Overruling(NamedTuple):
+    """At a link, the denial of one of two overruled the other's later grant."""
+
+    group: Group
+    channel: str
+    occurred_at: datetime
+
+
+Words = defaultdict[str, list[Word]]  # by channel
+
+
+def overrulings(groups: Groups) -> list[Overruling]:
+    """The words that joins add, in the order of time; to be called before the facts of the absorbed move."""
+    said = load_words(groups)
+    found = []
+    for link, group, taken_in in groups.steps:
+        if taken_in or link.consents:
+            mine = said.setdefault(group, Words(list))
+            for other in taken_in:
+                theirs = said.pop(other, Words(list))
+                overruled = [channel for channel in theirs if is_overruled(mine[channel], theirs[channel], link)]
+                for channel, words in theirs.items():
+                    mine[channel] += words
+                for channel in sorted(overruled):
+                    mine[channel].append(Word(link.occurred_at, is_denied=True))
+                    found.append(Overruling(group, channel, link.occurred_at))
+            for channel, state in link.consents.items():
+                mine[channel].append(Word(link.occurred_at, state == Consent.State.DENIED))
+    return found
+
+
+def is_overruled(mine: Iterable[Word], theirs: Iterable[Word], link: Link) -> bool:
+    """Whether, when the link was said, one of the two denied and the other had granted later."""
+    until = [[word for word in words if word.occurred_at <= link.occurred_at] for words in (mine, theirs)]
+    in_force = [max(words) for words in until if words]
+    return any(word.is_denied for word in in_force) and not max(in_force).is_denied
+
+
+def load_words(groups: Groups) -> dict[Group, Words]:
+    """What is stored of the people whom links join; one query, none where only new people meet."""
+    joining = {group for step in groups.steps if step.taken_in for group in (step.group, *step.taken_in)}
+    group_of = {profile_id: group for profile_id, group in groups.of_profile.items() if group in joining}
+    said: dict[Group, Words] = {}
+    if group_of:
+        stored = Consent.objects.filter(Scope(sorted(group_of)).on("profile_id"))
+        for profile_id, channel, at, state in stored.values_list("profile_id", "channel", "occurred_at", "state"):
+            words = said.setdefault(group_of[profile_id], Words(list))
+            words[channel].append(Word(at, state == Consent.State.DENIED))
+    return said
+
+
+def write_overrulings(found: Iterable[tuple[int, Overruling]]) -> None:
+    """Pairs of profile id and overruling, as words without a source."""
+    Consent.objects.bulk_create(
+        (
+            Consent(
+                profile_id=profile_id,
+                origin_id=profile_id,
+                channel=overruling.channel,
+                state=Consent.State.DENIED,
+                occurred_at=overruling.occurred_at,
+            )
+            for profile_id, overruling in found
+        ),
+        batch_size=1000,
+    )
