@@ -15,7 +15,11 @@ from profiles.masking import mask_event_properties
 from profiles.models import Event, Profile
 
 PAGE_SIZE = 25
-BUILT_IN_NAMES = {"$identify": _("Told us about themselves")}
+BUILT_IN_NAMES = {
+    "$identify": _("Told us about themselves"),
+    "$group": _("Was put into a group"),
+    "$alias": _("Was given another id"),
+}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import orjson
@@ -17,8 +18,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 class CollectError(Exception):
     """An answer other than success; SDKs need `code` and `message`, or they retry for ever."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        self.status, self.code, self.message = status, code, message
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
         super().__init__(message)
 
 

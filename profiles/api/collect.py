@@ -6,12 +6,12 @@ once the messages are durable: one of the SDKs takes any other success for a fai
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import re_path
 from django.utils import timezone
@@ -19,36 +19,57 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
 from profiles.api.body import CollectError, read_json
+from profiles.api.browser_settings import rudder_source_config, segment_settings
+from profiles.api.write_keys import decode_base64, source_of_body, source_of_request, source_with
 from profiles.ingest.accept import accept_messages
 from profiles.ingest.times import parse_time
 from profiles.models import Source
 
+logger = logging.getLogger(__name__)
+
 PREFLIGHT_SECONDS = 7200
+DATABASE_AWAY_SECONDS = 5
+ANY = ""
 
-View = Callable[[HttpRequest], HttpResponse]
-
-
-def collecting(view: View) -> View:
-    """A view that answers preflights, says errors as `{"code", "message"}`, and lets any website read its answers."""
-
-    @csrf_exempt
-    @wraps(view)
-    def answer(request: HttpRequest) -> HttpResponse:
-        try:
-            response = HttpResponse(status=204) if request.method == "OPTIONS" else post_only(request, view)
-        except CollectError as error:
-            response = JsonResponse({"code": error.code, "message": error.message}, status=error.status)
-        return with_cors(request, response)
-
-    return answer
+View = Callable[..., HttpResponse]
 
 
-def post_only(request: HttpRequest, view: View) -> HttpResponse:
-    if request.method != "POST":
-        response = JsonResponse({"code": "method_not_allowed", "message": "Send messages by POST."}, status=405)
-        response["Allow"] = "POST, OPTIONS"
-        return response
-    return view(request)
+def collecting(method: str) -> Callable[[View], View]:
+    """A view of one method, or of ANY, whose answers every website may read; it answers preflights, and says errors as
+    `{"code", "message"}`, without which an SDK takes them for a broken network."""
+
+    def decorate(view: View) -> View:
+        @csrf_exempt
+        @wraps(view)
+        def answer(request: HttpRequest, *args: str) -> HttpResponse:
+            try:
+                response = answer_of(method, view, request, *args)
+            except CollectError as error:
+                response = refusal(error)
+            return with_cors(request, response)
+
+        return answer
+
+    return decorate
+
+
+def answer_of(method: str, view: View, request: HttpRequest, *args: str) -> HttpResponse:
+    """The view's answer; that of `OPTIONS`, which every path has, is empty."""
+    if request.method == "OPTIONS":
+        return HttpResponse(status=204)
+    if method not in (request.method, ANY):
+        allow = {"Allow": f"{method}, OPTIONS"}
+        raise CollectError(405, "method_not_allowed", f"This path takes {method}.", headers=allow)
+    try:
+        return view(request, *args)
+    except (OperationalError, InterfaceError) as error:
+        logger.exception("The database is away; a collecting request was told to come later")
+        later = {"Retry-After": str(DATABASE_AWAY_SECONDS)}
+        raise CollectError(503, "unavailable", "Nothing can be stored now. Try again later.", headers=later) from error
+
+
+def refusal(error: CollectError) -> HttpResponse:
+    return JsonResponse({"code": error.code, "message": error.message}, status=error.status, headers=error.headers)
 
 
 def with_cors(request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -65,7 +86,7 @@ def with_cors(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return response
 
 
-@collecting
+@collecting("POST")
 def batch(request: HttpRequest) -> HttpResponse:
     """`{"batch": [message…], "sentAt", "writeKey"}`."""
     source = source_of_request(request)
@@ -73,60 +94,78 @@ def batch(request: HttpRequest) -> HttpResponse:
     messages = body.get("batch")
     if not isinstance(messages, list):
         raise CollectError(400, "invalid_batch", "The body has no list named batch.")
-    return accept(source or source_of_body(body, *messages[:1]), messages, body)
+    return accept(request, source or source_of_body(body, *messages[:1]), messages, body)
 
 
 def single(type_: str) -> View:
     """The view of a path that takes one message of `type_`, which the message need not repeat."""
 
-    @collecting
+    @collecting("POST")
     def one(request: HttpRequest) -> HttpResponse:
         source = source_of_request(request)
         body = read_json(request)
         message = {name: value for name, value in body.items() if name != "writeKey"}
-        return accept(source or source_of_body(body), [{**message, "type": type_}], body)
+        return accept(request, source or source_of_body(body), [{**message, "type": type_}], body)
 
     return one
 
 
-def accept(source: Source, messages: Iterable[Any], body: dict[str, Any]) -> HttpResponse:
-    accept_messages(source, messages, received_at=timezone.now(), sent_at=parse_time(body.get("sentAt")))
+@collecting("POST")
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What an SDK measured of itself: taken, and not kept."""
     return JsonResponse({"success": True})
 
 
-def source_of_request(request: HttpRequest) -> Source | None:
-    """By the user name of HTTP Basic, else by `?writeKey=`; None where the key must be in the body."""
-    key = basic_user(request) or request.GET.get("writeKey")
-    return source_with(key) if key else None
+@collecting("GET")
+def settings_of_segment(request: HttpRequest, write_key: str) -> HttpResponse:
+    return JsonResponse(segment_settings(source_with(write_key)))
 
 
-def source_of_body(*holders: Any) -> Source:
-    """By the `writeKey` of the body, else of its first message."""
-    keys = (holder.get("writeKey") for holder in holders if isinstance(holder, dict))
-    return source_with(next((key for key in keys if key), None))
+@collecting("GET")
+def config_of_rudder(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(rudder_source_config(source_of_request(request) or source_with(None)))
 
 
-def source_with(key: object) -> Source:
-    if isinstance(key, str) and "\0" not in key:
-        source = Source.objects.filter(write_key=key, is_enabled=True).first()
-        if source is not None:
-            return source
-    raise CollectError(401, "unknown_write_key", "The write key is missing, unknown, or that of a disabled source.")
+@collecting(ANY)
+def unknown_path(request: HttpRequest) -> HttpResponse:
+    raise CollectError(404, "unknown_path", "Nothing is collected at this path.")
 
 
-def basic_user(request: HttpRequest) -> str:
-    """The user name of HTTP Basic, empty where there is none."""
-    scheme, _space, encoded = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(encoded).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
+def accept(request: HttpRequest, source: Source, messages: Sequence[Any], body: dict[str, Any]) -> HttpResponse:
+    """Store the messages; what the body leaves out is taken from the headers of RudderStack's browser SDK."""
+    sent_at = parse_time(body.get("sentAt")) or parse_time(request.headers.get("SentAt"))
+    if anonymous_id := decode_base64(request.headers.get("AnonymousId", "")):
+        messages = [with_anonymous_id(message, anonymous_id) for message in messages]
+    accept_messages(source, messages, received_at=timezone.now(), sent_at=sent_at)
+    return JsonResponse({"success": True})
 
+
+def with_anonymous_id(message: Any, anonymous_id: str) -> Any:
+    """The message; one of nobody is of the visitor whom its request names.
+
+    Others are left alone: a request may bring the messages of two people who used one browser.
+    """
+    if not isinstance(message, dict) or message.get("userId") or message.get("anonymousId"):
+        return message
+    return {**message, "anonymousId": anonymous_id}
+
+
+TYPES_BY_PATH = {
+    "t": "track",
+    "i": "identify",
+    "p": "page",
+    "s": "screen",
+    "g": "group",
+    "a": "alias",
+}
 
 collect_urlpatterns = [
-    re_path(r"^v1/batch/?$", batch),
-    re_path(r"^v1/identify/?$", single("identify")),
-    re_path(r"^v1/track/?$", single("track")),
+    re_path(r"^v1/(?:batch|b|import)/?$", batch),
+    re_path(r"^beacon/v1/batch/?$", batch),
+    *(re_path(rf"^v1/(?:{short}|{type_})/?$", single(type_)) for short, type_ in TYPES_BY_PATH.items()),
+    re_path(r"^v1/m/?$", metrics),
+    re_path(r"^v1/projects/([^/]+)/settings/?$", settings_of_segment),
+    re_path(r"^sourceConfig/?$", config_of_rudder),
+    re_path(r"^(?:beacon/)?v1/", unknown_path),
 ]
+"""The paths of collecting, with and without a trailing slash: a redirect would lose the body."""

@@ -15,7 +15,11 @@ from profiles.ingest.times import parse_time
 from profiles.models import Consent, IdentifierKind, Source
 
 IDENTIFY_EVENT = "$identify"
-TYPES = ("identify", "track")
+GROUP_EVENT = "$group"
+ALIAS_EVENT = "$alias"
+RESERVED_EVENTS = (IDENTIFY_EVENT, GROUP_EVENT, ALIAS_EVENT)
+VIEWED = {"page": "Page Viewed", "screen": "Screen Viewed"}  # one event each, whatever the page is called
+TYPES = ("identify", "track", "page", "screen", "group", "alias")
 MAX_KEY_LENGTH = 200  # of event names, attribute keys and message ids
 MAX_TRAIT_DEPTH = 10
 MIN_SKEW = timedelta(seconds=60)
@@ -54,7 +58,8 @@ class NobodyError(MessageError):
 class Message:
     """`identifiers` are normalised, by priority then value, and never empty: the first anchors what the message says.
 
-    An identify is the event `$identify` with its traits as properties; `traits` holds them by attribute key, as sent.
+    Every message is one event. That of an identify is `$identify` with its traits as properties; `traits` holds them by
+    attribute key, as sent. docs/adr/0008 says what the other types become.
     `n_blocked` counts identifiers that were dropped because they cannot name anybody.
     """
 
@@ -88,16 +93,47 @@ def parse_message(
         raise MessageError(f"type {type_!r} is not taken; taken are {', '.join(TYPES)}")
     message_id = message_id_of(payload)
     context = object_at(payload, "context")
-    traits = {**object_at(context, "traits", "context."), **object_at(payload, "traits")}
+    traits = {**object_at(context, "traits", "context."), **own_traits(payload)}
     identifiers, n_blocked = identifiers_of(payload, context, traits, kinds=kinds, region=source.default_region)
     occurred_at = time_of(payload, received_at=received_at, sent_at=parse_time(payload.get("sentAt")) or sent_at)
     common = (source.pk, message_id, message_key(source.pk, message_id), occurred_at, identifiers, n_blocked)
-    if type_ == "track":
-        return Message(*common, event_name(payload), object_at(payload, "properties"), traits={}, consents={})
+    if type_ != "identify":
+        event, properties = event_of(payload)
+        return Message(*common, event, properties, traits={}, consents={})
     for name, key in (("locale", "language"), ("timezone", "timezone")):
         if context.get(name):
             traits.setdefault(key, context[name])
     return Message(*common, IDENTIFY_EVENT, traits, attributes_of(traits), consents_of(traits))
+
+
+def own_traits(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The traits of the person that stand in the message itself: those of a group message are the group's."""
+    return {} if payload.get("type") == "group" else object_at(payload, "traits")
+
+
+def event_of(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Name and properties of the event that a message of any type but identify is."""
+    type_ = payload["type"]
+    if type_ == "track":
+        return event_name(payload), object_at(payload, "properties")
+    if type_ in VIEWED:
+        said = {name: payload[name] for name in ("name", "category") if payload.get(name)}
+        return VIEWED[type_], object_at(payload, "properties") | said
+    if type_ == "group":
+        return GROUP_EVENT, {"groupId": group_id_of(payload), "traits": object_at(payload, "traits")}
+    if not payload.get("previousId"):
+        raise MessageError("previousId is missing: an alias without it says nothing")
+    return ALIAS_EVENT, {}
+
+
+def group_id_of(payload: Mapping[str, Any]) -> str:
+    """A text of at most MAX_KEY_LENGTH characters, also where it was sent as a number."""
+    group_id = payload.get("groupId")
+    if not isinstance(group_id, str | int) or isinstance(group_id, bool) or not str(group_id).strip():
+        raise MessageError("groupId is not a text")
+    if len(str(group_id)) > MAX_KEY_LENGTH:
+        raise MessageError(f"groupId is longer than {MAX_KEY_LENGTH} characters")
+    return str(group_id)
 
 
 def object_at(holder: Mapping[str, Any], name: str, path: str = "") -> dict[str, Any]:
@@ -130,8 +166,8 @@ def event_name(payload: Mapping[str, Any]) -> str:
         raise MessageError("event is not a text")
     if len(name) > MAX_KEY_LENGTH:
         raise MessageError(f"event is longer than {MAX_KEY_LENGTH} characters")
-    if name == IDENTIFY_EVENT:
-        raise MessageError(f"event {IDENTIFY_EVENT} is kept for identify messages")
+    if name in RESERVED_EVENTS:
+        raise MessageError(f"event {name} is kept for {name[1:]} messages")
     return name
 
 
@@ -178,8 +214,8 @@ def identifiers_of(
             found.add((kind.priority, Key(kind.pk, value)))
     if not found:
         raise NobodyError(
-            "no identifier that can name anybody; taken are userId, anonymousId, context.externalIds, traits.email and "
-            "traits.phone"
+            "no identifier that can name anybody; taken are userId, anonymousId, context.device.id, "
+            "context.externalIds, traits.email and traits.phone"
         )
     return tuple(key for _priority, key in sorted(found)), n_blocked
 
@@ -190,6 +226,11 @@ def identifiers_written(
     """Pairs of kind key and value as sent. An external id of a kind that is not defined is somebody else's."""
     yield "user_id", payload.get("userId")
     yield "anonymous_id", payload.get("anonymousId")
+    if payload["type"] == "alias" and payload.get("previousId") != payload.get("userId"):
+        yield "anonymous_id", payload.get("previousId")
+    device = context.get("device")
+    if isinstance(device, dict):  # some clients write the name of the device there
+        yield "device_id", device.get("id")
     yield "email", traits.get("email")
     yield "phone", traits.get("phone")
     external_ids = context.get("externalIds") or ()

@@ -31,7 +31,11 @@ ATTRIBUTES = [  # key, label, type, personal data
 EVENTS = [  # name, value property, sign: the sum of the values of orders and refunds is net spend
     ("Order Completed", "total", 1),
     ("Order Refunded", "total", -1),
+    ("Page Viewed", "", 1),
+    ("Screen Viewed", "", 1),
     ("$identify", "", 1),
+    ("$group", "", 1),
+    ("$alias", "", 1),
 ]
 
 

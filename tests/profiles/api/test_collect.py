@@ -3,20 +3,36 @@
 import base64
 import gzip
 import json
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 import orjson
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from profiles.ingest.process import process_batch
 from profiles.models import Event, InboxMessage, Profile, RejectedMessage
 from tests.factories.profiles import SourceFactory
-from tests.profiles.ingest.messages import people, track
+from tests.profiles.ingest.messages import people, profile_of, track
 
 pytestmark = pytest.mark.django_db
 CAPTURES = Path(__file__).parent / "captures"
+EVENT_OF = {
+    "identify": "$identify",
+    "page": "Page Viewed",
+    "screen": "Screen Viewed",
+    "group": "$group",
+    "alias": "$alias",
+}
+EVENT_FIELDS = ("definition__name", "value", "properties")
+SHORT = {"t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group", "a": "alias"}
+PATHS = [
+    *("/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch", "/v1/m"),
+    *(f"/v1/{name}" for pair in SHORT.items() for name in pair),
+    *("/v1/projects/WK/settings", "/sourceConfig"),
+]
 
 
 @pytest.fixture
@@ -38,43 +54,87 @@ def payloads():
 
 
 @pytest.mark.parametrize("capture", sorted(CAPTURES.glob("*.ndjson")), ids=lambda path: path.stem)
-def test_what_real_sdks_send_is_taken(client, capture):
-    """Recorded requests; what Strata does not take yet (page, group …) is rejected with its reason."""
+def test_all_that_real_sdks_send_is_taken(client, capture):
+    """Recorded requests, preflights and settings among them: each message becomes one event of its kind."""
     requests = [json.loads(line) for line in capture.read_text().splitlines()]
-    key = base64.b64decode(requests[0]["headers"]["Authorization"].split()[1]).decode()[:-1]
-    source = SourceFactory(write_key=key)
+    source = SourceFactory(write_key=key_of(requests))
 
     for request in requests:
-        raw = orjson.dumps(request["body"])
-        headers = request["headers"]
-        if headers.get("Content-Encoding") == "gzip":
-            raw = gzip.compress(raw)
-        response = post(client, request["path"], raw, content_type=headers.pop("Content-Type"), **headers)
-        assert (response.status_code, response.json()) == (200, {"success": True})
+        response = replay(client, **request)
+        assert response.status_code == (204 if request["method"] == "OPTIONS" else 200)
+        if request["method"] == "POST":
+            assert response.json() == {"success": True}
+        if origin := request["headers"].get("Origin"):
+            assert response["Access-Control-Allow-Origin"] == origin
     while process_batch(now=timezone.now()).n_messages:
         pass
 
-    messages = [message for request in requests for message in request["body"].get("batch", [request["body"]])]
-    taken = [message for message in messages if message["type"] in ("identify", "track")]
-    assert Event.objects.filter(source=source).count() == len(taken)
-    assert RejectedMessage.objects.count() == len(messages) - len(taken)
-    assert ("user_id", next(m["userId"] for m in taken if m.get("userId"))) in set().union(*people())
-    assert Profile.objects.filter(attributes__email="a@b.c").exists()
+    bodies = [request["body"] for request in requests if "body" in request]
+    messages = [message for body in bodies for message in body.get("batch", [body])]
+    events = Event.objects.filter(source=source).values_list("definition__name", flat=True)
+    assert Counter(events) == Counter(EVENT_OF.get(message["type"], message.get("event")) for message in messages)
+    assert not RejectedMessage.objects.exists()
+    if any(message["type"] == "identify" for message in messages):
+        assert profile_of("user_id", "u1").attributes["email"] == "a@b.c"
 
 
-@pytest.mark.parametrize("path", ["/v1/batch", "/v1/batch/"])
-def test_a_trailing_slash_makes_no_difference(client, shop, path):
-    response = post(client, path, {"batch": [track("Viewed", user="u1")]}, Authorization=basic("WK"))
+def key_of(requests):
+    """The write key of a recording, wherever its client puts it."""
+    for request in requests:
+        if "Authorization" in request["headers"]:
+            return base64.b64decode(request["headers"]["Authorization"].split()[1]).decode()[:-1]
+    return "WK_RWEB"
 
-    assert response.status_code == 200
+
+def replay(client, *, method, path, headers, body=None):
+    raw = b"" if body is None else orjson.dumps(body)
+    if headers.get("Content-Encoding") == "gzip":
+        raw = gzip.compress(raw)
+    return client.generic(method, path, raw, headers.pop("Content-Type", ""), headers=headers)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/b", "/v1/import", "/beacon/v1/batch"])
+def test_batches_have_four_paths(client, shop, path, slash):
+    response = post(client, f"{path}{slash}?writeKey=WK", {"batch": [track("Viewed", user="u1")]})
+
+    assert (response.status_code, response.json()) == (200, {"success": True})
+    assert [payload["type"] for payload in payloads()] == ["track"]
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize(("path", "type_"), [(name, pair[1]) for pair in SHORT.items() for name in pair])
+def test_single_paths_name_the_type(client, shop, path, type_, slash):
+    response = post(client, f"/v1/{path}{slash}", {"userId": "u1", "writeKey": "WK"})
+
+    assert (response.status_code, response.json()) == (200, {"success": True})
+    (payload,) = payloads()
+    assert (payload["type"], payload["userId"]) == (type_, "u1")
+    assert "writeKey" not in payload
+
+
+@pytest.mark.parametrize("path", ["/v1/m", "/v1/m/"])
+def test_what_an_sdk_measures_of_itself_is_taken_and_not_kept(client, path):
+    response = post(client, path, {"series": [{"type": "Counter"}]}, content_type="text/plain")
+
+    assert (response.status_code, response.json()) == (200, {"success": True})
+    assert not InboxMessage.objects.exists()
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""])
+def test_the_content_type_is_not_looked_at(client, shop, content_type):
+    body = {"batch": [track("Viewed", user="u1", text="a=b&c=%20+好")], "writeKey": "WK"}
+
+    assert post(client, "/v1/batch", body, content_type=content_type).status_code == 200
+    assert payloads()[0]["properties"] == {"text": "a=b&c=%20+好"}
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}, {"Content-Encoding": "GZIP"}])
+def test_gzip_is_seen_with_and_without_its_header(client, shop, headers):
+    raw = gzip.compress(orjson.dumps({"batch": [track("Viewed", user="u1")], "writeKey": "WK"}))
+
+    assert post(client, "/v1/batch", raw, **headers).status_code == 200
     assert len(payloads()) == 1
-
-
-def test_single_paths_name_the_type(client, shop):
-    post(client, "/v1/track", {"event": "Viewed", "userId": "u1"}, Authorization=basic("WK"))
-    post(client, "/v1/identify/", {"userId": "u1", "traits": {}}, Authorization=basic("WK"))
-
-    assert [payload["type"] for payload in payloads()] == ["track", "identify"]
 
 
 @pytest.mark.parametrize(
@@ -88,12 +148,26 @@ def test_single_paths_name_the_type(client, shop):
         ("/v1/batch?writeKey=wrong", {"batch": [], "writeKey": "wrong"}, "WK"),
         ("/v1/batch?writeKey=WK", {"batch": [], "writeKey": "wrong"}, ""),
         ("/v1/batch", {"batch": [{"writeKey": "wrong"}], "writeKey": "WK"}, ""),
+        ("/beacon/v1/batch?writeKey=WK", {"batch": []}, ""),
     ],
 )
 def test_the_write_key_is_looked_for_in_order(client, shop, path, body, authorization):
     headers = {"Authorization": basic(authorization)} if authorization else {}
 
     assert post(client, path, body, **headers).status_code == 200
+
+
+def test_a_bearer_token_leaves_the_write_key_to_the_body(client, shop):
+    response = post(client, "/v1/batch", {"batch": [], "writeKey": "WK"}, Authorization="Bearer a.b.c")
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("authorization", ["Basic", "Basic Og==", "Basic !", "Basic //79", "Basic é"])
+def test_basic_without_a_user_leaves_the_write_key_to_the_body(client, shop, authorization):
+    response = post(client, "/v1/batch", {"batch": [], "writeKey": "WK"}, Authorization=authorization)
+
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "\0", {"a": 1}])
@@ -198,36 +272,116 @@ def test_sent_at_is_kept_to_correct_the_clients_clock(client, shop):
     assert abs(timezone.now() - kept.received_at) < timedelta(minutes=1)
 
 
-def test_a_preflight_allows_what_it_asks_for(client):
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_preflight_allows_what_it_asks_for(client, path, slash):
+    asked = "anonymousid,authorization,content-type,sentat,x-retry-count"
     response = client.options(
-        "/v1/track",
+        path + slash,
         headers={
             "Origin": "https://shop.example",
             "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "anonymousid,authorization,content-type,sentat",
+            "Access-Control-Request-Headers": asked,
         },
     )
 
-    assert response.status_code == 204
-    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
-    assert response["Access-Control-Allow-Credentials"] == "true"
-    assert response["Access-Control-Allow-Methods"] == "GET, POST, OPTIONS"
-    assert response["Access-Control-Allow-Headers"] == "anonymousid,authorization,content-type,sentat"
-    assert response["Access-Control-Max-Age"] == "7200"
+    assert (response.status_code, response.content) == (204, b"")
+    assert cors_of(response) == {
+        "Access-Control-Allow-Origin": "https://shop.example",
+        "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+        "Access-Control-Allow-Headers": asked,
+        "Access-Control-Max-Age": "7200",
+    }
     assert "Origin" in response["Vary"]
 
 
-def test_a_website_may_read_success_and_error_alike(client, shop):
-    for key in ("WK", "wrong"):
-        response = post(client, "/v1/batch", {"batch": []}, Authorization=basic(key), Origin="https://shop.example")
-        assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+def cors_of(response):
+    return {name: value for name, value in response.items() if name.startswith("Access-Control-")}
 
 
-def test_get_is_405_with_code_and_message(client):
-    response = client.get("/v1/batch")
+@pytest.mark.parametrize(("key", "status"), [("WK", 200), ("wrong", 401)])
+def test_a_website_may_read_success_and_error_alike(client, shop, key, status):
+    response = post(client, "/v1/batch", {"batch": []}, Authorization=basic(key), Origin="https://shop.example")
 
-    assert (response.status_code, response["Allow"]) == (405, "POST, OPTIONS")
-    assert response.json().keys() == {"code", "message"}
+    assert response.status_code == status
+    assert cors_of(response) == {
+        "Access-Control-Allow-Origin": "https://shop.example",
+        "Access-Control-Allow-Credentials": "true",
+    }
+    assert "Origin" in response["Vary"]
+
+
+def test_who_is_no_website_gets_no_cors_headers(client, shop):
+    assert cors_of(post(client, "/v1/batch", {"batch": []}, Authorization=basic("WK"))) == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/batch", "POST"),
+        ("PUT", "/v1/t", "POST"),
+        ("POST", "/sourceConfig/", "GET"),
+        ("POST", "/v1/projects/WK/settings", "GET"),
+    ],
+)
+def test_another_method_is_405_with_code_and_message(client, shop, method, path, allowed):
+    response = client.generic(method, path)
+
+    assert (response.status_code, response["Allow"]) == (405, f"{allowed}, OPTIONS")
+    assert response.json() == {"code": "method_not_allowed", "message": f"This path takes {allowed}."}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["/v1/tracks", "/v1/", "/beacon/v1/track", "/v1/projects/WK"])
+def test_an_unknown_path_is_404_with_code_and_message(client, shop, method, path):
+    response = client.generic(method, path)
+
+    assert response.status_code == 404
+    assert response.json() == {"code": "unknown_path", "message": "Nothing is collected at this path."}
+
+
+def test_while_the_database_is_away_a_client_is_told_to_come_later(client, shop, monkeypatch):
+    def is_away(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("profiles.api.collect.accept_messages", is_away)
+
+    response = post(client, "/v1/batch", {"batch": []}, Authorization=basic("WK"), Origin="https://shop.example")
+
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert response.json() == {"code": "unavailable", "message": "Nothing can be stored now. Try again later."}
+    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+
+
+def test_headers_of_rudders_browser_sdk_fill_what_the_body_leaves_out(client, shop):
+    visitor = base64.b64encode(b"visitor").decode()
+    batch = [
+        {"type": "page", "messageId": "1"},
+        {"type": "page", "messageId": "2", "userId": "", "anonymousId": None},
+        {"type": "page", "messageId": "3", "userId": "u1"},
+        {"type": "page", "messageId": "4", "anonymousId": "a1"},
+        "text",
+    ]
+
+    post(
+        client,
+        "/v1/batch?writeKey=WK",
+        {"batch": batch},
+        **{"AnonymousId": visitor, "SentAt": "2026-03-01T12:00:05.000Z"},
+    )
+
+    assert [payload.get("anonymousId") for payload in payloads()] == ["visitor", "visitor", None, "a1"]
+    sent_at = {kept.sent_at.isoformat() for kept in InboxMessage.objects.all()}
+    assert sent_at == {"2026-03-01T12:00:05+00:00"}
+
+
+@pytest.mark.parametrize("headers", [{"AnonymousId": "???", "SentAt": "yesterday"}, {"AnonymousId": "//79"}])
+def test_headers_that_say_nothing_are_passed_over(client, shop, headers):
+    post(client, "/v1/page?writeKey=WK", {"messageId": "1"}, **headers)
+
+    assert payloads() == [{"messageId": "1", "type": "page"}]
+    assert InboxMessage.objects.get().sent_at is None
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -241,12 +395,23 @@ def test_segments_own_python_sdk_collects(live_server, monkeypatch):
 
     sdk.identify("u1", {"email": "Ann@Example.com", "name": "张三"})
     sdk.track("u1", "Order Completed", {"total": 12.5})
-    sdk.page("u1", "Docs", "Python")
+    sdk.page("u1", "Docs", "Python", {"url": "https://shop.example"})
+    sdk.screen("u1", "Settings", "Brightness")
+    sdk.group("u1", "g1", {"name": "Acme"})
+    sdk.alias("visitor", "u1")
     sdk.flush()
     sdk.join()
     processed = process_batch(now=timezone.now())
 
     assert errors == []
-    assert (processed.n_messages, processed.n_events, processed.n_rejected) == (3, 2, 1)
+    assert (processed.n_messages, processed.n_events, processed.n_rejected) == (6, 6, 0)
     assert Profile.objects.get().attributes == {"email": "ann@example.com", "name": "张三"}
-    assert set(Event.objects.values_list("source", "value")) == {(source.pk, None), (source.pk, 12.5)}
+    events = Event.objects.filter(source=source).exclude(definition__name="$identify")
+    assert {name: (value, properties) for name, value, properties in events.values_list(*EVENT_FIELDS)} == {
+        "Order Completed": (12.5, {"total": 12.5}),
+        "Page Viewed": (None, {"name": "Python", "category": "Docs", "url": "https://shop.example"}),
+        "Screen Viewed": (None, {"name": "Brightness", "category": "Settings"}),
+        "$group": (None, {"groupId": "g1", "traits": {"name": "Acme"}}),
+        "$alias": (None, {}),
+    }
+    assert people() == {frozenset({("user_id", "u1"), ("email", "ann@example.com"), ("anonymous_id", "visitor")})}

@@ -12,7 +12,14 @@ RECEIVED = datetime(2026, 6, 1, 12, tzinfo=UTC)
 KINDS = {
     key: IdentifierKind(pk=n, key=key, normaliser=normaliser, priority=n)
     for n, (key, normaliser) in enumerate(
-        [("user_id", "text"), ("phone", "phone"), ("email", "email"), ("anonymous_id", "text")], start=1
+        [
+            ("user_id", "text"),
+            ("phone", "phone"),
+            ("email", "email"),
+            ("anonymous_id", "text"),
+            ("device_id", "text"),
+        ],
+        start=1,
     )
 }
 
@@ -131,7 +138,7 @@ def test_a_time_ahead_is_judged_after_the_correction():
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"type": "alias"}, "type 'alias' is not taken; taken are identify, track"),
+        ({"type": "charge"}, "type 'charge' is not taken; taken are identify, track, page, screen, group, alias"),
         ({"type": None}, "type None is not taken"),
         ({"messageId": None}, "messageId is not a text"),
         ({"messageId": "m" * 201}, "messageId is longer than 200 characters"),
@@ -139,6 +146,16 @@ def test_a_time_ahead_is_judged_after_the_correction():
         ({"event": " "}, "event is not a text"),
         ({"event": "e" * 201}, "event is longer than 200 characters"),
         ({"event": "$identify"}, "event \\$identify is kept for identify messages"),
+        ({"event": "$group"}, "event \\$group is kept for group messages"),
+        ({"event": "$alias"}, "event \\$alias is kept for alias messages"),
+        ({"type": "page", "properties": "Home"}, "properties is not an object"),
+        ({"type": "group"}, "groupId is not a text"),
+        ({"type": "group", "groupId": " "}, "groupId is not a text"),
+        ({"type": "group", "groupId": True}, "groupId is not a text"),
+        ({"type": "group", "groupId": "g" * 201}, "groupId is longer than 200 characters"),
+        ({"type": "group", "groupId": "g1", "traits": "pro"}, "traits is not an object"),
+        ({"type": "alias"}, "previousId is missing"),
+        ({"type": "alias", "previousId": ""}, "previousId is missing"),
         ({"properties": [1]}, "properties is not an object"),
         ({"context": "web"}, "context is not an object"),
         ({"context": {"traits": 1}}, "context.traits is not an object"),
@@ -192,3 +209,67 @@ def test_traits_of_the_message_go_before_those_of_its_context():
     assert message.traits == {"city": "Oslo", "vip": True, "language": "nb"}
     assert message.event == "$identify"
     assert message.properties == message.traits
+
+
+@pytest.mark.parametrize(("type_", "event"), [("page", "Page Viewed"), ("screen", "Screen Viewed")])
+def test_a_view_is_one_event_with_name_and_category_as_properties(type_, event):
+    message = parse(
+        type=type_, event=None, name="Home", category="Docs", properties={"url": "/", "name": "x", "category": "Docs"}
+    )
+
+    assert (message.event, message.traits) == (event, {})
+    assert message.properties == {"url": "/", "name": "Home", "category": "Docs"}
+
+
+@pytest.mark.parametrize("nothing", [{}, {"name": None, "category": "", "properties": None}])
+def test_a_view_without_a_name_is_a_view_all_the_same(nothing):
+    assert parse(type="page", event=None, **nothing).properties == {}
+
+
+def test_traits_of_a_group_are_not_those_of_the_person():
+    message = parse(
+        type="group",
+        event=None,
+        groupId=7,
+        traits={"email": "office@example.com", "plan": "pro"},
+        context={"traits": {"email": "ann@example.com"}},
+    )
+
+    assert message.event == "$group"
+    assert message.properties == {"groupId": "7", "traits": {"email": "office@example.com", "plan": "pro"}}
+    assert message.identifiers == (Key(1, "u1"), Key(3, "ann@example.com"))
+    assert (message.traits, message.consents) == ({}, {})
+
+
+def test_an_alias_links_the_previous_id_as_an_anonymous_one():
+    message = parse(type="alias", event=None, previousId="visitor")
+
+    assert (message.event, message.properties) == ("$alias", {})
+    assert message.identifiers == (Key(1, "u1"), Key(4, "visitor"))
+
+
+def test_an_alias_of_somebody_to_themselves_links_nothing():
+    assert parse(type="alias", event=None, previousId="u1").identifiers == (Key(1, "u1"),)
+
+
+def test_a_previous_id_that_names_nobody_is_dropped_and_counted():
+    message = parse(type="alias", event=None, previousId="undefined")
+
+    assert (message.identifiers, message.n_blocked) == ((Key(1, "u1"),), 1)
+
+
+def test_a_previous_id_counts_in_an_alias_only():
+    assert parse(previousId="visitor").identifiers == (Key(1, "u1"),)
+
+
+@pytest.mark.parametrize(
+    ("device", "identifiers"),
+    [
+        ({"id": "d1", "type": "ios"}, (Key(1, "u1"), Key(5, "d1"))),
+        ({"type": "ios"}, (Key(1, "u1"),)),
+        ("iPhone", (Key(1, "u1"),)),
+        (None, (Key(1, "u1"),)),
+    ],
+)
+def test_the_id_of_the_device_is_an_identifier(device, identifiers):
+    assert parse(context={"device": device}).identifiers == identifiers

@@ -84,18 +84,36 @@ def test_the_same_message_id_of_another_source_is_another_message(shop):
     assert send(SourceFactory(), track("Viewed", user="u1", id="m-1")).n_events == 1
 
 
+def test_an_alias_joins_what_the_visitor_did_to_the_user(shop):
+    send(shop, message("page", anonymous="visitor", name="Home"), track("Viewed", user="u1"))
+    assert len(people()) == 2
+
+    processed = send(shop, message("alias", user="u1", previousId="visitor", at=1))
+
+    assert processed.n_merges == 1
+    assert people() == {frozenset({("user_id", "u1"), ("anonymous_id", "visitor")})}
+    assert set(event_names(profile_of("user_id", "u1"))) == {"Page Viewed", "Viewed", "$alias"}
+
+
+def test_a_group_leaves_the_persons_attributes_alone(shop):
+    send(shop, message("group", user="u1", groupId="g1", traits={"city": "Oslo", "email": "office@example.com"}))
+
+    assert profile_of("user_id", "u1").attributes == {}
+    assert people() == {frozenset({("user_id", "u1")})}
+
+
 def test_one_bad_message_is_rejected_with_its_reason_and_the_others_go_on(shop):
     processed = send(
         shop,
         track("Viewed", user="u1"),
-        message("alias", user="u1", previousId="a1"),
+        message("charge", user="u1"),
         track("Viewed", user="null", anonymous="000"),
         track("Viewed", user="u2"),
     )
 
     assert processed == Processed(n_messages=4, n_rejected=2, n_events=2, n_profiles=2)
     reasons = set(RejectedMessage.objects.values_list("reason", flat=True))
-    assert "type 'alias' is not taken; taken are identify, track" in reasons
+    assert "type 'charge' is not taken; taken are identify, track, page, screen, group, alias" in reasons
     assert any(reason.startswith("no identifier that can name anybody") for reason in reasons)
 
 
