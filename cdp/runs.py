@@ -33,6 +33,10 @@ MESSAGE_SECONDS = 60
 _functions: dict[str, RunFunction] = {}
 
 
+class RefusedError(ValueError):
+    """The work was refused for what it was given, such as a file: the text becomes the run's error, with no traceback."""
+
+
 def run_kind(kind: str) -> Callable[[RunFunction], RunFunction]:
     """Register the function that does the work of `kind`, called as `function(run, now)`."""
 
@@ -93,6 +97,9 @@ def _carry_out(run: Run, *, now: datetime) -> None:
         return
     try:
         function(run, now)
+    except RefusedError as error:
+        logger.info("run %s (%s) was refused", run.pk, run)
+        _end(run, error=str(error))
     except Exception as error:  # whatever it was, the one who waits for the run must see it
         if is_transient(error):
             logger.warning("run %s (%s) was cut off, and will be resumed: %s", run.pk, run, error)
@@ -115,8 +122,8 @@ def _end(run: Run, *, error: str = "") -> None:
     Run.objects.filter(pk=run.pk).update(state=state, error=error, ended_at=Now())
 
 
-def advance(run: Run, done: int, total: int | None, **counts: int) -> None:
-    """Write how far the run is; `counts` join those written before."""
+def advance(run: Run, done: int, total: int | None, **counts: int | list[str]) -> None:
+    """Write how far the run is; `counts` join those written before. A list names some of what a count counts."""
     run.done, run.total, run.counts = done, total, {**run.counts, **counts}
     run.save(update_fields=["done", "total", "counts"])
 

@@ -182,7 +182,7 @@ def join_till(life: Life, at: datetime) -> None:
             "mobile": write_phone(person.phone, life.chance.randrange(5)),
             "city": person.city,
             "province": person.province,
-            "joined": at.isoformat(),
+            "updated": at.isoformat(),
             "mail_ok": {True: "true", False: "false", None: ""}[person.says_yes],
         },
     )

@@ -16,8 +16,7 @@ MEMBERS_MAPPING: dict[str, Any] = {
         "city": "city", "province": "province",
     },
     "consents": {"mail_ok": "email"},
-    "time": "joined",
-    "message_id": ["card"],
+    "time": "updated",
 }  # fmt: skip
 
 SCORE = "rfm"

@@ -31,4 +31,4 @@ class MemberRow:
     cells: dict[str, str]
 
 
-MEMBER_COLUMNS = ("card", "name", "gender", "birthday", "mobile", "city", "province", "joined", "mail_ok")
+MEMBER_COLUMNS = ("card", "name", "gender", "birthday", "mobile", "city", "province", "updated", "mail_ok")

@@ -89,4 +89,5 @@ class RunAdmin(ReadOnlyAdmin):
     @display(description=_("counts"))
     def counted(self, run: Run) -> SafeString:
         counts: dict[str, Any] = run.counts or {}
-        return render_to_string("cdp/facts.html", {"facts": counts.items()})
+        facts = {name: "; ".join(n) if isinstance(n, list) else n for name, n in counts.items() if n != []}
+        return render_to_string("cdp/facts.html", {"facts": facts.items()})

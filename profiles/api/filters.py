@@ -22,7 +22,9 @@ from profiles.services.resolve import find_by_identifiers
 class ProfileFilters(filters.FilterSet):
     """`segment` and `tag` are asked in the rule language, since their apps stand above this one."""
 
-    identifier = filters.CharFilter(method="with_identifier", label=_("Identifier, as kind:value; needs profiles.view_pii"))
+    identifier = filters.CharFilter(
+        method="with_identifier", label=_("Identifier, as kind:value; needs profiles.view_pii")
+    )
     segment = filters.CharFilter(method="meeting", label=_("Key of a segment"))
     tag = filters.CharFilter(method="meeting", label=_("Key of a tag"))
 

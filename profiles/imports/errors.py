@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cdp.runs import RefusedError
 
-class ImportFileError(ValueError):
+
+class ImportFileError(RefusedError):
     """Nothing was taken from the file; the text names the place and the way out."""

@@ -10,13 +10,19 @@ A mapping is a JSON object; columns are named as in the file's first line:
       "properties": {"Amount": {"key": "total", "type": "number"}},
       "time": "Sold at",                                               ISO 8601 or 2026/1/31 9:05; else when imported
       "timezone": "Asia/Shanghai",                                     of times without one; else the business zone
-      "message_id": ["Receipt no."],                                   else the row itself and how often it came before
+      "message_id": ["Receipt no."],                                   of the event; else the row and how often it came
       "encoding": "gb18030",                                           else utf-8, with or without BOM
       "delimiter": ";"                                                 else a comma
     }
 
 A row with traits or consents becomes an identify message, one with an event a track message; it can be both. An empty
 cell says nothing.
+
+An event is the same as one taken before if its name and its columns "message_id" are, or without these the whole row
+and how often it came in its file. An identify message is the same if it says the same of the same identifiers at the same
+time, so that a changed row comes through. Its "time" should be when the row was last changed: of two values of one
+source the later counts, and between two of the same time, such as a day of joining, the choice is arbitrary. Without
+"time" it is that of the import, and a row that goes back to what it once said is taken for one taken before.
 """
 
 from __future__ import annotations
@@ -108,6 +114,8 @@ def parse_mapping(mapping: Any, *, kinds: Collection[str]) -> FileMapping:
         raise ImportFileError('mapping: "traits", "consents" and "event" are all missing: what does a row say?')
     if has_event and not parsed.time:
         raise ImportFileError('mapping: "time" is missing: which column says when the event was?')
+    if parsed.message_id and not has_event:
+        raise ImportFileError('mapping: "message_id" names an "event", and there is none; traits go by what they say')
     if parsed.properties and not has_event:
         raise ImportFileError('mapping: "properties" need an "event" to belong to')
     return parsed

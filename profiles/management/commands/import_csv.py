@@ -40,8 +40,13 @@ class Command(BaseCommand):
         run.refresh_from_db()
         if run.state != Run.State.SUCCEEDED:
             raise CommandError(run.error)
-        counts = {"rows": 0, "messages": 0, "skipped": 0} | run.counts
+        counts = {"rows": 0, "messages": 0, "known": 0, "skipped": 0, "skipped_rows": []} | run.counts
+        named = counts.pop("skipped_rows")
         self.stdout.write(f"{file}: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+        for place in named:
+            self.stdout.write(f"  skipped: {place}")
+        if counts["skipped"] > len(named):
+            self.stdout.write(f"  skipped: {counts['skipped'] - len(named)} more")
 
     def checked_source(self, key: str) -> str:
         if not Source.objects.filter(key=key, is_enabled=True).exists():

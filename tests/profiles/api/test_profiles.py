@@ -140,6 +140,7 @@ def test_a_bad_identifier_is_named(given):
     assert body["status"] == 400
     assert [error["path"] for error in body["errors"]] == ["identifier"]
 
+
 def test_who_may_not_see_identifiers_cannot_test_them_either():
     IdentifierFactory(value="ann@example.com")
 

@@ -63,7 +63,13 @@ def test_members_become_people_with_traits_times_and_consents(load):
     run = load(MEMBERS, MEMBERS_MAPPING)
 
     assert (run.done, run.total) == (4, 4)
-    assert run.counts == {"rows": 4, "messages": 3, "skipped": 1}
+    assert run.counts == {
+        "rows": 4,
+        "messages": 3,
+        "known": 0,
+        "skipped": 1,
+        "skipped_rows": ["line 6, column Phone: not a usable phone"],
+    }
     assert people() == {
         frozenset({("member_card", "VIP001"), ("phone", "+8613800138000")}),
         frozenset({("member_card", "VIP002")}),
@@ -86,8 +92,9 @@ def test_the_same_file_twice_changes_nothing(load):
     load(MEMBERS, MEMBERS_MAPPING)
     before = (list(Profile.objects.values()), list(Contribution.objects.values()), Event.objects.count())
 
-    load(MEMBERS, MEMBERS_MAPPING, name="again.csv")
+    run = load(MEMBERS, MEMBERS_MAPPING, name="again.csv")
 
+    assert (run.counts["messages"], run.counts["known"]) == (0, 3)
     after = (list(Profile.objects.values()), list(Contribution.objects.values()), Event.objects.count())
     assert after == before
 
@@ -129,8 +136,61 @@ def test_columns_that_name_a_row_make_its_id(load):
         },
     )
 
-    assert run.counts == {"rows": 3, "messages": 2, "skipped": 1}
+    assert run.counts == {
+        "rows": 3,
+        "messages": 1,
+        "known": 1,
+        "skipped": 1,
+        "skipped_rows": ["line 4: says nothing"],
+    }
     assert Event.objects.count() == 1
+
+
+def test_the_members_of_next_month_bring_their_changes(load):
+    load(MEMBERS, MEMBERS_MAPPING)
+    changed = MEMBERS.replace("上海,2025/1/31", "杭州,2025/3/1")
+
+    run = load(changed, MEMBERS_MAPPING, name="next.csv")
+
+    assert (run.counts["messages"], run.counts["known"]) == (1, 2)
+    assert profile_of("member_card", "VIP001").attributes["city"] == "杭州"
+
+
+def test_a_corrected_mapping_brings_what_was_missing(load):
+    load(MEMBERS, MEMBERS_MAPPING | {"traits": {"Name": "name"}})
+
+    load(MEMBERS, MEMBERS_MAPPING)
+
+    assert profile_of("member_card", "VIP001").attributes == {"name": "张三", "city": "上海"}
+
+
+@pytest.mark.parametrize("named", [{}, {"message_id": ["Receipt"]}])
+def test_one_receipt_can_be_an_order_and_a_refund(load, named):
+    text = "Receipt,Card,Amount,Day\nR1,VIP001,99.50,2026-01-02\n"
+    mapping = {
+        "identifiers": {"Card": "member_card"},
+        "properties": {"Amount": {"key": "total", "type": "number"}},
+        "time": "Day",
+        **named,
+    }
+
+    load(text, mapping | {"event": "Order Completed"})
+    load(text, mapping | {"event": "Order Refunded"})
+
+    assert set(Event.objects.values_list("definition__name", "value")) == {
+        ("Order Completed", 99.5),
+        ("Order Refunded", -99.5),
+    }
+
+
+def test_only_the_first_skipped_rows_are_named(load):
+    rows = "".join(f"VIP {n},,,,2025-01-01,\n" for n in range(15)) + ",,Ann,,2025-01-01,\n" * 15
+
+    counts = load("Card,Phone,Name,City,Joined,SMS\n" + rows, MEMBERS_MAPPING).counts
+
+    assert (counts["skipped"], len(counts["skipped_rows"])) == (30, 20)
+    assert counts["skipped_rows"][0] == "line 2: says nothing"
+    assert counts["skipped_rows"][-1] == "line 21, nothing in column Card, Phone"
 
 
 @pytest.mark.parametrize(("encoding", "declared"), [("utf-8-sig", "utf-8"), ("utf-8", "UTF-8"), ("gb18030", "GBK")])
@@ -159,7 +219,7 @@ BAD_FILES = [
         "line 1: no column 'Town'; there are: Card, Phone, Name, City, Joined, SMS",
     ),
     ("Card,Card,Name,City,Joined,SMS,Phone\n", {}, "line 1: column 'Card' is there 2 times"),
-    (MEMBERS, {"message_id": ["Card"]}, "line 6: nothing in column Card"),
+    (MEMBERS, {"message_id": ["Card"], "event": "Joined"}, "line 6: nothing in column Card"),
     (
         MEMBERS,
         {"traits": {"Name": {"key": "n", "type": "number"}}},
@@ -199,6 +259,7 @@ BAD_MAPPINGS = [
     (MEMBERS_MAPPING | {"timezone": "../x"}, "'../x' is no time zone"),
     (MEMBERS_MAPPING | {"encoding": "latin-1"}, "'latin-1' is not known; known: utf-8, gb18030"),
     (MEMBERS_MAPPING | {"delimiter": ", "}, "is not one character"),
+    (MEMBERS_MAPPING | {"message_id": ["Card"]}, '"message_id" names an "event"'),
     (MEMBERS_MAPPING | {"message_id": "Card"}, '"message_id" is not a list of columns'),
 ]
 
@@ -231,12 +292,12 @@ def test_the_command_imports_as_a_run(files):
 
     run = Run.objects.get()
     assert (run.kind, run.subject, run.state, run.percent) == ("import", "till", "succeeded", 100)
-    assert "rows 4, messages 3, skipped 1" in said
+    assert "rows 4, messages 3, known 0, skipped 1\n  skipped: line 6, column Phone: not a usable phone\n" in said
     assert InboxMessage.objects.count() == 3
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_the_command_says_what_is_wrong(files):
+def test_the_command_says_what_is_wrong(files, caplog):
     (files / "broken.csv").write_text(MEMBERS + "VIP 004,138\n")
     (files / "broken.json").write_text("{")
 
@@ -249,4 +310,5 @@ def test_the_command_says_what_is_wrong(files):
     ]:
         with pytest.raises(CommandError, match=problem):
             command(files, **arguments)
+        assert not any(record.exc_info for record in caplog.records)
     assert not InboxMessage.objects.exists()
