@@ -90,7 +90,8 @@ class ScoreModelViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def refresh(self, request: Request, key: str) -> Response:
         """Score everybody anew, which happens once a day by itself; answers with the run that does it."""
-        return accepted(queue_scoring(self.get_model(key).key, user=request.user))  # type: ignore[arg-type]
+        run = queue_scoring(self.get_model(key).key, user=request.user)  # type: ignore[arg-type]
+        return accepted(run, request)
 
     def get_model(self, key: str) -> ScoreModel:
         if key not in score_models():
