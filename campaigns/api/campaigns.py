@@ -24,7 +24,7 @@ from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
 from cdp.api.viewsets import ManagingViewSet
-from profiles.masking import mask_address, masking_for
+from profiles.masking import mask_address
 
 
 class CampaignFilters(filters.FilterSet):
@@ -94,7 +94,6 @@ class CampaignViewSet(ManagingViewSet):
                     "planned_at", "settled_at", tier_key=F("tier__key"))
         )  # fmt: skip
         page: list[dict[str, Any]] = self.paginate_queryset(self.filter_queryset(rows)) or []
-        masking = masking_for(request.user)
         return self.get_paginated_response(
             [
                 {
@@ -103,7 +102,7 @@ class CampaignViewSet(ManagingViewSet):
                     "tier": row["tier_key"],
                     "state": row["state"],
                     "reason": row["reason"],
-                    "detail": masking.value("detail", row["detail"]),
+                    "detail": mask_address(row["detail"], request.user),
                     "address": mask_address(row["address"], request.user),
                     "planned_at": row["planned_at"],
                     "settled_at": row["settled_at"],

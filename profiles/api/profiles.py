@@ -107,7 +107,7 @@ class ProfileViewSet(ApiViewSet):
                     "name": row["name"],
                     "occurred_at": row["occurred_at"],
                     "source": row["source_key"],
-                    "properties": masking.mapping(row["properties"]),
+                    "properties": masking.properties(row["properties"]),
                 }
                 for row in page
             ]

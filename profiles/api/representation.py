@@ -8,7 +8,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from profiles.masking import Viewer, masking_for
+from cdp.disclosure import Viewer
+from profiles.masking import masking_for
 from profiles.models import Profile
 from profiles.sections import load_sections
 
@@ -23,7 +24,7 @@ def represent(profiles: Sequence[Profile], viewer: Viewer) -> list[dict[str, Any
     return [
         {
             "id": profile.public_id,
-            "attributes": masking.mapping(profile.attributes),
+            "attributes": masking.attributes(profile.attributes),
             **sections[profile.pk],
             "identifiers": [
                 {"kind": found["kind"], "value": masking.identifier(found["kind"], found["value"])}

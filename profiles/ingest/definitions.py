@@ -12,7 +12,10 @@ from profiles.models import AttributeDefinition, AttributeType, EventDefinition
 
 
 def attribute_definitions(messages: Sequence[Message]) -> dict[str, AttributeDefinition]:
-    """The definitions of all traits of `messages`, by key. An unknown one gets the type of its first value."""
+    """The definitions of all traits of `messages`, by key. An unknown one gets the type of its first value.
+
+    It counts as personal until somebody clears it: nobody has looked at it yet.
+    """
     types: dict[str, AttributeType | None] = {}
     for message in messages:
         for key, value in message.traits.items():
@@ -22,7 +25,7 @@ def attribute_definitions(messages: Sequence[Message]) -> dict[str, AttributeDef
     if unknown := sorted(types.keys() - known.keys()):
         AttributeDefinition.objects.bulk_create(
             (
-                AttributeDefinition(key=key, type=types[key] or AttributeType.TEXT, is_discovered=True)
+                AttributeDefinition(key=key, type=types[key] or AttributeType.TEXT, is_pii=True, is_discovered=True)
                 for key in unknown
             ),
             ignore_conflicts=True,

@@ -25,7 +25,7 @@ class Survivorship(models.TextChoices):
 
 
 class AttributeDefinition(models.Model):
-    """An attribute of profiles. First sight makes one with a guessed type, marked discovered."""
+    """An attribute of profiles. First sight makes one with a guessed type, discovered, and personal until cleared."""
 
     key = models.CharField(_("key"), max_length=200, unique=True)
     label = models.CharField(_("label"), max_length=200, blank=True)

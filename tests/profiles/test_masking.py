@@ -39,6 +39,8 @@ def test_only_roles_with_view_pii_see_personal_data(db):
 
 def test_personal_attributes_are_masked_whole_and_others_stay(db):
     AttributeDefinition.objects.create(key="address", is_pii=True)
+    for key in ("n_pets", "note", "motto"):
+        AttributeDefinition.objects.create(key=key)
     attributes = {
         "name": "Ann",
         "email": "ann@example.com",
@@ -50,6 +52,9 @@ def test_personal_attributes_are_masked_whole_and_others_stay(db):
         "city": "上海",
         "n_pets": 2,
         "note": "write to ann@example.com",
+        "motto": "Carpe diem",
+        "never declared": "Ann",
+        "nor this": 13911112222,
     }
 
     assert mask_attributes(attributes, fresh("viewer")) == {
@@ -63,6 +68,9 @@ def test_personal_attributes_are_masked_whole_and_others_stay(db):
         "city": "上海",
         "n_pets": 2,
         "note": MASK,
+        "motto": "Carpe diem",
+        "never declared": MASK,
+        "nor this": MASK,
     }
     assert mask_attributes(attributes, fresh("operator")) == attributes
 
@@ -71,13 +79,13 @@ def test_raw_values_that_did_not_fit_are_masked_by_their_key(db):
     viewer = fresh("viewer")
 
     assert mask_attribute("birthday", {"year": 1990}, viewer) == MASK
-    assert mask_attribute("city", {"phone": "138", "zone": "CN"}, viewer) == {"phone": MASK, "zone": "CN"}
+    assert mask_attribute("city", {"phone": "138", "zone": "CN"}, viewer) == {"phone": MASK, "zone": MASK}
 
 
 def test_event_properties_are_masked_at_any_depth_but_goods_keep_their_names(db):
     properties = {
         "firstName": "Ann",
-        "order": {"customer": {"E-Mail": "a@b.cn", "Phone_Number": 138, "city": "Oslo"}, "total": 12.5},
+        "order": {"buyer": {"E-Mail": "a@b.cn", "Phone_Number": 138, "city": "Oslo"}, "total": 12.5, "gift": True},
         "products": [{"name": "Tea", "email": "a@b.cn"}],
         "guests": [{"name": "Bo"}],
         "userId": "u1",
@@ -85,12 +93,85 @@ def test_event_properties_are_masked_at_any_depth_but_goods_keep_their_names(db)
 
     assert mask_event_properties(properties, fresh("viewer")) == {
         "firstName": MASK,
-        "order": {"customer": {"E-Mail": MASK, "Phone_Number": MASK, "city": "Oslo"}, "total": 12.5},
+        "order": {"buyer": {"E-Mail": MASK, "Phone_Number": MASK, "city": "Oslo"}, "total": 12.5, "gift": True},
         "products": [{"name": "Tea", "email": MASK}],
         "guests": [{"name": MASK}],
         "userId": MASK,
     }
     assert mask_event_properties(properties, fresh("integration")) == properties
+
+
+# What people of shops call personal data, and what they write into free text.
+PERSONAL_TRAITS = {
+    "homePhone": "13911112222",
+    "contact_phone": "98765432",
+    "phone2": 13911112222,
+    "wechat": "ann_w",
+    "weixin": "ann_w",
+    "openid": "oX1",
+    "idNo": "11010519491231002X",
+    "passport": "E1",
+    "nick": "Annie",
+    "notes": "call 13911112222",
+}
+PERSONAL_PROPERTIES = {
+    **PERSONAL_TRAITS,
+    "customerName": "Ann",
+    "receiver": "Ann",
+    "consignee": "Ann",
+    "shipping_address": {"line1": "Main Street 1"},
+    "shipping_address.line1": "Main Street 1",
+    "user": {"first": "Ann"},
+    "user.first": "Ann",
+    "to": "Ann",
+    "text": "my phone is 13911112222",
+    "idNo": 110105194912310,
+    "account": 13911112222,
+    "unionid": "oX1",
+}
+
+
+def test_traits_that_nobody_cleared_are_masked_whatever_their_names(db):
+    for key in PERSONAL_TRAITS:
+        AttributeDefinition.objects.create(key=key, is_pii=True, is_discovered=True)
+    AttributeDefinition.objects.filter(key__in=["nick", "notes"]).update(is_pii=False)
+
+    shown = mask_attributes({**PERSONAL_TRAITS, "gender": "f"}, fresh("viewer"))
+
+    assert shown == dict.fromkeys(PERSONAL_TRAITS, MASK) | {"nick": "Annie", "gender": "f"}
+
+
+def test_event_properties_that_may_be_personal_are_masked_whatever_their_names(db):
+    shown = mask_event_properties(PERSONAL_PROPERTIES, fresh("viewer"))
+
+    assert shown == dict.fromkeys(PERSONAL_PROPERTIES, MASK) | {"user": {"first": MASK}}
+
+
+def test_orders_and_goods_stay_readable(db):
+    order = {
+        "order_id": "20261122-000123", "total": 99.5, "currency": "CNY", "coupon": "SPRING", "city": "上海",
+        "products": [{"product_id": "P-1", "sku": "S1", "name": "Tea", "category": "Drinks", "brand": "B", "price": 9}],
+    }  # fmt: skip
+    viewed = {"product_id": "P-1", "name": "Tea", "variant": "green"}
+
+    assert mask_event_properties(order, fresh("viewer")) == order
+    assert mask_event_properties(viewed, fresh("viewer")) == viewed
+
+
+def test_text_that_holds_a_phone_or_a_card_is_masked_under_any_name(db):
+    held = [
+        "+86 139 1111 2222",
+        "139-1111-2222",
+        "(+47) 98765432 or +47 98765432",
+        "11010519491231002X",
+        "t 8613911112222",
+    ]
+    free = ["2026-11-22", "SKU 12345678", "20261122000123", "1391111"]
+
+    for text in held:
+        assert mask_event_properties({"coupon": text}, fresh("viewer")) == {"coupon": MASK}
+    for text in free:
+        assert mask_event_properties({"coupon": text}, fresh("viewer")) == {"coupon": text}
 
 
 def test_identifiers_of_personal_and_unknown_kinds_are_masked(db):
@@ -115,7 +196,21 @@ def test_rules_are_masked_where_they_compare_personal_values(db):
         "all": [
             {"op": "attribute", "key": "email", "is": "eq", "value": "ann@example.com"},
             {"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"},
-            {"not": {"op": "event", "name": "Login", "where": [{"key": "user.phone", "is": "in", "value": ["138"]}]}},
+            {
+                "not": {
+                    "op": "event",
+                    "name": "Login",
+                    "where": [{"key": "user.phone", "is": "in", "value": ["138", "139"]}],
+                }
+            },
+            {
+                "op": "event",
+                "name": "Order Completed",
+                "where": [{"key": "products.category", "is": "eq", "value": "Tea"}],
+            },
+            {"op": "tag", "key": "card", "is": "eq", "value": "gold"},
+            {"op": "attribute", "key": "birthday", "is": "in_month", "value": 5},
+            {"op": "attribute", "key": "unknown", "is": "eq", "value": "x"},
         ]
     }
 
@@ -123,7 +218,15 @@ def test_rules_are_masked_where_they_compare_personal_values(db):
         "all": [
             {"op": "attribute", "key": "email", "is": "eq", "value": MASK},
             {"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"},
-            {"not": {"op": "event", "name": "Login", "where": [{"key": "user.phone", "is": "in", "value": MASK}]}},
+            {"not": {"op": "event", "name": "Login", "where": [{"key": "user.phone", "is": "in", "value": [MASK]}]}},
+            {
+                "op": "event",
+                "name": "Order Completed",
+                "where": [{"key": "products.category", "is": "eq", "value": "Tea"}],
+            },
+            {"op": "tag", "key": "card", "is": "eq", "value": "gold"},
+            {"op": "attribute", "key": "birthday", "is": "in_month", "value": 5},
+            {"op": "attribute", "key": "unknown", "is": "eq", "value": MASK},
         ]
     }
     assert mask_rule(rule, fresh("operator")) == rule
