@@ -23,13 +23,6 @@ def advisory_lock(name: str, subject: str | int = "") -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key(name, subject)])
 
 
-def try_shared_lock(name: str, subject: str | int = "") -> bool:
-    """Take a shared lock until the end of the open transaction, or say at once that somebody holds it exclusively."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [lock_key(name, subject)])
-        return bool(cursor.fetchone()[0])
-
-
 def try_exclusive_lock(name: str, subject: str | int = "") -> bool:
     """Take an exclusive lock until the end of the open transaction, or say at once that it is taken."""
     with connection.cursor() as cursor:

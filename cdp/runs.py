@@ -34,7 +34,7 @@ _functions: dict[str, RunFunction] = {}
 
 
 class RefusedError(ValueError):
-    """The work was refused for what it was given, such as a file: the text becomes the run's error, with no traceback."""
+    """The work was refused for what it was given, such as a file; the text becomes the run's error."""
 
 
 def run_kind(kind: str) -> Callable[[RunFunction], RunFunction]:

@@ -36,10 +36,6 @@ def normaliser(key: str) -> Callable[[Normaliser], Normaliser]:
     return register
 
 
-def normaliser_keys() -> list[str]:
-    return sorted(_normalisers)
-
-
 def normalise(kind: IdentifierKind, value: str, region: str) -> str | None:
     """The one spelling of `value`, or None where it is not a `kind` or is blocked.
 

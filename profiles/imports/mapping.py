@@ -19,8 +19,8 @@ A row with traits or consents becomes an identify message, one with an event a t
 cell says nothing.
 
 An event is the same as one taken before if its name and its columns "message_id" are, or without these the whole row
-and how often it came in its file. An identify message is the same if it says the same of the same identifiers at the same
-time, so that a changed row comes through. Its "time" should be when the row was last changed: of two values of one
+and how often it came in its file. An identify message is the same if it says the same of the same identifiers at the
+same time, so that a changed row comes through. Its "time" should be when the row was last changed: of two values of one
 source the later counts, and between two of the same time, such as a day of joining, the choice is arbitrary. Without
 "time" it is that of the import, and a row that goes back to what it once said is taken for one taken before.
 """

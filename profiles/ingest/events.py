@@ -42,11 +42,16 @@ def write_events(
 
 
 def promoted_value(properties: Mapping[str, Any], definition: EventDefinition) -> float | None:
-    """The number that the definition names, with its sign; None where there is none."""
+    """The number that the definition names, with its sign; None where there is none.
+
+    What counts negative does so however it is written: some shops send a refund of 40 as 40, some as -40.
+    """
     if not definition.value_property:
         return None
     found: Any = properties
     for name in definition.value_property.split("."):
         found = found.get(name) if isinstance(found, dict) else None
     number = coerce(found, AttributeType.NUMBER)
-    return None if number is None or number is MISFIT else float(number) * definition.value_sign
+    if number is None or number is MISFIT:
+        return None
+    return -abs(float(number)) if definition.value_sign < 0 else float(number)

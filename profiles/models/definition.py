@@ -47,7 +47,10 @@ class AttributeDefinition(models.Model):
 
 
 class EventDefinition(models.Model):
-    """An event by name. `value_property` names the number that becomes the event's value, times `value_sign`."""
+    """An event by name. `value_property` names the number that becomes the event's value.
+
+    Where `value_sign` is -1, the value is never positive, whichever sign the number was sent with.
+    """
 
     id = models.SmallAutoField(primary_key=True)
     name = models.CharField(_("name"), max_length=200, unique=True)

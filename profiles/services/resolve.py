@@ -16,20 +16,6 @@ from profiles.models.source import DEFAULT_REGION
 Reference = tuple[str, str]  # kind key and value, as somebody wrote them
 
 
-def find_profile(reference: str, *, region: str = DEFAULT_REGION) -> Profile | None:
-    """The profile of `kind:value` (`phone:138 0013 8000`) or of a public id; None where there is none.
-
-    `region` is the country of phone numbers written without one.
-    """
-    kind, colon, value = reference.partition(":")
-    if colon:
-        found = find_by_identifiers([(kind, value)], region=region)
-        profile_id = found.get((kind, value))
-    else:
-        profile_id = next(iter(find_by_public_ids([reference]).values()), None)
-    return None if profile_id is None else Profile.objects.get(pk=profile_id)
-
-
 def find_by_identifiers(references: Iterable[Reference], *, region: str = DEFAULT_REGION) -> dict[Reference, int]:
     """Profile ids of the identifiers that somebody has, by the reference as written; two queries for any number."""
     kinds = {kind.key: kind for kind in IdentifierKind.objects.all()}

@@ -62,9 +62,12 @@ def test_an_order_counts_positive_and_a_refund_negative(shop):
         track("Order Refunded", user="u1", at=1, total=20),
         track("Order Completed", user="u1", at=2, total="free"),
         track("Product Viewed", user="u1", at=3, total=7),
+        track("Order Refunded", user="u1", at=4, total=-40),
+        track("Order Completed", user="u1", at=5, total=-3),
     )
 
-    assert list(Event.objects.order_by("occurred_at").values_list("value", flat=True)) == [100.5, -20, None, None]
+    values = list(Event.objects.order_by("occurred_at").values_list("value", flat=True))
+    assert values == [100.5, -20, None, None, -40, -3]
 
 
 def test_a_message_sent_twice_is_one_whose_first_copy_counts(shop):

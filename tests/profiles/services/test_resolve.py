@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from profiles.services.resolve import find_by_identifiers, find_by_public_ids, find_profile
+from profiles.services.resolve import find_by_identifiers, find_by_public_ids
 from tests.factories.profiles import IdentifierFactory, ProfileFactory
 
 pytestmark = pytest.mark.django_db
@@ -13,22 +13,26 @@ pytestmark = pytest.mark.django_db
 def test_an_identifier_finds_its_profile_however_it_is_written():
     ann = IdentifierFactory(kind_key="phone", value="+8613800138000").profile
 
-    assert find_profile("phone:１３８ 0013-8000") == ann
-    assert find_profile("phone:(415) 555-2671", region="US") is None
+    written = ("phone", "１３８ 0013-8000")
+    assert find_by_identifiers([written]) == {written: ann.pk}
+    assert find_by_identifiers([("phone", "(415) 555-2671")], region="US") == {}
 
 
 def test_a_merged_away_id_finds_the_survivor():
     ann = ProfileFactory()
     old = ProfileFactory(merged_into=ann)
 
-    assert find_profile(str(old.public_id)) == ann
     assert find_by_public_ids([old.public_id, ann.public_id]) == {old.public_id: ann.pk, ann.public_id: ann.pk}
 
 
-@pytest.mark.parametrize("reference", ["", "nonsense", "phone:", "phone:000", "colour:red", "email:a\0@b.c"])
+@pytest.mark.parametrize("reference", [("phone", ""), ("phone", "000"), ("colour", "red"), ("email", "a\0@b.c")])
 def test_what_nobody_has_finds_nobody(reference):
-    assert find_profile(reference) is None
-    assert find_profile(str(uuid.uuid4())) is None
+    assert find_by_identifiers([reference]) == {}
+
+
+@pytest.mark.parametrize("public_id", ["", "nonsense", str(uuid.uuid4())])
+def test_an_id_that_nobody_has_finds_nobody(public_id):
+    assert find_by_public_ids([public_id]) == {}
 
 
 def test_many_identifiers_take_two_queries(django_assert_num_queries):
