@@ -90,6 +90,8 @@ class Campaign(models.Model):
 class Content(models.Model):
     """Subject and body, as Liquid templates, for one tier; no tier is the fallback `*`."""
 
+    PART_OF = "campaign"  # what still uses a tier is named so: profiles/refresh/protection.py
+
     campaign = models.ForeignKey(
         Campaign, on_delete=models.CASCADE, related_name="contents", verbose_name=_("campaign")
     )

@@ -50,6 +50,8 @@ class Delivery(models.Model):
         GAVE_UP = "gave_up", _("given up after several tries")
         BAD_CONTENT = "bad_content", _("the content could not be rendered")
 
+    PART_OF = "campaign"  # what still uses a tier is named so: profiles/refresh/protection.py
+
     campaign = models.ForeignKey(
         "campaigns.Campaign", on_delete=models.PROTECT, related_name="deliveries", verbose_name=_("campaign")
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, ProtectedError
+from django.db.models import Model, ProtectedError, QuerySet
 from django.utils.translation import gettext as _
 
 from cdp.keys import RESERVED_KEYS
@@ -15,6 +15,7 @@ from cdp.rules.errors import Problem, RuleError
 from cdp.rules.holders import Holder
 from cdp.rules.parse import parse_rule
 from profiles.refresh.graph import check_acyclic, used_by
+from profiles.refresh.protection import MAX_NAMED, protectors
 
 
 class Keyed(Protocol):
@@ -36,14 +37,16 @@ class VersionConflict(Exception):
 
 
 class StillUsed(ValidationError):
-    """It cannot go, since others speak of it; the message names them."""
+    """It cannot go, since others speak of it; the message names the first `MAX_NAMED` of them."""
 
     def __init__(self, label: str, users: list[str]) -> None:
         self.users = users
-        super().__init__(
-            _("“%(label)s” is still used by: %(users)s.") % {"label": label, "users": ", ".join(users)},
-            code="still_used",
+        message = (
+            _("“%(label)s” is still used by: %(users)s.")
+            if len(users) <= MAX_NAMED
+            else _("“%(label)s” is still used by: %(users)s, and others.")
         )
+        super().__init__(message % {"label": label, "users": ", ".join(users[:MAX_NAMED])}, code="still_used")
 
 
 def lock_rules() -> None:
@@ -131,7 +134,17 @@ def delete_unused(thing: Model, holder_key: str) -> None:
     users = [holder.label for holder in used_by(holder_key)]
     if users:
         raise StillUsed(str(thing), users)
+    delete_unprotected(type(thing)._default_manager.filter(pk=thing.pk), label=str(thing))
+
+
+def delete_unprotected(things: QuerySet[Any], *, label: str) -> None:
+    """Delete what no row of another app protects. Asked first: Django would load every row that does.
+
+    Raises StillUsed.
+    """
+    if users := protectors(things):
+        raise StillUsed(label, users)
     try:
-        thing.delete()
-    except ProtectedError as error:
-        raise StillUsed(str(thing), sorted({str(user) for user in error.protected_objects})) from error
+        things.delete()
+    except ProtectedError as error:  # written meanwhile
+        raise StillUsed(label, protectors(things)) from error

@@ -7,16 +7,15 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import (
-    StillUsed,
     check_key,
     check_rules,
     check_version,
+    delete_unprotected,
     delete_unused,
     lock_rules,
     match_parts,
@@ -88,11 +87,7 @@ def check_ladder(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
 def write_tiers(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
     """Replace the tiers of the scheme. Standings in a tier that goes are followed by the full refresh."""
     gone = scheme.tiers.filter(pk__in=match_parts(tiers, dict(scheme.tiers.values_list("key", "pk"))))
-    label = ", ".join(gone.values_list("name", flat=True))
-    try:
-        gone.delete()
-    except ProtectedError as error:
-        raise StillUsed(label, sorted({str(user) for user in error.protected_objects})) from error
+    delete_unprotected(gone, label=", ".join(gone.values_list("name", flat=True)))
     for position, tier in enumerate(tiers):
         tier.scheme, tier.position = scheme, position
         tier.full_clean(validate_unique=False, validate_constraints=False)  # two may swap places

@@ -8,7 +8,7 @@ from cdp.rules.errors import RuleError
 from profiles.refresh.saving import StillUsed, VersionConflict
 from segments.models import Tier, TierChange, TierScheme
 from segments.services import delete_tier_scheme, save_tier_scheme
-from tests.factories.campaigns import ContentFactory
+from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory
 from tests.factories.segments import TierChangeFactory, TierSchemeFactory, lives_in
 
 pytestmark = pytest.mark.django_db
@@ -60,11 +60,29 @@ def test_history_outlives_a_tier_that_goes():
 
 def test_tier_of_a_campaign_cannot_go():
     scheme = TierSchemeFactory(tiers={"gold": lives_in("Oslo"), "basic": None})
-    ContentFactory(tier=scheme.tiers.get(key="gold"), subject="For gold")
+    ContentFactory(tier=scheme.tiers.get(key="gold"), campaign__name="Spring")
 
-    with pytest.raises(StillUsed, match="For gold"):
+    with pytest.raises(StillUsed, match="“Gold” is still used by: Spring"):
         save_tier_scheme(scheme, tiers=[tier("basic")])
 
+    assert ladder_of(scheme) == [("gold", 0), ("basic", 1)]
+
+
+def test_tier_that_many_were_sent_to_names_a_few_campaigns(django_assert_max_num_queries):
+    scheme = TierSchemeFactory(key="club", tiers={"gold": lives_in("Oslo"), "basic": None})
+    gold = scheme.tiers.get(key="gold")
+    for number in range(7):
+        campaign = CampaignFactory(name=f"No {number}", tier_scheme=scheme)
+        for _person in range(3):
+            DeliveryFactory(campaign=campaign, tier=gold)
+
+    with django_assert_max_num_queries(16), pytest.raises(StillUsed) as tier_error:
+        save_tier_scheme(scheme, tiers=[tier("basic")])
+    with django_assert_max_num_queries(16), pytest.raises(StillUsed) as scheme_error:
+        delete_tier_scheme(scheme)
+
+    assert tier_error.value.messages == ["“Gold” is still used by: No 0, No 1, No 2, No 3, No 4, and others."]
+    assert scheme_error.value.messages == ["“Club” is still used by: No 0, No 1, No 2, No 3, No 4, and others."]
     assert ladder_of(scheme) == [("gold", 0), ("basic", 1)]
 
 
