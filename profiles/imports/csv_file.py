@@ -19,9 +19,10 @@ from profiles.imports.mapping import Column, FileMapping, parse_mapping
 from profiles.imports.rows import Row, read_rows
 from profiles.ingest.accept import accept_messages, as_payload
 from profiles.ingest.coerce import MISFIT, coerce
-from profiles.ingest.message import CONSENT_STATES, MessageError, NobodyError, message_key, parse_message
+from profiles.ingest.message import MessageError, NobodyError, message_key, parse_message
 from profiles.ingest.times import parse_time
-from profiles.models import AttributeType, IdentifierKind, MessageKey, Source
+from profiles.ingest.traits import consent_of
+from profiles.models import IdentifierKind, MessageKey, Source
 
 CHUNK_SIZE = 2_000  # messages a COPY, and rows between two steps of the progress bar
 N_NAMED = 20  # skipped rows that a run names
@@ -183,12 +184,11 @@ def cell_value(path: Path, row: Row, column: Column) -> Any:
     return value
 
 
-def cell_consent(path: Path, row: Row, column: Column) -> bool | str:
-    written = row.cells[column.name].lower()
-    said = written if written in CONSENT_STATES else coerce(written, AttributeType.BOOLEAN)
-    if said is MISFIT:
+def cell_consent(path: Path, row: Row, column: Column) -> str:
+    state = consent_of(row.cells[column.name])
+    if state is None:
         raise broken_cell(path, row, column.name, "is not true or false, yes or no, 1 or 0, granted or denied")
-    return said
+    return state.value
 
 
 def cell_time(path: Path, row: Row, name: str, zone: tzinfo) -> str:

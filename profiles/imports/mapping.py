@@ -36,6 +36,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.utils import timezone
 
 from profiles.imports.errors import ImportFileError
+from profiles.ingest.traits import CHANNEL, MAX_KEY_LENGTH
 from profiles.models import AttributeType
 
 KEYS = (
@@ -95,12 +96,19 @@ def parse_mapping(mapping: Any, *, kinds: Collection[str]) -> FileMapping:
                 f'mapping: "identifiers": unknown kind {column.key!r} for column {column.name!r}; '
                 f"known: {', '.join(sorted(kinds))}"
             )
+    consents = columns(mapping, "consents")
+    for column in consents:
+        if not CHANNEL.fullmatch(column.key):
+            raise ImportFileError(
+                f'mapping: "consents": channel {column.key!r:.60} of column {column.name!r} is not made of letters, '
+                "digits, - and _"
+            )
     event, event_column = parse_event(mapping.get("event", ""))
     has_event = bool(event or event_column)
     parsed = FileMapping(
         identifiers=identifiers,
         traits=columns(mapping, "traits"),
-        consents=columns(mapping, "consents"),
+        consents=consents,
         properties=columns(mapping, "properties"),
         event=event,
         event_column=event_column,
@@ -134,6 +142,8 @@ def parse_column(name: str, column: str, filled: Any) -> Column:
     is_shaped = isinstance(given, dict) and isinstance(given.get("key"), str) and given["key"]
     if not is_shaped or given.keys() - {"key", "type"}:
         raise ImportFileError(f'mapping: "{name}": column {column!r} needs a text or {{"key": …, "type": …}}')
+    if len(given["key"]) > MAX_KEY_LENGTH:
+        raise ImportFileError(f'mapping: "{name}": the key of column {column!r} is over {MAX_KEY_LENGTH} characters')
     type_ = given.get("type")
     if type_ is not None and type_ not in AttributeType.values:
         raise ImportFileError(

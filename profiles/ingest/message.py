@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ from typing import Any
 from profiles.identity.groups import Key
 from profiles.identity.normalise import normalise
 from profiles.ingest.times import parse_time
+from profiles.ingest.traits import MAX_KEY_LENGTH, attributes_of, consents_of
 from profiles.models import Consent, IdentifierKind, Source
 
 IDENTIFY_EVENT = "$identify"
@@ -20,30 +20,9 @@ ALIAS_EVENT = "$alias"
 RESERVED_EVENTS = (IDENTIFY_EVENT, GROUP_EVENT, ALIAS_EVENT)
 VIEWED = {"page": "Page Viewed", "screen": "Screen Viewed"}  # one event each, whatever the page is called
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
-MAX_KEY_LENGTH = 200  # of event names, attribute keys and message ids
-MAX_TRAIT_DEPTH = 10
 MIN_SKEW = timedelta(seconds=60)
 MAX_AHEAD = timedelta(hours=24)
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-CHANNEL = re.compile(r"[-a-zA-Z0-9_]{1,50}")
-
-# Names that others have for what Strata ships, and traits named like what Strata itself keeps of a profile.
-ATTRIBUTE_OF_TRAIT = {
-    "firstName": "first_name",
-    "firstname": "first_name",
-    "lastName": "last_name",
-    "lastname": "last_name",
-    "address.city": "city",
-    "address.state": "province",
-    "address.country": "country",
-} | {key: f"traits.{key}" for key in ("created_at", "first_seen_at", "last_seen_at", "is_known")}
-
-CONSENT_STATES = {
-    True: Consent.State.GRANTED,
-    False: Consent.State.DENIED,
-    "granted": Consent.State.GRANTED,
-    "denied": Consent.State.DENIED,
-}
 
 
 class MessageError(ValueError):
@@ -60,7 +39,8 @@ class Message:
 
     Every message is one event. That of an identify is `$identify` with its traits as properties; `traits` holds them by
     attribute key, as sent. docs/adr/0008 says what the other types become.
-    `n_blocked` counts identifiers that were dropped because they cannot name anybody.
+    `n_blocked` counts identifiers that were dropped because they cannot name anybody, `n_odd_traits` the traits and
+    consents that could not be understood: they stay in the properties and say nothing else.
     """
 
     source_id: int
@@ -73,6 +53,7 @@ class Message:
     properties: dict[str, Any]
     traits: dict[str, Any]
     consents: dict[str, Consent.State]
+    n_odd_traits: int = 0
 
 
 def parse_message(
@@ -103,7 +84,9 @@ def parse_message(
     for name, key in (("locale", "language"), ("timezone", "timezone")):
         if context.get(name):
             traits.setdefault(key, context[name])
-    return Message(*common, IDENTIFY_EVENT, traits, attributes_of(traits), consents_of(traits))
+    attributes, n_odd = attributes_of(traits)
+    consents, n_odd_consents = consents_of(traits)
+    return Message(*common, IDENTIFY_EVENT, traits, attributes, consents, n_odd + n_odd_consents)
 
 
 def own_traits(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,41 +223,3 @@ def identifiers_written(
         if not isinstance(external_id, dict) or not isinstance(external_id.get("type"), str):
             raise MessageError("context.externalIds holds something that is not an object with type and id")
         yield external_id["type"], external_id.get("id")
-
-
-def attributes_of(traits: Mapping[str, Any]) -> dict[str, Any]:
-    """Traits by attribute key: nested ones by dotted path, others' names by ours unless ours is there too."""
-    flat = dict(flatten({key: value for key, value in traits.items() if key != "consents"}))
-    for key in flat:
-        if len(key) > MAX_KEY_LENGTH:
-            raise MessageError(f"trait {key[:40]}… is longer than {MAX_KEY_LENGTH} characters")
-    own = {key: value for key, value in flat.items() if key not in ATTRIBUTE_OF_TRAIT}
-    others = {ATTRIBUTE_OF_TRAIT[key]: value for key, value in flat.items() if key in ATTRIBUTE_OF_TRAIT}
-    return others | own
-
-
-def flatten(traits: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
-    """`{"address": {"city": "Oslo"}}` as `address.city`."""
-    if depth > MAX_TRAIT_DEPTH:
-        raise MessageError(f"trait {path[:40]}… is nested deeper than {MAX_TRAIT_DEPTH}")
-    for name, value in traits.items():
-        if not name:
-            raise MessageError("a trait has no name")
-        if isinstance(value, dict):
-            yield from flatten(value, f"{path}{name}.", depth + 1)
-        else:
-            yield path + name, value
-
-
-def consents_of(traits: Mapping[str, Any]) -> dict[str, Consent.State]:
-    """`traits.consents` by channel; null says nothing."""
-    consents = {}
-    for channel, said in object_at(traits, "consents", "traits.").items():
-        if said is None:
-            continue
-        if not CHANNEL.fullmatch(channel):
-            raise MessageError(f"traits.consents: channel {channel!r:.60} is not made of letters, digits, - and _")
-        if not isinstance(said, bool | str) or said not in CONSENT_STATES:
-            raise MessageError(f'traits.consents.{channel} is {said!r:.60}, not true, false, "granted" or "denied"')
-        consents[channel] = CONSENT_STATES[said]
-    return consents

@@ -42,7 +42,9 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Processed:
-    """What became of a batch; `n_messages` 0 says that the inbox was empty. `n_blocked` counts dropped identifiers."""
+    """What became of a batch; `n_messages` 0 says that the inbox was empty. `n_blocked` counts dropped identifiers,
+    `n_odd_traits` traits and consents that say nothing since they were not understood.
+    """
 
     n_messages: int = 0
     n_duplicates: int = 0
@@ -51,6 +53,7 @@ class Processed:
     n_events: int = 0
     n_profiles: int = 0
     n_merges: int = 0
+    n_odd_traits: int = 0
 
     def __add__(self, other: Self) -> Processed:
         return Processed(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -111,6 +114,7 @@ def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
         n_duplicates=len(parsed) - len(messages),
         n_rejected=len(rejected),
         n_blocked=sum(message.n_blocked for message in messages),
+        n_odd_traits=sum(message.n_odd_traits for message in messages),
     )
     return counts + write(messages, sources, kinds, now=now) if messages else counts
 

@@ -161,13 +161,6 @@ def test_a_time_ahead_is_judged_after_the_correction():
         ({"context": {"traits": 1}}, "context.traits is not an object"),
         ({"context": {"externalIds": {"user_id": "u1"}}}, "context.externalIds is not a list"),
         ({"context": {"externalIds": ["u1"]}}, "context.externalIds holds something"),
-        ({"type": "identify", "traits": {"": 1}}, "a trait has no name"),
-        ({"type": "identify", "traits": {"k" * 201: 1}}, "is longer than 200 characters"),
-        ({"type": "identify", "traits": {"a": {"b" * 199: 1}}}, "is longer than 200 characters"),
-        ({"type": "identify", "traits": {"consents": ["email"]}}, "traits.consents is not an object"),
-        ({"type": "identify", "traits": {"consents": {"e mail": True}}}, "channel 'e mail' is not made of"),
-        ({"type": "identify", "traits": {"consents": {"email": 1}}}, "traits.consents.email is 1, not true"),
-        ({"type": "identify", "traits": {"consents": {"email": "yes"}}}, "traits.consents.email is 'yes', not true"),
     ],
 )
 def test_what_is_wrong_is_named(fields, reason):
@@ -175,13 +168,38 @@ def test_what_is_wrong_is_named(fields, reason):
         parse(**fields)
 
 
-def test_traits_nested_too_deeply_are_refused():
-    traits = {"a": 1}
-    for _ in range(10):
-        traits = {"a": traits}
+DEEP = {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": 1}}}}}}}}}}}
 
-    with pytest.raises(MessageError, match="nested deeper than 10"):
-        parse(type="identify", traits=traits)
+
+@pytest.mark.parametrize(
+    ("odd", "n"),
+    [
+        ({"": 1}, 1),
+        ({"a": {"": 1, "k" * 199: 2}}, 2),
+        ({"k" * 201: 1}, 1),
+        (DEEP, 1),
+        ({"consents": ["news"]}, 1),
+        ({"consents": "news"}, 1),
+        ({"consents": {"e mail": True, "": True, "sms": "maybe", "push": 7, "post": None}}, 4),
+    ],
+)
+def test_an_odd_trait_costs_itself_and_not_the_message(odd, n):
+    traits = {"email": "ann@example.com", "city": "Oslo", **odd}
+
+    message = parse(type="identify", traits=traits)
+
+    assert message.traits == {"email": "ann@example.com", "city": "Oslo"}
+    assert (message.consents, message.n_odd_traits) == ({}, n)
+    assert message.properties == traits
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [(True, "granted"), (False, "denied"), ("Granted", "granted"), ("denied", "denied"), ("yes", "granted"),
+     ("false", "denied"), (1, "granted"), (0, "denied")],
+)  # fmt: skip
+def test_a_consent_is_said_in_many_words(word, state):
+    assert parse(type="identify", traits={"consents": {"email": word}}).consents == {"email": state}
 
 
 def test_the_same_trait_by_our_name_and_by_theirs_is_ours():

@@ -268,6 +268,13 @@ def test_consents_of_traits_are_kept_as_history(shop):
     assert not AttributeDefinition.objects.filter(key__startswith="consents").exists()
 
 
+def test_odd_traits_are_counted(shop):
+    processed = send(shop, identify(user="u1", city="Oslo", consents={"email": "perhaps", "sms": True}))
+
+    assert processed == Processed(n_messages=1, n_events=1, n_profiles=1, n_odd_traits=1)
+    assert list(Consent.objects.values_list("channel", "state")) == [("sms", "granted")]
+
+
 def test_what_changed_is_queued_by_topic(shop):
     send(shop, identify(user="u1", at=0, city="Oslo"))
     ProfileChange.objects.all().delete()
