@@ -14,11 +14,12 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
+from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import StrataAdmin, StrataChangeList, display, signed_in
+from cdp.admin.base import StrataAdmin, StrataChangeList, StrataStackedInline, display, signed_in
 from cdp.admin.runs import progress
 from cdp.disclosure import may_see_pii
 from cdp.models import Run, User
@@ -60,6 +61,47 @@ class HolderChangeList(StrataChangeList):
             rules = [thing.rule for thing in self.result_list]
             for thing, sentence in zip(self.result_list, rules_in_short(rules, request.user), strict=True):
                 thing.sentence = sentence
+
+
+class RulePartInline(StrataStackedInline):
+    """The parts of a holder in their order, each with a rule: who only reads gets it in words, masked."""
+
+    rule_field: ClassVar[str] = "rule"
+    without_rule: ClassVar[Promise | str] = "-"
+    formfield_overrides = {**StrataStackedInline.formfield_overrides, **RULE_OVERRIDES}
+    ordering = ("position",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As for what it is a part of: rules hold personal values."""
+        return may_see_pii(request.user) and bool(super().has_change_permission(request, obj))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.has_change_permission(request, obj):
+            return self.fields
+        return tuple("rule_read" if name == self.rule_field else name for name in self.fields)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if self.has_change_permission(request, obj) else ("rule_read",)
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        viewer = request.user
+
+        class ViewedFormSet(formset):  # type: ignore[misc, valid-type]
+            """Tells each part who looks at it."""
+
+            def get_queryset(self) -> Any:
+                parts = super().get_queryset()
+                for part in parts:
+                    part.viewer = viewer
+                return parts
+
+        return ViewedFormSet
+
+    @display(description=_("rule"))
+    def rule_read(self, part: Any) -> SafeString | str:
+        rule = getattr(part, self.rule_field)
+        return str(self.without_rule) if rule is None else rule_as_read(rule, part.viewer)
 
 
 class HolderAdmin(StrataAdmin):

@@ -9,13 +9,11 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import StrataStackedInline, display
+from cdp.admin.base import display
 from cdp.models import Run, User
-from profiles.admin.holders import HolderAdmin, HolderForm, refresh_label, refresh_state
-from profiles.admin.rules import RULE_OVERRIDES, rule_as_read
+from profiles.admin.holders import HolderAdmin, HolderForm, RulePartInline, refresh_label, refresh_state
 from segments.cards import distribution
 from segments.models import Tier, TierScheme
 from segments.services import delete_tier_scheme, save_tier_scheme
@@ -29,41 +27,13 @@ class TierSchemeForm(HolderForm):
         fields = ("name", "key", "description")
 
 
-class TierInline(StrataStackedInline):
+class TierInline(RulePartInline):
     """Tiers, the highest first."""
 
     model = Tier
-    formfield_overrides = {**StrataStackedInline.formfield_overrides, **RULE_OVERRIDES}
+    rule_field = "entry"
+    without_rule = _("Everybody who is left.")
     fields = ("name", "key", "position", "entry", "benefits")
-    ordering = ("position",)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Those who only read get the rule in words, masked."""
-        if self.has_change_permission(request, obj):
-            return self.fields
-        return ("name", "key", "position", "entry_read", "benefits")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return () if self.has_change_permission(request, obj) else ("entry_read",)
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        formset = super().get_formset(request, obj, **kwargs)
-        viewer = request.user
-
-        class ViewedFormSet(formset):  # type: ignore[misc, valid-type]
-            """Tells each tier who looks at it."""
-
-            def get_queryset(self) -> Any:
-                tiers = super().get_queryset()
-                for tier in tiers:
-                    tier.viewer = viewer
-                return tiers
-
-        return ViewedFormSet
-
-    @display(description=_("entry rule"))
-    def entry_read(self, tier: Any) -> SafeString | str:
-        return rule_as_read(tier.entry, tier.viewer) if tier.entry is not None else gettext("Everybody who is left.")
 
 
 @admin.register(TierScheme)

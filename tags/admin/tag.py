@@ -17,10 +17,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import StrataStackedInline, display, has_perm, signed_in
+from cdp.admin.base import display, has_perm, signed_in
 from cdp.models import Run, User
-from profiles.admin.holders import HolderAdmin, HolderForm, refresh_label, refresh_state
-from profiles.admin.rules import RULE_OVERRIDES
+from profiles.admin.holders import HolderAdmin, HolderForm, RulePartInline, refresh_label, refresh_state
 from profiles.models import Profile
 from tags.models import Tag, TagAssignment, TagValue
 from tags.services import assign_tag, delete_tag, save_tag, unassign_tag
@@ -40,13 +39,11 @@ class TagForm(HolderForm):
         return data
 
 
-class TagValueInline(StrataStackedInline):
+class TagValueInline(RulePartInline):
     """Values; for rule tags the first whose rule matches wins."""
 
     model = TagValue
-    formfield_overrides = {**StrataStackedInline.formfield_overrides, **RULE_OVERRIDES}
     fields = ("name", "key", "position", "rule")
-    ordering = ("position",)
 
 
 @admin.register(Tag)
