@@ -28,6 +28,13 @@ def test_the_printed_token_works_with_the_rights_of_its_role(role):
     assert ApiClient(headers={"Authorization": f"Bearer {text}"}).send("get", "runs/").status_code == 200
 
 
+@pytest.mark.parametrize("written", ["campaign manager", "Campaign manager", "campaign_manager"])
+def test_a_role_may_be_written_as_people_say_it(written):
+    create("--role", written, "--name", "till")
+
+    assert [group.name for group in User.objects.get(username="token:till").groups.all()] == ["campaign_manager"]
+
+
 def test_only_the_digest_is_kept():
     text, _said = create("--role", "viewer")
 
