@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib import admin
+from django.db.models import CharField, JSONField, TextField, UUIDField
+from django.urls import reverse
 
 from cdp.roles import ADMIN, CAMPAIGN_MANAGER, OPERATOR, VIEWER
 from tests.admin_world import EMAIL, NAME, PERSONAL, STREET, make_world, pages
@@ -40,6 +43,38 @@ def test_a_name_cannot_be_found_out_by_its_beginnings():
     found = sign_in(VIEWER).get("/admin/profiles/profile/", {"q": "Zyx"}).context["cl"].result_list
 
     assert list(found) == []
+
+
+def test_no_list_answers_what_its_filters_do_not_ask():
+    make_world()
+    client = sign_in(is_superuser=True)
+
+    answers = {}
+    for model in admin.site._registry:
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for field in model._meta.get_fields():
+            if isinstance(field, CharField | TextField | JSONField | UUIDField):
+                names = (field.name, f"{field.name}__name") if isinstance(field, JSONField) else (field.name,)
+                for lookup in (f"{name}__{word}" for name in names for word in ("startswith", "icontains", "gte")):
+                    answers[f"{address}?{lookup}"] = client.get(address, {lookup: "a"}).status_code
+
+    assert len(answers) > 100
+    assert {address: status for address, status in answers.items() if status != 400} == {}
+
+
+def test_every_list_answers_what_its_filters_ask():
+    make_world()
+    client = sign_in(is_superuser=True)
+
+    answers = {}
+    for model in admin.site._registry:
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        for spec in client.get(address).context["cl"].filter_specs:
+            for parameter in spec.expected_parameters():
+                answers[f"{address}?{parameter}"] = client.get(address, {parameter: "1"}, follow=True).status_code
+
+    assert len(answers) > 20
+    assert {address: status for address, status in answers.items() if status != 200} == {}
 
 
 def test_a_write_key_is_for_those_who_may_change_its_source():

@@ -81,6 +81,11 @@ class StrataAdmin(ModelAdmin):  # type: ignore[misc]
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[StrataChangeList]:
         return StrataChangeList
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """The parameters of the list's filters and no others: any other lookup could be asked of what is masked."""
+        filters = self.list_filter if request is None else self.get_list_filter(request)
+        return any(lookup in filter_parameters(self.model, each) for each in filters)
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """The object of a page, which knows its `viewer` like the rows of a list."""
         found = super().get_object(request, object_id, from_field)
@@ -99,6 +104,15 @@ class StrataAdmin(ModelAdmin):  # type: ignore[misc]
     def used_by(self, obj: Any) -> list[str]:
         """Names of what still uses `obj` and so forbids its deletion."""
         return []
+
+
+def filter_parameters(model: type[models.Model], list_filter: Any) -> set[str]:
+    """What a filter of `list_filter`, a field's name or a filter class, reads from the query string."""
+    if not isinstance(list_filter, str):
+        return {list_filter.parameter_name}
+    target = model._meta.get_field(list_filter).related_model
+    by_relation = {f"{list_filter}__{target._meta.pk.name}__exact"} if isinstance(target, type) else set()
+    return {list_filter, f"{list_filter}__exact", f"{list_filter}__isnull", *by_relation}
 
 
 class StrataStackedInline(StackedInline):  # type: ignore[misc]
