@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -17,8 +19,10 @@ from django.utils.translation import gettext_lazy as _
 from cdp.admin.base import ReadOnlyAdmin, StrataAdmin, display, has_perm
 from cdp.disclosure import may_see_pii
 from profiles.masking import MASK
-from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, RejectedMessage, Source
-from profiles.models.source import STRATA
+from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, RejectedMessage, Source, SourceDay
+from profiles.models.source import COUNTERS, STRATA
+
+SHOWN = timedelta(days=30)  # of a source's counters
 
 
 @admin.register(Source)
@@ -29,7 +33,7 @@ class SourceAdmin(StrataAdmin):
     list_filter = ("kind", "is_enabled")
     search_fields = ("key", "name")
     search_help_text = _("Key or name")
-    readonly_fields = ("write_key_shown", "created_at")
+    readonly_fields = ("write_key_shown", "created_at", "last_days")
     prepopulated_fields = {"key": ("name",)}
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
@@ -37,7 +41,7 @@ class SourceAdmin(StrataAdmin):
         if obj is None:
             return edited
         shown = ("write_key_shown",) if has_perm(request, "profiles.change_source") else ()
-        return (*edited, *shown, "created_at")
+        return (*edited, *shown, "created_at", "last_days")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """The key and the rank are fixed: what was folded by them is not folded again."""
@@ -59,6 +63,14 @@ class SourceAdmin(StrataAdmin):
     @display(description=_("write key"))
     def write_key_shown(self, source: Source) -> SafeString:
         return render_to_string("profiles/write_key.html", {"write_key": source.write_key})
+
+    @display(description=_("last 30 days"))
+    def last_days(self, source: Source) -> SafeString:
+        """What became of its messages, the latest day first; days without any are left out."""
+        days = source.days.filter(day__gt=timezone.localdate() - SHOWN).order_by("-day")
+        names = [field.verbose_name for field in SourceDay._meta.fields if field.name in COUNTERS]
+        rows = [(day.day, [getattr(day, name) for name in COUNTERS]) for day in days]
+        return render_to_string("profiles/source_days.html", {"names": names, "rows": rows})
 
 
 @admin.register(AttributeDefinition)

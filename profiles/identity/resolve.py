@@ -49,13 +49,15 @@ class Seen(NamedTuple):
 class Resolution:
     """`anchors` are in the order of the links. `profiles` are those of before, locked, by id; `gained` are the kinds of
     the new identifiers of each profile; `seen` are, by profile, the times of this batch and of whom it absorbed.
-    `merged` must be given to `merge.write_feeds` at the end of the transaction.
+    `merged` must be given to `merge.write_feeds` at the end of the transaction; `merging_sources` are the ids of the
+    sources whose messages asked for these merges.
     """
 
     anchors: list[Anchor]
     profiles: dict[int, ProfileBefore]
     created: list[int]
     merged: list[Merged]
+    merging_sources: list[int]
     gained: dict[int, set[int]]
     seen: dict[int, Seen]
 
@@ -98,7 +100,8 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
     seen = {profile_of(group): when for group, when in seen_of_group.items()}
     for absorbed, survivor, _link in joined:
         seen[survivor.id] = seen[survivor.id].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
-    return Resolution(anchors, profiles, created, merged, gained, seen)
+    merging_sources = [absorption.link.source_id for absorption in joined]
+    return Resolution(anchors, profiles, created, merged, merging_sources, gained, seen)
 
 
 def profile_of(group: Group) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from django.db import transaction
 
 from cdp.copy import copy_rows
 from cdp.stages import wake
+from profiles.ingest.counters import write_tally
 from profiles.ingest.message import MessageError
 from profiles.models import InboxMessage, RejectedMessage, Source
 
@@ -49,6 +51,9 @@ def accept_messages(
         RejectedMessage.objects.bulk_create(rejected, batch_size=1000)
         if taken:
             wake("messages_accepted")
+        if rejected:
+            refused = {(source.pk, name): len(rejected) for name in ("n_messages", "n_rejected")}
+            write_tally(Counter(refused), now=received_at)
     return Accepted(len(taken), len(rejected))
 
 

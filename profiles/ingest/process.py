@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Self
 
@@ -19,6 +20,7 @@ from profiles.identity.resolve import Anchor, Seen, resolve
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
 from profiles.ingest.contributions import fold_into_profiles, write_contributions
+from profiles.ingest.counters import Tally, write_tally
 from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.events import write_events
 from profiles.ingest.keys import claim_keys
@@ -44,19 +46,30 @@ class Row(NamedTuple):
 class Processed:
     """What became of a batch; `n_messages` 0 says that the inbox was empty. `n_blocked` counts dropped identifiers,
     `n_odd_traits` traits and consents that say nothing since they were not understood.
+
+    `tally` holds the same by source, but for `n_profiles`.
     """
 
     n_messages: int = 0
     n_duplicates: int = 0
     n_rejected: int = 0
     n_blocked: int = 0
-    n_events: int = 0
-    n_profiles: int = 0
-    n_merges: int = 0
     n_odd_traits: int = 0
+    n_events: int = 0
+    n_merges: int = 0
+    n_profiles: int = 0
+    tally: Tally = field(default_factory=Counter, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, tally: Tally, *, n_profiles: int = 0) -> Self:
+        """The sums of `tally`."""
+        sums: Counter[str] = Counter()
+        for (_source_id, name), n in tally.items():
+            sums[name] += n
+        return cls(**sums, n_profiles=n_profiles, tally=tally)
 
     def __add__(self, other: Self) -> Processed:
-        return Processed(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Processed.of(self.tally + other.tally, n_profiles=self.n_profiles + other.n_profiles)
 
 
 def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
@@ -67,7 +80,9 @@ def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
     """
     with transaction.atomic():
         rows = take(limit)
-        return process_or_halve(rows, now=now) if rows else Processed()
+        processed = process_or_halve(rows, now=now) if rows else Processed()
+        write_tally(processed.tally, now=now)
+    return processed
 
 
 def take(limit: int) -> list[Row]:
@@ -97,7 +112,7 @@ def process_or_halve(rows: Sequence[Row], *, now: datetime) -> Processed:
             logger.exception("A message of source %s was rejected", rows[0].source_id)
             what = str(error).partition("\n")[0]  # PostgreSQL says more below: the row's values
             reject(rows[0], f"could not be processed: {type(error).__name__}: {what}").save()
-            return Processed(n_messages=1, n_rejected=1)
+            return Processed.of(Counter({(rows[0].source_id, name): 1 for name in ("n_messages", "n_rejected")}))
     middle = len(rows) // 2
     return process_or_halve(rows[:middle], now=now) + process_or_halve(rows[middle:], now=now)
 
@@ -109,14 +124,22 @@ def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     parsed, rejected = parse(rows, sources, kinds)
     RejectedMessage.objects.bulk_create(rejected)
     messages = first_copies(parsed)
-    counts = Processed(
-        n_messages=len(rows),
-        n_duplicates=len(parsed) - len(messages),
-        n_rejected=len(rejected),
-        n_blocked=sum(message.n_blocked for message in messages),
-        n_odd_traits=sum(message.n_odd_traits for message in messages),
-    )
-    return counts + write(messages, sources, kinds, now=now) if messages else counts
+    written = write(messages, sources, kinds, now=now) if messages else Processed()
+    return Processed.of(tally_of(rows, rejected, parsed, messages)) + written
+
+
+def tally_of(
+    rows: Iterable[Row], rejected: Iterable[RejectedMessage], parsed: Iterable[Message], messages: Sequence[Message]
+) -> Tally:
+    """What can be counted before the messages are written."""
+    tally = Counter((row.source_id, "n_messages") for row in rows)
+    tally.update((row.source_id, "n_rejected") for row in rejected)
+    tally.update((message.source_id, "n_duplicates") for message in parsed)
+    tally.subtract((message.source_id, "n_duplicates") for message in messages)
+    for message in messages:
+        tally[message.source_id, "n_blocked"] += message.n_blocked
+        tally[message.source_id, "n_odd_traits"] += message.n_odd_traits
+    return tally
 
 
 def parse(
@@ -169,11 +192,13 @@ def write(
         {profile.id: profile.attributes for profile in resolution.profiles.values()},
     )
     write_consents(messages, resolution.anchors)
-    n_events = write_events(messages, resolution.anchors, events)
+    write_events(messages, resolution.anchors, events)
     if write_changes(changes_of(messages, resolution, attributes=changed, kinds=kinds.values(), now=now)):
         wake("profiles_changed")
     write_feeds(resolution.merged, now=now)
-    return Processed(n_events=n_events, n_profiles=len(resolution.created), n_merges=len(resolution.merged))
+    tally = Counter((message.source_id, "n_events") for message in messages)
+    tally.update((source_id, "n_merges") for source_id in resolution.merging_sources)
+    return Processed.of(tally, n_profiles=len(resolution.created))
 
 
 def set_seen(seen: Mapping[int, Seen]) -> None:

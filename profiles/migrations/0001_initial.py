@@ -112,6 +112,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SourceDay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField(verbose_name='day')),
+                ('n_messages', models.BigIntegerField(default=0, verbose_name='messages')),
+                ('n_duplicates', models.BigIntegerField(default=0, verbose_name='sent again')),
+                ('n_rejected', models.BigIntegerField(default=0, verbose_name='rejected')),
+                ('n_blocked', models.BigIntegerField(default=0, verbose_name='identifiers dropped')),
+                ('n_odd_traits', models.BigIntegerField(default=0, verbose_name='traits not understood')),
+                ('n_events', models.BigIntegerField(default=0, verbose_name='events')),
+                ('n_merges', models.BigIntegerField(default=0, verbose_name='merges')),
+                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='days', to='profiles.source')),
+            ],
+            options={
+                'verbose_name': 'day of a source',
+                'verbose_name_plural': 'days of sources',
+                'constraints': [models.UniqueConstraint(fields=('source', 'day'), name='source_day')],
+            },
+        ),
+        migrations.CreateModel(
             name='Profile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

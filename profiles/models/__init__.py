@@ -14,7 +14,7 @@ from profiles.models.identity import (
 )
 from profiles.models.inbox import InboxMessage, MessageKey, RejectedMessage
 from profiles.models.profile import Profile
-from profiles.models.source import Source
+from profiles.models.source import Source, SourceDay
 
 __all__ = [
     "AttributeDefinition",
@@ -35,5 +35,6 @@ __all__ = [
     "ProfileMerge",
     "RejectedMessage",
     "Source",
+    "SourceDay",
     "Survivorship",
 ]

@@ -53,3 +53,28 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SourceDay(models.Model):
+    """What became of a source's messages on one business day, by when they were processed; written by each batch."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="days")
+    day = models.DateField(_("day"))
+    n_messages = models.BigIntegerField(_("messages"), default=0)
+    n_duplicates = models.BigIntegerField(_("sent again"), default=0)
+    n_rejected = models.BigIntegerField(_("rejected"), default=0)
+    n_blocked = models.BigIntegerField(_("identifiers dropped"), default=0)
+    n_odd_traits = models.BigIntegerField(_("traits not understood"), default=0)
+    n_events = models.BigIntegerField(_("events"), default=0)
+    n_merges = models.BigIntegerField(_("merges"), default=0)
+
+    class Meta:
+        verbose_name = _("day of a source")
+        verbose_name_plural = _("days of sources")
+        constraints = [models.UniqueConstraint(fields=["source", "day"], name="source_day")]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.day}"
+
+
+COUNTERS = tuple(field.name for field in SourceDay._meta.fields if field.name.startswith("n_"))

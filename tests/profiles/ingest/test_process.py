@@ -2,7 +2,7 @@
 
 import random
 import string
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import OperationalError, connection
@@ -20,7 +20,9 @@ from profiles.models import (
     Profile,
     ProfileChange,
     RejectedMessage,
+    SourceDay,
 )
+from profiles.models.source import COUNTERS
 from tests.factories.profiles import SourceFactory
 from tests.profiles.ingest.messages import START, event_names, identify, message, people, profile_of, send, track
 
@@ -273,6 +275,33 @@ def test_odd_traits_are_counted(shop):
 
     assert processed == Processed(n_messages=1, n_events=1, n_profiles=1, n_odd_traits=1)
     assert list(Consent.objects.values_list("channel", "state")) == [("sms", "granted")]
+
+
+def test_what_became_of_messages_is_counted_by_source_and_day(shop):
+    till = SourceFactory(key="till")
+    send(shop, track("Viewed", user="u1", anonymous="null", id="m1"), track("Viewed", anonymous="a1"))
+    send(till, identify(user="u1", anonymous="a1", at=1, consents={"email": "perhaps"}))
+    late = datetime(2026, 3, 2, 20, tzinfo=UTC)  # the 3rd in Shanghai
+
+    send(shop, track("Viewed", user="u1", id="m1"), message("charge", user="u1"), "no object", now=late)
+
+    names = ("source__key", "day", *COUNTERS)
+    assert list(SourceDay.objects.order_by("day", "source__key").values_list(*names)) == [
+        ("shop", date(2026, 3, 2), 2, 0, 0, 1, 0, 2, 0),
+        ("till", date(2026, 3, 2), 1, 0, 0, 0, 1, 1, 1),
+        ("shop", date(2026, 3, 3), 3, 1, 2, 0, 0, 0, 0),
+    ]
+
+
+def test_counters_of_a_batch_that_fails_are_not_kept(shop, monkeypatch):
+    def lost(*args, **kwargs):
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(process, "write_events", lost)
+    with pytest.raises(OperationalError):
+        send(shop, track("Viewed", user="u1"))
+
+    assert not SourceDay.objects.exists()
 
 
 def test_what_changed_is_queued_by_topic(shop):
