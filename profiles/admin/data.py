@@ -37,7 +37,7 @@ class SourceAdmin(StrataAdmin):
     prepopulated_fields = {"key": ("name",)}
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        edited = ("name", "key", "kind", "rank", "default_region", "is_enabled")
+        edited = ("name", "key", "kind", "rank", "default_region", "max_messages_per_second", "is_enabled")
         if obj is None:
             return edited
         shown = ("write_key_shown",) if has_perm(request, "profiles.change_source") else ()

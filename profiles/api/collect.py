@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
+from cdp.throttle import seconds_to_wait
 from profiles.api.body import CollectError, read_json
 from profiles.api.browser_settings import rudder_source_config, segment_settings
 from profiles.api.write_keys import decode_base64, source_of_body, source_of_request, source_with
@@ -133,11 +134,26 @@ def unknown_path(request: HttpRequest) -> HttpResponse:
 
 def accept(request: HttpRequest, source: Source, messages: Sequence[Any], body: dict[str, Any]) -> HttpResponse:
     """Store the messages; what the body leaves out is taken from the headers of RudderStack's browser SDK."""
+    refuse_too_many(source, len(messages))
     sent_at = parse_time(body.get("sentAt")) or parse_time(request.headers.get("SentAt"))
     if anonymous_id := decode_base64(request.headers.get("AnonymousId", "")):
         messages = [with_anonymous_id(message, anonymous_id) for message in messages]
     accept_messages(source, messages, received_at=timezone.now(), sent_at=sent_at)
     return JsonResponse({"success": True})
+
+
+def refuse_too_many(source: Source, n: int) -> None:
+    """Let `n` messages in at the source's rate.
+
+    Raises:
+        CollectError: 429, with the seconds after which they may come.
+    """
+    limit = source.max_messages_per_second
+    if limit is None:
+        return
+    if seconds := seconds_to_wait(f"collect:{source.pk}", n=n, per_second=limit):
+        later = {"Retry-After": str(seconds)}
+        raise CollectError(429, "too_many", f"This source may send {limit} messages a second.", headers=later)
 
 
 def with_anonymous_id(message: Any, anonymous_id: str) -> Any:

@@ -30,7 +30,17 @@ class SourceSerializer(StrictModelSerializer[Source]):
 
     class Meta:
         model = Source
-        fields = ("key", "name", "kind", "rank", "default_region", "is_enabled", "write_key", "created_at")
+        fields = (
+            "key",
+            "name",
+            "kind",
+            "rank",
+            "default_region",
+            "max_messages_per_second",
+            "is_enabled",
+            "write_key",
+            "created_at",
+        )
         read_only_fields = ("write_key", "created_at")
 
     def validate_kind(self, kind: str) -> str:

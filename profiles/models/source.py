@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -42,6 +42,13 @@ class Source(models.Model):
         default=DEFAULT_REGION,
         validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capital letters, such as CN."))],
         help_text=_("Country of phone numbers written without a country code."),
+    )
+    max_messages_per_second = models.PositiveIntegerField(
+        _("rate limit"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Messages a second over HTTP, on average; more are asked to come later. Empty: as many as come."),
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -352,6 +353,30 @@ def test_while_the_database_is_away_a_client_is_told_to_come_later(client, shop,
     assert (response.status_code, response["Retry-After"]) == (503, "5")
     assert response.json() == {"code": "unavailable", "message": "Nothing can be stored now. Try again later."}
     assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+
+
+def test_a_source_over_its_rate_is_told_when_to_come_again(client):
+    SourceFactory(write_key="SLOW", max_messages_per_second=10)
+    SourceFactory(write_key="WK")
+    batch = {"batch": [track("Viewed", user="u1") for _ in range(150)]}
+    assert post(client, "/v1/batch", batch, Authorization=basic("SLOW")).status_code == 200
+
+    response = post(client, "/v1/track", {}, Authorization=basic("SLOW"), Origin="https://shop.example")
+
+    assert (response.status_code, response["Retry-After"]) == (429, "5")
+    assert response.json() == {"code": "too_many", "message": "This source may send 10 messages a second."}
+    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert InboxMessage.objects.count() == 150
+    assert post(client, "/v1/batch", batch, Authorization=basic("WK")).status_code == 200
+
+
+def test_without_the_cache_no_source_is_limited(client, monkeypatch):
+    SourceFactory(write_key="SLOW", max_messages_per_second=1)
+    monkeypatch.setattr("cdp.throttle._away_until", time.monotonic() + 60)
+
+    for _ in range(20):
+        assert post(client, "/v1/track", {"userId": "u1"}, Authorization=basic("SLOW")).status_code == 200
+    assert InboxMessage.objects.count() == 20
 
 
 def test_headers_of_rudders_browser_sdk_fill_what_the_body_leaves_out(client, shop):

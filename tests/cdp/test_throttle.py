@@ -1,0 +1,89 @@
+"""Limits over all processes, counted by the cache's server."""
+
+import time
+from uuid import uuid4
+
+import pytest
+from redis import Redis
+
+from cdp import throttle
+from cdp.servers.ports import free_port
+
+
+@pytest.fixture
+def name():
+    return f"test:{uuid4()}"
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """A server that does not answer; gives the commands that were tried."""
+    tried = []
+
+    class Nobody(Redis):
+        def execute_command(self, *command, **options):
+            tried.append(command[0])
+            return super().execute_command(*command, **options)
+
+    nobody = Nobody(port=free_port(), socket_connect_timeout=0.25)
+    monkeypatch.setattr(throttle, "server", lambda: nobody)
+    monkeypatch.setattr(throttle, "_away_until", 0.0)
+    return tried
+
+
+def test_the_rate_is_let_in_with_a_burst_ahead(name):
+    assert [throttle.seconds_to_wait(name, n=10, per_second=10) for _ in range(11)] == [0] * 11
+
+    assert throttle.seconds_to_wait(name, n=10, per_second=10) == 1
+    assert throttle.seconds_to_wait(f"{name}:other", n=10, per_second=10) == 0
+
+
+def test_one_that_is_larger_than_the_burst_is_let_in_and_then_paid_for(name):
+    assert throttle.seconds_to_wait(name, n=3_000, per_second=10) == 0
+
+    waits = [throttle.seconds_to_wait(name, n=1, per_second=10) for _ in range(3)]
+
+    assert waits == [290] * 3  # 300 s in debt, of which 10 are allowed; the refused add nothing
+
+
+def test_after_the_wait_there_is_room_again(name):
+    throttle.seconds_to_wait(name, n=1_020, per_second=100)
+    assert throttle.seconds_to_wait(name, n=1, per_second=100) == 1
+
+    time.sleep(0.3)
+
+    assert throttle.seconds_to_wait(name, n=1, per_second=100) == 0
+
+
+def test_the_key_goes_when_all_is_paid(name):
+    throttle.seconds_to_wait(name, n=1, per_second=10)
+
+    (key,) = throttle.server().scan_iter(f"*{name}")
+    assert 0 < throttle.server().pttl(key) <= 101
+
+
+def test_the_first_within_a_while_is_one(name):
+    assert [throttle.is_first_within(name, 0.2) for _ in range(100)] == [True] + [False] * 99
+
+    time.sleep(0.25)
+
+    assert throttle.is_first_within(name, 0.2)
+
+
+def test_without_its_server_nothing_is_limited_and_the_log_says_so_once(name, away, caplog):
+    assert [throttle.seconds_to_wait(name, n=10_000, per_second=1) for _ in range(3)] == [0, 0, 0]
+    assert not throttle.is_first_within(name, 1)
+
+    assert away == ["EVAL"]
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        "The cache is away; for 5 s nothing is limited, and only beat wakes"
+    ]
+
+
+def test_a_server_that_was_away_is_asked_again_later(name, away, monkeypatch):
+    throttle.seconds_to_wait(name, n=1, per_second=1)
+    monkeypatch.setattr(throttle, "_away_until", time.monotonic() - 1)
+
+    throttle.seconds_to_wait(name, n=1, per_second=1)
+
+    assert away == ["EVAL", "EVAL"]
