@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -225,6 +226,13 @@ class HolderAdmin(StrataAdmin):
     def back_to(self, pk: Any) -> HttpResponse:
         page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return HttpResponseRedirect(reverse(page, args=[pk]))
+
+
+def edits_rules(request: HttpRequest, site: AdminSite) -> bool:
+    """Whether somebody may write rules of any holder: to count them is to ask of everybody's personal values."""
+    holders = [each for each in site._registry.values() if isinstance(each, HolderAdmin)]
+    may_write = any(each.has_add_permission(request) or each.has_change_permission(request) for each in holders)
+    return may_write and may_see_pii(request.user)
 
 
 def parts_of(formset: Any) -> list[Any]:

@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, display
 from profiles.admin.names import display_name
+from profiles.admin.search import find_people
 from profiles.masking import mask_attributes, mask_identifier
 from profiles.models import AttributeDefinition, Identifier, IdentityConflict, Profile, ProfileMerge
-from profiles.services.search import find_by_identifier
 from profiles.templatetags.profile_values import definition_label
 
 
@@ -57,7 +57,7 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Merges into the person whom the term names."""
         term = search_term.strip()
-        return (queryset.filter(survivor__in=find_by_identifier(term)) if term else queryset), False
+        return (queryset.filter(survivor__in=find_people(request, term)) if term else queryset), False
 
     @display(description=_("survivor"))
     def survivor_link(self, merge: ProfileMerge) -> SafeString:

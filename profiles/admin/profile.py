@@ -20,14 +20,15 @@ from django.utils.translation import gettext_lazy as _
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display
 from cdp.disclosure import may_see_pii
 from profiles.admin.filters import profile_filters
+from profiles.admin.holders import edits_rules
 from profiles.admin.names import display_name
 from profiles.admin.page import person_context
 from profiles.admin.rules import rule_preview
+from profiles.admin.search import find_people
 from profiles.admin.timeline import timeline_context
 from profiles.masking import mask_identifier
 from profiles.models import Identifier, Profile
 from profiles.sections import Section, all_sections
-from profiles.services.search import find_by_identifier
 
 IDENTIFIERS_SHOWN = 2
 
@@ -37,6 +38,8 @@ class ProfileChangeList(StrataChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        if not may_see_pii(request.user):
+            self.search_help_text = _("Profile id")
         ids = [profile.pk for profile in self.result_list]
         for section in all_sections():
             if section.names is None:
@@ -105,12 +108,12 @@ class ProfileAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Profile], search_term: str
     ) -> tuple[QuerySet[Profile], bool]:
-        """Exact by any identifier, else the start of the name for those who may see names."""
+        """Exact by public id or any identifier, else by the start of the name; see `find_people` for who may."""
         queryset = queryset.filter(merged_into__isnull=True)
         term = search_term.strip()
         if not term:
             return queryset, False
-        if found := find_by_identifier(term):
+        if found := find_people(request, term):
             return queryset.filter(pk__in=found), False
         if may_see_pii(request.user):
             return queryset.named(term), False  # type: ignore[attr-defined]
@@ -172,7 +175,7 @@ class ProfileAdmin(ReadOnlyAdmin):
 
     def rule_preview_view(self, request: HttpRequest) -> HttpResponse:
         """The sentence and the count of a rule that is being written, for htmx."""
-        if not self.has_view_permission(request):
+        if not edits_rules(request, self.admin_site):
             return HttpResponse(status=403)
         return rule_preview(request)
 

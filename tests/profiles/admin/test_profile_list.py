@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from cdp.roles import OPERATOR, VIEWER
-from tests.factories.profiles import IdentifierFactory, ProfileFactory
+from profiles.models import ProfileMerge
+from tests.factories.profiles import IdentifierFactory, ProfileFactory, SourceFactory
 from tests.factories.segments import MembershipFactory, TierSchemeFactory, TierStandingFactory
 from tests.factories.tags import TagAssignmentFactory
 from tests.sign_in import sign_in
@@ -35,7 +36,22 @@ def test_search_finds_any_identifier_as_people_write_it(kind_key, value, typed):
     ProfileFactory()
 
     assert listed(q=typed) == [ann.pk]
-    assert listed(VIEWER, q=typed) == [ann.pk]
+
+
+@pytest.mark.parametrize("page", [LIST, "/admin/profiles/profilemerge/"])
+def test_those_who_see_no_personal_data_find_nobody_by_an_identifier_and_are_told_why(page):
+    survivor = IdentifierFactory(kind_key="email", value="ann@example.com").profile
+    ProfileMerge.objects.create(
+        survivor=survivor, absorbed=ProfileFactory(merged_into=survivor), cause=ProfileMerge.Cause.MESSAGE,
+        source=SourceFactory(), merged_at=timezone.now(), identifiers=[], absorbed_before={}, survivor_before={},
+    )  # fmt: skip
+
+    refused = sign_in(VIEWER).get(page, {"q": "ann@example.com"})
+    found = sign_in(VIEWER).get(page, {"q": str(survivor.public_id)})
+
+    assert list(refused.context["cl"].result_list) == []
+    assert "those who may see personal data" in refused.content.decode()
+    assert len(found.context["cl"].result_list) == 1
 
 
 def test_search_finds_public_ids_and_leads_from_merged_ones_to_the_survivor():

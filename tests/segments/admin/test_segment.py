@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from cdp.models import Run
-from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, VIEWER
+from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, PRIVACY_OFFICER, VIEWER
 from segments.models import Segment, TierScheme
 from tests.factories.profiles import ProfileFactory
 from tests.factories.segments import (
@@ -143,6 +143,15 @@ def test_preview_counts_and_names_what_is_wrong():
     assert "Matches 1 person now." in counted
     assert "<code>op</code> unknown operator" in wrong
     assert "Write a rule first." in client.post(address).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [(VIEWER, 403), (CAMPAIGN_MANAGER, 403), (PRIVACY_OFFICER, 403), (OPERATOR, 200)]
+)
+def test_preview_is_for_those_who_may_write_rules(role, status):
+    answer = sign_in(role).post("/admin/profiles/profile/rule-preview/", {"rule": json.dumps(lives_in("Oslo"))})
+
+    assert answer.status_code == status
 
 
 def test_members_and_changes_are_listed():
