@@ -7,7 +7,7 @@ Templates see `profile` (attributes by key), `tier` (`key`, `name`, `benefits`),
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from html.parser import HTMLParser
@@ -18,6 +18,8 @@ from django.utils.translation import gettext as _
 from liquid import BoundTemplate, Environment
 from liquid.exceptions import LiquidError, OutputStreamLimitError, UndefinedError
 from liquid.undefined import FalsyStrictUndefined, is_undefined
+
+from campaigns.liquid_errors import explain
 
 VARIABLES = frozenset({"profile", "tier", "tags", "scores"})
 MAX_OUTPUT_CHARS = 500_000
@@ -53,6 +55,20 @@ class Rendered:
     subject: str
     html: str
     text: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable that a template reads, such as `profile.name`; a part of its path that is computed is None."""
+
+    root: str
+    path: tuple[str | None, ...]
+    line: int
+    column: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class _Environment(Environment):
@@ -109,6 +125,16 @@ def check_template(source: str) -> None:
             )
 
 
+def variables_of(source: str) -> Iterator[Variable]:
+    """Every use of a variable from outside, in the order of the template. Raises TemplateError."""
+    uses = [use for found in _compile(source, html=True).analyze().globals.values() for use in found]
+    for use in sorted(uses, key=lambda use: use.span.index):
+        line, column = _place(source, use.span.index)
+        root, *path = use.segments
+        parts = tuple(part if isinstance(part, str) else None for part in path)
+        yield Variable(str(root), parts, line, column, str(use))
+
+
 def validate_template(source: str) -> None:
     """The same for model fields, and so for forms and serializers."""
     try:
@@ -151,7 +177,7 @@ def _compile(source: str, *, html: bool) -> BoundTemplate:
         return (HTML if html else PLAIN).from_string(source)
     except LiquidError as error:
         index = error.token.start_index if error.context() and error.token else _place_of(source, str(error.message))
-        raise _error_at(source, index, str(error.message)) from error
+        raise _error_at(source, index, explain(str(error.message))) from error
 
 
 def _render(source: str, context: Mapping[str, Any], *, html: bool) -> str:
@@ -168,8 +194,14 @@ def _render(source: str, context: Mapping[str, Any], *, html: bool) -> str:
 
 
 def _error_at(source: str, index: int, message: str) -> TemplateError:
+    line, column = _place(source, index)
+    return TemplateError(message, line=line, column=column)
+
+
+def _place(source: str, index: int) -> tuple[int, int]:
+    """Line and column, both from 1."""
     before = source[:index]
-    return TemplateError(message, line=before.count("\n") + 1, column=index - (before.rfind("\n") + 1) + 1)
+    return before.count("\n") + 1, index - (before.rfind("\n") + 1) + 1
 
 
 def _place_of(source: str, message: str) -> int:

@@ -24,6 +24,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from campaigns.channels.base import all_channels
 from campaigns.models import Campaign, Content, Delivery
+from campaigns.services.audience import render_samples
 from campaigns.services.launch import LaunchError, check_launch, launch_campaign
 from campaigns.services.plan import PLAN_CAMPAIGN
 from campaigns.services.stats import campaign_stats
@@ -217,12 +218,14 @@ class CampaignAdmin(StrataAdmin):
             return HttpResponseRedirect(back)
         if not campaign.is_draft:
             return HttpResponseRedirect(back)
+        check = check_launch(campaign)
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Launch %(name)s?") % {"name": campaign.name},
             "opts": self.opts,
             "original": campaign,
             "campaign": campaign,
-            "check": check_launch(campaign),
+            "check": check,
+            "samples": [] if check.problems else render_samples(campaign, check.parts, viewer=request.user),
         }
         return TemplateResponse(request, "campaigns/launch.html", context)

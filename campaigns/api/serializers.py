@@ -12,6 +12,7 @@ from campaigns.channels.base import all_channels
 from campaigns.models import Campaign, Content, Delivery
 from campaigns.rendering import validate_template
 from campaigns.services.edit import Draft, save_campaign
+from campaigns.variables import load_names, name_problems
 from cdp.api.serializers import PartSerializer, StrictModelSerializer
 from segments.models import Segment, Tier, TierScheme
 
@@ -101,8 +102,13 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
 
 
 def drafts(contents: list[dict[str, str]], *, scheme: TierScheme | None) -> list[Draft]:
-    """Contents with their tiers looked up. Raises ValidationError for tiers that are not the scheme's or come twice."""
+    """Contents with their tiers looked up.
+
+    Raises ValidationError for tiers that are not the scheme's or come twice,
+    and for names that no template sees.
+    """
     tiers = {tier.key: tier for tier in Tier.objects.filter(scheme=scheme)} if scheme else {}
+    names = load_names(has_tiers=scheme is not None)
     errors: dict[Any, Any] = {}
     seen: set[str] = set()
     for index, content in enumerate(contents):
@@ -111,6 +117,8 @@ def drafts(contents: list[dict[str, str]], *, scheme: TierScheme | None) -> list
             errors[index] = _at_tier(_("no tier of the campaign's scheme; known: %s") % ", ".join([*tiers, FALLBACK]))
         elif key in seen:
             errors[index] = _at_tier(_("has a content already"))
+        elif problems := name_problems({part: content[part] for part in ("subject", "body")}, names):
+            errors[index] = problems
         seen.add(key)
     if errors:
         found: Any = {"contents": errors}

@@ -10,6 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.rendering import validate_template
+from campaigns.variables import load_names, name_problems
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
@@ -122,5 +123,9 @@ class Content(models.Model):
         return self.subject
 
     def clean(self) -> None:
-        if self.tier is not None and self.tier.scheme_id != self.campaign.tier_scheme_id:
+        scheme_id = self.campaign.tier_scheme_id
+        if self.tier is not None and self.tier.scheme_id != scheme_id:
             raise ValidationError({"tier": _("This tier is not one of the campaign's tier scheme.")})
+        names = load_names(has_tiers=scheme_id is not None)
+        if problems := name_problems({"subject": self.subject, "body": self.body}, names):
+            raise ValidationError(problems)

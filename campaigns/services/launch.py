@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from campaigns.channels.base import all_channels
 from campaigns.models import Campaign
-from campaigns.rendering import TemplateError, check_template
+from campaigns.services.audience import Part, count_audience
 from campaigns.services.plan import PLAN_CAMPAIGN
+from campaigns.variables import load_names, template_problems
 from cdp.models import Run, User
 from cdp.runs import queue_run
-from segments.models import Membership, Tier, TierStanding
+from segments.models import Tier
 
 
 class LaunchError(ValueError):
@@ -34,6 +34,7 @@ class TierAudience:
 
     name: str
     n_recipients: int
+    n_reachable: int
     subject: str
 
 
@@ -41,10 +42,12 @@ class TierAudience:
 class LaunchCheck:
     """What launching now would meet: `problems` forbid it, `remarks` are worth knowing before.
 
-    `tiers` go from the highest.
+    `tiers` go from the highest; `parts` are the same by tier id. Reachable have an address and did not deny consent.
     """
 
     n_recipients: int
+    n_reachable: int
+    parts: Mapping[int | None, Part]
     tiers: list[TierAudience]
     problems: list[str]
     remarks: list[str]
@@ -52,14 +55,21 @@ class LaunchCheck:
 
 def check_launch(campaign: Campaign) -> LaunchCheck:
     """Look at the audience as it is now, and at every content; a fixed number of queries."""
-    n_by_tier = _count_by_tier(campaign)
-    n_recipients = sum(n_by_tier.values())
-    remarks = [] if n_recipients else [_("The audience is empty: nobody will be written to.")]
+    parts = count_audience(campaign)
+    n_recipients = sum(part.n_recipients for part in parts.values())
+    n_reachable = sum(part.n_reachable for part in parts.values())
+    remarks = []
+    if not n_recipients:
+        remarks.append(_("The audience is empty: nobody will be written to."))
+    elif not n_reachable:
+        remarks.append(_("Nobody in the audience can be reached: they have no address or denied consent."))
     return LaunchCheck(
         n_recipients=n_recipients,
-        tiers=list(_by_tier(campaign, n_by_tier)),
+        n_reachable=n_reachable,
+        parts=parts,
+        tiers=list(_by_tier(campaign, parts)),
         problems=list(_problems(campaign)),
-        remarks=[*remarks, *_without_content(campaign, n_by_tier)],
+        remarks=[*remarks, *_without_content(campaign, parts)],
     )
 
 
@@ -90,50 +100,38 @@ def _problems(campaign: Campaign) -> Iterator[str]:
     contents = list(campaign.contents.select_related("tier").order_by("tier__position", "id"))
     if not contents:
         yield _("The campaign has no content yet: write one for each tier, or one for everybody.")
+    names = load_names(has_tiers=campaign.tier_scheme_id is not None)
     for content in contents:
         tier = content.tier.name if content.tier else _("everybody else")
         if content.tier and content.tier.scheme_id != campaign.tier_scheme_id:
             yield _("The content for “%(tier)s” is for a tier of another scheme.") % {"tier": tier}
         for part, source in ((_("subject"), content.subject), (_("body"), content.body)):
-            try:
-                check_template(source)
-            except TemplateError as error:
+            for error in template_problems(source, names):
                 yield _("The %(part)s for “%(tier)s” has an error. %(error)s") % {
                     "part": part, "tier": tier, "error": error,
                 }  # fmt: skip
 
 
-def _count_by_tier(campaign: Campaign) -> dict[int | None, int]:
-    """Members of the audience by tier id; None is in no tier of the campaign's scheme."""
-    standings = TierStanding.objects.filter(scheme=campaign.tier_scheme_id)
-    if campaign.segment_id is None:
-        return dict(standings.values_list("tier").annotate(n=Count("pk")).order_by())
-    members = Membership.objects.filter(segment=campaign.segment_id)
-    n_by_tier: dict[int | None, int] = dict(
-        standings.filter(profile__in=members.values("profile")).values_list("tier").annotate(n=Count("pk")).order_by()
-    )
-    n_by_tier[None] = members.count() - sum(n_by_tier.values())
-    return n_by_tier
-
-
-def _by_tier(campaign: Campaign, n_by_tier: dict[int | None, int]) -> Iterator[TierAudience]:
+def _by_tier(campaign: Campaign, parts: Mapping[int | None, Part]) -> Iterator[TierAudience]:
+    nobody = Part(0, 0, None)
     subjects: dict[int | None, str] = dict(campaign.contents.values_list("tier", "subject"))
     fallback = subjects.get(None, "")
     for tier in Tier.objects.filter(scheme=campaign.tier_scheme_id).order_by("position"):
-        yield TierAudience(tier.name, n_by_tier.get(tier.pk, 0), subjects.get(tier.pk, fallback))
-    if n_by_tier.get(None):
-        yield TierAudience("", n_by_tier[None], fallback)
+        part = parts.get(tier.pk, nobody)
+        yield TierAudience(tier.name, part.n_recipients, part.n_reachable, subjects.get(tier.pk, fallback))
+    if None in parts:
+        yield TierAudience("", parts[None].n_recipients, parts[None].n_reachable, fallback)
 
 
-def _without_content(campaign: Campaign, n_by_tier: dict[int | None, int]) -> Iterator[str]:
+def _without_content(campaign: Campaign, parts: Mapping[int | None, Part]) -> Iterator[str]:
     covered = set(campaign.contents.values_list("tier", flat=True))
     if None in covered or not covered:
         return
     names: dict[int | None, str] = dict(Tier.objects.filter(scheme=campaign.tier_scheme_id).values_list("pk", "name"))
-    for tier, n_people in n_by_tier.items():
-        if n_people and tier not in covered:
+    for tier, part in parts.items():
+        if tier not in covered:
             yield ngettext(
                 "%(n)s person in “%(tier)s” gets nothing: there is no content for it, and none for everybody else.",
                 "%(n)s people in “%(tier)s” get nothing: there is no content for it, and none for everybody else.",
-                n_people,
-            ) % {"n": n_people, "tier": names.get(tier, _("no tier"))}
+                part.n_recipients,
+            ) % {"n": part.n_recipients, "tier": names.get(tier, _("no tier"))}

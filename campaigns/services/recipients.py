@@ -9,6 +9,7 @@ from typing import Any
 from campaigns.channels.base import Channel
 from campaigns.models import Delivery
 from campaigns.rendering import present
+from campaigns.variables import SEEN_AT
 from profiles.models import Consent, Identifier, Profile
 from profiles.sections import load_sections
 from segments.models import Tier
@@ -39,7 +40,7 @@ def load_recipients(deliveries: Sequence[Delivery], channel: Channel) -> dict[in
             person_id=person.pk,
             address=addresses.get(person.pk, ""),
             is_denied=person.pk in denied,
-            context=_context(person, delivery.tier, sections[person.pk]),
+            context=context_of(person, delivery.tier, sections[person.pk]),
         )
         for delivery in deliveries
         for person in [people[delivery.pk]]
@@ -65,9 +66,10 @@ def _denied(person_ids: Sequence[int], channel: str) -> set[int]:
     }
 
 
-def _context(person: Profile, tier: Tier | None, sections: dict[str, Any]) -> dict[str, Any]:
+def context_of(person: Profile, tier: Tier | None, sections: dict[str, Any]) -> dict[str, Any]:
+    """What templates see of a person in `tier`; `sections` are theirs of `tags` and `scores`."""
     return {
-        "profile": present(person.attributes),
+        "profile": {**present(person.attributes), **{key: getattr(person, key) for key in SEEN_AT}},
         "tier": present({"key": tier.key, "name": tier.name, "benefits": tier.benefits}) if tier else {},
         "tags": {tag["key"]: tag["value"] or True for tag in sections.get("tags", ())},
         "scores": present(sections.get("scores", {})),

@@ -14,7 +14,7 @@ def test_a_content_with_an_error_is_refused_where_it_is_entered():
     with pytest.raises(ValidationError) as raised:
         content.full_clean()
 
-    assert raised.value.message_dict["subject"] == ["Line 1, character 1: expected '}}', found end of file"]
+    assert raised.value.message_dict["subject"] == ["Line 1, character 1: “{{” is never closed with “}}”"]
     assert "unknown variable “nobody”" in raised.value.message_dict["body"][0]
 
 

@@ -77,9 +77,10 @@ def test_null_and_empty_values_are_missing_at_every_level():
 @pytest.mark.parametrize(
     ("source", "line", "column", "message"),
     [
-        ("{{ profile.name", 1, 1, "expected '}}'"),
-        ("<p>\n  {{ profile.name | }}\n</p>{{ tier.name }}", 2, 3, "end of expression"),
+        ("{{ profile.name", 1, 1, "“{{” is never closed with “}}”"),
+        ("<p>\n  {{ profile.name | }}\n</p>{{ tier.name }}", 2, 3, "a name is missing"),
         ("{% if tags.vip %}a{% endif %}\n{% if tags.new %}b", 2, 1, "endif"),
+        ("{% if tags.vip", 1, 1, "“{%” is never closed with “%}”"),
         ("ok\n{% endif %}", 2, 4, "endif"),
         ("{{ profile.name | shout }}", 1, 19, "shout"),
         ("{{ profil.name }}", 1, 4, "profil"),

@@ -52,6 +52,22 @@ def test_a_content_for_a_tier_of_another_scheme_is_refused():
     assert not Campaign.objects.exists()
 
 
+def test_a_content_that_names_what_does_not_exist_is_refused_at_its_field():
+    content = {"tier": "", "subject": "For {{ profile.nmae }}", "body": "{{ tags.nope }} {{ tier.name }}"}
+
+    page = sign_in(CAMPAIGN_MANAGER).post(ADD, form(content, segment=SegmentFactory().pk))
+
+    (errors,) = page.context["inline_admin_formsets"][0].formset.errors
+    assert errors == {
+        "subject": ["Line 1, character 8: “profile.nmae” does not exist; did you mean “profile.name”?"],
+        "body": [
+            "Line 1, character 4: “tags.nope” does not exist",
+            "Line 1, character 20: “tier.name”: the campaign has no tier scheme",
+        ],
+    }
+    assert not Campaign.objects.exists()
+
+
 def test_before_the_launch_stands_the_number_of_people_per_tier():
     scheme = TierSchemeFactory(tiers={"gold": lives_in("Oslo"), "basic": None})
     gold, basic = scheme.tiers.order_by("position")

@@ -98,6 +98,7 @@ def test_a_new_audience_is_whole_and_leaves_no_content_of_another_scheme(club):
         ({"contents": [{"tier": "bronze", "subject": "S", "body": "b"}]}, "contents[0].tier"),
         ({"contents": [{"subject": "S", "body": "b"}] * 2}, "contents[1].tier"),
         ({"contents": [{"subject": "S", "body": "{{ profile.name"}]}, "contents[0].body"),
+        ({"contents": [{"subject": "S", "body": "{{ profile.nmae | default: 'x' }}"}]}, "contents[0].body"),
         ({"contents": [{"subject": "S", "body": "b", "variant": "a"}]}, "contents[0].variant"),
         ({"contents": [7]}, "contents[0]"),
         ({"state": "finished"}, "state"),

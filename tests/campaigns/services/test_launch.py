@@ -1,10 +1,16 @@
+from datetime import timedelta
+
 import pytest
 
 from campaigns.models import Campaign
+from campaigns.services.audience import render_samples
 from campaigns.services.launch import LaunchError, check_launch, launch_campaign
 from cdp.models import Run
-from tests.factories.campaigns import CampaignFactory, ContentFactory
+from profiles.masking import MASK
+from profiles.models import Consent
+from tests.factories.campaigns import CampaignFactory, ContentFactory, ReachableFactory
 from tests.factories.cdp import UserFactory
+from tests.factories.profiles import SEEN_AT, ProfileFactory
 from tests.factories.segments import MembershipFactory, TierFactory, TierStandingFactory
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +61,7 @@ def test_all_problems_are_told_at_once_and_nothing_is_begun(now):
     assert raised.value.problems == [
         "There is no channel “pigeon”; there are: outbox.",
         "The content for “Gold” is for a tier of another scheme.",
-        "The subject for “Gold” has an error. Line 1, character 1: expected '}}', found end of file",
+        "The subject for “Gold” has an error. Line 1, character 1: “{{” is never closed with “}}”",
         "The body for “Gold” has an error. Line 1, character 4: unknown variable “nobody”; "
         "there are: profile, scores, tags, tier",
     ]
@@ -81,7 +87,7 @@ def test_people_for_whom_there_is_no_content_are_a_remark():
     silver = TierFactory(scheme=gold.scheme, name="Silver")
     campaign = CampaignFactory(tier_scheme=gold.scheme)
     for tier in (gold, silver, silver, None):
-        profile = MembershipFactory(segment=campaign.segment).profile
+        profile = MembershipFactory(segment=campaign.segment, profile=ReachableFactory()).profile
         if tier:
             TierStandingFactory(tier=tier, profile=profile)
     ContentFactory(campaign=campaign, tier=gold)
@@ -93,3 +99,81 @@ def test_people_for_whom_there_is_no_content_are_a_remark():
         "2 people in “Silver” get nothing: there is no content for it, and none for everybody else.",
         "1 person in “no tier” gets nothing: there is no content for it, and none for everybody else.",
     ]
+
+
+def test_the_audience_is_counted_by_tier_with_whom_it_reaches():
+    gold = TierFactory(name="Gold")
+    campaign = CampaignFactory(tier_scheme=gold.scheme)
+    in_gold = [ReachableFactory(), ReachableFactory(), ProfileFactory()]
+    without = ReachableFactory()
+    for profile in (*in_gold, without):
+        MembershipFactory(segment=campaign.segment, profile=profile)
+    for profile in in_gold:
+        TierStandingFactory(tier=gold, profile=profile)
+    consent(in_gold[0], "denied")
+    consent(without, "denied")
+    consent(without, "granted", after=timedelta(days=1))
+    ContentFactory(campaign=campaign)
+
+    check = check_launch(campaign)
+
+    assert (check.n_recipients, check.n_reachable) == (4, 2)
+    assert [(tier.name, tier.n_recipients, tier.n_reachable) for tier in check.tiers] == [("Gold", 3, 1), ("", 1, 1)]
+    assert check.parts[gold.pk].first_id == in_gold[1].pk
+
+
+def test_an_audience_out_of_reach_is_a_remark():
+    campaign = ContentFactory().campaign
+    MembershipFactory(segment=campaign.segment)
+
+    assert check_launch(campaign).remarks == [
+        "Nobody in the audience can be reached: they have no address or denied consent."
+    ]
+
+
+def test_every_content_is_shown_as_somebody_would_get_it():
+    gold = TierFactory(name="Gold")
+    campaign = CampaignFactory(tier_scheme=gold.scheme)
+    golden, other = (ReachableFactory(attributes={"name": name}) for name in ("Ann", "Bob"))
+    for profile in (golden, other):
+        MembershipFactory(segment=campaign.segment, profile=profile)
+    TierStandingFactory(tier=gold, profile=golden)
+    ContentFactory(campaign=campaign, tier=gold, subject="{{ profile.name }} in {{ tier.name }}")
+    ContentFactory(campaign=campaign, subject="{{ profile.name }}", body="{{ tier.name }}")
+    viewer = UserFactory(is_superuser=True)
+
+    first, second = render_samples(campaign, check_launch(campaign).parts, viewer=viewer)
+
+    assert (first.tier, first.person, first.message.subject) == ("Gold", golden, "Ann in Gold")
+    assert (second.tier, second.person, second.message, second.problem) == ("", other, None, "tier.name")
+
+
+def test_a_sample_hides_what_the_viewer_may_not_see():
+    campaign = ContentFactory(subject="{{ profile.name }}").campaign
+    MembershipFactory(segment=campaign.segment, profile=ReachableFactory(attributes={"name": "Ann"}))
+
+    (sample,) = render_samples(campaign, check_launch(campaign).parts, viewer=UserFactory())
+
+    assert sample.message.subject == MASK
+
+
+def test_looking_takes_as_many_queries_for_many_as_for_one(django_assert_max_num_queries):
+    scheme = TierFactory().scheme
+    campaign = CampaignFactory(tier_scheme=scheme)
+    for tier in (scheme.tiers.get(), *(TierFactory(scheme=scheme) for _n in range(4))):
+        ContentFactory(campaign=campaign, tier=tier)
+        profile = ReachableFactory()
+        MembershipFactory(segment=campaign.segment, profile=profile)
+        TierStandingFactory(tier=tier, profile=profile)
+    viewer = UserFactory(is_superuser=True)
+
+    with django_assert_max_num_queries(14):
+        samples = render_samples(campaign, check_launch(campaign).parts, viewer=viewer)
+
+    assert all(sample.message for sample in samples)
+
+
+def consent(profile, state, *, after=timedelta()):
+    Consent.objects.create(
+        profile=profile, origin=profile, channel="email", state=state, occurred_at=SEEN_AT + after, message_id=state
+    )
