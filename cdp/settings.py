@@ -229,6 +229,10 @@ SPECTACULAR_SETTINGS = {
 
 COLLECT_MAX_REQUEST_BYTES = 5 * 1024 * 1024
 COLLECT_MAX_MESSAGE_BYTES = 32 * 1024
+# A client that makes names of ids must not fill every list: beyond, messages with new events are rejected, and new
+# traits stay in their event.
+MAX_DISCOVERED_EVENTS = env.int("MAX_DISCOVERED_EVENTS", default=10_000)
+MAX_DISCOVERED_ATTRIBUTES = env.int("MAX_DISCOVERED_ATTRIBUTES", default=2_000)
 
 # --- Logs ----------------------------------------------------------------------------------------------------------
 

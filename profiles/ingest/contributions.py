@@ -36,11 +36,16 @@ def write_contributions(
     sources: Mapping[int, Source],
     kinds: Mapping[str, IdentifierKind],
 ) -> set[int]:
-    """Keep the latest value of each anchor, source and attribute; returns whose golden record may have changed."""
+    """Keep the latest value of each anchor, source and attribute; returns whose golden record may have changed.
+
+    A trait without a definition stays in its event alone.
+    """
     latest: dict[tuple[int, int, int], Said] = {}
     touched: set[int] = set()
     for message, anchor in zip(messages, anchors, strict=True):
         for key, value in message.traits.items():
+            if key not in definitions:
+                continue
             region = sources[message.source_id].default_region
             said = Said(message.occurred_at, message.message_id, *stored(value, definitions[key], kinds, region))
             slot = (anchor.identifier_id, message.source_id, definitions[key].pk)

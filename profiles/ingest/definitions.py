@@ -1,14 +1,22 @@
-"""Definitions of what messages speak of; first sight makes one, marked discovered."""
+"""Definitions of what messages speak of; first sight makes one, marked discovered.
+
+So many and no more: a client that makes names of ids would fill every list and rule with them. Two workers at once may
+each fill the last places.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from profiles.ingest.coerce import guess_type, is_missing
 from profiles.ingest.message import Message
 from profiles.models import AttributeDefinition, AttributeType, EventDefinition
+
+logger = logging.getLogger(__name__)
 
 
 def attribute_definitions(messages: Sequence[Message]) -> dict[str, AttributeDefinition]:
@@ -22,7 +30,8 @@ def attribute_definitions(messages: Sequence[Message]) -> dict[str, AttributeDef
             if types.get(key) is None:
                 types[key] = None if is_missing(value) else guess_type(value)
     known = _attributes(types)
-    if unknown := sorted(types.keys() - known.keys()):
+    unknown = sorted(types.keys() - known.keys())
+    if unknown := fitting(unknown, AttributeDefinition, settings.MAX_DISCOVERED_ATTRIBUTES):
         AttributeDefinition.objects.bulk_create(
             (
                 AttributeDefinition(key=key, type=types[key] or AttributeType.TEXT, is_pii=True, is_discovered=True)
@@ -35,15 +44,25 @@ def attribute_definitions(messages: Sequence[Message]) -> dict[str, AttributeDef
 
 
 def event_definitions(names: Iterable[str]) -> dict[str, EventDefinition]:
-    """The definitions of these events, by name."""
+    """The definitions of these events, by name; unknown ones beyond `settings.MAX_DISCOVERED_EVENTS` are left out."""
     names = set(names)
     known = _events(names)
-    if unknown := sorted(names - known.keys()):
+    if unknown := fitting(sorted(names - known.keys()), EventDefinition, settings.MAX_DISCOVERED_EVENTS):
         EventDefinition.objects.bulk_create(
             (EventDefinition(name=name, is_discovered=True) for name in unknown), ignore_conflicts=True
         )
         known |= _events(unknown)
     return known
+
+
+def fitting(unknown: list[str], model: type[AttributeDefinition | EventDefinition], max_discovered: int) -> list[str]:
+    """The first of `unknown`, as many as there is room for."""
+    if not unknown:
+        return []
+    room = max(0, max_discovered - model._default_manager.filter(is_discovered=True).count())
+    if len(unknown) > room:
+        logger.warning("No room for %s new %s", len(unknown) - room, model._meta.verbose_name_plural)
+    return unknown[:room]
 
 
 def _attributes(keys: Iterable[str]) -> dict[str, AttributeDefinition]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple, Self
 
 import orjson
+from django.conf import settings
 from django.db import connection, transaction
 
 from cdp.stages import wake
@@ -25,7 +26,7 @@ from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.events import write_events
 from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
-from profiles.models import Consent, IdentifierKind, RejectedMessage, Source
+from profiles.models import Consent, EventDefinition, IdentifierKind, RejectedMessage, Source
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ class Row(NamedTuple):
 @dataclass(frozen=True)
 class Processed:
     """What became of a batch; `n_messages` 0 says that the inbox was empty. `n_blocked` counts dropped identifiers,
-    `n_odd_traits` traits and consents that say nothing since they were not understood.
+    `n_odd_traits` traits and consents that say nothing since they were not understood or there was
+    no room for more attributes.
 
     `tally` holds the same by source, but for `n_profiles`.
     """
@@ -122,19 +124,26 @@ def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     sources = {source.pk: source for source in Source.objects.filter(pk__in={row.source_id for row in rows})}
     kinds = {kind.key: kind for kind in IdentifierKind.objects.all()}
     parsed, rejected = parse(rows, sources, kinds)
+    events = event_definitions(message.event for _row, message in parsed)
+    rejected += [reject(row, no_room(message)) for row, message in parsed if message.event not in events]
     RejectedMessage.objects.bulk_create(rejected)
-    messages = first_copies(parsed)
-    written = write(messages, sources, kinds, now=now) if messages else Processed()
-    return Processed.of(tally_of(rows, rejected, parsed, messages)) + written
+    taken = [message for _row, message in parsed if message.event in events]
+    messages = first_copies(taken)
+    written = write(messages, events, sources, kinds, now=now) if messages else Processed()
+    return Processed.of(tally_of(rows, rejected, taken, messages)) + written
+
+
+def no_room(message: Message) -> str:
+    return f"event {message.event!r} is new, and there are {settings.MAX_DISCOVERED_EVENTS:,} discovered ones already"
 
 
 def tally_of(
-    rows: Iterable[Row], rejected: Iterable[RejectedMessage], parsed: Iterable[Message], messages: Sequence[Message]
+    rows: Iterable[Row], rejected: Iterable[RejectedMessage], taken: Iterable[Message], messages: Sequence[Message]
 ) -> Tally:
     """What can be counted before the messages are written."""
     tally = Counter((row.source_id, "n_messages") for row in rows)
     tally.update((row.source_id, "n_rejected") for row in rejected)
-    tally.update((message.source_id, "n_duplicates") for message in parsed)
+    tally.update((message.source_id, "n_duplicates") for message in taken)
     tally.subtract((message.source_id, "n_duplicates") for message in messages)
     for message in messages:
         tally[message.source_id, "n_blocked"] += message.n_blocked
@@ -144,21 +153,21 @@ def tally_of(
 
 def parse(
     rows: Sequence[Row], sources: Mapping[int, Source], kinds: Mapping[str, IdentifierKind]
-) -> tuple[list[Message], list[RejectedMessage]]:
+) -> tuple[list[tuple[Row, Message]], list[RejectedMessage]]:
     parsed, rejected = [], []
     for row in rows:
         try:
-            parsed.append(
-                parse_message(
-                    orjson.loads(row.payload),
-                    source=sources[row.source_id],
-                    kinds=kinds,
-                    received_at=row.received_at,
-                    sent_at=row.sent_at,
-                )
+            message = parse_message(
+                orjson.loads(row.payload),
+                source=sources[row.source_id],
+                kinds=kinds,
+                received_at=row.received_at,
+                sent_at=row.sent_at,
             )
         except MessageError as reason:
             rejected.append(reject(row, str(reason)))
+        else:
+            parsed.append((row, message))
     return parsed, rejected
 
 
@@ -166,19 +175,23 @@ def reject(row: Row, reason: str) -> RejectedMessage:
     return rejection(row.source_id, row.received_at, reason, row.payload)
 
 
-def first_copies(parsed: Sequence[Message]) -> list[Message]:
+def first_copies(taken: Sequence[Message]) -> list[Message]:
     """The messages that were never processed, each in its first copy."""
-    first = {message.key: message for message in reversed(parsed)}
+    first = {message.key: message for message in reversed(taken)}
     claimed = claim_keys(first)
     return [message for key, message in first.items() if key in claimed]
 
 
 def write(
-    messages: Sequence[Message], sources: Mapping[int, Source], kinds: Mapping[str, IdentifierKind], *, now: datetime
+    messages: Sequence[Message],
+    events: Mapping[str, EventDefinition],
+    sources: Mapping[int, Source],
+    kinds: Mapping[str, IdentifierKind],
+    *,
+    now: datetime,
 ) -> Processed:
     """Bring messages that are new into the tables."""
     attributes = attribute_definitions(messages)
-    events = event_definitions(message.event for message in messages)
     links = [
         Link(message.occurred_at, message.message_id, message.source_id, message.identifiers, message.consents)
         for message in messages
@@ -197,6 +210,8 @@ def write(
         wake("profiles_changed")
     write_feeds(resolution.merged, now=now)
     tally = Counter((message.source_id, "n_events") for message in messages)
+    for message in messages:
+        tally[message.source_id, "n_odd_traits"] += len(message.traits.keys() - attributes.keys())
     tally.update((source_id, "n_merges") for source_id in resolution.merging_sources)
     return Processed.of(tally, n_profiles=len(resolution.created))
 

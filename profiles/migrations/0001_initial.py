@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='EventDefinition',
             fields=[
-                ('id', models.SmallAutoField(primary_key=True, serialize=False)),
+                ('id', models.AutoField(primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=200, unique=True, verbose_name='name')),
                 ('value_property', models.CharField(blank=True, help_text='Dotted path of the number that counts.', max_length=200, verbose_name='value property')),
                 ('value_sign', models.SmallIntegerField(choices=[(1, 'counts positive'), (-1, 'counts negative')], default=1, verbose_name='sign')),

@@ -9,7 +9,7 @@ CREATE SEQUENCE profiles_event_id_seq AS bigint;
 CREATE TABLE profiles_event (
     id bigint NOT NULL DEFAULT nextval('profiles_event_id_seq'),
     occurred_at timestamptz NOT NULL,
-    definition_id smallint NOT NULL,
+    definition_id integer NOT NULL,
     profile_id bigint NOT NULL,
     anchor_id bigint NOT NULL,
     source_id bigint NOT NULL,

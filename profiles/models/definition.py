@@ -52,7 +52,7 @@ class EventDefinition(models.Model):
     Where `value_sign` is -1, the value is never positive, whichever sign the number was sent with.
     """
 
-    id = models.SmallAutoField(primary_key=True)
+    id = models.AutoField(primary_key=True)  # four bytes: every event and two of its indexes hold it
     name = models.CharField(_("name"), max_length=200, unique=True)
     value_property = models.CharField(
         _("value property"), max_length=200, blank=True, help_text=_("Dotted path of the number that counts.")

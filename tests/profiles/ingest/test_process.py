@@ -234,6 +234,35 @@ def test_first_sight_makes_definitions_with_a_guessed_type(shop):
     assert profile_of("user_id", "u1").attributes["plan.seats"] == 3
 
 
+def test_an_event_beyond_those_that_may_be_discovered_is_rejected_and_may_come_again(shop, settings):
+    settings.MAX_DISCOVERED_EVENTS = 2
+    send(shop, track("A", user="u1"))
+
+    processed = send(
+        shop,
+        track("B", user="u1"),
+        track("C", user="u1", id="c"),
+        track("A", user="u1"),
+        track("Order Completed", user="u1"),
+    )
+
+    assert processed == Processed(n_messages=4, n_rejected=1, n_events=3)
+    assert RejectedMessage.objects.get().reason == "event 'C' is new, and there are 2 discovered ones already"
+    settings.MAX_DISCOVERED_EVENTS = 3
+    assert send(shop, track("C", user="u1", id="c")).n_events == 1
+
+
+def test_a_trait_beyond_those_that_may_be_discovered_stays_in_its_event(shop, settings):
+    settings.MAX_DISCOVERED_ATTRIBUTES = 1
+
+    processed = send(shop, identify(user="u1", city="Oslo", colour="red", shade="dark"))
+
+    assert processed == Processed(n_messages=1, n_events=1, n_profiles=1, n_odd_traits=1)
+    assert profile_of("user_id", "u1").attributes == {"city": "Oslo", "colour": "red"}
+    assert Event.objects.get().properties["shade"] == "dark"
+    assert list(AttributeDefinition.objects.filter(is_discovered=True).values_list("key", flat=True)) == ["colour"]
+
+
 def test_others_names_of_shipped_attributes_are_ours(shop):
     send(
         shop,
