@@ -25,6 +25,7 @@ VARIABLES = frozenset({"profile", "tier", "tags", "scores"})
 MAX_OUTPUT_CHARS = 500_000
 MAX_LOOP_ITERATIONS = 10_000
 MAX_RANGE = 10_000
+ATTRIBUTE = re.compile(r"profile(?:\.(?P<plain>[^.\[\]]+)|\['(?P<quoted>.+)'\])")  # as the error names it
 MARKUP = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
@@ -141,6 +142,30 @@ def validate_template(source: str) -> None:
         check_template(source)
     except TemplateError as error:
         raise ValidationError(str(error)) from error
+
+
+def needed_attributes(source: str) -> frozenset[str]:
+    """The attributes without which a template that compiles prints nothing: missing, and neither defaulted nor tested.
+
+    It is rendered for somebody who has none, then with a value for each that stopped it. What it needs of scores and
+    tags is not told, nor what comes behind such a value.
+    """
+    needed: dict[str, str] = {}
+    tier = {"key": "1", "name": "1", "benefits": "1"}
+    while True:
+        try:
+            _render(source, {"profile": needed, "tier": tier, "tags": {}, "scores": {}}, html=True)
+        except MissingValueError as error:
+            found = ATTRIBUTE.fullmatch(error.variable)
+            key = found and (found["plain"] or found["quoted"])
+            if not key or key in needed:
+                break
+            needed[key] = "1"
+        except RenderError:  # a filter that the value does not suit
+            break
+        else:
+            break
+    return frozenset(needed)
 
 
 def render(*, subject: str, body: str, context: Mapping[str, Any]) -> Rendered:

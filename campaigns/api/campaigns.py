@@ -15,14 +15,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns.api.serializers import CampaignSerializer, DeliverySerializer, StatsSerializer
+from campaigns.api.serializers import CampaignSerializer, DeliverySerializer, LaunchedSerializer, StatsSerializer
 from campaigns.models import Campaign, Content, Delivery
 from campaigns.services.edit import NotDraftError, delete_campaign
-from campaigns.services.launch import LaunchError, launch_campaign
+from campaigns.services.launch import LaunchError, check_launch, launch_campaign
 from campaigns.services.stats import campaign_stats
 from cdp.api.problems import Conflict
 from cdp.api.router import route
-from cdp.api.runs import RunSerializer, accepted
+from cdp.api.runs import accepted
 from cdp.api.viewsets import ManagingViewSet
 from profiles.masking import mask_address
 
@@ -66,15 +66,21 @@ class CampaignViewSet(ManagingViewSet):
         except NotDraftError as error:
             raise Conflict(str(error)) from error
 
-    @extend_schema(request=None, responses={202: RunSerializer})
+    @extend_schema(request=None, responses={202: LaunchedSerializer})
     @action(detail=True, methods=["post"])
     def launch(self, request: Request, key: str) -> Response:
-        """Plan a message to everybody in the audience, and send them. Launched again, it does nothing twice."""
+        """Plan a message to everybody in the audience, and send them. Launched again, it does nothing twice.
+
+        `remarks` say how many people get nothing, and why, as the audience is now.
+        """
+        campaign = self.get_object()
         try:
-            run = launch_campaign(self.get_object(), user=request.user, now=timezone.now())  # type: ignore[arg-type]
+            run = launch_campaign(campaign, user=request.user, now=timezone.now())  # type: ignore[arg-type]
         except LaunchError as error:
             raise Conflict(str(error)) from error
-        return accepted(run, request)
+        response = accepted(run, request)
+        response.data["remarks"] = check_launch(campaign).remarks
+        return response
 
     @extend_schema(responses=StatsSerializer)
     @action(detail=True)

@@ -13,6 +13,7 @@ from campaigns.models import Campaign, Content, Delivery
 from campaigns.rendering import validate_template
 from campaigns.services.edit import Draft, save_campaign
 from campaigns.variables import load_names, name_problems
+from cdp.api.runs import RunSerializer
 from cdp.api.serializers import PartSerializer, StrictModelSerializer
 from segments.models import Segment, Tier, TierScheme
 
@@ -128,6 +129,16 @@ def drafts(contents: list[dict[str, str]], *, scheme: TierScheme | None) -> list
 
 def _at_tier(message: Any) -> dict[str, list[Any]]:
     return {"tier": [message]}
+
+
+class LaunchedSerializer(RunSerializer):
+    """The run that plans the campaign, and what is worth knowing of its audience; for the schema."""
+
+    remarks = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta(RunSerializer.Meta):
+        fields: Any = (*RunSerializer.Meta.fields, "remarks")
+        read_only_fields = fields
 
 
 class DeliverySerializer(serializers.Serializer[Any]):

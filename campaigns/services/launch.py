@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from campaigns.channels.base import all_channels
 from campaigns.models import Campaign
 from campaigns.services.audience import Part, count_audience
+from campaigns.services.missing import without_values
 from campaigns.services.plan import PLAN_CAMPAIGN
 from campaigns.variables import load_names, template_problems
 from cdp.models import Run, User
@@ -54,7 +55,7 @@ class LaunchCheck:
 
 
 def check_launch(campaign: Campaign) -> LaunchCheck:
-    """Look at the audience as it is now, and at every content; a fixed number of queries."""
+    """Look at the audience as it is now, and at every content; as many queries for any number of people."""
     parts = count_audience(campaign)
     n_recipients = sum(part.n_recipients for part in parts.values())
     n_reachable = sum(part.n_reachable for part in parts.values())
@@ -63,13 +64,22 @@ def check_launch(campaign: Campaign) -> LaunchCheck:
         remarks.append(_("The audience is empty: nobody will be written to."))
     elif not n_reachable:
         remarks.append(_("Nobody in the audience can be reached: they have no address or denied consent."))
+    elif n_missed := n_recipients - n_reachable:
+        remarks.append(
+            ngettext(
+                "%(n)s person gets nothing: there is no address for this channel, or consent was denied.",
+                "%(n)s people get nothing: there is no address for this channel, or consent was denied.",
+                n_missed,
+            )
+            % {"n": n_missed}
+        )
     return LaunchCheck(
         n_recipients=n_recipients,
         n_reachable=n_reachable,
         parts=parts,
         tiers=list(_by_tier(campaign, parts)),
         problems=list(_problems(campaign)),
-        remarks=[*remarks, *_without_content(campaign, parts)],
+        remarks=[*remarks, *_without_content(campaign, parts), *without_values(campaign)],
     )
 
 

@@ -5,6 +5,7 @@ from campaigns.rendering import (
     RenderError,
     TemplateError,
     check_template,
+    needed_attributes,
     present,
     render,
     text_of,
@@ -122,3 +123,17 @@ def test_text_keeps_blocks_lists_and_links():
     )
 
     assert text_of(html) == "Dear Ann,\nlook:\n\n- one\n- two\n\nhere (https://x.test)\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "needed"),
+    [
+        ("Hello", set()),
+        ("{{ profile.name }} of {{ tier.name }} in {{ profile['home town'] }}", {"name", "home town"}),
+        ("{{ profile.name | default: 'friend' }}", set()),
+        ("{% if profile.name %}{{ profile.name }}{% endif %}", set()),
+        ("{{ profile.name | upcase }}{{ profile.address.street }}", {"name", "address"}),
+    ],
+)
+def test_needed_are_the_attributes_that_stop_a_template_where_they_are_missing(source, needed):
+    assert needed_attributes(source) == needed

@@ -7,7 +7,7 @@ from cdp.models import Run
 from profiles.masking import MASK
 from profiles.models import Profile
 from tests.clients import api_of
-from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory
+from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory, ReachableFactory
 from tests.factories.profiles import SEEN_AT, ProfileFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory, TierFactory, TierSchemeFactory
 
@@ -135,6 +135,21 @@ def test_a_launch_answers_with_the_run_and_again_with_the_same():
     assert response.json()["id"] == again.json()["id"] == run.pk
     assert response.json()["state"] == "queued"
     assert run.user.username.startswith("token-")
+
+
+def test_a_launch_tells_who_gets_nothing():
+    segment = MembershipFactory().segment  # of somebody without an address
+    MembershipFactory(segment=segment, profile=ReachableFactory(attributes={"name": "Ann"}))
+    campaign = CampaignFactory(key="spring", segment=segment)
+    ContentFactory(campaign=campaign, body="Dear {{ profile.name }}, {{ profile.city | default: 'hello' }}")
+
+    answer = api_of("campaign_manager").send("post", "campaigns/spring/launch/")
+
+    assert answer.status_code == 202
+    assert answer.json()["remarks"] == [
+        "1 person gets nothing: there is no address for this channel, or consent was denied.",
+        "1 person gets nothing: the content for “everybody else” prints “name”, which is not known of them.",
+    ]
 
 
 def test_what_cannot_be_launched_says_why_and_stays_a_draft():
