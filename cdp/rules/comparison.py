@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from cdp.rules.errors import WRONG, Place, Wrong
 from cdp.rules.operands import Operand
-from cdp.rules.shapes import Pair
+from cdp.rules.shapes import ListOf, Pair
 from cdp.rules.sql import TRUE, Not, Sql, where
 from cdp.rules.types import ValueType
 from cdp.rules.words import WORDS, Word
+
+
+PIECES = frozenset({"contains", "not_contains", "starts_with", "ends_with", "matches"})
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,21 @@ class Comparison:
             return operand.present() if self.word == "set" else TRUE
         return self._word.test(operand, self.value, now)
 
-    def describe(self, subject: str) -> str:
-        """A sentence about the subject, in the active language."""
+    def describe(self, subject: str, names: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """A sentence about the subject, in the active language; `names` say what some values mean."""
         shape = self._word.shape
         if isinstance(shape, Pair):
             low, high = map(shape.item.show, self.value)
             return str(self._word.says) % {"subject": subject, "low": low, "high": high}
-        return str(self._word.says) % {"subject": subject, "value": shape.show(self.value) if shape else ""}
+        return str(self._word.says) % {"subject": subject, "value": shape.show(self._named(names)) if shape else ""}
+
+    def _named(self, names: Mapping[str, Any]) -> Any:
+        """The value, or each of its values, by name; a piece of text that is looked for has none."""
+        if self.word in PIECES:
+            return self.value
+        if isinstance(self.value, tuple) and isinstance(self._word.shape, ListOf):
+            return tuple(str(names.get(each, each)) if names else each for each in self.value)
+        return str(names[self.value]) if names and self.value in names else self.value
 
     @property
     def _word(self) -> Word:
@@ -66,13 +78,13 @@ def read_comparison(given: Mapping[str, Any], type_: ValueType | None, at: Place
     name = given["is"]
     if name not in words:
         return at.key("is").report(
-            _("%(word)s does not fit a value of the type %(type)s; known: %(words)s")
+            _("“%(word)s” does not fit a value of the type “%(type)s”; known: %(words)s")
             % {"word": name, "type": type_ or "any", "words": ", ".join(words)}
         )
     shape = words[name].shape
     if shape is None:
         if "value" in given:
-            return at.key("value").report(_("%(word)s takes no value") % {"word": name})
+            return at.key("value").report(_("“%(word)s” takes no value") % {"word": name})
         return Comparison(type_, name)
     if "value" not in given:
         return at.key("value").report(_("is required"))

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from cdp.rules.errors import WRONG, Place
 
@@ -164,7 +164,7 @@ class ListOf(Shape):
         return WRONG if WRONG in items else items
 
     def show(self, value: Sequence[Any]) -> str:
-        return _(", ").join(self.item.show(item) for item in value)
+        return pgettext("between values", ", ").join(self.item.show(item) for item in value)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Given, Operator, Param, register_operator
@@ -101,4 +102,6 @@ class AttributeIs(Operator):
         return frozenset({f"attribute:{self.key}"})
 
     def describe(self) -> str:
+        if self.key == IS_KNOWN and self.comparison.word == "eq":
+            return _("is a known person") if self.comparison.value else _("is not a known person")
         return self.comparison.describe(str(self.facts.label))

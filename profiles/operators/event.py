@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy, pgettext
 
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import add_catalogue
@@ -26,6 +26,25 @@ from profiles.models import Event, EventDefinition
 from profiles.operators.measures import Measure, MeasureShape
 from profiles.operators.properties import PropertyCondition, WhereShape
 
+# Whole phrases, by whether there is a window and whether there are conditions: languages put these elsewhere.
+EVENTS = {
+    (False, False): "%(names)s",
+    (True, False): gettext_lazy("%(names)s %(window)s"),
+    (False, True): gettext_lazy("%(names)s (where %(conditions)s)"),
+    (True, True): gettext_lazy("%(names)s %(window)s (where %(conditions)s)"),
+}
+DID = {
+    (False, False): gettext_lazy("did %(names)s"),
+    (True, False): gettext_lazy("did %(names)s %(window)s"),
+    (False, True): gettext_lazy("did %(names)s (where %(conditions)s)"),
+    (True, True): gettext_lazy("did %(names)s %(window)s (where %(conditions)s)"),
+}
+NEVER_DID = {
+    (False, False): gettext_lazy("never did %(names)s"),
+    (True, False): gettext_lazy("never did %(names)s %(window)s"),
+    (False, True): gettext_lazy("never did %(names)s (where %(conditions)s)"),
+    (True, True): gettext_lazy("never did %(names)s %(window)s (where %(conditions)s)"),
+}
 COUNT = Measure("count")
 AT_LEAST_ONE = Comparison(ValueType.NUMBER, "gte", 1)
 
@@ -100,12 +119,13 @@ class EventMeasured(Operator):
         return frozenset(f"event:{name}" for name in self.names)
 
     def describe(self) -> str:
-        events = _describe_events(self.names, self.within, self.where)
+        parts = _parts(self.names, self.within, self.where)
+        which = bool(parts["window"]), bool(parts["conditions"])
         if _asks_existence(self.measure, self.comparison):
-            return _("did %(events)s") % {"events": events}
+            return str(DID[which]) % parts
         if _asks_absence(self.measure, self.comparison):
-            return _("never did %(events)s") % {"events": events}
-        return self.comparison.describe(self.measure.describe(events))
+            return str(NEVER_DID[which]) % parts
+        return self.comparison.describe(self.measure.describe(str(EVENTS[which]) % parts))
 
     def _matches(self, comparison: Comparison, scope: Scope, now: datetime) -> Q:
         """A comparison that denies nothing. Where no events match, those are left out whose events do not."""
@@ -176,16 +196,9 @@ def _asks_absence(measure: Measure, comparison: Comparison) -> bool:
             return False
 
 
-def _describe_events(names: Sequence[str], within: Window, where: Sequence[PropertyCondition]) -> str:
-    parts = {
-        "names": pgettext("between conditions", " or ").join(_("“%(text)s”") % {"text": name} for name in names),
+def _parts(names: Sequence[str], within: Window, where: Sequence[PropertyCondition]) -> dict[str, str]:
+    return {
+        "names": pgettext("between names", " or ").join(_("“%(text)s”") % {"text": name} for name in names),
         "window": within.describe(),
         "conditions": pgettext("between conditions", " and ").join(each.describe() for each in where),
     }
-    if parts["window"] and where:
-        return _("%(names)s %(window)s (where %(conditions)s)") % parts
-    if where:
-        return _("%(names)s (where %(conditions)s)") % parts
-    if parts["window"]:
-        return _("%(names)s %(window)s") % parts
-    return parts["names"]

@@ -110,15 +110,16 @@ def _type_asked(given: dict[str, Any], at: Place) -> ValueType | Wrong | None:
     if word in WORDS[None]:
         return None
     types = [type_ for type_ in TYPES if word in WORDS[type_]]
+    value = given.get("value")
+    asked = type_of(value[0] if isinstance(value, list) and value else value)
     if not types:
-        known = ", ".join(dict.fromkeys(word for type_ in TYPES for word in WORDS[type_]))
+        fitting = WORDS[asked if asked in TYPES else None]
         return at.key("is").report(
-            _("%(word)s does not fit a property; known: %(words)s") % {"word": word, "words": known}
+            _("“%(word)s” does not fit a property with such a value; known: %(words)s")
+            % {"word": word, "words": ", ".join(fitting)}
         )
     if len(types) == 1:
         return types[0]
-    value = given.get("value")
-    asked = type_of(value[0] if isinstance(value, list) and value else value)
     if asked in types:
         return asked
     if "value" not in given or value == []:

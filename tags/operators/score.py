@@ -74,8 +74,6 @@ class ScoreIs(Operator):
         return frozenset({f"score:{self.model.key}"})
 
     def describe(self) -> str:
-        subject = _("%(field)s of %(model)s") % {
-            "field": self.model.fields[self.field].label,
-            "model": self.model.label,
-        }
-        return self.comparison.describe(subject)
+        field = self.model.fields[self.field]
+        subject = _("%(field)s of %(model)s") % {"field": field.label, "model": self.model.label}
+        return self.comparison.describe(subject, field.choices)

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import add_catalogue
@@ -81,5 +81,5 @@ class TagIs(Operator):
     def describe(self) -> str:
         if not self.values:
             return _("has the tag “%(tag)s”") % {"tag": self.facts.name}
-        names = _(", ").join(self.facts.values[key][1] for key in self.values)
+        names = pgettext("between values", ", ").join(self.facts.values[key][1] for key in self.values)
         return _("has the tag “%(tag)s” with the value %(values)s") % {"tag": self.facts.name, "values": names}

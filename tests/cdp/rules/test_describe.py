@@ -1,6 +1,7 @@
 """Groups as sentences."""
 
 import pytest
+from django.utils.translation import override
 
 from cdp.rules.describe import describe_rule
 from cdp.rules.parse import parse_rule
@@ -25,3 +26,39 @@ def lives_in(city):
 )
 def test_groups_inside_groups_stand_in_brackets(rule, sentence):
     assert describe_rule(parse_rule(rule)) == sentence
+
+
+IS_KNOWN = {"op": "attribute", "key": "is_known", "is": "eq", "value": True}
+VALUED = {"op": "score", "model": "rfm", "field": "class", "is": "in", "value": ["111", "011"]}
+BOUGHT = {"op": "event", "name": "Order Completed", "within": {"last_days": 90}}
+
+
+def test_codes_of_a_score_read_as_their_names():
+    assert describe_rule(parse_rule({"all": [VALUED]})) == (
+        "customer class of RFM is one of “Important value”, “Important retention”"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ({"all": [IS_KNOWN]}, "是已识别的个人"),
+        ({"all": [IS_KNOWN | {"value": False}]}, "不是已识别的个人"),
+        (
+            {"all": [IS_KNOWN, {"any": [VALUED, BOUGHT]}]},
+            "是已识别的个人，且（RFM的客户类别为“重要价值”、“重要保持”之一，或最近 90 天内发生过“Order Completed”）",
+        ),
+        ({"not": BOUGHT | {"name": ["A", "B"]}}, "不满足（最近 90 天内发生过“A”或“B”）"),
+        (
+            {"all": [BOUGHT | {"is": "gte", "value": 3, "measure": "days"}]},
+            "有最近 90 天内的“Order Completed”的天数不小于 3",
+        ),
+        (
+            {"all": [BOUGHT | {"is": "eq", "value": 0, "where": [{"key": "total", "is": "gt", "value": 5}]}]},
+            "最近 90 天内从未发生“Order Completed”（其中total大于 5）",
+        ),
+    ],
+)
+def test_a_sentence_reads_well_in_chinese(rule, sentence):
+    with override("zh-hans"):
+        assert describe_rule(parse_rule(rule)) == sentence

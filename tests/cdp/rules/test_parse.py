@@ -60,7 +60,7 @@ def test_a_node_is_one_thing(rule):
         (CITY | {"value": json.loads('"\\ud800"')}, "value", "must not contain a NUL or half of a surrogate pair"),
         (CITY | {"is": "in", "value": []}, "value", "must not be empty"),
         (CITY | {"is": "in", "value": ["a", 1]}, "value[1]", "must be text"),
-        (CITY | {"is": "set"}, "value", "set takes no value"),
+        (CITY | {"is": "set"}, "value", "“set” takes no value"),
         (CITY | {"is": "matches", "value": "a" * 201}, "value", "must have 1 to 200 characters"),
         (CITY | {"key": "a" * 201}, "key", "must have 1 to 200 characters"),
         ({"op": "attribute", "key": "city", "is": "eq"}, "value", "is required"),
@@ -69,7 +69,7 @@ def test_a_node_is_one_thing(rule):
         (
             CITY | {"is": "gt"},
             "is",
-            "gt does not fit a value of the type text; known: eq, ne, in, not_in, contains, not_contains, "
+            "“gt” does not fit a value of the type “text”; known: eq, ne, in, not_in, contains, not_contains, "
             "starts_with, ends_with, matches, set, unset",
         ),
         (BIRTHDAY | {"is": "on", "value": "2023-02-30"}, "value", "must be a date such as 2026-01-31"),

@@ -102,7 +102,8 @@ def test_on_29_february_in_a_common_year_the_anniversary_is_a_day_earlier(now):
         (attribute("city", "not_in", ["Oslo", "上海"]), "City is none of “Oslo”, “上海”"),
         (attribute("birthday", "years_between", [25, 30]), "Birthday is from 25 to 30 years ago"),
         (attribute("last_seen_at", "in_last", {"hours": 1}), "the last sight lies in the last 1 hour"),
-        (attribute("is_known", "eq", True), "is a known person: yes"),
+        (attribute("is_known", "eq", True), "is a known person"),
+        (attribute("is_known", "eq", False), "is not a known person"),
         (attribute("city", "unset"), "City is not known"),
     ],
 )
