@@ -47,7 +47,8 @@ class LeftOut(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Identifiers of one person. `profile` is the oldest of the profiles that they had, None if all are new.
+    """Identifiers of one person. `profile` is the oldest of the profiles that they had, None if all are new; until a
+    link joins it to one, a new group notes in `first_at` when it was seen.
 
     `counts` are of kinds with a limit only; `absorbed` are the other profiles, each with the link that joined it.
     """
@@ -56,6 +57,14 @@ class Group:
     counts: dict[int, int] = field(default_factory=dict)
     absorbed: list[tuple[Standing, Link]] = field(default_factory=list)
     parent: Group | None = None
+    first_at: datetime | None = None
+
+    def saw(self, at: datetime) -> None:
+        """Note that they were seen, which can make them older than anybody knew."""
+        if self.profile is not None:
+            self.profile = self.profile._replace(first_seen_at=min(self.profile.first_seen_at, at))
+        else:
+            self.first_at = at if self.first_at is None else min(self.first_at, at)
 
 
 class Step(NamedTuple):
@@ -95,6 +104,7 @@ class Groups:
         """Take each key of the link into the group of its first, unless a limit would break: kept, and left out."""
         kept, left_out = [link.keys[0]], []
         mine, taken_in = self.find(link.keys[0]), []
+        mine.saw(link.occurred_at)
         for key in link.keys[1:]:
             theirs = self.find(key)
             if mine is not theirs:
@@ -137,5 +147,8 @@ def unite(root: Group, other: Group, link: Link) -> None:
     if root.profile is not None and other.profile is not None:
         root.profile, younger = sorted((root.profile, other.profile))
         root.absorbed.append((younger, link))
-    else:
-        root.profile = root.profile or other.profile
+        return
+    root.profile = root.profile or other.profile
+    for first_at in (root.first_at, other.first_at):
+        if first_at is not None:
+            root.saw(first_at)

@@ -75,7 +75,7 @@ def test_the_oldest_profile_survives_and_each_other_names_the_link_that_joined_i
     groups = Groups({})
     for key, profile in [(u1, standing(1, seen=2)), (p1, standing(2, seen=1)), (d1, standing(3, seen=3))]:
         groups.add(key, Group(profile))
-    first, second = link(u1, d1, at=1), link(u1, p1, at=2)
+    first, second = link(u1, d1, at=10_001), link(u1, p1, at=10_002)
 
     groups.join(first)
     groups.join(second)

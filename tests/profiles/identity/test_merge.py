@@ -55,6 +55,38 @@ def test_a_message_that_joins_two_profiles_merges_them_into_the_older(shop):
     assert "merge" in ProfileChange.objects.filter(profile_id=ann.pk).values_list("topic", flat=True)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_who_was_seen_first_survives_counting_the_times_of_the_batch(shop, at_once):
+    send(shop, track("Viewed", anonymous="a", at=50), track("Viewed", anonymous="b", at=30))
+    older = profile_of("anonymous_id", "a")
+    said = [
+        track("Viewed", anonymous="new", at=10),
+        identify(email="ann@example.com", anonymous="new", at=40),
+        track("Viewed", anonymous="a", at=60) | {"context": {"traits": {"email": "ann@example.com"}}},
+        track("Viewed", anonymous="b", at=61) | {"context": {"traits": {"email": "ann@example.com"}}},
+    ]
+
+    if at_once:
+        send(shop, *said)
+        assert profile_of("anonymous_id", "b") == older
+    else:
+        for one in said:
+            send(shop, one)
+    first = Profile.objects.current().get()
+    assert first.first_seen_at == START + timedelta(minutes=10)
+    assert ProfileMerge.objects.filter(absorbed__identifiers=None, survivor=first).count() == (1 if at_once else 2)
+
+
+def test_a_batch_of_old_messages_decides_who_is_the_older(shop):
+    send(shop, track("Viewed", anonymous="a", at=50), track("Viewed", anonymous="b", at=30))
+    older = profile_of("anonymous_id", "a")
+    both = {"context": {"externalIds": [{"type": "anonymous_id", "id": "b"}]}}
+
+    send(shop, track("Viewed", anonymous="a", at=10), track("Viewed", anonymous="a", at=60) | both)
+
+    assert profile_of("anonymous_id", "b") == older
+
+
 def test_a_survivor_takes_over_the_golden_record_and_the_times_of_the_absorbed(shop):
     send(shop, identify(user="u1", at=10, city="Oslo"), identify(at=20, email="ann@example.com", city="Rome"))
 
