@@ -37,7 +37,8 @@ class SourceAdmin(StrataAdmin):
     prepopulated_fields = {"key": ("name",)}
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        edited = ("name", "key", "kind", "rank", "default_region", "max_messages_per_second", "is_enabled")
+        what_it_is = ("name", "key", "kind", "rank", "is_enabled")
+        edited = (*what_it_is, "default_region", "previous_id_kind", "max_messages_per_second")
         if obj is None:
             return edited
         shown = ("write_key_shown",) if has_perm(request, "profiles.change_source") else ()

@@ -13,7 +13,7 @@ from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.serializers import StrictModelSerializer
 from cdp.api.viewsets import ManagingViewSet
-from profiles.models import Source
+from profiles.models import IdentifierKind, Source
 from profiles.models.source import MAX_RANK
 from profiles.services.sources import SourceKeptError, delete_source
 
@@ -26,6 +26,9 @@ class SourceSerializer(StrictModelSerializer[Source]):
     what was folded by them is not folded again."""
 
     fixed = ("key", "rank")
+    previous_id_kind = serializers.SlugRelatedField(
+        slug_field="key", queryset=IdentifierKind.objects.all(), allow_null=True, required=False
+    )
     rank = serializers.IntegerField(min_value=0, max_value=MAX_RANK - 1, default=100)
 
     class Meta:
@@ -36,6 +39,7 @@ class SourceSerializer(StrictModelSerializer[Source]):
             "kind",
             "rank",
             "default_region",
+            "previous_id_kind",
             "max_messages_per_second",
             "is_enabled",
             "write_key",
@@ -67,7 +71,7 @@ class SourceFilters(filters.FilterSet):
 class SourceViewSet(ManagingViewSet):
     """Sources by key. One that has sent data is switched off, not deleted."""
 
-    queryset = Source.objects.order_by("key")
+    queryset = Source.objects.select_related("previous_id_kind").order_by("key")
     serializer_class = SourceSerializer
     filterset_class = SourceFilters
 

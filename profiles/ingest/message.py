@@ -75,7 +75,7 @@ def parse_message(
     message_id = message_id_of(payload)
     context = object_at(payload, "context")
     traits = {**object_at(context, "traits", "context."), **own_traits(payload)}
-    identifiers, n_blocked = identifiers_of(payload, context, traits, kinds=kinds, region=source.default_region)
+    identifiers, n_blocked = identifiers_of(payload, context, traits, kinds=kinds, source=source)
     occurred_at = time_of(payload, received_at=received_at, sent_at=parse_time(payload.get("sentAt")) or sent_at)
     common = (source.pk, message_id, message_key(source.pk, message_id), occurred_at, identifiers, n_blocked)
     if type_ != "identify":
@@ -180,17 +180,17 @@ def identifiers_of(
     traits: Mapping[str, Any],
     *,
     kinds: Mapping[str, IdentifierKind],
-    region: str,
+    source: Source,
 ) -> tuple[tuple[Key, ...], int]:
     """The usable identifiers by priority, then value; and how many were dropped because they cannot name anybody."""
     found: set[tuple[int, Key]] = set()
     n_blocked = 0
-    for kind_key, written in identifiers_written(payload, context, traits):
+    for kind_key, written in identifiers_written(payload, context, traits, source=source):
         kind = kinds.get(kind_key)
         if kind is None or written is None or written == "":
             continue
         usable = isinstance(written, str | int) and not isinstance(written, bool)
-        value = normalise(kind, str(written), region) if usable else None
+        value = normalise(kind, str(written), source.default_region) if usable else None
         if value is None:
             n_blocked += 1
         else:
@@ -204,13 +204,13 @@ def identifiers_of(
 
 
 def identifiers_written(
-    payload: Mapping[str, Any], context: Mapping[str, Any], traits: Mapping[str, Any]
+    payload: Mapping[str, Any], context: Mapping[str, Any], traits: Mapping[str, Any], *, source: Source
 ) -> Iterator[tuple[str, Any]]:
     """Pairs of kind key and value as sent. An external id of a kind that is not defined is somebody else's."""
     yield "user_id", payload.get("userId")
     yield "anonymous_id", payload.get("anonymousId")
     if payload["type"] == "alias" and payload.get("previousId") != payload.get("userId"):
-        yield "anonymous_id", payload.get("previousId")
+        yield source.previous_id_kind.key if source.previous_id_kind else "anonymous_id", payload.get("previousId")
     device = context.get("device")
     if isinstance(device, dict):  # some clients write the name of the device there
         yield "device_id", device.get("id")

@@ -121,7 +121,7 @@ def process_or_halve(rows: Sequence[Row], *, now: datetime) -> Processed:
 
 def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     """One batch, in the order of design section 4: everything that needs no lock, then who it is, then what it says."""
-    sources = {source.pk: source for source in Source.objects.filter(pk__in={row.source_id for row in rows})}
+    sources = Source.objects.select_related("previous_id_kind").in_bulk({row.source_id for row in rows})
     kinds = {kind.key: kind for kind in IdentifierKind.objects.all()}
     parsed, rejected = parse(rows, sources, kinds)
     events = event_definitions(message.event for _row, message in parsed)

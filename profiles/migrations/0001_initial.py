@@ -102,6 +102,7 @@ class Migration(migrations.Migration):
                 ('write_key', models.CharField(default=profiles.models.source.new_write_key, editable=False, max_length=64, unique=True, verbose_name='write key')),
                 ('rank', models.PositiveSmallIntegerField(default=100, help_text='The higher rank wins where two sources say something at the same time.', verbose_name='rank')),
                 ('default_region', models.CharField(default='CN', help_text='Country of phone numbers written without a country code.', max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}$', 'Two capital letters, such as CN.')], verbose_name='default region')),
+                ('previous_id_kind', models.ForeignKey(blank=True, help_text='What an alias message names as the previous id. Empty: an anonymous id.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='profiles.identifierkind', verbose_name='kind of previous ids')),
                 ('max_messages_per_second', models.PositiveIntegerField(blank=True, help_text='Messages a second over HTTP, on average; more are asked to come later. Empty: as many as come.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='rate limit')),
                 ('is_enabled', models.BooleanField(default=True, verbose_name='enabled')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),

@@ -43,6 +43,15 @@ class Source(models.Model):
         validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capital letters, such as CN."))],
         help_text=_("Country of phone numbers written without a country code."),
     )
+    previous_id_kind = models.ForeignKey(
+        "profiles.IdentifierKind",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("kind of previous ids"),
+        help_text=_("What an alias message names as the previous id. Empty: an anonymous id."),
+    )
     max_messages_per_second = models.PositiveIntegerField(
         _("rate limit"),
         null=True,

@@ -13,6 +13,8 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from cdp.throttle import seconds_to_wait
+from profiles.ingest.accept import accept_messages
 from profiles.ingest.process import process_batch
 from profiles.models import Event, InboxMessage, Profile, RejectedMessage
 from tests.factories.profiles import SourceFactory
@@ -440,3 +442,54 @@ def test_segments_own_python_sdk_collects(live_server, monkeypatch):
         "$alias": (None, {}),
     }
     assert people() == {frozenset({("user_id", "u1"), ("email", "ann@example.com"), ("anonymous_id", "visitor")})}
+
+
+@pytest.fixture
+def sdk(live_server, monkeypatch):
+    """Makes a client of segment-analytics-python for a write key; whatever it gives up fails the test."""
+    monkeypatch.setattr("profiles.ingest.accept.wake", lambda stage: None)
+    from segment.analytics import Client
+
+    given_up = []
+    yield lambda key: Client(key, host=live_server.url, on_error=lambda error, items: given_up.append(error))
+    assert given_up == []
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_segments_own_python_sdk_waits_while_its_source_is_over_its_rate(sdk):
+    source = SourceFactory(write_key="SLOW", max_messages_per_second=10)
+    seconds_to_wait(f"collect:{source.pk}", n=110, per_second=10)
+    client = sdk("SLOW")
+
+    client.track("u1", "Viewed")
+    time.sleep(0.5)
+    assert not InboxMessage.objects.exists()
+    client.flush()
+    client.join()
+
+    assert process_batch(now=timezone.now()).n_events == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_segments_own_python_sdk_sends_again_counts_once(sdk, monkeypatch):
+    SourceFactory(write_key="WK")
+    answers = [OperationalError("connection lost"), OperationalError("connection lost")]
+
+    def stored_but_not_said(*args, **kwargs):
+        accept_messages(*args, **kwargs)
+        if answers:
+            raise answers.pop()
+
+    monkeypatch.setattr("profiles.api.collect.accept_messages", stored_but_not_said)
+    monkeypatch.setattr("profiles.api.collect.DATABASE_AWAY_SECONDS", 0)
+    client = sdk("WK")
+
+    for n in range(10):
+        client.track("u1", "Viewed", {"n": n})
+    client.flush()
+    client.join()
+    processed = process_batch(now=timezone.now())
+
+    assert answers == []
+    assert (processed.n_messages - processed.n_duplicates, processed.n_events) == (10, 10)
+    assert processed.n_duplicates >= 2

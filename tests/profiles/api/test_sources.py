@@ -20,6 +20,7 @@ def test_a_source_is_made_and_answers_with_its_write_key():
         "kind": "till",
         "rank": 100,
         "default_region": "CN",
+        "previous_id_kind": None,
         "max_messages_per_second": None,
         "is_enabled": True,
         "write_key": source.write_key,
@@ -48,6 +49,19 @@ def test_a_source_is_renamed_and_switched_off_but_keeps_key_and_rank():
     assert refused.status_code == 400
     assert [error["path"] for error in refused.json()["errors"]] == ["key", "rank"]
     assert Source.objects.get(name="Counter").key == "till"
+
+
+def test_a_source_says_what_previous_ids_are_and_how_much_it_may_send():
+    SourceFactory(key="till")
+
+    changed = api_of("operator").send(
+        "patch", "sources/till/", {"previous_id_kind": "member_card", "max_messages_per_second": 50}
+    )
+
+    assert changed.status_code == 200
+    source = Source.objects.get(key="till")
+    assert source.previous_id_kind.key == changed.json()["previous_id_kind"] == "member_card"
+    assert source.max_messages_per_second == changed.json()["max_messages_per_second"] == 50
 
 
 def test_only_a_source_that_never_spoke_is_deleted():
@@ -85,6 +99,7 @@ def test_the_built_in_source_stays_as_it_is():
         ({"rank": 32_767}, "rank"),
         ({"rank": 1e400}, ""),
         ({"default_region": "cn"}, "default_region"),
+        ({"previous_id_kind": "passport"}, "previous_id_kind"),
         ({"max_messages_per_second": 0}, "max_messages_per_second"),
         ({"is_enabled": "perhaps"}, "is_enabled"),
         ({"writekey": "x"}, "writekey"),

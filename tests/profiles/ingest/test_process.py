@@ -16,6 +16,7 @@ from profiles.models import (
     Contribution,
     Event,
     EventDefinition,
+    IdentifierKind,
     InboxMessage,
     Profile,
     ProfileChange,
@@ -98,6 +99,13 @@ def test_an_alias_joins_what_the_visitor_did_to_the_user(shop):
     assert processed.n_merges == 1
     assert people() == {frozenset({("user_id", "u1"), ("anonymous_id", "visitor")})}
     assert set(event_names(profile_of("user_id", "u1"))) == {"Page Viewed", "Viewed", "$alias"}
+
+
+def test_a_previous_id_is_of_the_kind_that_the_source_says():
+    till = SourceFactory(previous_id_kind=IdentifierKind.objects.get(key="member_card"))
+    send(till, message("alias", user="u1", previousId="VIP-0042"))
+
+    assert people() == {frozenset({("user_id", "u1"), ("member_card", "VIP0042")})}
 
 
 def test_a_group_leaves_the_persons_attributes_alone(shop):
