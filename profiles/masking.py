@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -59,6 +60,7 @@ _PERSONAL_TEXT = re.compile(
     r"|(?<!\d)1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)|(?<!\d)86[ -]?1[3-9]\d[ -]?\d{4}[ -]?\d{4}(?!\d)"  # one in China
     r"|(?<!\d)\d{6}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)"  # a Chinese identity card
 )
+_ADDRESS = re.compile(r"[^\s@“”'\"]+@[^\s@“”'\"]+\.[^\s@“”'\"]+")
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
@@ -139,6 +141,20 @@ class Masking:
     def identifier(self, kind_key: str, value: str) -> str:
         return value if self.sees_all or kind_key in self.open_kinds else MASK
 
+    def cover(self, condition: Mapping[str, Any]) -> str:
+        """What the sentence of a rule shows in place of the compared value: `MASK` where it is personal, else nothing.
+
+        `condition` has the `op`, `key` and `value` of the rule, the value as parsed.
+        """
+        if self.sees_all:
+            return ""
+        shown = {**condition, "value": as_json(condition["value"])}
+        return "" if self.rule(shown) == shown else MASK
+
+    def sentence(self, text: str) -> str:
+        """Words made of a rule, without the addresses and numbers that its names may hold."""
+        return text if self.sees_all else _PERSONAL_TEXT.sub(MASK, _ADDRESS.sub(MASK, text))
+
     def rule(self, rule: Any) -> Any:
         """Rule JSON whose compared texts are masked where the attribute or property is not open.
 
@@ -164,6 +180,13 @@ class Masking:
         if op is None and isinstance(key, str):
             return not self._hides(key) and self._opens(key)
         return op in OPEN_OPS
+
+
+def as_json(value: Any) -> Any:
+    """A value of a parsed rule, with tuples for lists and dates, as JSON has it."""
+    if isinstance(value, tuple):
+        return [as_json(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 SEES_ALL = Masking(sees_all=True)

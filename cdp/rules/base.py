@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
@@ -13,6 +13,9 @@ from django.db.models import Q
 from cdp.rules.errors import Place, Wrong
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, Fields, Shape
+
+# What to show in place of the compared value of a condition (`op` if any, `key`, `value`); empty for the value itself.
+Cover = Callable[[Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,10 @@ class Operator(ABC):
     @abstractmethod
     def describe(self) -> str:
         """The sentence that an operator reads, in the active language."""
+
+    def covered(self, cover: Cover) -> Operator:
+        """The same for reading, with the compared values that `cover` covers."""
+        return self
 
     @classmethod
     def fields(cls) -> Fields:

@@ -17,17 +17,20 @@ from cdp.rules.sql import TRUE, Not, Sql, where
 from cdp.rules.types import ValueType
 from cdp.rules.words import WORDS, Word
 
-
 PIECES = frozenset({"contains", "not_contains", "starts_with", "ends_with", "matches"})
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is said of a value of `type`, or of any type where that is None (then only `set` and `unset`)."""
+    """What is said of a value of `type`, or of any type where that is None (then only `set` and `unset`).
+
+    `cover` is what a sentence shows in place of the value, where it is not empty.
+    """
 
     type: ValueType | None
     word: str
     value: Any = None
+    cover: str = ""
 
     @property
     def is_denial(self) -> bool:
@@ -55,9 +58,10 @@ class Comparison:
         """A sentence about the subject, in the active language; `names` say what some values mean."""
         shape = self._word.shape
         if isinstance(shape, Pair):
-            low, high = map(shape.item.show, self.value)
+            low, high = (self.cover or shape.item.show(value) for value in self.value)
             return str(self._word.says) % {"subject": subject, "low": low, "high": high}
-        return str(self._word.says) % {"subject": subject, "value": shape.show(self._named(names)) if shape else ""}
+        shown = self.cover or (shape.show(self._named(names)) if shape else "")
+        return str(self._word.says) % {"subject": subject, "value": shown}
 
     def _named(self, names: Mapping[str, Any]) -> Any:
         """The value, or each of its values, by name; a piece of text that is looked for has none."""

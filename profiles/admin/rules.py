@@ -21,7 +21,7 @@ from cdp.rules.describe import describe_rule
 from cdp.rules.errors import Problem, RuleError
 from cdp.rules.field import RuleField
 from cdp.rules.parse import parse_rule, parse_rules
-from profiles.masking import mask_rule
+from profiles.masking import Masking, masking_for
 from profiles.services.preview import PreviewTimeout, preview_rule
 
 MAX_RULE_CHARACTERS = 100_000
@@ -132,10 +132,10 @@ def rule_as_read(rule: Any, user: Any) -> SafeString:
     """A saved rule for those who read it: the sentence, and the JSON folded away; personal values masked."""
     if rule is None:
         return SafeString("-")
-    shown = mask_rule(rule, user)
+    masking = masking_for(user)
     return render_to_string(
         "profiles/rule_read.html",
-        {"sentence": described(parse_rules([shown])[0]), "json": rule_text(shown)},
+        {"sentence": described(parse_rules([rule])[0], masking), "json": rule_text(masking.rule(rule))},
     )
 
 
@@ -143,13 +143,18 @@ def rules_in_short(rules: Sequence[Any], user: Any) -> list[str]:
     """The sentences of saved rules for a list, with one query a kind of name for all; personal values masked."""
     given = [index for index, rule in enumerate(rules) if rule is not None]
     sentences = ["-"] * len(rules)
-    for index, parsed in zip(given, parse_rules([mask_rule(rules[index], user) for index in given]), strict=True):
-        sentences[index] = Truncator(described(parsed)).chars(SHORT_SENTENCE)
+    for index, parsed in zip(given, parse_rules([rules[index] for index in given]), strict=True):
+        sentences[index] = Truncator(described(parsed, masking_for(user))).chars(SHORT_SENTENCE)
     return sentences
 
 
-def described(parsed: Rule | RuleError) -> str:
-    """The sentence of a saved rule; one that can no longer be read (its attribute is gone) says so."""
+def described(parsed: Rule | RuleError, masking: Masking) -> str:
+    """The sentence of a saved rule; one that can no longer be read (its attribute is gone) says so.
+
+    The rule is parsed as it is, since a masked value has another type; what wrong values are quoted, only those see
+    who see personal data.
+    """
     if isinstance(parsed, RuleError):
-        return gettext("This rule can no longer be read: %(problem)s") % {"problem": parsed}
-    return describe_rule(parsed)
+        problem = str(parsed) if masking.sees_all else ", ".join(each.path for each in parsed.problems)
+        return gettext("This rule can no longer be read: %(problem)s") % {"problem": masking.sentence(problem)}
+    return masking.sentence(describe_rule(parsed, cover=masking.cover))

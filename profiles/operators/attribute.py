@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.catalogue import add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import Wrong
@@ -100,6 +100,10 @@ class AttributeIs(Operator):
 
     def topics(self) -> frozenset[str]:
         return frozenset({f"attribute:{self.key}"})
+
+    def covered(self, cover: Cover) -> Self:
+        shown = cover({"op": self.op, "key": self.key, "value": self.comparison.value})
+        return replace(self, comparison=replace(self.comparison, cover=shown))
 
     def describe(self) -> str:
         if self.key == IS_KNOWN and self.comparison.word == "eq":

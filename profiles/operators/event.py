@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
-from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.catalogue import add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import WRONG, Place, Wrong
@@ -117,6 +117,9 @@ class EventMeasured(Operator):
 
     def topics(self) -> frozenset[str]:
         return frozenset(f"event:{name}" for name in self.names)
+
+    def covered(self, cover: Cover) -> Self:
+        return replace(self, where=tuple(each.covered(cover) for each in self.where))
 
     def describe(self) -> str:
         parts = _parts(self.names, self.within, self.where)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cdp.rules.base import Cover
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import WRONG, Place, Wrong
 from cdp.rules.operands import ColumnOperand, JsonOperand
@@ -77,6 +78,10 @@ class PropertyCondition:
 
     key: Property
     comparison: Comparison
+
+    def covered(self, cover: Cover) -> PropertyCondition:
+        shown = cover({"key": ".".join(self.key.path), "value": self.comparison.value})
+        return replace(self, comparison=replace(self.comparison, cover=shown))
 
     def describe(self) -> str:
         return self.comparison.describe(str(self.key))

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from cdp.models import Run
 from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, PRIVACY_OFFICER, VIEWER
+from profiles.models import AttributeDefinition
 from segments.models import Segment, TierScheme
 from tests.factories.profiles import ProfileFactory
 from tests.factories.segments import (
@@ -130,6 +131,34 @@ def test_others_read_the_rule_in_words(role):
 
     assert "City is “Oslo”" in text
     assert "<textarea" not in text
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ({"op": "attribute", "key": "phone", "is": "in", "value": ["+8613800138000"]}, "Phone is one of •••"),
+        (
+            {"op": "attribute", "key": "birthday", "is": "between", "value": ["1990-01-01", "1990-12-31"]},
+            "from ••• to •••",
+        ),
+        (
+            {"op": "event", "name": "Login", "where": [{"key": "user.tel", "is": "eq", "value": "138"}]},
+            "did “Login” (where user.tel is •••)",
+        ),
+        ({"op": "attribute", "key": "city", "is": "eq", "value": "to ann@example.com"}, "City is •••"),
+        ({"op": "event", "name": "of ann@example.com"}, "did “of •••”"),
+    ],
+)
+def test_personal_values_of_any_type_are_masked_in_words(rule, sentence):
+    AttributeDefinition.objects.update_or_create(key="birthday", defaults={"type": "date", "is_pii": True})
+    segment = SegmentFactory(rule=rule)
+    client = sign_in(VIEWER)
+
+    texts = [client.get(f"/admin/segments/segment/{page}").content.decode() for page in ("", f"{segment.pk}/change/")]
+
+    for text in texts:
+        assert sentence in text
+        assert "can no longer be read" not in text
 
 
 def test_preview_counts_and_names_what_is_wrong():
