@@ -6,7 +6,9 @@ from importlib.util import find_spec
 
 from django.apps import apps
 
-REGISTRY_MODULES = ("operators", "holders", "followers", "sections", "cards", "scoring", "channels", "normalisers")
+REGISTRY_MODULES = (
+    "operators", "holders", "followers", "sections", "cards", "scoring", "channels", "normalisers", "subjects",
+)  # fmt: skip
 
 
 def discover(name: str) -> None:

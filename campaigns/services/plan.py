@@ -35,7 +35,7 @@ def plan_campaign(run: Run, *, now: datetime) -> None:
     while page := _plan_page(campaign, after=last, now=now):
         last, n_people = page
         done += n_people
-        advance(run, done, max(total, done))
+        advance(run, done, max(total, done), planned=done)
     with transaction.atomic():
         Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.PLANNING).update(state=Campaign.State.SENDING)
         wake("deliveries_planned")

@@ -21,14 +21,8 @@ from profiles.models import AttributeDefinition, Identifier, IdentityConflict, P
 from profiles.templatetags.profile_values import definition_label
 
 
-def profile_link(profile: Profile) -> SafeString:
-    """A link to a person's page; merged-away profiles lead to their survivor."""
-    url = reverse("admin:profiles_profile_change", args=[profile.pk])
-    return format_html('<a class="st-link st-code" href="{}">{}</a>', url, profile.public_id)
-
-
 def person_link(profile: Profile, viewer: Any) -> SafeString:
-    """The same by the person's name, as this user may see it."""
+    """A link to a person's page, by their name as this user may see it; merged-away profiles lead to their survivor."""
     url = reverse("admin:profiles_profile_change", args=[profile.pk])
     return format_html('<a class="st-link" href="{}">{}</a>', url, display_name(profile, viewer))
 
@@ -60,12 +54,12 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
         return (queryset.filter(survivor__in=find_people(request, term)) if term else queryset), False
 
     @display(description=_("survivor"))
-    def survivor_link(self, merge: ProfileMerge) -> SafeString:
-        return profile_link(merge.survivor)
+    def survivor_link(self, merge: Any) -> SafeString:
+        return person_link(merge.survivor, merge.viewer)
 
     @display(description=_("absorbed"))
-    def absorbed_link(self, merge: ProfileMerge) -> SafeString:
-        return profile_link(merge.absorbed)
+    def absorbed_link(self, merge: Any) -> SafeString:
+        return person_link(merge.absorbed, merge.viewer)
 
     @display(description=_("identifiers that moved"))
     def moved(self, merge: Any) -> str:
@@ -108,12 +102,12 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
         return identifier_text(conflict.left_out, conflict.viewer)
 
     @display(description=_("profile of the kept"))
-    def kept_profile(self, conflict: IdentityConflict) -> SafeString:
-        return profile_link(conflict.anchor.profile)
+    def kept_profile(self, conflict: Any) -> SafeString:
+        return person_link(conflict.anchor.profile, conflict.viewer)
 
     @display(description=_("profile of the left out"))
-    def kept_apart_profile(self, conflict: IdentityConflict) -> SafeString:
-        return profile_link(conflict.left_out.profile)
+    def kept_apart_profile(self, conflict: Any) -> SafeString:
+        return person_link(conflict.left_out.profile, conflict.viewer)
 
     @display(description=_("kind whose limit binds"))
     def kind_name(self, conflict: IdentityConflict) -> str:

@@ -145,9 +145,11 @@ class ProfileAdmin(ReadOnlyAdmin):
         profile = self.profile_or_404(request, object_id)
         if profile.merged_into_id is not None:
             return self.to_survivor(request, profile)
+        name = display_name(profile, request.user)
+        profile.shown_name = name  # type: ignore[attr-defined]  # for the breadcrumb
         context = {
             **self.admin_site.each_context(request),
-            "title": display_name(profile, request.user),
+            "title": name,
             "opts": self.opts,
             "original": profile,
             "is_fullwidth": "1",

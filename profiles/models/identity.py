@@ -109,7 +109,7 @@ class IdentityConflict(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.anchor_id}|{self.left_out_id}"
+        return f"#{self.pk}"
 
 
 class ProfileMerge(models.Model):
@@ -146,4 +146,4 @@ class ProfileMerge(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{self.absorbed_id}→{self.survivor_id}"
+        return f"{str(self.absorbed.public_id)[:8]} → {str(self.survivor.public_id)[:8]}"

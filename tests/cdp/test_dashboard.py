@@ -52,7 +52,7 @@ def test_queries_do_not_grow_with_the_data():
     with CaptureQueriesContext(connection) as many:
         client.get("/admin/")
 
-    assert len(many) == len(few) <= 20
+    assert len(many) == len(few) <= 23  # runs name what they worked on, one query a kind of thing
 
 
 def test_known_people_have_a_personal_identifier():
