@@ -38,6 +38,8 @@ STATE_LABELS = {
     Run.State.CANCELLED: "warning",
 }
 
+ENDED = (Run.State.SUCCEEDED, Run.State.FAILED, Run.State.CANCELLED)
+
 
 def kind_name(run: Run) -> str:
     """The kind of a run in the active language."""
@@ -103,11 +105,11 @@ class RunAdmin(ReadOnlyAdmin):
         return [path("<int:run_id>/progress/", view, name="cdp_run_progress"), *super().get_urls()]
 
     def progress_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
-        """The bar of one run, for htmx."""
+        """The bar of one run, for htmx. The last one tells the page that the run has ended: what it says is old."""
         run = get_object_or_404(Run, pk=run_id)
         if not self.has_view_permission(request, run):
             return HttpResponse(status=403)
-        return HttpResponse(progress(run))
+        return HttpResponse(progress(run), headers={"HX-Trigger": "run-ended"} if run.state in ENDED else {})
 
     @display(description=_("work"), ordering="kind")
     def name(self, run: Run) -> str:

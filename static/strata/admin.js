@@ -1,2 +1,15 @@
 // A row added to a form is new to htmx: bind its buttons.
 document.addEventListener("formset:added", (event) => htmx.process(event.target));
+
+// A run has ended: show what it changed. A form keeps what is being typed; only what is read is replaced.
+document.addEventListener("run-ended", async () => {
+  const shown = () => document.querySelectorAll(".readonly");
+  if (!shown().length) return location.reload();
+  const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+  const fresh = page.querySelectorAll(".readonly");
+  if (fresh.length !== shown().length) return;
+  shown().forEach((element, index) => {
+    element.innerHTML = fresh[index].innerHTML;
+    htmx.process(element);
+  });
+});

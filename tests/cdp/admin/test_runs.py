@@ -70,3 +70,10 @@ def test_many_runs_are_named_in_as_many_queries_as_one(django_assert_num_queries
 
     with django_assert_num_queries(1):
         subjects_of(runs)
+
+
+@pytest.mark.parametrize("state", Run.State.values)
+def test_the_last_bar_tells_the_page_that_the_run_has_ended(state):
+    run = Run.objects.create(kind="refresh", subject="segment:a", state=state)
+
+    assert ("HX-Trigger" in bar_of(run).headers) == (state not in ("queued", "running"))
