@@ -26,7 +26,7 @@ from django.utils.translation.template import templatize
 SOURCE_LANGUAGE = "en"
 OUR_FOLDERS = ("cdp", "profiles", "tags", "segments", "campaigns", "demo", "templates")
 UNFOLD = Path(unfold.__file__).parent
-UNFOLD_FOLDERS = (UNFOLD / "templates", UNFOLD / "contrib" / "filters", *UNFOLD.glob("*.py"))
+UNFOLD_FOLDERS = (UNFOLD / "templates", UNFOLD / "contrib" / "filters", UNFOLD / "mixins", *UNFOLD.glob("*.py"))
 KEYWORDS = (
     "_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy",
     "pgettext", "pgettext_lazy", "npgettext", "npgettext_lazy",

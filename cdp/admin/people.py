@@ -73,8 +73,18 @@ class UserAdmin(DjangoUserAdmin, StrataAdmin):  # type: ignore[type-arg, misc]
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).filter(api_token__isnull=True).prefetch_related("groups")
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Whoever is added here shall use these pages."""
+        return {"is_staff": True, **super().get_changeform_initial_data(request)}
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "is_staff":
+            kwargs.update(label=_("May sign in"), help_text=_("To these pages. What is shown there, the roles decide."))
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, ManyToManyField) and db_field.name == "groups":
+            kwargs["help_text"] = _("What this user may do and see. Without a role, nothing is shown.")
             kwargs.update(form_class=RolesField, widget=UnfoldAdminCheckboxSelectMultipleWidget)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
