@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+
+
+def said(chinese: str, english: str) -> str:
+    """Names and messages are in the language of the installation."""
+    return chinese if settings.LANGUAGE_CODE.startswith("zh") else english
+
+
 SOURCES = (  # key, name, kind, rank: the till asks for papers, so it knows best
-    ("web-shop", "网店 Web shop", "web", 100),
-    ("till", "门店收银 Till", "till", 120),
-    ("wechat", "微信小程序 WeChat", "wechat", 110),
+    ("web-shop", said("网店", "Web shop"), "web", 100),
+    ("till", said("门店收银", "Till"), "till", 120),
+    ("wechat", said("微信小程序", "WeChat mini program"), "wechat", 110),
 )
 MEMBERS_MAPPING: dict[str, Any] = {
     "identifiers": {"card": "member_card", "mobile": "phone"},
@@ -37,13 +45,21 @@ def spent(at_least: int) -> dict[str, Any]:
 TASTING = "tasting_circle"
 TASTING_EVERY = 40  # one of so many customers is on the shop's own list
 TAGS: tuple[tuple[dict[str, Any], tuple[dict[str, Any], ...]], ...] = (  # each with its values
-    ({"key": TASTING, "name": "试听会 Tasting circle", "kind": "manual", "category": "活动 Events"}, ()),
     (
-        {"key": "activity", "name": "活跃度 Activity", "kind": "rule", "category": "行为 Behaviour"},
+        {
+            "key": TASTING,
+            "name": said("试听会", "Tasting circle"),
+            "kind": "manual",
+            "category": said("活动", "Events"),
+        },
+        (),
+    ),
+    (
+        {"key": "activity", "name": said("活跃度", "Activity"), "kind": "rule", "category": said("行为", "Behaviour")},
         (
-            {"key": "active", "name": "活跃 Active", "rule": ordered_within(90)},
-            {"key": "cooling", "name": "降温 Cooling", "rule": ordered_within(365)},
-            {"key": "dormant", "name": "沉睡 Dormant", "rule": {"op": "event", "name": "Order Completed"}},
+            {"key": "active", "name": said("活跃", "Active"), "rule": ordered_within(90)},
+            {"key": "cooling", "name": said("降温", "Cooling"), "rule": ordered_within(365)},
+            {"key": "dormant", "name": said("沉睡", "Dormant"), "rule": {"op": "event", "name": "Order Completed"}},
         ),
     ),
 )
@@ -52,7 +68,7 @@ NEARBY = ["上海", "杭州", "南京", "苏州", "Shanghai", "Hangzhou"]
 SEGMENTS: tuple[dict[str, Any], ...] = (
     {
         "key": "loyal",
-        "name": "忠诚客户 Loyal",
+        "name": said("忠诚客户", "Loyal"),
         "rule": {"all": [
             {"op": "attribute", "key": "is_known", "is": "eq", "value": True},
             {"any": [
@@ -64,7 +80,7 @@ SEGMENTS: tuple[dict[str, Any], ...] = (
     },
     {
         "key": "loyal-nearby",
-        "name": "江浙沪忠诚客户 Loyal around Shanghai",
+        "name": said("江浙沪忠诚客户", "Loyal around Shanghai"),
         "rule": {"all": [
             {"op": "segment", "key": "loyal"},
             {"op": "attribute", "key": "city", "is": "in", "value": NEARBY},
@@ -75,44 +91,74 @@ SEGMENTS: tuple[dict[str, Any], ...] = (
 
 
 SCHEME = "club"
-SCHEME_NAME = "会员俱乐部 Club"
+SCHEME_NAME = said("会员俱乐部", "Club")
 TIERS: tuple[dict[str, Any], ...] = (  # highest first
     {
         "key": "platinum",
-        "name": "铂金 Platinum",
+        "name": said("铂金", "Platinum"),
         "entry": spent(400),
-        "benefits": "新品试听会与免运费 Listening evenings, free delivery",
+        "benefits": said("新品试听会与免运费", "listening evenings, free delivery"),
     },
-    {"key": "gold", "name": "黄金 Gold", "entry": spent(150), "benefits": "九折与免运费 10% off, free delivery"},
-    {"key": "silver", "name": "白银 Silver", "entry": spent(50), "benefits": "生日九五折 5% off on your birthday"},
-    {"key": "member", "name": "会员 Member", "entry": None, "benefits": "每月新碟速递 News of the month"},
+    {
+        "key": "gold",
+        "name": said("黄金", "Gold"),
+        "entry": spent(150),
+        "benefits": said("九折与免运费", "10% off, free delivery"),
+    },
+    {
+        "key": "silver",
+        "name": said("白银", "Silver"),
+        "entry": spent(50),
+        "benefits": said("生日九五折", "5% off on your birthday"),
+    },
+    {
+        "key": "member",
+        "name": said("会员", "Member"),
+        "entry": None,
+        "benefits": said("每月新碟速递", "news of the month"),
+    },
 )
 
 CAMPAIGN = "autumn-sounds"
-CAMPAIGN_NAME = "秋日新声 Autumn sounds"
-GREETING = "<p>{{ profile.name | default: '朋友 friend' }}，您好 – hello!</p>"
-CLOSING = "<p>{{ tier.name }}：{{ tier.benefits }}</p>"
+CAMPAIGN_NAME = said("秋日新声", "Autumn sounds")
+GREETING = said(
+    "<p>{{ profile.name | default: '朋友' }}，您好！</p>", "<p>Hello {{ profile.name | default: 'friend' }},</p>"
+)
+CLOSING = said("<p>{{ tier.name }}：{{ tier.benefits }}</p>", "<p>{{ tier.name }}: {{ tier.benefits }}</p>")
 CONTENTS: tuple[tuple[str, str, str], ...] = (  # tier, subject, body
     (
         "platinum",
-        "{{ profile.name | default: '贵宾 Dear guest' }}，铂金专场 – an evening for you",
+        said(
+            "{{ profile.name | default: '贵宾' }}，铂金专场",
+            "{{ profile.name | default: 'Dear guest' }}, an evening for you",
+        ),
         GREETING
-        + "<p>请来我们的新品试听会。 Come and hear the new records first.</p>"
-        + "{% if tags.tasting_circle %}<p>您的座位已留好。 Your seat is kept, as always.</p>{% endif %}"
+        + said("<p>请来我们的新品试听会。</p>", "<p>Come and hear the new records first.</p>")
+        + said(
+            "{% if tags.tasting_circle %}<p>您的座位已留好。</p>{% endif %}",
+            "{% if tags.tasting_circle %}<p>Your seat is kept, as always.</p>{% endif %}",
+        )
         + CLOSING,
     ),
     (
         "gold",
-        "黄金会员九折 – 10% off for gold members",
+        said("黄金会员九折", "10% off for gold members"),
         GREETING
-        + "<p>本月全场九折。 10% off everything this month.</p>"
-        + "{% if scores.rfm.class == '111' %}<p>感谢您一路相伴。 Thank you for staying with us.</p>{% endif %}"
+        + said("<p>本月全场九折。</p>", "<p>10% off everything this month.</p>")
+        + said(
+            "{% if scores.rfm.class == '111' %}<p>感谢您一路相伴。</p>{% endif %}",
+            "{% if scores.rfm.class == '111' %}<p>Thank you for staying with us.</p>{% endif %}",
+        )
         + CLOSING,
     ),
     (
         "silver",
-        "离黄金只差一步 – one step from gold",
-        GREETING + "<p>再添一张唱片，升级黄金。 One more record, and gold is yours.</p>" + CLOSING,
+        said("离黄金只差一步", "One step from gold"),
+        GREETING + said("<p>再添一张唱片，升级黄金。</p>", "<p>One more record, and gold is yours.</p>") + CLOSING,
     ),
-    ("member", "本月新碟 – the records of the month", GREETING + "<p>新碟已到店。 They have arrived.</p>" + CLOSING),
+    (
+        "member",
+        said("本月新碟", "The records of the month"),
+        GREETING + said("<p>新碟已到店。</p>", "<p>They have arrived.</p>") + CLOSING,
+    ),
 )
