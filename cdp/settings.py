@@ -175,6 +175,7 @@ X_FRAME_OPTIONS = "DENY"
 # --- Languages and times -------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="zh-hans")
+FORMAT_MODULE_PATH = "cdp.formats"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
