@@ -39,7 +39,8 @@ class RuleWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context(name, value, attrs)
-        text = value if isinstance(value, str) else ""
+        # What is wrong stands above the field already, once it was sent.
+        text = value if isinstance(value, str) and "aria-invalid" not in context["widget"]["attrs"] else ""
         return {**context, **(verdict(text, count=False) if text not in ("", "null") else {})}
 
 
@@ -60,9 +61,11 @@ class RuleFormField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.strip():
             try:
-                json.loads(value)
+                rule_json = json.loads(value)
             except (ValueError, RecursionError) as error:
                 raise ValidationError(json_problem(error)) from error
+            if rule_json in self.empty_values:  # else it would count as nothing written
+                raise ValidationError([problem.message for problem in verdict(value, count=False)["problems"]])
         return super().to_python(value)
 
 
