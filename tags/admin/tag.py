@@ -14,7 +14,7 @@ from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, has_perm, signed_in
@@ -44,6 +44,13 @@ class TagValueInline(RulePartInline):
 
     model = TagValue
     fields = ("name", "key", "position", "rule")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Values that a hand assigns have no rules."""
+        fields = super().get_fields(request, obj)
+        if obj is None or obj.kind == Tag.Kind.RULE:
+            return fields
+        return tuple(name for name in fields if name not in ("rule", "rule_read"))
 
 
 @admin.register(Tag)
@@ -81,11 +88,30 @@ class TagAdmin(HolderAdmin):
         live = TagAssignment.objects.live(timezone.now()).filter(tag=OuterRef("pk")).order_by()
         counted = live.values("tag").annotate(n=Count("pk")).values("n")
         tags: QuerySet[Tag] = super().get_queryset(request)
-        return tags.annotate(n_assigned=Coalesce(Subquery(counted, output_field=IntegerField()), 0))
+        return tags.annotate(
+            n_assigned=Coalesce(Subquery(counted, output_field=IntegerField()), 0), n_values=Count("values")
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without a rule of its own where it has none: by hand, or with a rule for each value."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or (obj.kind == Tag.Kind.RULE and not obj.n_values):
+            return fieldsets
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name not in ("rule", "rule_read")]})
+            for title, options in fieldsets
+        ]
 
     # --- Columns ---
 
-    @display(description=_("profiles"), ordering="n_assigned")
+    @display(description=_("rule"))
+    def in_words(self, thing: Any) -> str:
+        """The rule, or that each value has its own."""
+        if thing.kind == Tag.Kind.RULE and thing.n_values:
+            return ngettext("%(n)d value", "%(n)d values", thing.n_values) % {"n": thing.n_values}
+        return super().in_words(thing)
+
+    @display(description=_("carriers"), ordering="n_assigned")
     def n_carriers(self, tag: Any) -> SafeString:
         people = f"{reverse('admin:profiles_profile_changelist')}?tag={tag.pk}"
         return format_html('<a class="st-link" href="{}">{}</a>', people, f"{tag.n_assigned:,}")

@@ -8,7 +8,7 @@ from cdp.models import Run
 from cdp.roles import OPERATOR
 from tags.models import Tag
 from tests.factories.segments import lives_in
-from tests.factories.tags import TagAssignmentFactory, TagFactory
+from tests.factories.tags import TagAssignmentFactory, TagFactory, TagValueFactory
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -57,3 +57,18 @@ def test_the_list_counts_those_who_carry_it():
     (row,) = sign_in(OPERATOR).get("/admin/tags/tag/").context["cl"].result_list
 
     assert row.n_assigned == 3
+
+
+def test_a_tag_shows_the_rules_that_its_kind_has():
+    by_hand, plain, valued = TagFactory(), TagFactory(kind="rule", rule=lives_in("Oslo")), TagFactory(kind="rule")
+    TagValueFactory(tag=by_hand)
+    TagValueFactory(tag=valued, rule=lives_in("Oslo"))
+    client = sign_in(OPERATOR)
+
+    forms = {tag: client.get(f"/admin/tags/tag/{tag.pk}/change/").content.decode() for tag in (by_hand, plain, valued)}
+    listed = client.get("/admin/tags/tag/").content.decode()
+
+    assert [name in forms[by_hand] for name in ('name="rule"', 'name="values-0-rule"')] == [False, False]
+    assert [name in forms[plain] for name in ('name="rule"', 'name="values-__prefix__-rule"')] == [True, True]
+    assert [name in forms[valued] for name in ('name="rule"', 'name="values-0-rule"')] == [False, True]
+    assert "1 value" in listed
