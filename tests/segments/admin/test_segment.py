@@ -81,7 +81,32 @@ def test_an_edit_of_an_older_version_is_refused():
 
     answer = sign_in(OPERATOR).post(f"/admin/segments/segment/{segment.pk}/change/", edit)
 
-    assert errors(answer)["__all__"] == ["The rule has version 3 by now; you edited version 2."]
+    assert errors(answer)["__all__"] == [
+        "The rule has version 3 by now; you edited version 2.",
+        "What you wrote is still here: copy it, reload the page and edit it again.",
+    ]
+
+
+def test_a_conflict_names_who_was_faster():
+    segment = SegmentFactory()
+    address = f"/admin/segments/segment/{segment.pk}/change/"
+    sign_in(OPERATOR, username="bo").post(address, form(lives_in("Bergen"), seen_version=1))
+
+    answer = sign_in(OPERATOR).post(address, form(lives_in("Tromsø"), seen_version=1))
+
+    assert "Changed last by bo." in errors(answer)["__all__"]
+
+
+@pytest.mark.parametrize("rule", ["[]", "null", "{}", '{"all": []}', "{"])
+def test_count_and_save_say_the_same_of_a_wrong_rule_and_say_it_once(rule):
+    client = sign_in(OPERATOR)
+
+    counted = client.post("/admin/profiles/profile/rule-preview/", {"rule": rule}).content.decode()
+    saved = client.post(ADD, form(rule))
+
+    (problem,) = errors(saved)["rule"]
+    assert problem.removeprefix("all: ") in counted
+    assert saved.content.decode().count(problem.removeprefix("all: ")) == 1
 
 
 def test_the_key_stays():
