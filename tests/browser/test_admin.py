@@ -3,7 +3,9 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from cdp.models import Run
 from cdp.roles import OPERATOR
+from segments.models import Segment
 from tests.admin_world import NAME, make_world
 from tests.factories.cdp import UserFactory
 
@@ -54,3 +56,19 @@ def test_an_operator_opens_a_person_and_a_segment(page, language):
 
     page.goto(f"/admin/segments/segment/{world.segment.pk}/members/")
     expect(page.get_by_text(words["members"])).to_be_visible()
+
+
+def test_when_a_run_ends_the_page_shows_what_it_changed_and_keeps_what_is_typed(page):
+    world = make_world()
+    user = UserFactory(role=OPERATOR, username="ann")
+    user.set_password("a long password")
+    user.save()
+    sign_in(page, "ann", "a long password")
+    page.goto(f"/admin/segments/segment/{world.segment.pk}/change/")
+    page.fill("#id_name", "Typed")
+
+    Segment.objects.filter(pk=world.segment.pk).update(n_members=4321)
+    Run.objects.filter(pk=world.run.pk).update(state=Run.State.SUCCEEDED)
+
+    expect(page.locator(".readonly", has_text="4,321")).to_be_visible()
+    expect(page.locator("#id_name")).to_have_value("Typed")
