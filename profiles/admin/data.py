@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataAdmin, display, has_perm
@@ -103,7 +103,7 @@ class EventDefinitionAdmin(ReadOnlyAdmin):
     list_display = ("name", "value_property", "value_sign", "is_discovered", "created_at")
     list_filter = ("is_discovered",)
     search_fields = ("name",)
-    search_help_text = _("Name")
+    search_help_text = pgettext_lazy("of an event", "Name")
     fields = ("name", "value_property", "value_sign", "is_discovered", "created_at")
 
 
