@@ -21,7 +21,7 @@ def raised_from(error, cause):
         (raised_from(OperationalError("victim"), errors.DeadlockDetected()), True),
         (InterfaceError("the connection is closed"), True),
         (raised_from(OperationalError("too slow"), errors.QueryCanceled()), False),
-        (raised_from(OperationalError("full"), errors.DiskFull()), False),
+        (raised_from(OperationalError("full"), errors.DiskFull()), True),
         (raised_from(DataError("no number"), errors.InvalidTextRepresentation()), False),
         (ValueError("ours"), False),
     ],
