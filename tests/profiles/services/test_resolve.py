@@ -1,6 +1,5 @@
 """Finding profiles by what others know of them."""
 
-
 import pytest
 
 from profiles.services.resolve import find_by_identifiers, find_by_public_ids
