@@ -71,7 +71,7 @@ class IdempotentAnswer(models.Model):
 
 class RunQuerySet(models.QuerySet["Run"]):
     def unfinished(self) -> Self:
-        return self.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING])
+        return self.filter(state__in=UNFINISHED)
 
 
 class Run(models.Model):
@@ -95,6 +95,16 @@ class Run(models.Model):
     params = models.JSONField(_("parameters"), default=dict, blank=True)
     counts = models.JSONField(_("counts"), default=dict, blank=True)
     error = models.TextField(_("error"), blank=True)
+    result_file = models.CharField(
+        _("result file"),
+        max_length=200,
+        blank=True,
+        db_default="",
+        default="",
+        help_text=_("Its name in the default storage."),
+    )
+    is_cancellable = models.BooleanField(_("can be cancelled"), db_default=False, default=False)
+    cancel_asked_at = models.DateTimeField(_("asked to stop"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
@@ -114,8 +124,20 @@ class Run(models.Model):
         return f"#{self.pk} {self.subject}"
 
     @property
+    def can_cancel(self) -> bool:
+        """Whether asking it to stop still makes a difference."""
+        return self.is_cancellable and self.state in UNFINISHED and self.cancel_asked_at is None
+
+    @property
+    def has_result(self) -> bool:
+        return bool(self.result_file)
+
+    @property
     def percent(self) -> int | None:
         """Whole percent done, 0 to 100; None while the total is not known."""
         if self.state == self.State.SUCCEEDED:
             return 100
         return min(100, self.done * 100 // self.total) if self.total else None
+
+
+UNFINISHED = (Run.State.QUEUED, Run.State.RUNNING)

@@ -49,6 +49,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
     OPERATOR: (
         *VIEW_ALL,
         *EDIT_RULES,
+        "cdp.change_run",
         "profiles.view_pii",
         "profiles.view_rejectedmessage",
         "profiles.add_source", "profiles.change_source", "profiles.delete_source",

@@ -3,6 +3,9 @@
 An app registers the function of a kind with `@run_kind` in its `tasks.py`. Whoever needs the work calls `queue_run`;
 the task `cdp.execute_run` carries it out, and beat's `cdp.resume_runs` finds what a lost message or a killed worker
 left behind. The function must be safe to run again from the start.
+
+Work that may stop half-way is queued as `cancellable`: `advance` then raises RunCancelled once somebody asked for it,
+and what was committed before stays.
 """
 
 from __future__ import annotations
@@ -15,10 +18,12 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext as _
 
 from cdp.celery import app
+from cdp.disclosure import Viewer
 from cdp.locks import advisory_lock, held_subjects, session_lock
-from cdp.models import Run, User
+from cdp.models import UNFINISHED, Run, User
 from cdp.trouble import is_transient
 
 logger = logging.getLogger(__name__)
@@ -37,6 +42,14 @@ class RefusedError(ValueError):
     """The work was refused for what it was given, such as a file; the text becomes the run's error."""
 
 
+class RunCancelled(Exception):
+    """Somebody asked the run to stop. A function that has something to tidy up may catch it, and raises it again."""
+
+
+class NotCancellableError(ValueError):
+    """The run has ended, or its work does not stop half-way; the text says which."""
+
+
 def run_kind(kind: str) -> Callable[[RunFunction], RunFunction]:
     """Register the function that does the work of `kind`, called as `function(run, now)`."""
 
@@ -47,7 +60,14 @@ def run_kind(kind: str) -> Callable[[RunFunction], RunFunction]:
     return register
 
 
-def queue_run(kind: str, subject: str, user: User | None = None, params: Mapping[str, Any] | None = None) -> Run:
+def queue_run(
+    kind: str,
+    subject: str,
+    user: User | None = None,
+    params: Mapping[str, Any] | None = None,
+    *,
+    cancellable: bool = False,
+) -> Run:
     """Queue work once the open transaction commits; an equal run that still waits is given back instead.
 
     The row of a waiting run stays locked until the transaction ends: a worker that takes it up reads what was written.
@@ -58,7 +78,7 @@ def queue_run(kind: str, subject: str, user: User | None = None, params: Mapping
         waiting = Run.objects.filter(kind=kind, subject=subject, params=wanted, state=Run.State.QUEUED)
         run = waiting.select_for_update().first()
         if run is None:
-            run = Run.objects.create(kind=kind, subject=subject, user=user, params=wanted)
+            run = Run.objects.create(kind=kind, subject=subject, user=user, params=wanted, is_cancellable=cancellable)
         hurry(run.pk)
     return run
 
@@ -90,24 +110,30 @@ def _carry_out(run: Run, *, now: datetime) -> None:
 
     Where the database was away, nothing is written: the run is lost like that of a killed worker, and resumed.
     """
+    if run.cancel_asked_at is not None:  # its worker died before it noticed
+        _end(run, Run.State.CANCELLED)
+        return
     try:
         function = _functions[run.kind]
     except KeyError:
-        _end(run, error=f"no work is registered for runs of kind {run.kind!r}")
+        _end(run, Run.State.FAILED, f"no work is registered for runs of kind {run.kind!r}")
         return
     try:
         function(run, now)
+    except RunCancelled:
+        logger.info("run %s (%s) was cancelled", run.pk, run)
+        _end(run, Run.State.CANCELLED)
     except RefusedError as error:
         logger.info("run %s (%s) was refused", run.pk, run)
-        _end(run, error=str(error))
+        _end(run, Run.State.FAILED, str(error))
     except Exception as error:  # whatever it was, the one who waits for the run must see it
         if is_transient(error):
             logger.warning("run %s (%s) was cut off, and will be resumed: %s", run.pk, run, error)
             return
         logger.exception("run %s (%s) failed", run.pk, run)
-        _end(run, error=_describe(error))
+        _end(run, Run.State.FAILED, _describe(error))
     else:
-        _end(run)
+        _end(run, Run.State.SUCCEEDED)
 
 
 def _describe(error: Exception) -> str:
@@ -117,15 +143,44 @@ def _describe(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _end(run: Run, *, error: str = "") -> None:
-    state = Run.State.FAILED if error else Run.State.SUCCEEDED
+def _end(run: Run, state: Run.State, error: str = "") -> None:
     Run.objects.filter(pk=run.pk).update(state=state, error=error, ended_at=Now())
 
 
 def advance(run: Run, done: int, total: int | None, **counts: int | list[str]) -> None:
-    """Write how far the run is; `counts` join those written before. A list names some of what a count counts."""
+    """Write how far the run is; `counts` join those written before. A list names some of what a count counts.
+
+    Raises:
+        RunCancelled: somebody asked the run to stop; call it where no transaction is open that should stay.
+    """
     run.done, run.total, run.counts = done, total, {**run.counts, **counts}
     run.save(update_fields=["done", "total", "counts"])
+    if run.is_cancellable and Run.objects.filter(pk=run.pk, cancel_asked_at__isnull=False).exists():
+        raise RunCancelled
+
+
+def may_cancel(run: Run, user: Viewer) -> bool:
+    """Whether this user may stop the run: their own, or any with the permission to change runs."""
+    return run.user_id == user.pk or user.has_perm("cdp.change_run")
+
+
+def cancel_run(run_id: int, *, now: datetime) -> Run:
+    """Stop a run: at once where it still waits, else at its next step. Asking twice changes nothing.
+
+    Raises:
+        NotCancellableError: nothing was changed.
+    """
+    with transaction.atomic():
+        run = Run.objects.select_for_update().get(pk=run_id)
+        if not run.is_cancellable:
+            raise NotCancellableError(_("This work does not stop half-way."))
+        if run.state not in UNFINISHED:
+            raise NotCancellableError(_("This run has ended already."))
+        run.cancel_asked_at = run.cancel_asked_at or now
+        if run.state == Run.State.QUEUED:
+            run.state, run.ended_at = Run.State.CANCELLED, now
+        run.save(update_fields=["cancel_asked_at", "state", "ended_at"])
+    return run
 
 
 def resume_runs() -> int:

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
-from django.urls import path
+from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
-from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display
-from cdp.disclosure import shown_error
-from cdp.models import Run
+from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, signed_in
+from cdp.disclosure import may_see_pii, shown_error
+from cdp.models import UNFINISHED, Run
+from cdp.results import result_response
+from cdp.runs import NotCancellableError, cancel_run, may_cancel
 from cdp.subjects import Subject, subjects_of
 
 # Kinds are registered by the apps above; their names stand here as words to show.
@@ -37,8 +41,6 @@ STATE_LABELS = {
     Run.State.FAILED: "danger",
     Run.State.CANCELLED: "warning",
 }
-
-ENDED = (Run.State.SUCCEEDED, Run.State.FAILED, Run.State.CANCELLED)
 
 
 def kind_name(run: Run) -> str:
@@ -81,7 +83,9 @@ class RunAdmin(ReadOnlyAdmin):
     search_fields = ("subject",)
     search_help_text = _("Key of what was worked on")
     ordering = ("-id",)
-    fields = ("name", "subject_shown", "bar", "user", "counted", "created_at", "started_at", "ended_at", "failure")
+    fields = (
+        "name", "subject_shown", "bar", "choices", "user", "counted", "created_at", "started_at", "ended_at", "failure",
+    )  # fmt: skip
     readonly_fields = fields
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RunChangeList]:
@@ -101,15 +105,41 @@ class RunAdmin(ReadOnlyAdmin):
         return found, False
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.progress_view)
-        return [path("<int:run_id>/progress/", view, name="cdp_run_progress"), *super().get_urls()]
+        views = {"progress": self.progress_view, "cancel": self.cancel_view, "result": self.result_view}
+        own = [
+            path(f"<int:run_id>/{name}/", self.admin_site.admin_view(view), name=f"cdp_run_{name}")
+            for name, view in views.items()
+        ]
+        return [*own, *super().get_urls()]
 
     def progress_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
         """The bar of one run, for htmx. The last one tells the page that the run has ended: what it says is old."""
         run = get_object_or_404(Run, pk=run_id)
         if not self.has_view_permission(request, run):
             return HttpResponse(status=403)
-        return HttpResponse(progress(run), headers={"HX-Trigger": "run-ended"} if run.state in ENDED else {})
+        return HttpResponse(progress(run), headers={} if run.state in UNFINISHED else {"HX-Trigger": "run-ended"})
+
+    def cancel_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Stop the run, then show its page."""
+        run = get_object_or_404(Run, pk=run_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_view_permission(request, run) or not may_cancel(run, signed_in(request)):
+            raise PermissionDenied
+        try:
+            cancel_run(run.pk, now=timezone.now())
+        except NotCancellableError as error:
+            messages.warning(request, str(error))
+        else:
+            messages.success(request, gettext("It stops at its next step. What it has done so far stays."))
+        return HttpResponseRedirect(reverse("admin:cdp_run_change", args=[run.pk]))
+
+    def result_view(self, request: HttpRequest, run_id: int) -> FileResponse:
+        """The result file, for those who may see personal data."""
+        run = get_object_or_404(Run, pk=run_id)
+        if not self.has_view_permission(request, run):
+            raise PermissionDenied
+        return result_response(run, signed_in(request))
 
     @display(description=_("work"), ordering="kind")
     def name(self, run: Run) -> str:
@@ -122,6 +152,15 @@ class RunAdmin(ReadOnlyAdmin):
     @display(description=_("progress"), ordering="state")
     def bar(self, run: Run) -> SafeString:
         return progress(run)
+
+    @display(description=_("what you can do"))
+    def choices(self, run: Any) -> SafeString:
+        context = {
+            "run": run,
+            "may_cancel": run.can_cancel and may_cancel(run, run.viewer),
+            "may_download": run.result_file and may_see_pii(run.viewer),
+        }
+        return render_to_string("cdp/run_choices.html", context)
 
     @display(description=_("error"))
     def failure(self, run: Any) -> str:

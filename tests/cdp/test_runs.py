@@ -187,3 +187,60 @@ def test_run_that_was_too_slow_for_the_database_failed(sent, monkeypatch):
 
     run.refresh_from_db()
     assert (run.state, run.error) == (Run.State.FAILED, "canceling statement")
+
+
+@pytest.mark.django_db
+def test_waiting_run_is_cancelled_at_once(sent, count):
+    run = runs.queue_run("count", "a", cancellable=True)
+
+    runs.cancel_run(run.pk, now=NOW)
+    runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert (run.state, run.ended_at, count) == (Run.State.CANCELLED, NOW, [])
+
+
+@pytest.mark.django_db
+def test_run_that_goes_on_stops_at_its_next_step_and_keeps_its_counts(sent, monkeypatch):
+    def work(run: Run, now: datetime) -> None:
+        runs.advance(run, 1, 9, rows=1)
+        runs.cancel_run(run.pk, now=NOW)
+        runs.advance(run, 2, 9, rows=2)
+        runs.advance(run, 3, 9, rows=3)
+
+    monkeypatch.setitem(runs._functions, "count", work)
+    run = runs.queue_run("count", "a", cancellable=True)
+
+    runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert (run.state, run.counts, run.error, run.cancel_asked_at) == (Run.State.CANCELLED, {"rows": 2}, "", NOW)
+
+
+@pytest.mark.django_db
+def test_run_whose_worker_died_before_it_noticed_is_not_taken_up_again(sent, count):
+    run = runs.queue_run("count", "a", cancellable=True)
+    Run.objects.filter(pk=run.pk).update(state=Run.State.RUNNING, cancel_asked_at=NOW)
+
+    runs.execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert (run.state, count) == (Run.State.CANCELLED, [])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("cancellable", "state", "words"),
+    [
+        (False, Run.State.RUNNING, "This work does not stop half-way."),
+        (True, Run.State.SUCCEEDED, "This run has ended already."),
+    ],
+)
+def test_run_that_cannot_stop_says_why(cancellable, state, words):
+    run = Run.objects.create(kind="count", subject="a", is_cancellable=cancellable, state=state)
+
+    with pytest.raises(runs.NotCancellableError, match=words):
+        runs.cancel_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    assert (run.state, run.cancel_asked_at) == (state, None)

@@ -1,9 +1,11 @@
 """Runs in the admin."""
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 
 from cdp.models import Run
-from cdp.roles import VIEWER
+from cdp.roles import OPERATOR, VIEWER
 from cdp.subjects import subjects_of
 from tests.factories.campaigns import CampaignFactory
 from tests.factories.segments import SegmentFactory, TierSchemeFactory
@@ -77,3 +79,36 @@ def test_the_last_bar_tells_the_page_that_the_run_has_ended(state):
     run = Run.objects.create(kind="refresh", subject="segment:a", state=state)
 
     assert ("HX-Trigger" in bar_of(run).headers) == (state not in ("queued", "running"))
+
+
+def test_a_run_that_can_stop_is_stopped_by_its_button():
+    run = Run.objects.create(kind="import", subject="till", state=Run.State.RUNNING, is_cancellable=True)
+    operator, address = sign_in(OPERATOR), f"/admin/cdp/run/{run.pk}/cancel/"
+
+    before = operator.get(f"/admin/cdp/run/{run.pk}/change/").content.decode()
+    assert sign_in(VIEWER).post(address).status_code == 403
+    after = operator.post(address, follow=True).content.decode()
+
+    assert f'formaction="{address}"' in before
+    assert f'formaction="{address}"' not in after
+    assert "It stops at its next step." in after
+
+
+def test_a_run_that_cannot_stop_says_so():
+    run = Run.objects.create(kind="refresh", subject="segment:a", state=Run.State.RUNNING)
+
+    page = sign_in(OPERATOR).post(f"/admin/cdp/run/{run.pk}/cancel/", follow=True).content.decode()
+
+    assert "This work does not stop half-way." in page
+    assert sign_in(OPERATOR).get(f"/admin/cdp/run/{run.pk}/cancel/").status_code == 405
+
+
+def test_the_result_is_downloaded_by_those_who_may_see_personal_data():
+    name = default_storage.save("imports/7/refused.csv", ContentFile("姓名\n张三\n"))
+    run = Run.objects.create(kind="import", subject="till", state=Run.State.SUCCEEDED, result_file=name)
+    operator, viewer, address = sign_in(OPERATOR), sign_in(VIEWER), f"/admin/cdp/run/{run.pk}/result/"
+
+    assert operator.get(address).getvalue().decode() == "姓名\n张三\n"
+    assert viewer.get(address).status_code == 403
+    assert f'href="{address}"' in operator.get(f"/admin/cdp/run/{run.pk}/change/").content.decode()
+    assert address not in viewer.get(f"/admin/cdp/run/{run.pk}/change/").content.decode()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from drf_spectacular.generators import SchemaGenerator
 
 from cdp.models import Run
@@ -76,6 +78,7 @@ def make_world() -> dict[str, Any]:
         subject="shop",
         state="failed",
         error=f"members.csv: line 2, column 'Mail': '{MARKER}' is not a date",
+        result_file=default_storage.save("refused.csv", ContentFile(f"Mail\n{EMAIL}\n")),
     )
     return {
         "profiles": ann.public_id,
