@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -94,11 +94,14 @@ def is_healthy(port: int) -> bool:
 
 
 def _service(name: str, port: int, log_dir: Path) -> Service:
-    log = log_dir / f"{name}.log"
-    environment = os.environ | {"GRANIAN_HOST": HOST, "GRANIAN_PORT": str(port)}
-    command = ending_with_parent([sys.executable, "-m", *COMMANDS[name]], signal.SIGTERM)
-
     def start() -> Child:
-        return Child(command, log=log, env=environment, cwd=BASE_DIR)
+        return start_process(name, port=port, log_dir=log_dir, environment=os.environ)
 
-    return Service(name, start, log, STOP_SECONDS[name])
+    return Service(name, start, log_dir / f"{name}.log", STOP_SECONDS[name])
+
+
+def start_process(name: str, *, port: int, log_dir: Path, environment: Mapping[str, str]) -> Child:
+    """Start `web` (on this port of loopback), `worker` or `beat` as production does, and do not wait for it."""
+    command = ending_with_parent([sys.executable, "-m", *COMMANDS[name]], signal.SIGTERM)
+    place = {"GRANIAN_HOST": HOST, "GRANIAN_PORT": str(port)}
+    return Child(command, log=log_dir / f"{name}.log", env={**environment, **place}, cwd=BASE_DIR)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import members, refresh_changes, refresh_full, unify
+from benchmarks import accept, members, refresh_changes, refresh_full, unify
 from benchmarks.figure import Sizes
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)  # they TRUNCATE, and commit
@@ -15,6 +15,15 @@ SIZES = Sizes(messages=100, profiles=2_000)
 @pytest.mark.parametrize(
     ("measure", "sizes"),
     [
+        (
+            accept.accept,
+            {
+                "accept": 100,
+                "accept_gzip": 100,
+                "accept_new_connections": 100,
+                "accept_beside_a_worker": 100,
+            },
+        ),
         (unify.unify, {"unify": 100}),
         (refresh_full.refresh_full, {"refresh_full_fill": 2_000, "refresh_full_unchanged": 2_000}),
         (refresh_changes.changes, {"refresh_changes": 20}),
