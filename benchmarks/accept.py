@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,17 +42,23 @@ def accept(sizes: Sizes) -> Iterator[Figure]:
     bodies = list(batches(sizes.messages))
     floor_seconds = copy_batches(source.pk, bodies)
     n_messages = sum(len(body["batch"]) for body in bodies)
-    with running_processes("web") as port:
+    with running_processes() as processes:
+        processes.start("web")
         for name, requests, keeps_alive in (
             ("accept", [request_of(body) for body in bodies], True),
             ("accept_gzip", [request_of(body, packed=True) for body in bodies], True),
             ("accept_new_connections", [request_of(body) for body in bodies], False),
         ):
-            seconds, p99 = timed(requests, port=port, keeps_alive=keeps_alive)
+            warm_up(requests, port=processes.port)
+            empty_inbox()
+            seconds, p99 = timed(requests, port=processes.port, keeps_alive=keeps_alive)
             assert InboxMessage.objects.count() == n_messages
             yield Figure(name, n_messages, "messages", seconds, FLOOR, floor_seconds, p99)
-    with running_processes("web", "worker") as port:
-        seconds, p99 = timed([request_of(body) for body in bodies], port=port, has_worker=True)
+        empty_inbox()
+        warm_up(requests, port=processes.port)
+        processes.start("worker")
+        wait_until_worked_off()
+        seconds, p99 = timed(requests, port=processes.port)
         yield Figure("accept_beside_a_worker", n_messages, "messages", seconds, FLOOR, floor_seconds, p99)
         wait_until_worked_off()
         assert MessageKey.objects.count() == n_messages
@@ -75,14 +82,13 @@ def request_of(body: dict[str, Any], *, packed: bool = False) -> bytes:
     return f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw
 
 
-def timed(
-    requests: list[bytes], *, port: int, keeps_alive: bool = True, has_worker: bool = False
-) -> tuple[float, float]:
+def warm_up(requests: list[bytes], *, port: int) -> None:
+    """Let the server open its connections."""
+    send_from_many(requests[: 2 * N_CLIENTS], port=port, n_clients=N_CLIENTS)
+
+
+def timed(requests: list[bytes], *, port: int, keeps_alive: bool = True) -> tuple[float, float]:
     """The seconds of all together, and those that 99 of 100 took at most."""
-    send_from_many(requests[: 2 * N_CLIENTS], port=port, n_clients=N_CLIENTS)  # opens the server's connections
-    if has_worker:
-        wait_until_worked_off()
-    empty_inbox()
     with stopwatch() as watch:
         each = send_from_many(requests, port=port, n_clients=N_CLIENTS, keeps_alive=keeps_alive)
     return watch.seconds, each[len(each) * 99 // 100]
@@ -113,27 +119,36 @@ def wait_until_worked_off() -> None:
         time.sleep(0.2)
 
 
+@dataclass
+class Processes:
+    """Web on `port`, and a worker, on the scratch database and with a queue of their own."""
+
+    port: int
+    folder: Path
+    environment: dict[str, str]
+    supervisor: Supervisor
+
+    def start(self, name: str) -> None:
+        """Start `web` and wait until it serves, or `worker`, and do not wait."""
+
+        def start() -> Child:
+            return start_process(name, port=self.port, log_dir=self.folder, environment=self.environment)
+
+        service = Service(name, start, self.folder / f"{name}.log", STOP_SECONDS[name])
+        self.supervisor.start(service)
+        if name == "web":
+            self.supervisor.wait_until(lambda: is_healthy(self.port), service, seconds=60)
+
+
 @contextmanager
-def running_processes(*names: str) -> Iterator[int]:
-    """`web` and `worker` on the scratch database, with a queue of their own; yields the port once they are ready."""
-    port = free_port()
+def running_processes() -> Iterator[Processes]:
+    """Nothing at first; what is started is stopped at the end of the block."""
     with TemporaryDirectory() as folder, Supervisor(say_to_stderr) as supervisor:
         environment = {
             **os.environ, "DATABASE_URL": url_of_database(), "DATA_DIR": folder,
             "BROKER_URL": urlsplit(settings.CELERY_BROKER_URL)._replace(path="/5").geturl(),
         }  # fmt: skip
-        services = [service_of(name, port=port, folder=Path(folder), environment=environment) for name in names]
-        for service in services:
-            supervisor.start(service)
-        supervisor.wait_until(lambda: is_healthy(port), services[0], seconds=60)
-        yield port
-
-
-def service_of(name: str, *, port: int, folder: Path, environment: dict[str, str]) -> Service:
-    def start() -> Child:
-        return start_process(name, port=port, log_dir=folder, environment=environment)
-
-    return Service(name, start, folder / f"{name}.log", STOP_SECONDS[name])
+        yield Processes(free_port(), Path(folder), environment, supervisor)
 
 
 def url_of_database() -> str:
