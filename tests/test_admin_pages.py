@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 from django.contrib import admin
 from django.db.models import CharField, JSONField, TextField, UUIDField
@@ -84,3 +86,20 @@ def test_a_write_key_is_for_those_who_may_change_its_source():
 
     assert source.write_key not in shown[VIEWER].content.decode()
     assert source.write_key in shown[OPERATOR].content.decode()
+
+
+def test_an_empty_list_says_what_will_stand_there_and_a_search_without_finds_how_to_get_back():
+    client = sign_in(is_superuser=True)
+    lists = [
+        (reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), model_admin)
+        for model, model_admin in admin.site._registry.items()
+        if model_admin.empty_text
+    ]
+
+    assert len(lists) >= 12
+    for address, model_admin in lists:
+        assert str(model_admin.empty_text) in html.unescape(client.get(address).content.decode()), address
+
+    searched = client.get(reverse("admin:profiles_source_changelist"), {"q": "none such"}).content.decode()
+    assert "Nothing matches the search and the filters." in searched
+    assert "Make one for each shop" not in searched

@@ -109,6 +109,7 @@ class ContentInline(StrataStackedInline):
 class CampaignAdmin(StrataAdmin):
     """Drafts are edited and launched; once launched, a campaign is read."""
 
+    empty_text = _("No campaign yet. It sends a segment, or each tier of a scheme, its own message.")
     form = CampaignForm
     inlines = (ContentInline,)
     change_form_outer_before_template = "campaigns/launch_bar.html"

@@ -39,6 +39,7 @@ STATE_LABELS = {
 class DeliveryAdmin(ReadOnlyAdmin):
     """The ledger, the latest first."""
 
+    empty_text = _("Nothing was planned yet. A campaign that is launched has one delivery for each person here.")
     list_display = ("person", "campaign", "tier", "state_shown", "reason", "address_shown", "settled_at")
     list_filter = ("state", "reason", "campaign")
     list_select_related = ("campaign", "tier", "profile")

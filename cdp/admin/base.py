@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import models
 from django.http import HttpRequest
@@ -77,6 +77,7 @@ class StrataAdmin(ModelAdmin):  # type: ignore[misc]
     actions: Any = None
     formfield_overrides: Any = {models.TextField: {"widget": UnfoldAdminExpandableTextareaWidget}}
     show_facets: Any = None
+    empty_text: ClassVar[str | Promise] = ""  # what an empty list says: what will stand here, and what to do for it
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[StrataChangeList]:
         return StrataChangeList

@@ -77,6 +77,7 @@ class RunChangeList(StrataChangeList):
 class RunAdmin(ReadOnlyAdmin):
     """What was done, by whom, how far it is."""
 
+    empty_text = _("Nothing has run yet. Imports, full refreshes, scorings and campaigns show here.")
     list_display = ("name", "subject_shown", "bar", "user", "created_at", "ended_at")
     list_filter = ("state", "kind")
     list_select_related = ("user",)

@@ -48,6 +48,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
 class ApiTokenAdmin(StrataAdmin):
     """Tokens cannot be changed or read again: to change one, delete it and make another."""
 
+    empty_text = _("No API token yet. A program shows one to read profiles, tags and segments over HTTP.")
     form = TokenForm
     list_display = ("name", "role", "created_at", "expires_at", "last_used_at")
     search_fields = ("name",)

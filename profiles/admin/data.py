@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -20,7 +20,7 @@ from cdp.admin.base import ReadOnlyAdmin, StrataAdmin, display, has_perm
 from cdp.disclosure import may_see_pii
 from profiles.masking import MASK
 from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, RejectedMessage, Source, SourceDay
-from profiles.models.source import COUNTERS, STRATA
+from profiles.models.source import COUNTERS
 
 SHOWN = timedelta(days=30)  # of a source's counters
 
@@ -29,12 +29,26 @@ SHOWN = timedelta(days=30)  # of a source's counters
 class SourceAdmin(StrataAdmin):
     """Sources. The write key lets collect, so only those see it who may change the source."""
 
+    empty_text = _(
+        "No source yet. Make one for each shop, app or till: its page shows the write key that the SDK needs."
+    )
     list_display = ("name", "key", "kind", "rank", "default_region", "is_enabled")
     list_filter = ("kind", "is_enabled")
     search_fields = ("key", "name")
     search_help_text = _("Key or name")
     readonly_fields = ("write_key_shown", "created_at", "last_days")
     prepopulated_fields = {"key": ("name",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
+        """Without Strata's own, which collects nothing: its key would lead nowhere."""
+        sources: QuerySet[Source] = super().get_queryset(request)
+        return sources.exclude(kind=Source.Kind.BUILT_IN)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_choice_field(db_field, request, **kwargs)
+        if db_field.name == "kind":
+            field.choices = [(key, label) for key, label in db_field.choices if key != Source.Kind.BUILT_IN]
+        return field
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         what_it_is = ("name", "key", "kind", "rank", "is_enabled")
@@ -50,12 +64,6 @@ class SourceAdmin(StrataAdmin):
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Model | None = None) -> dict[str, Any]:
         return self.prepopulated_fields if obj is None else {}
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """The built-in source is Strata's own."""
-        if obj is not None and obj.key == STRATA:
-            return False
-        return bool(super().has_change_permission(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """What a source said stays on record, and the source with it; it can be switched off."""
@@ -123,6 +131,7 @@ class IdentifierKindAdmin(ReadOnlyAdmin):
 class RejectedMessageAdmin(ReadOnlyAdmin):
     """Messages that could not be taken, newest first, with the reason."""
 
+    empty_text = _("No message was rejected. One that cannot be taken stands here with its reason.")
     list_display = ("rejected_at", "source", "reason")
     list_filter = ("source",)
     list_select_related = ("source",)

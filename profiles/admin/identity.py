@@ -37,6 +37,7 @@ def identifier_text(identifier: Identifier, viewer: Any) -> str:
 class ProfileMergeAdmin(ReadOnlyAdmin):
     """Every merge with its cause, newest first."""
 
+    empty_text = _("No merge yet. Two profiles become one when a message names identifiers of both.")
     list_display = ("merged_at", "survivor_link", "absorbed_link", "cause", "source")
     list_filter = ("source",)
     list_select_related = ("survivor", "absorbed", "source")
@@ -83,6 +84,7 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
 class IdentityConflictAdmin(ReadOnlyAdmin):
     """Identifiers that one message named together and a limit kept apart."""
 
+    empty_text = _("No conflict. An identifier that a limit keeps out of a profile stands here for review.")
     list_display = ("last_at", "kept", "kept_apart", "reason", "kind_name", "source", "n_messages")
     list_filter = ("source", "reason")
     list_select_related = ("anchor__kind", "left_out__kind", "kind", "source")

@@ -74,6 +74,7 @@ def chips(words: list[str], shown: int = 4) -> SafeString:
 class ProfileAdmin(ReadOnlyAdmin):
     """People, newest activity first."""
 
+    empty_text = _("Nobody is known yet. Profiles come with the first messages of a source, or with an imported file.")
     ordering = ("-last_seen_at", "-id")
     sortable_by = ()
     search_fields = ("public_id",)  # shows the search box; get_search_results decides what it finds

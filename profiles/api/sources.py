@@ -22,8 +22,10 @@ KINDS = [choice for choice in Source.Kind.choices if choice[0] != Source.Kind.BU
 
 
 class SourceSerializer(StrictModelSerializer[Source]):
-    """The write key collects, so only those see it who may change the source. Key and rank stay as they were made:
-    what was folded by them is not folded again."""
+    """The write key collects, so only those see it who may change the source, and nobody that of the built-in one.
+
+    Key and rank stay as they were made: what was folded by them is not folded again.
+    """
 
     fixed = ("key", "rank")
     previous_id_kind = serializers.SlugRelatedField(
@@ -54,7 +56,7 @@ class SourceSerializer(StrictModelSerializer[Source]):
 
     def to_representation(self, source: Source) -> dict[str, Any]:
         shown = super().to_representation(source)
-        if not self.context["request"].user.has_perm(WRITE_KEY_SEEN_BY):
+        if source.kind == Source.Kind.BUILT_IN or not self.context["request"].user.has_perm(WRITE_KEY_SEEN_BY):
             del shown["write_key"]
         return shown
 

@@ -37,6 +37,7 @@ class SegmentForm(HolderForm):
 class SegmentAdmin(HolderAdmin):
     """Segments: saving one checks its rule as a whole and queues a refresh."""
 
+    empty_text = _("No segments yet. A segment is everybody who matches a rule, kept up to date within seconds.")
     form = SegmentForm
     change_form_outer_before_template = "segments/segment_bar.html"
     holder_prefix = "segment"

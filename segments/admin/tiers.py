@@ -40,6 +40,7 @@ class TierInline(RulePartInline):
 class TierSchemeAdmin(HolderAdmin):
     """Tier schemes: saving one checks all its rules and queues a refresh."""
 
+    empty_text = _("No tier scheme yet. It ranks your customers, such as gold, silver and bronze by spend.")
     form = TierSchemeForm
     inlines = (TierInline,)
     holder_prefix = "tier"

@@ -57,6 +57,7 @@ class TagValueInline(RulePartInline):
 class TagAdmin(HolderAdmin):
     """Tags. Saving a rule tag checks its rules as a whole and queues a refresh."""
 
+    empty_text = _("No tag yet. A tag says something of a person, by hand or by rule.")
     form = TagForm
     inlines = (TagValueInline,)
     holder_prefix = "tag"

@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from profiles.models import SourceDay
+from profiles.models import Source, SourceDay
+from profiles.models.source import STRATA
 from tests.factories.profiles import SourceFactory
 
 pytestmark = pytest.mark.django_db
@@ -22,3 +23,29 @@ def test_the_page_shows_what_became_of_the_messages_of_thirty_days(admin_client)
 
     assert "12,345" in page
     assert "777" not in page
+
+
+def test_the_built_in_source_is_neither_listed_nor_to_be_made(admin_client):
+    shop, own = SourceFactory(name="Shop"), Source.objects.get(key=STRATA)
+
+    listed = admin_client.get(reverse("admin:profiles_source_changelist")).context["cl"].result_list
+    page = admin_client.get(reverse("admin:profiles_source_change", args=[own.pk]), follow=True).content.decode()
+    form = admin_client.get(reverse("admin:profiles_source_add")).content.decode()
+
+    assert listed == [shop]
+    assert own.write_key not in page
+    assert 'value="till"' in form
+    assert "built_in" not in form
+
+
+def test_help_stands_only_where_something_can_be_filled_in(admin_client):
+    source = SourceFactory()
+    help_of_rank = "The higher rank wins"
+
+    new, kept = (
+        admin_client.get(reverse(f"admin:profiles_source_{page}", args=args)).content.decode()
+        for page, args in [("add", []), ("change", [source.pk])]
+    )
+
+    assert help_of_rank in new
+    assert help_of_rank not in kept

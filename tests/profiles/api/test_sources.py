@@ -38,6 +38,10 @@ def test_the_write_key_is_shown_only_to_those_who_may_change_sources():
         assert (source.write_key in str(api_of(role).send("get", "sources/").json())) is seen
 
 
+def test_nobody_sees_a_write_key_of_the_built_in_source():
+    assert "write_key" not in api_of("admin").send("get", "sources/strata/").json()
+
+
 def test_a_source_is_renamed_and_switched_off_but_keeps_key_and_rank():
     SourceFactory(key="till")
     api = api_of("operator")
