@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cdp.runs import RefusedError
 
 
 class ImportFileError(RefusedError):
     """Nothing was taken from the file; the text names the place and the way out."""
+
+
+@dataclass(frozen=True)
+class MappingProblem:
+    """What is wrong with a mapping: `path` is the place in its JSON, such as `traits.Points.type`; "" is the whole."""
+
+    path: str
+    message: str

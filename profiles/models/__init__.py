@@ -12,6 +12,7 @@ from profiles.models.identity import (
     IdentityLink,
     ProfileMerge,
 )
+from profiles.models.imports import Import, ImportedFile, ImportMapping
 from profiles.models.inbox import InboxMessage, MessageKey, RejectedMessage
 from profiles.models.profile import Profile
 from profiles.models.source import Source, SourceDay
@@ -27,6 +28,9 @@ __all__ = [
     "IdentifierKind",
     "IdentityConflict",
     "IdentityLink",
+    "Import",
+    "ImportMapping",
+    "ImportedFile",
     "InboxMessage",
     "Lane",
     "MessageKey",

@@ -49,6 +49,7 @@ class Event(models.Model):
     )
     value = models.FloatField(_("value"), null=True, help_text=_("The promoted number, with its definition's sign."))
     properties = models.JSONField(_("properties"), default=dict)
+    import_id = models.IntegerField(null=True, editable=False, help_text=_("The import that brought it, if one did."))
 
     class Meta:
         verbose_name = _("event")

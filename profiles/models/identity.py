@@ -52,11 +52,17 @@ class Identifier(models.Model):
         "profiles.Profile", on_delete=models.CASCADE, related_name="identifiers", verbose_name=_("profile")
     )
     first_seen_at = models.DateTimeField(_("first seen"))
+    import_id = models.IntegerField(
+        null=True, editable=False, help_text=_("The import that made it, while nothing else has named it.")
+    )
 
     class Meta:
         verbose_name = _("identifier")
         verbose_name_plural = _("identifiers")
         constraints = [models.UniqueConstraint(fields=["kind", "value"], name="identifier_kind_value")]
+        indexes = [
+            models.Index(fields=["import_id"], name="identifier_import", condition=models.Q(import_id__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind_id}:{self.value}"

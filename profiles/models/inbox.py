@@ -23,9 +23,18 @@ class InboxMessage(models.Model):
 
 
 class MessageKey(models.Model):
-    """A message that was processed: md5 of source and message id as a UUID. Its first copy fixed everything."""
+    """A message that was processed: md5 of source and message id as a UUID. Its first copy fixed everything.
+
+    `import_id` is the import that brought it, if one did: taken back, it can bring it again.
+    """
 
     key = models.UUIDField(primary_key=True)
+    import_id = models.IntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["import_id"], name="message_key_import", condition=models.Q(import_id__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return str(self.key)

@@ -31,7 +31,7 @@ def test_a_new_partition_has_the_indexes_of_the_others():
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'profiles_event_2040'")
-        assert cursor.fetchone()[0] == 3
+        assert cursor.fetchone()[0] == 4
 
 
 def test_years_before_the_first_need_none():

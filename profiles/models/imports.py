@@ -1,0 +1,164 @@
+"""Files that were taken in, how their columns are understood, and the folders that are watched for more."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from cdp.models import Run
+
+
+class ImportMapping(models.Model):
+    """A mapping kept under a name (docs/imports.md has its format), which can watch a folder for new files.
+
+    `folder` is relative to `settings.IMPORT_FOLDER` and never leads out of it.
+    """
+
+    key = models.SlugField(_("key"), max_length=50, unique=True)
+    name = models.CharField(_("name"), max_length=100)
+    source = models.ForeignKey(
+        "profiles.Source", on_delete=models.PROTECT, related_name="import_mappings", verbose_name=_("source")
+    )
+    mapping = models.JSONField(_("mapping"))
+    folder = models.CharField(
+        _("watched folder"),
+        max_length=200,
+        blank=True,
+        validators=[RegexValidator(r"^(?!\.)[^/\\\0]+(/(?!\.)[^/\\\0]+)*$", _("A folder below the import folder."))],
+        help_text=_("Below the import folder of the installation, such as “till/members”."),
+    )
+    is_watching = models.BooleanField(
+        _("watch the folder"), default=False, help_text=_("Each new file in the folder is imported once.")
+    )
+    watch_error = models.CharField(_("error of the watch"), max_length=500, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("saved mapping")
+        verbose_name_plural = _("saved mappings")
+        ordering = ["key"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(is_watching=False) | ~models.Q(folder=""), name="mapping_watches_a_folder"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImportQuerySet(models.QuerySet["Import"]):
+    def standing(self) -> Self:
+        """Imports of which something was taken in and that were not taken back."""
+        return self.filter(n_done__gt=0, taken_back_at__isnull=True)
+
+
+class Import(models.Model):
+    """One file, taken in by one mapping. `run` is the latest run of it: a dry run, the import, or its taking back.
+
+    `n_done` rows are in: the import goes on behind them after a crash or a cancellation. `counts` say what became of
+    these rows, `dry_run_counts` what the last dry run expects; keys as in docs/imports.md. `totals` of the file are
+    not known before it was read: `n_rows` is NULL until then.
+    """
+
+    class Format(models.TextChoices):
+        CSV = "csv", _("CSV")
+        NDJSON = "ndjson", _("NDJSON")
+        PARQUET = "parquet", _("Parquet")
+
+    class Encoding(models.TextChoices):
+        UTF_8 = "utf-8", _("UTF-8")
+        GB18030 = "gb18030", _("GB18030 (also GBK, GB2312)")
+
+    id = models.AutoField(primary_key=True)  # four bytes: every row that an import brings holds it
+    file = models.FileField(_("file"), upload_to="imports/%Y/%m/", max_length=300)
+    name = models.CharField(_("file name"), max_length=255)
+    size = models.BigIntegerField(_("size"), help_text=_("Bytes."))
+    sha256 = models.CharField(max_length=64, db_index=True)
+    source = models.ForeignKey(
+        "profiles.Source", on_delete=models.PROTECT, related_name="imports", verbose_name=_("source")
+    )
+    mapping = models.JSONField(_("mapping"), default=dict)
+    saved_mapping = models.ForeignKey(
+        ImportMapping, null=True, blank=True, on_delete=models.SET_NULL, related_name="imports",
+        verbose_name=_("saved mapping"),
+    )  # fmt: skip
+    format = models.CharField(_("format"), max_length=7, choices=Format)
+    encoding = models.CharField(_("encoding"), max_length=10, choices=Encoding, default=Encoding.UTF_8)
+    delimiter = models.CharField(_("delimiter"), max_length=1, default=",")
+    run = models.ForeignKey(
+        "cdp.Run", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("run")
+    )
+    n_rows = models.BigIntegerField(_("rows"), null=True)
+    n_done = models.BigIntegerField(_("rows done"), default=0)
+    counts = models.JSONField(_("counts"), default=dict)
+    dry_run_counts = models.JSONField(_("counts of the dry run"), null=True)
+    refused_file = models.FileField(_("refused rows"), max_length=300, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+",
+        verbose_name=_("started by"),
+    )  # fmt: skip
+    created_at = models.DateTimeField(_("created"))
+    started_at = models.DateTimeField(_("started"), null=True)
+    ended_at = models.DateTimeField(_("all rows done"), null=True)
+    taken_back_at = models.DateTimeField(_("taken back"), null=True)
+    taken_back_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+",
+        verbose_name=_("taken back by"),
+    )  # fmt: skip
+
+    objects = ImportQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.name}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run of it is queued or under way."""
+        return self.run is not None and self.run.state in (Run.State.QUEUED, Run.State.RUNNING)
+
+    @property
+    def is_complete(self) -> bool:
+        return self.ended_at is not None
+
+    def reader_options(self) -> dict[str, Any]:
+        """How the file is read: keywords of `profiles.imports.readers.open_rows`."""
+        return {"format": self.format, "encoding": self.encoding, "delimiter": self.delimiter}
+
+
+class ImportedFile(models.Model):
+    """A file in a watched folder that was looked at: imported once for each content, left alone while it grows.
+
+    `import_id` is NULL while the file is not quiet yet, or where it could not be read (`error`).
+    """
+
+    saved_mapping = models.ForeignKey(
+        ImportMapping, on_delete=models.CASCADE, related_name="files", verbose_name=_("saved mapping")
+    )
+    name = models.CharField(_("file name"), max_length=255)
+    size = models.BigIntegerField(_("size"))
+    modified_at = models.DateTimeField(_("modified"))
+    sha256 = models.CharField(max_length=64, blank=True)
+    imported = models.ForeignKey(
+        Import, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("import")
+    )
+    error = models.CharField(_("error"), max_length=500, blank=True)
+    seen_at = models.DateTimeField(_("seen"))
+
+    class Meta:
+        verbose_name = _("file of a watched folder")
+        verbose_name_plural = _("files of watched folders")
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["saved_mapping", "name", "sha256"], name="imported_file_once")]
+
+    def __str__(self) -> str:
+        return self.name
