@@ -20,7 +20,7 @@ class Key(NamedTuple):
 class Link(NamedTuple):
     """What one message says: its `keys` (by priority, then value, at least one) name one person.
 
-    `consents` are the person's words in it, states by channel.
+    `consents` are the person's words in it, states by channel; `import_id` is the import that brought it, if one did.
     """
 
     occurred_at: datetime
@@ -28,6 +28,7 @@ class Link(NamedTuple):
     source_id: int
     keys: Sequence[Key]
     consents: Mapping[str, str] = MappingProxyType({})
+    import_id: int | None = None
 
 
 class Standing(NamedTuple):

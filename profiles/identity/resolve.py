@@ -67,6 +67,7 @@ class Known(NamedTuple):
 
     id: int
     profile_id: int
+    import_id: int | None
 
 
 def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: datetime) -> Resolution:
@@ -115,7 +116,7 @@ def load_identifiers(keys: Sequence[Key]) -> dict[Key, Known]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT identifier.kind_id, identifier.value, identifier.id, identifier.profile_id
+            SELECT identifier.kind_id, identifier.value, identifier.id, identifier.profile_id, identifier.import_id
             FROM unnest(%s::bigint[], %s::text[]) AS wanted(kind_id, value)
             JOIN profiles_identifier AS identifier
                 ON identifier.kind_id = wanted.kind_id AND identifier.value = wanted.value
@@ -203,9 +204,11 @@ def write_identifiers(
     Returns the id of every key, and the kinds that each profile gained.
     """
     first_seen: dict[Key, datetime] = {}
+    imports: dict[Key, int | None] = {}
     for link in links:
         for key in link.keys:
             first_seen[key] = min(first_seen.get(key, link.occurred_at), link.occurred_at)
+            imports[key] = link.import_id if imports.get(key, link.import_id) == link.import_id else None
     ids = {key: identifier.id for key, identifier in known.items()}
     gained: dict[int, set[int]] = defaultdict(set)
     new = sorted(key for key in first_seen if key not in known)
@@ -213,20 +216,31 @@ def write_identifiers(
     for key, owner in zip(new, owners, strict=True):
         gained[owner].add(key.kind_id)
     if new:
-        ids |= insert_identifiers(new, owners, [first_seen[key] for key in new])
+        ids |= insert_identifiers(new, owners, [first_seen[key] for key in new], [imports[key] for key in new])
     set_first_seen([(identifier.id, first_seen[key]) for key, identifier in known.items()])
+    release_from_imports(
+        identifier.id for key, identifier in known.items() if identifier.import_id not in (None, imports[key])
+    )
     return ids, gained
 
 
-def insert_identifiers(keys: Sequence[Key], owners: Sequence[int], first_seen: Sequence[datetime]) -> dict[Key, int]:
+def insert_identifiers(
+    keys: Sequence[Key], owners: Sequence[int], first_seen: Sequence[datetime], imports: Sequence[int | None]
+) -> dict[Key, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO profiles_identifier (kind_id, value, profile_id, first_seen_at)
-            SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[])
+            INSERT INTO profiles_identifier (kind_id, value, profile_id, first_seen_at, import_id)
+            SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::timestamptz[], %s::integer[])
             RETURNING kind_id, value, id
             """,
-            [[key.kind_id for key in keys], [key.value for key in keys], list(owners), list(first_seen)],
+            [
+                [key.kind_id for key in keys],
+                [key.value for key in keys],
+                list(owners),
+                list(first_seen),
+                list(imports),
+            ],
         )
         return {Key(kind_id, value): identifier_id for kind_id, value, identifier_id in cursor.fetchall()}
 
@@ -242,6 +256,12 @@ def set_first_seen(seen: Sequence[tuple[int, datetime]]) -> None:
             """,
             [[identifier_id for identifier_id, _at in seen], [at for _identifier_id, at in seen]],
         )
+
+
+def release_from_imports(identifier_ids: Iterable[int]) -> None:
+    """Note that something beside the import that made these has named them: its taking back leaves them."""
+    if ids := sorted(identifier_ids):
+        Identifier.objects.filter(Scope(ids).on("pk")).update(import_id=None)
 
 
 def absorptions(groups: Groups, known: Mapping[Key, Known], profiles: Mapping[int, ProfileBefore]) -> list[Absorption]:

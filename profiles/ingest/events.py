@@ -14,7 +14,7 @@ from profiles.ingest.message import Message
 from profiles.ingest.partitions import ensure_partitions
 from profiles.models import AttributeType, Event, EventDefinition
 
-COLUMNS = ["occurred_at", "definition_id", "profile_id", "anchor_id", "source_id", "value", "properties"]
+COLUMNS = ["occurred_at", "definition_id", "profile_id", "anchor_id", "source_id", "value", "properties", "import_id"]
 
 
 def write_events(
@@ -35,6 +35,7 @@ def write_events(
                 message.source_id,
                 promoted_value(message.properties, definitions[message.event]),
                 orjson.dumps(message.properties).decode(),
+                message.import_id,
             )
             for message, anchor in zip(messages, anchors, strict=True)
         ),

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from django.db import connection
 
 
-def claim_keys(keys: Iterable[str]) -> set[str]:
-    """Write the message keys (32 hexadecimal digits) that are new, and return them.
+def claim_keys(keys: Iterable[str], *, import_id: int | None = None) -> set[str]:
+    """Write the message keys (32 hexadecimal digits) that are new, and return them; `import_id` is what brought them.
 
     In sorted order, so that two workers cannot deadlock.
     A key that another open transaction has just written is waited for.
@@ -16,9 +16,9 @@ def claim_keys(keys: Iterable[str]) -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO profiles_messagekey (key) SELECT unnest(%s::uuid[])
+            INSERT INTO profiles_messagekey (key, import_id) SELECT unnest(%s::uuid[]), %s
             ON CONFLICT DO NOTHING RETURNING encode(uuid_send(key), 'hex')
             """,
-            [sorted(set(keys))],
+            [sorted(set(keys)), import_id],
         )
         return {key for (key,) in cursor.fetchall()}

@@ -40,7 +40,8 @@ class Message:
     Every message is one event. That of an identify is `$identify` with its traits as properties; `traits` holds them by
     attribute key, as sent. docs/adr/0008 says what the other types become.
     `n_blocked` counts identifiers that were dropped because they cannot name anybody, `n_odd_traits` the traits and
-    consents that could not be understood: they stay in the properties and say nothing else.
+    consents that could not be understood: they stay in the properties and say nothing else. `import_id` is the import
+    that brought it, if one did.
     """
 
     source_id: int
@@ -54,6 +55,7 @@ class Message:
     traits: dict[str, Any]
     consents: dict[str, Consent.State]
     n_odd_traits: int = 0
+    import_id: int | None = None
 
 
 def parse_message(

@@ -193,7 +193,14 @@ def write(
     """Bring messages that are new into the tables."""
     attributes = attribute_definitions(messages)
     links = [
-        Link(message.occurred_at, message.message_id, message.source_id, message.identifiers, message.consents)
+        Link(
+            message.occurred_at,
+            message.message_id,
+            message.source_id,
+            message.identifiers,
+            message.consents,
+            message.import_id,
+        )
         for message in messages
     ]
 

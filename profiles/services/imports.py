@@ -7,7 +7,7 @@
     import_ = create_import(file, name="members.csv", source=source, mapping=mapping, user=user, now=now)
     run = queue_import(import_, user=user, dry_run=True)        # counts in `import_.dry_run_counts` when it has ended
     run = queue_import(import_, user=user)                      # `import_.counts`, `n_done`, `n_rows`, `refused_file`
-    cancel_import(import_)                                      # stops between two batches; queue_import goes on
+    cancel_run(import_.run_id, now=now)                         # of cdp.runs; queue_import goes on from there
     expected = preview_take_back(import_)                       # counts of what would go
     run = take_back(import_, user=user)
 
@@ -100,11 +100,6 @@ def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -
         ImportFileError: the mapping is wrong; the text names the first place.
         ImportStateError: it runs, is complete, or was taken back.
     """
-    raise NotImplementedError
-
-
-def cancel_import(import_: Import) -> None:
-    """Stop its run, whichever it is, after the batch in hand. What was taken in stays; raises ImportStateError."""
     raise NotImplementedError
 
 
