@@ -23,6 +23,12 @@ def advisory_lock(name: str, subject: str | int = "") -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key(name, subject)])
 
 
+def shared_lock(name: str, subject: str | int = "") -> None:
+    """Take a lock that others may share until the end of the open transaction; who wants it alone waits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [lock_key(name, subject)])
+
+
 def try_exclusive_lock(name: str, subject: str | int = "") -> bool:
     """Take an exclusive lock until the end of the open transaction, or say at once that it is taken."""
     with connection.cursor() as cursor:

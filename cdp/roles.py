@@ -53,6 +53,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         "profiles.view_pii",
         "profiles.view_rejectedmessage",
         "profiles.add_source", "profiles.change_source", "profiles.delete_source",
+        "profiles.add_identifierkind", "profiles.change_identifierkind", "profiles.delete_identifierkind",
         "profiles.change_attributedefinition",
         "profiles.change_eventdefinition",
     ),

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from cdp.admin.base import ReadOnlyAdmin, StrataAdmin, display, has_perm
 from cdp.disclosure import may_see_pii
 from profiles.masking import MASK
-from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, RejectedMessage, Source, SourceDay
+from profiles.models import AttributeDefinition, EventDefinition, RejectedMessage, Source, SourceDay
 from profiles.models.source import COUNTERS
 
 SHOWN = timedelta(days=30)  # of a source's counters
@@ -113,18 +113,6 @@ class EventDefinitionAdmin(ReadOnlyAdmin):
     search_fields = ("name",)
     search_help_text = pgettext_lazy("of an event", "Name")
     fields = ("name", "value_property", "value_sign", "is_discovered", "created_at")
-
-
-@admin.register(IdentifierKind)
-class IdentifierKindAdmin(ReadOnlyAdmin):
-    """Kinds of identifiers, the highest priority first."""
-
-    list_display = ("key", "shown_label", "priority", "limit_per_profile", "is_personal")
-    fields = ("key", "shown_label", "normaliser", "limit_per_profile", "priority", "is_personal", "blocked_values")
-
-    @display(description=_("label"))
-    def shown_label(self, kind: IdentifierKind) -> str:
-        return gettext(kind.label)
 
 
 @admin.register(RejectedMessage)

@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
+from django.utils.functional import Promise
+
 from profiles.models import IdentifierKind
 
 MAX_LENGTH = 400  # of Identifier.value
@@ -24,16 +26,26 @@ ONLY_ZEROS = re.compile(r"[\s0.:_+-]*")  # 0, 000…, the zero UUID, and nothing
 
 Normaliser = Callable[[str, str], str | None]
 _normalisers: dict[str, Normaliser] = {}
+_labels: dict[str, str | Promise] = {}
 
 
-def normaliser(key: str) -> Callable[[Normaliser], Normaliser]:
-    """Register a function (text, region) -> normalised text or None. The text comes stripped and NFKC-folded."""
+def normaliser(key: str, label: str | Promise) -> Callable[[Normaliser], Normaliser]:
+    """Register a function (text, region) -> normalised text or None. The text comes stripped and NFKC-folded.
+
+    `label` tells operators who choose one what it makes of a value.
+    """
 
     def register(function: Normaliser) -> Normaliser:
         _normalisers[key] = function
+        _labels[key] = label
         return function
 
     return register
+
+
+def all_normalisers() -> dict[str, str | Promise]:
+    """Labels by key, in the order of the keys."""
+    return dict(sorted(_labels.items()))
 
 
 def normalise(kind: IdentifierKind, value: str, region: str) -> str | None:
@@ -41,12 +53,13 @@ def normalise(kind: IdentifierKind, value: str, region: str) -> str | None:
 
     `region` (two capital letters) is the country of phone numbers written without one.
     """
-    normalised = _normalise(kind.normaliser, value, region)
+    normalised = spell(kind.normaliser, value, region)
     return None if normalised in kind.blocked_values else normalised
 
 
 @lru_cache(maxsize=100_000)  # a phone number or an address takes 40 µs, and the same ones come again and again
-def _normalise(key: str, value: str, region: str) -> str | None:
+def spell(key: str, value: str, region: str) -> str | None:
+    """What the normaliser `key` makes of `value`, whether or not a kind blocks that; None where it can name nobody."""
     folded = fold(value)
     if is_blocked(folded):
         return None

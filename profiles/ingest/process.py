@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from cdp.stages import wake
 from cdp.trouble import is_transient
 from profiles.identity.groups import Link
+from profiles.identity.kinds import load_kinds
 from profiles.identity.merge import write_feeds
 from profiles.identity.resolve import Anchor, Seen, resolve
 from profiles.ingest.accept import rejection
@@ -122,7 +123,7 @@ def process_or_halve(rows: Sequence[Row], *, now: datetime) -> Processed:
 def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     """One batch, in the order of design section 4: everything that needs no lock, then who it is, then what it says."""
     sources = Source.objects.select_related("previous_id_kind").in_bulk({row.source_id for row in rows})
-    kinds = {kind.key: kind for kind in IdentifierKind.objects.all()}
+    kinds = load_kinds()
     parsed, rejected = parse(rows, sources, kinds)
     events = event_definitions(message.event for _row, message in parsed)
     rejected += [reject(row, no_room(message)) for row, message in parsed if message.event not in events]

@@ -6,6 +6,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+# What Strata ships; messages and attributes speak of these kinds by their keys.
+BUILT_IN_KINDS = frozenset(
+    ["user_id", "wechat_unionid", "member_card", "phone", "email", "wechat_openid", "device_id", "anonymous_id"]
+)
+
 
 class IdentifierKind(models.Model):
     """A kind of key: how its values are normalised, and how far it is trusted to name one person."""
@@ -41,6 +46,10 @@ class IdentifierKind(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def is_built_in(self) -> bool:
+        return self.key in BUILT_IN_KINDS
 
 
 class Identifier(models.Model):

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models.functions import Coalesce
 
 from profiles.identity.groups import Key
-from profiles.identity.normalise import normalise
+from profiles.identity.normalise import spell
 from profiles.identity.resolve import load_identifiers
 from profiles.models import IdentifierKind, Profile
 from profiles.models.source import DEFAULT_REGION
@@ -17,12 +17,15 @@ Reference = tuple[str, str]  # kind key and value, as somebody wrote them
 
 
 def find_by_identifiers(references: Iterable[Reference], *, region: str = DEFAULT_REGION) -> dict[Reference, int]:
-    """Profile ids of the identifiers that somebody has, by the reference as written; two queries for any number."""
+    """Profile ids of the identifiers that somebody has, by the reference as written; two queries for any number.
+
+    One that was blocked after it came is found as well: somebody still has it.
+    """
     kinds = {kind.key: kind for kind in IdentifierKind.objects.all()}
     keys: dict[Reference, Key] = {}
     for kind_key, written in references:
         kind = kinds.get(kind_key)
-        value = normalise(kind, written, region) if kind and "\0" not in written else None
+        value = spell(kind.normaliser, written, region) if kind and "\0" not in written else None
         if kind and value is not None:
             keys[kind_key, written] = Key(kind.pk, value)
     known = load_identifiers(sorted(set(keys.values())))

@@ -5,7 +5,7 @@ import pytest
 from tests.cdp.api.world import EMAIL, MARKER, PHONE, bodies, filled, make_world, operations
 from tests.clients import api_of
 
-PERSONAL = (MARKER, PHONE, PHONE[3:], "1990-12-31")
+PERSONAL = (MARKER, PHONE, PHONE[3:-1], "1990-12-31")
 pytestmark = pytest.mark.django_db
 
 

@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from drf_spectacular.generators import SchemaGenerator
 
 from cdp.models import Run
-from profiles.models import AttributeDefinition
+from profiles.models import AttributeDefinition, IdentifierKind
 from segments.models import MembershipChange
 from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory
 from tests.factories.profiles import (
@@ -51,6 +51,7 @@ def make_world() -> dict[str, Any]:
     for kind, value in [("email", EMAIL), ("phone", PHONE), ("user_id", MARKER), ("member_card", MARKER.upper()),
                         ("wechat_unionid", MARKER), ("wechat_openid", MARKER), ("anonymous_id", "a-1")]:  # fmt: skip
         IdentifierFactory(profile=ann, kind_key=kind, value=value)
+    IdentifierKind.objects.filter(key="phone").update(blocked_values=["+8613800138001"])
     shop = SourceFactory(key="shop")
     properties = {"email": EMAIL, "shipping": {"Phone": PHONE, "realName": MARKER}, "products": [{"name": "Tea"}]}
     EventFactory(profile=ann, source=shop, definition__name="Order Completed", properties=properties)
@@ -87,6 +88,7 @@ def make_world() -> dict[str, Any]:
         "tier-schemes": "club",
         "campaigns": "spring",
         "sources": "shop",
+        "identifier-kinds": "phone",
         "attributes": "city",
         "events": "Order Completed",
         "scores": "rfm",
@@ -128,6 +130,8 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
         ("post", "profiles/lookup/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
         ("post", "sources/"): {"key": "till", "rank": 7, **source},
         ("patch", "sources/{key}/"): source,
+        ("post", "identifier-kinds/"): {"key": "till_id", "label": "Till id", "normaliser": "card", "priority": 5},
+        ("patch", "identifier-kinds/{key}/"): {"label": "Mobile", "limit_per_profile": 3, "blocked_values": []},
         ("patch", "attributes/{key}/"): {"label": "Town", "is_pii": True},
         ("post", "tags/"): {"key": "town", "name": "Town", "kind": "rule", "category": "c", "values": [value]},
         ("patch", "tags/{key}/"): {"name": "Best", "category": "c", "description": "d", "version": 1},

@@ -2,6 +2,7 @@
 
 import pytest
 
+from profiles.models import IdentifierKind
 from profiles.services.resolve import find_by_identifiers, find_by_public_ids
 from tests.factories.profiles import IdentifierFactory, ProfileFactory
 
@@ -14,6 +15,13 @@ def test_an_identifier_finds_its_profile_however_it_is_written():
     written = ("phone", "１３８ 0013-8000")
     assert find_by_identifiers([written]) == {written: ann.pk}
     assert find_by_identifiers([("phone", "(415) 555-2671")], region="US") == {}
+
+
+def test_an_identifier_that_was_blocked_later_is_still_found():
+    ann = IdentifierFactory(kind_key="phone", value="+8613800138000").profile
+    IdentifierKind.objects.filter(key="phone").update(blocked_values=["+8613800138000"])
+
+    assert find_by_identifiers([("phone", "13800138000")]) == {("phone", "13800138000"): ann.pk}
 
 
 def test_a_merged_away_id_finds_the_survivor():
