@@ -7,12 +7,12 @@ difference whether the two met within a batch or were stored before.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from cdp.rules.scope import Scope
-from profiles.identity.groups import Group, Groups, Link
+from profiles.identity.groups import Group, Groups, Link, Step, TakenIn
 from profiles.models import Consent
 
 
@@ -41,8 +41,8 @@ def overrulings(groups: Groups) -> list[Overruling]:
     for link, group, taken_in in groups.steps:
         if taken_in or link.consents:
             mine = said.setdefault(group, Words(list))
-            for other in taken_in:
-                theirs = said.pop(other, Words(list))
+            for taken in taken_in:
+                theirs = said.pop(taken.group, Words(list))
                 overruled = [channel for channel in theirs if is_overruled(mine[channel], theirs[channel], link)]
                 for channel, words in theirs.items():
                     mine[channel] += words
@@ -61,9 +61,27 @@ def is_overruled(mine: Iterable[Word], theirs: Iterable[Word], link: Link) -> bo
     return any(word.is_denied for word in in_force) and not max(in_force).is_denied
 
 
+def overrulings_by_hand(
+    survivor_id: int, absorbed_ids: Sequence[int], *, now: datetime
+) -> list[tuple[int, Overruling]]:
+    """The words that a merge by hand adds, for `write_overrulings`; to be called before the facts move."""
+    survivor = Group()
+    groups = Groups({})
+    others = {profile_id: Group() for profile_id in absorbed_ids}
+    groups.of_profile = {survivor_id: survivor, **others}
+    said = Link(now, "", 0, ())
+    groups.steps = [Step(said, survivor, [TakenIn(other, profile_id) for profile_id, other in others.items()])]
+    return [(survivor_id, overruling) for overruling in overrulings(groups)]
+
+
 def load_words(groups: Groups) -> dict[Group, Words]:
     """What is stored of the people whom links join; one query, none where only new people meet."""
-    joining = {group for step in groups.steps if step.taken_in for group in (step.group, *step.taken_in)}
+    joining = {
+        group
+        for step in groups.steps
+        if step.taken_in
+        for group in (step.group, *(taken.group for taken in step.taken_in))
+    }
     group_of = {profile_id: group for profile_id, group in groups.of_profile.items() if group in joining}
     said: dict[Group, Words] = {}
     if group_of:

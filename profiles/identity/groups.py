@@ -46,17 +46,25 @@ class LeftOut(NamedTuple):
     kind_id: int
 
 
+class Absorbed(NamedTuple):
+    """A profile that gave way to the older `parent` because of `link`; the parent may have given way since."""
+
+    profile: Standing
+    parent: Standing
+    link: Link
+
+
 @dataclass(slots=True, eq=False)
 class Group:
     """Identifiers of one person. `profile` is the oldest of the profiles that they had, None if all are new; until a
     link joins it to one, a new group notes in `first_at` when it was seen.
 
-    `counts` are of kinds with a limit only; `absorbed` are the other profiles, each with the link that joined it.
+    `counts` are of kinds with a limit only; `absorbed` are the other profiles, of each parent in the order of links.
     """
 
     profile: Standing | None = None
     counts: dict[int, int] = field(default_factory=dict)
-    absorbed: list[tuple[Standing, Link]] = field(default_factory=list)
+    absorbed: list[Absorbed] = field(default_factory=list)
     parent: Group | None = None
     first_at: datetime | None = None
 
@@ -68,12 +76,19 @@ class Group:
             self.first_at = at if self.first_at is None else min(self.first_at, at)
 
 
+class TakenIn(NamedTuple):
+    """A group that went into another, and the profile that gave way; None where not both had one."""
+
+    group: Group
+    absorbed_id: int | None
+
+
 class Step(NamedTuple):
     """What one link did: its person is `group`, a root at that moment, and the groups `taken_in` went into that."""
 
     link: Link
     group: Group
-    taken_in: list[Group]
+    taken_in: list[TakenIn]
 
 
 class Groups:
@@ -104,7 +119,8 @@ class Groups:
     def join(self, link: Link) -> tuple[list[Key], list[LeftOut]]:
         """Take each key of the link into the group of its first, unless a limit would break: kept, and left out."""
         kept, left_out = [link.keys[0]], []
-        mine, taken_in = self.find(link.keys[0]), []
+        mine = self.find(link.keys[0])
+        taken_in: list[TakenIn] = []
         mine.saw(link.occurred_at)
         for key in link.keys[1:]:
             theirs = self.find(key)
@@ -112,8 +128,7 @@ class Groups:
                 if (broken := self.broken_limit(mine, theirs)) is not None:
                     left_out.append(LeftOut(key, broken))
                     continue
-                unite(mine, theirs, link)
-                taken_in.append(theirs)
+                taken_in.append(TakenIn(theirs, unite(mine, theirs, link)))
             kept.append(key)
         self.steps.append(Step(link, mine, taken_in))
         return kept, left_out
@@ -139,17 +154,21 @@ def root_of(group: Group) -> Group:
     return group
 
 
-def unite(root: Group, other: Group, link: Link) -> None:
-    """Hang `other` below `root`; of two profiles the older stays, and the younger notes why it went."""
+def unite(root: Group, other: Group, link: Link) -> int | None:
+    """Hang `other` below `root`; of two profiles the older stays, and the younger notes why it went.
+
+    Returns the id of the younger, None where not both had a profile.
+    """
     other.parent = root
     for kind_id, n in other.counts.items():
         root.counts[kind_id] = root.counts.get(kind_id, 0) + n
     root.absorbed += other.absorbed
     if root.profile is not None and other.profile is not None:
         root.profile, younger = sorted((root.profile, other.profile))
-        root.absorbed.append((younger, link))
-        return
+        root.absorbed.append(Absorbed(younger, root.profile, link))
+        return younger.id
     root.profile = root.profile or other.profile
     for first_at in (root.first_at, other.first_at):
         if first_at is not None:
             root.saw(first_at)
+    return None

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
+from django.db.models import Max
 
 from profiles.followers import Merged, all_followers
-from profiles.identity.groups import Link
 from profiles.models import Identifier, Profile, ProfileMerge
 
 
@@ -25,20 +25,35 @@ class ProfileBefore(NamedTuple):
     last_seen_at: datetime
 
 
+class Reason(NamedTuple):
+    """Why two are one: the message of a source that said so, or somebody by hand."""
+
+    cause: ProfileMerge.Cause
+    source_id: int | None = None
+    message_id: str = ""
+    user_id: int | None = None
+
+
 class Absorption(NamedTuple):
-    """One profile goes into another because of a link."""
+    """One profile goes into another. `parent_id` is the profile that it gave way to, which may itself have been
+    absorbed by the survivor in the same batch.
+    """
 
     absorbed: ProfileBefore
     survivor: ProfileBefore
-    link: Link
+    parent_id: int
+    reason: Reason
 
 
 def absorb(absorptions: Sequence[Absorption], *, now: datetime) -> list[Merged]:
-    """Move everything but the feeds, set-based; `write_feeds` must follow at the end of the same transaction."""
+    """Move everything but the feeds, set-based; `write_feeds` must follow at the end of the same transaction.
+
+    Identifiers that the same batch brings are written after this, so that a merge knows which came later.
+    """
     if not absorptions:
         return []
     record(absorptions, now=now)
-    merged = [Merged(absorbed.id, survivor.id) for absorbed, survivor, _link in absorptions]
+    merged = [Merged(absorption.absorbed.id, absorption.survivor.id) for absorption in absorptions]
     mark_absorbed(merged)
     for follower in all_followers():
         if not follower.writes_feed:
@@ -68,20 +83,24 @@ def record(absorptions: Sequence[Absorption], *, now: datetime) -> None:
         .values_list("merged_into_id")
         .annotate(ids=ArrayAgg("id", order_by="id"))
     )
+    last_identifier = Identifier.objects.aggregate(last=Max("pk"))["last"]
     ProfileMerge.objects.bulk_create(
         ProfileMerge(
             survivor_id=survivor.id,
             absorbed_id=absorbed.id,
-            cause=ProfileMerge.Cause.MESSAGE,
-            source_id=link.source_id,
-            message_id=link.message_id,
+            parent_id=parent_id,
+            cause=reason.cause,
+            source_id=reason.source_id,
+            message_id=reason.message_id,
+            merged_by_id=reason.user_id,
             merged_at=now,
-            identifiers=identifiers[absorbed.id],
+            identifiers=identifiers.get(absorbed.id, []),
+            last_identifier=last_identifier,
             repointed=repointed.get(absorbed.id, []),
             absorbed_before=as_it_was(absorbed),
             survivor_before=as_it_was(survivor),
         )
-        for absorbed, survivor, link in absorptions
+        for absorbed, survivor, parent_id, reason in absorptions
     )
 
 

@@ -22,8 +22,8 @@ from profiles.followers import Merged
 from profiles.identity.consents import overrulings, write_overrulings
 from profiles.identity.groups import Group, Groups, Key, Link, Standing, root_of
 from profiles.identity.links import Conflict, write_conflicts, write_links
-from profiles.identity.merge import Absorption, ProfileBefore, absorb
-from profiles.models import Identifier, IdentifierKind, Profile
+from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb
+from profiles.models import Identifier, IdentifierKind, Profile, ProfileMerge
 
 __all__ = ["Anchor", "Key", "Link", "Resolution", "resolve"]
 
@@ -90,18 +90,18 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
 
     seen_of_group = see(links, kept, conflicts, groups)
     created = create_profiles([group for group in seen_of_group if group.profile is None], seen_of_group)
-    ids, gained = write_identifiers(links, known, groups)
     joined = absorptions(groups, known, profiles)
     overruled = overrulings(groups)
     merged = absorb(joined, now=now)
+    ids, gained = write_identifiers(links, known, groups)
     write_overrulings((profile_of(root_of(overruling.group)), overruling) for overruling in overruled)
     write_links(((links[n], keys) for n, keys in kept.items()), ids)
     write_conflicts(conflicts, ids)
     anchors = [Anchor(ids[link.keys[0]], profile_of(groups.find(link.keys[0]))) for link in links]
     seen = {profile_of(group): when for group, when in seen_of_group.items()}
-    for absorbed, survivor, _link in joined:
+    for absorbed, survivor, _parent, _reason in joined:
         seen[survivor.id] = seen[survivor.id].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
-    merging_sources = [absorption.link.source_id for absorption in joined]
+    merging_sources = [absorption.reason.source_id for absorption in joined if absorption.reason.source_id is not None]
     return Resolution(anchors, profiles, created, merged, merging_sources, gained, seen)
 
 
@@ -143,13 +143,8 @@ def lock_profiles(ids: Iterable[int]) -> dict[int, ProfileBefore]:
         }
 
 
-def group_keys(
-    links: Sequence[Link],
-    known: Mapping[Key, Known],
-    profiles: Mapping[int, ProfileBefore],
-    limits: Mapping[int, int],
-) -> Groups:
-    """Everybody as they stand before the batch."""
+def load_groups(profiles: Mapping[int, ProfileBefore], limits: Mapping[int, int]) -> dict[int, Group]:
+    """A group of each profile, by its id, with how many identifiers it has of each kind with a limit."""
     counts: dict[int, dict[int, int]] = defaultdict(dict)
     counted = (
         Identifier.objects.filter(Scope(list(profiles)).on("profile_id"), kind__in=list(limits))
@@ -158,10 +153,20 @@ def group_keys(
     )
     for profile_id, kind_id, n in counted:
         counts[profile_id][kind_id] = n
-    group_of_profile = {
+    return {
         profile.id: Group(Standing(profile.first_seen_at, profile.public_id, profile.id), counts[profile.id])
         for profile in profiles.values()
     }
+
+
+def group_keys(
+    links: Sequence[Link],
+    known: Mapping[Key, Known],
+    profiles: Mapping[int, ProfileBefore],
+    limits: Mapping[int, int],
+) -> Groups:
+    """Everybody as they stand before the batch."""
+    group_of_profile = load_groups(profiles, limits)
     groups = Groups(limits)
     for key in {key for link in links for key in link.keys}:
         if key in known:
@@ -265,13 +270,15 @@ def release_from_imports(identifier_ids: Iterable[int]) -> None:
 
 
 def absorptions(groups: Groups, known: Mapping[Key, Known], profiles: Mapping[int, ProfileBefore]) -> list[Absorption]:
-    """The merges that the joined groups ask for, in the order of the absorbed."""
-    roots = {groups.find(key) for key in known}
-    return sorted(
-        (
-            Absorption(profiles[absorbed.id], profiles[profile_of(root)], link)
-            for root in roots
-            for absorbed, link in root.absorbed
-        ),
-        key=lambda absorption: absorption.absorbed.id,
-    )
+    """The merges that the joined groups ask for, by survivor; those of one parent in the order of the links."""
+    roots = {profile_of(root): root for root in map(groups.find, known)}
+    return [
+        Absorption(
+            profiles[absorbed.profile.id],
+            profiles[survivor_id],
+            absorbed.parent.id,
+            Reason(ProfileMerge.Cause.MESSAGE, absorbed.link.source_id, absorbed.link.message_id),
+        )
+        for survivor_id, root in sorted(roots.items())
+        for absorbed in root.absorbed
+    ]

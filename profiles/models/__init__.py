@@ -16,6 +16,7 @@ from profiles.models.imports import Import, ImportedFile, ImportMapping
 from profiles.models.inbox import InboxMessage, MessageKey, RejectedMessage
 from profiles.models.profile import Profile
 from profiles.models.source import Source, SourceDay
+from profiles.models.split import ProfileSplit, Separation
 
 __all__ = [
     "AttributeDefinition",
@@ -37,7 +38,9 @@ __all__ = [
     "Profile",
     "ProfileChange",
     "ProfileMerge",
+    "ProfileSplit",
     "RejectedMessage",
+    "Separation",
     "Source",
     "SourceDay",
     "Survivorship",

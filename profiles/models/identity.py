@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -53,12 +54,24 @@ class IdentifierKind(models.Model):
 
 
 class Identifier(models.Model):
-    """One key of one person. It moves at a merge; contributions and events anchored on it follow."""
+    """One key of one person. It moves at a merge; contributions and events anchored on it follow.
+
+    `origin` is the profile that it was written on, where a merge has moved it since; None: it is still there.
+    """
 
     kind = models.ForeignKey(IdentifierKind, on_delete=models.PROTECT, related_name="+", verbose_name=_("kind"))
     value = models.CharField(_("value"), max_length=400)
     profile = models.ForeignKey(
         "profiles.Profile", on_delete=models.CASCADE, related_name="identifiers", verbose_name=_("profile")
+    )
+    origin = models.ForeignKey(
+        "profiles.Profile",
+        null=True,
+        editable=False,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     first_seen_at = models.DateTimeField(_("first seen"))
     import_id = models.IntegerField(
@@ -130,6 +143,10 @@ class IdentityConflict(models.Model):
 class ProfileMerge(models.Model):
     """One profile absorbed by another: its cause, and all that undoing it needs.
 
+    The merges that are not undone hang the absorbed below one another as a forest, whose roots are the people:
+    `parent` is whom the absorbed hangs below, at first the survivor, or the profile that it went with when the survivor
+    was taken apart (None is the survivor). Identifiers with an id above `last_identifier` came later.
+
     `identifiers` are the ids of those that moved; `absorbed_before` and `survivor_before` hold each profile as it was
     (`attributes`, `first_seen_at`, `last_seen_at`; `tags`, where a tag by hand gave way to the other's, holds its row),
     and `repointed` the ids of profiles that pointed at the absorbed.
@@ -137,6 +154,8 @@ class ProfileMerge(models.Model):
 
     class Cause(models.TextChoices):
         MESSAGE = "message", _("Message")
+        MANUAL = "manual", _("By hand")
+        DUPLICATE = "duplicate", _("Accepted duplicate")
 
     survivor = models.ForeignKey(
         "profiles.Profile", on_delete=models.CASCADE, related_name="merges", verbose_name=_("survivor")
@@ -144,16 +163,45 @@ class ProfileMerge(models.Model):
     absorbed = models.ForeignKey(
         "profiles.Profile", on_delete=models.CASCADE, related_name="+", verbose_name=_("absorbed")
     )
+    parent = models.ForeignKey(
+        "profiles.Profile",
+        null=True,
+        editable=False,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     cause = models.CharField(_("cause"), max_length=10, choices=Cause)
     source = models.ForeignKey(
         "profiles.Source", null=True, blank=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("source")
     )
     message_id = models.CharField(_("message"), max_length=200, blank=True)
     merged_at = models.DateTimeField(_("merged"))
+    merged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("merged by"),
+    )
     identifiers = ArrayField(models.BigIntegerField(), verbose_name=_("identifiers"))
+    last_identifier = models.BigIntegerField(null=True, editable=False)
     repointed = ArrayField(models.BigIntegerField(), verbose_name=_("repointed profiles"), default=list, blank=True)
     absorbed_before = models.JSONField(_("absorbed before"))
     survivor_before = models.JSONField(_("survivor before"))
+    undone_at = models.DateTimeField(_("undone"), null=True, blank=True)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("undone by"),
+    )
 
     class Meta:
         verbose_name = _("profile merge")

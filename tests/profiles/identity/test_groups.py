@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.identity.groups import Group, Groups, Key, LeftOut, Link, Standing
+from profiles.identity.groups import Absorbed, Group, Groups, Key, LeftOut, Link, Standing
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 USER, PHONE, DEVICE = 1, 2, 3
@@ -82,7 +82,10 @@ def test_the_oldest_profile_survives_and_each_other_names_the_link_that_joined_i
 
     root = groups.find(d1)
     assert root.profile == standing(2, seen=1)
-    assert root.absorbed == [(standing(3, seen=3), first), (standing(1, seen=2), second)]
+    assert root.absorbed == [
+        Absorbed(standing(3, seen=3), standing(1, seen=2), first),
+        Absorbed(standing(1, seen=2), standing(2, seen=1), second),
+    ]
 
 
 keys = st.builds(Key, st.sampled_from([USER, PHONE, DEVICE]), st.sampled_from("abcde"))

@@ -1,0 +1,83 @@
+"""Why two profiles cannot become one, or one two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from cdp.disclosure import Viewer
+from profiles.masking import MASK, mask_identifier
+from profiles.models import Identifier, IdentifierKind, Separation
+
+MAX_NAMED = 10  # identifiers in one sentence
+
+
+class IdentityError(ValueError):
+    """It cannot be done, and nothing was; the message says why and what would help."""
+
+
+class LimitBroken(NamedTuple):
+    """More identifiers of one kind than one person may have. `identifiers` have their kinds loaded."""
+
+    kind: IdentifierKind
+    identifiers: Sequence[Identifier]
+
+    def sentence(self, viewer: Viewer | None) -> str:
+        limit = self.kind.limit_per_profile or 0
+        text = ngettext(
+            "One person may have %(limit)d %(kind)s, and these would have %(n)d: %(identifiers)s.",
+            "One person may have %(limit)d of %(kind)s, and these would have %(n)d: %(identifiers)s.",
+            limit,
+        )
+        return text % {
+            "limit": limit,
+            "kind": _(self.kind.label),
+            "n": len(self.identifiers),
+            "identifiers": listed(self.identifiers, viewer),
+        }
+
+
+class Separated(NamedTuple):
+    """Two identifiers that were separated; both are loaded with their kinds."""
+
+    separation: Separation
+
+    def sentence(self, viewer: Viewer | None) -> str:
+        text = _("%(left)s and %(right)s were separated on %(date)s; lift the separation first.")
+        return text % {
+            "left": shown(self.separation.left, viewer),
+            "right": shown(self.separation.right, viewer),
+            "date": date_format(localtime(self.separation.separated_at), "DATE_FORMAT"),
+        }
+
+
+class KeptApartError(IdentityError):
+    """Limits or separations forbid that profiles become one. As text it hides personal values; see `message_for`."""
+
+    def __init__(self, reasons: Sequence[LimitBroken | Separated]) -> None:
+        self.reasons = reasons
+        super().__init__(self.message_for(None))
+
+    def message_for(self, viewer: Viewer | None) -> str:
+        """One sentence a reason, with the identifiers as this user may see them; None may see nothing personal."""
+        return " ".join(reason.sentence(viewer) for reason in self.reasons)
+
+
+def listed(identifiers: Sequence[Identifier], viewer: Viewer | None) -> str:
+    named = ", ".join(shown_value(identifier, viewer) for identifier in identifiers[:MAX_NAMED])
+    return f"{named} …" if len(identifiers) > MAX_NAMED else named
+
+
+def shown(identifier: Identifier, viewer: Viewer | None) -> str:
+    return f"{_(identifier.kind.label)} {shown_value(identifier, viewer)}"
+
+
+def shown_value(identifier: Identifier, viewer: Viewer | None) -> str:
+    if viewer is None:
+        return MASK if identifier.kind.is_personal else identifier.value
+    return mask_identifier(identifier.kind.key, identifier.value, viewer)
