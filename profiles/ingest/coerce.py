@@ -103,7 +103,9 @@ def fixed_width(time: datetime) -> str:
 
 
 def to_list(value: Any) -> Any:
-    """A list of texts, numbers and booleans."""
+    """A list of texts, numbers and booleans; a single one of them is a list of one."""
+    if isinstance(value, str | int | float):
+        return [value]
     fits = isinstance(value, list) and all(isinstance(item, str | int | float) for item in value)
     return value if fits else MISFIT
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from django.db import connection
@@ -13,19 +12,14 @@ from profiles.identity.normalise import normalise
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce, is_missing
 from profiles.ingest.message import Message
+from profiles.ingest.survivorship import POLICIES, Candidate, Kept, Policy, Said, kept_by
 from profiles.models import AttributeDefinition, IdentifierKind, Source
 
 # Attributes that are identifiers as well: what is no email must not reach the golden record as one.
 IDENTIFIER_ATTRIBUTES = ("email", "phone")
 
 
-class Said(NamedTuple):
-    """One value of one attribute; the order of two from the same source is that of time, then message id."""
-
-    occurred_at: datetime
-    message_id: str
-    value: Any
-    fits: bool
+Slot = tuple[int, int, int]  # ids of anchor, source and definition
 
 
 def write_contributions(
@@ -36,11 +30,14 @@ def write_contributions(
     sources: Mapping[int, Source],
     kinds: Mapping[str, IdentifierKind],
 ) -> set[int]:
-    """Keep the latest value of each anchor, source and attribute; returns whose golden record may have changed.
+    """Keep the latest value of each anchor, source and attribute, and what its survivorship needs beside it; returns
+    whose golden record may have changed.
 
     A trait without a definition stays in its event alone.
     """
-    latest: dict[tuple[int, int, int], Said] = {}
+    policies = {each.pk: POLICIES[each.survivorship] for each in definitions.values() if each.survivorship in POLICIES}
+    latest: dict[Slot, Said] = {}
+    asked: dict[Slot, list[Said]] = {}  # of definitions that ask for more than the last value
     touched: set[int] = set()
     for message, anchor in zip(messages, anchors, strict=True):
         for key, value in message.traits.items():
@@ -51,10 +48,69 @@ def write_contributions(
             slot = (anchor.identifier_id, message.source_id, definitions[key].pk)
             if slot not in latest or said[:2] > latest[slot][:2]:
                 latest[slot] = said
+            if definitions[key].pk in policies:
+                asked.setdefault(slot, []).append(said)
             touched.add(anchor.profile_id)
+    kept = keep(asked, policies) if asked else {}
     if latest:
         upsert_contributions(latest)
+    if kept:
+        write_kept(kept)
     return touched
+
+
+def keep(asked: Mapping[Slot, Sequence[Said]], policies: Mapping[int, Policy]) -> dict[Slot, Kept | None]:
+    """What each slot keeps once these values are known, beside what it kept before they were written.
+
+    Nobody else writes to the slots meanwhile: their profiles are locked.
+    """
+    kept = {
+        slot: kept_by(policies[slot[2]], known, last) for slot, (known, last) in load_slots(list(asked)).items()
+    }
+    for slot, sayings in asked.items():
+        for said in sayings:
+            kept[slot] = policies[slot[2]].keep(kept.get(slot), said)
+    return kept
+
+
+def load_slots(slots: Sequence[Slot]) -> dict[Slot, tuple[Kept | None, Said]]:
+    """What is kept in those slots that exist, and the last value of each."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT contribution.anchor_id, contribution.source_id, contribution.definition_id, contribution.kept,
+                contribution.occurred_at, contribution.message_id, contribution.value, contribution.fits
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS asked(anchor_id, source_id, definition_id)
+            JOIN profiles_contribution AS contribution USING (anchor_id, source_id, definition_id)
+            """,
+            list(map(list, zip(*slots, strict=True))),
+        )
+        return {
+            (anchor_id, source_id, definition_id): (
+                kept and orjson.loads(kept),
+                Said(occurred_at, message_id, orjson.loads(value), fits),
+            )
+            for anchor_id, source_id, definition_id, kept, occurred_at, message_id, value, fits in cursor.fetchall()
+        }
+
+
+def write_kept(kept: Mapping[Slot, Kept | None]) -> None:
+    """Write what slots keep, where it is something else now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE profiles_contribution AS contribution SET kept = asked.kept::jsonb
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[])
+                AS asked(anchor_id, source_id, definition_id, kept)
+            WHERE (contribution.anchor_id, contribution.source_id, contribution.definition_id)
+                    = (asked.anchor_id, asked.source_id, asked.definition_id)
+                AND contribution.kept IS DISTINCT FROM asked.kept::jsonb
+            """,
+            [
+                *map(list, zip(*kept, strict=True)),
+                [None if each is None else orjson.dumps(each).decode() for each in kept.values()],
+            ],
+        )
 
 
 def stored(
@@ -99,7 +155,23 @@ def upsert_contributions(latest: Mapping[tuple[int, int, int], Said]) -> None:
 
 
 def fold(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
-    """The golden record of each profile: of every attribute the value that survives, left out where that is missing.
+    """The golden record of each profile: of every attribute the value that survives, left out where that is missing."""
+    keeping = {
+        pk: (key, POLICIES[survivorship])
+        for pk, key, survivorship in AttributeDefinition.objects.filter(survivorship__in=POLICIES).values_list(
+            "pk", "key", "survivorship"
+        )
+    }
+    records = fold_last(profile_ids)
+    for (profile_id, definition_id), candidates in candidates_of(profile_ids, keeping).items():
+        key, policy = keeping[definition_id]
+        if (value := policy.choose(candidates)) is not None:
+            records[profile_id][key] = value
+    return records
+
+
+def fold_last(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The part of each golden record that is chosen among last values.
 
     Most recent: later time, higher source rank, greater message id. Source rank: the rank first, then the same.
     """
@@ -114,6 +186,7 @@ def fold(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
                 JOIN profiles_attributedefinition AS definition ON definition.id = contribution.definition_id
                 JOIN profiles_source AS source ON source.id = contribution.source_id
                 WHERE identifier.profile_id = ANY(%s) AND contribution.fits
+                    AND definition.survivorship IN ('most_recent', 'source_rank')
                 ORDER BY identifier.profile_id, definition.id,
                     CASE WHEN definition.survivorship = 'source_rank' THEN source.rank ELSE 0 END DESC,
                     contribution.occurred_at DESC, source.rank DESC, contribution.message_id COLLATE "C" DESC,
@@ -126,6 +199,33 @@ def fold(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
         )
         folded = {profile_id: orjson.loads(attributes) for profile_id, attributes in cursor.fetchall()}
     return {profile_id: folded.get(profile_id, {}) for profile_id in profile_ids}
+
+
+def candidates_of(
+    profile_ids: Collection[int], keeping: Mapping[int, tuple[str, Policy]]
+) -> dict[tuple[int, int], list[Candidate]]:
+    """What is kept for the definitions in `keeping`, by profile and definition; one query, none without definitions."""
+    if not keeping:
+        return {}
+    candidates: dict[tuple[int, int], list[Candidate]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT identifier.profile_id, contribution.definition_id, contribution.kept, contribution.occurred_at,
+                contribution.message_id, contribution.value, contribution.fits, source.rank, source.id
+            FROM profiles_identifier AS identifier
+            JOIN profiles_contribution AS contribution ON contribution.anchor_id = identifier.id
+            JOIN profiles_source AS source ON source.id = contribution.source_id
+            WHERE identifier.profile_id = ANY(%s) AND contribution.definition_id = ANY(%s)
+            """,
+            [list(profile_ids), list(keeping)],
+        )
+        for profile_id, definition_id, kept, at, message_id, value, fits, rank, source_id in cursor.fetchall():
+            last = Said(at, message_id, orjson.loads(value), fits)
+            found = kept_by(keeping[definition_id][1], kept and orjson.loads(kept), last)
+            if found is not None:
+                candidates.setdefault((profile_id, definition_id), []).append(Candidate(found, rank, source_id))
+    return candidates
 
 
 def fold_into_profiles(profile_ids: Collection[int], before: Mapping[int, dict[str, Any]]) -> dict[int, set[str]]:

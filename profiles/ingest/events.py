@@ -10,11 +10,21 @@ import orjson
 from cdp.copy import copy_rows
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce
-from profiles.ingest.message import Message
+from profiles.ingest.message import IDENTIFY_EVENT, Message
 from profiles.ingest.partitions import ensure_partitions
 from profiles.models import AttributeType, Event, EventDefinition
 
-COLUMNS = ["occurred_at", "definition_id", "profile_id", "anchor_id", "source_id", "value", "properties", "import_id"]
+COLUMNS = [
+    "occurred_at",
+    "definition_id",
+    "profile_id",
+    "anchor_id",
+    "source_id",
+    "value",
+    "properties",
+    "import_id",
+    "message_id",
+]
 
 
 def write_events(
@@ -36,6 +46,7 @@ def write_events(
                 promoted_value(message.properties, definitions[message.event]),
                 orjson.dumps(message.properties).decode(),
                 message.import_id,
+                message.message_id if message.event == IDENTIFY_EVENT else None,
             )
             for message, anchor in zip(messages, anchors, strict=True)
         ),

@@ -9,6 +9,7 @@ class Contribution(models.Model):
     """The last value that a source gave an attribute, for the identifier that anchored its message.
 
     The profile is the anchor's. `value` is of the definition's type where `fits`, else as it came and not folded.
+    `kept` is what the definition's survivorship needs beside it (profiles/ingest/survivorship.py), else NULL.
     """
 
     anchor = models.ForeignKey("profiles.Identifier", on_delete=models.CASCADE, related_name="contributions")
@@ -18,6 +19,7 @@ class Contribution(models.Model):
     fits = models.BooleanField(default=True)
     occurred_at = models.DateTimeField()
     message_id = models.CharField(max_length=200)
+    kept = models.JSONField(null=True)
 
     class Meta:
         constraints = [

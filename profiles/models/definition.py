@@ -21,7 +21,11 @@ class Survivorship(models.TextChoices):
     """How one value is chosen when sources disagree. Ties: later time, higher rank, greater message id."""
 
     MOST_RECENT = "most_recent", _("Most recent")
+    FIRST = "first", _("First")
     SOURCE_RANK = "source_rank", _("Highest source rank, then most recent")
+    MAX = "max", _("Greatest")
+    MIN = "min", _("Smallest")
+    UNION = "union", _("All items (union)")
 
 
 class AttributeDefinition(models.Model):

@@ -10,7 +10,8 @@ class Event(models.Model):
     """Something a profile did. Append-only, partitioned by year of `occurred_at` (profiles/ingest/partitions.py).
 
     The table's key is (id, occurred_at); Django knows `id`. No foreign key is enforced by the database: checking them
-    cost two thirds of the COPY.
+    cost two thirds of the COPY. `message_id` is that of an identify message, by which ties are broken when its traits are
+    folded again; of others it is NULL.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -50,6 +51,7 @@ class Event(models.Model):
     value = models.FloatField(_("value"), null=True, help_text=_("The promoted number, with its definition's sign."))
     properties = models.JSONField(_("properties"), default=dict)
     import_id = models.IntegerField(null=True, editable=False, help_text=_("The import that brought it, if one did."))
+    message_id = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL costs no byte of a row
 
     class Meta:
         verbose_name = _("event")

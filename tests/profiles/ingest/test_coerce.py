@@ -44,7 +44,8 @@ from profiles.ingest.coerce import MISFIT, coerce, guess_type
         ("list", ["a", 1, True], ["a", 1, True]),
         ("list", [None], MISFIT),
         ("list", [{"a": 1}], MISFIT),
-        ("list", "a", MISFIT),
+        ("list", "a", ["a"]),
+        ("list", {"a": 1}, MISFIT),
     ],
 )
 def test_a_value_is_stored_as_its_type_or_does_not_fit(type_, value, stored):
