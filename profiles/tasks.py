@@ -20,6 +20,7 @@ from profiles.models import Source
 from profiles.refresh import changes
 from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import REFRESH
+from profiles.services import definitions
 
 IMPORT = "import"  # kind of the runs that import a file
 PARTITIONS_AHEAD = timedelta(days=400)
@@ -48,6 +49,12 @@ def refresh_changes() -> None:
 def refresh(run: Run, now: datetime) -> None:
     """Refresh the holder that the run's subject names, in full; the clock is read once nobody else judges for it."""
     refresh_in_full(holder_of(run.subject), now=timezone.now, cause=Cause.RULE, run=run)
+
+
+@run_kind(definitions.REFOLD)
+def refold(run: Run, now: datetime) -> None:
+    """Fold everybody again, after a change of what the run's subject names."""
+    definitions.refold(run)
 
 
 @run_kind(IMPORT)

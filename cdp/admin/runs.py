@@ -30,10 +30,12 @@ from cdp.subjects import Subject, subjects_of
 KIND_NAMES = {
     "refresh": _("Refresh in full"),
     "score": _("Scoring"),
+    "refold": _("Folding again"),
+    "replay": _("Replay"),
     "import": _("Import"),
     "plan_campaign": _("Planning a campaign"),
 }
-COUNT_NAMES = {"planned": _("planned deliveries")}
+COUNT_NAMES = {"changed": _("changed profiles"), "refreshed": _("refreshes queued"), "planned": _("planned deliveries")}
 STATE_LABELS = {
     Run.State.QUEUED: "default",
     Run.State.RUNNING: "info",

@@ -12,7 +12,7 @@ from profiles.identity.normalise import normalise
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce, is_missing
 from profiles.ingest.message import Message
-from profiles.ingest.survivorship import POLICIES, Candidate, Kept, Policy, Said, kept_by
+from profiles.ingest.survivorship import POLICIES, Candidate, Kept, Policy, Said, kept_by, policy_of
 from profiles.models import AttributeDefinition, IdentifierKind, Source
 
 # Attributes that are identifiers as well: what is no email must not reach the golden record as one.
@@ -35,7 +35,11 @@ def write_contributions(
 
     A trait without a definition stays in its event alone.
     """
-    policies = {each.pk: POLICIES[each.survivorship] for each in definitions.values() if each.survivorship in POLICIES}
+    policies = {
+        each.pk: policy
+        for each in definitions.values()
+        if (policy := policy_of(each.survivorship, each.type)) is not None
+    }
     latest: dict[Slot, Said] = {}
     asked: dict[Slot, list[Said]] = {}  # of definitions that ask for more than the last value
     touched: set[int] = set()
@@ -64,9 +68,7 @@ def keep(asked: Mapping[Slot, Sequence[Said]], policies: Mapping[int, Policy]) -
 
     Nobody else writes to the slots meanwhile: their profiles are locked.
     """
-    kept = {
-        slot: kept_by(policies[slot[2]], known, last) for slot, (known, last) in load_slots(list(asked)).items()
-    }
+    kept = {slot: kept_by(policies[slot[2]], known, last) for slot, (known, last) in load_slots(list(asked)).items()}
     for slot, sayings in asked.items():
         for said in sayings:
             kept[slot] = policies[slot[2]].keep(kept.get(slot), said)
@@ -157,10 +159,8 @@ def upsert_contributions(latest: Mapping[tuple[int, int, int], Said]) -> None:
 def fold(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
     """The golden record of each profile: of every attribute the value that survives, left out where that is missing."""
     keeping = {
-        pk: (key, POLICIES[survivorship])
-        for pk, key, survivorship in AttributeDefinition.objects.filter(survivorship__in=POLICIES).values_list(
-            "pk", "key", "survivorship"
-        )
+        each.pk: (each.key, POLICIES[each.survivorship](each.type))
+        for each in AttributeDefinition.objects.filter(survivorship__in=POLICIES)
     }
     records = fold_last(profile_ids)
     for (profile_id, definition_id), candidates in candidates_of(profile_ids, keeping).items():

@@ -27,6 +27,7 @@ from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.events import write_events
 from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
+from profiles.ingest.refold import share_definitions
 from profiles.models import Consent, EventDefinition, IdentifierKind, RejectedMessage, Source
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
     transaction fails.
     """
     with transaction.atomic():
+        share_definitions()
         rows = take(limit)
         processed = process_or_halve(rows, now=now) if rows else Processed()
         write_tally(processed.tally, now=now)

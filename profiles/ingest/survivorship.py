@@ -10,14 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
-from profiles.ingest.coerce import fixed_width
+from profiles.ingest.coerce import MISFIT, coerce, fixed_width
 from profiles.models import AttributeType, Survivorship
 
-Kept = dict[str, Any]  # JSON; `by` names the policy that it was kept for
+Kept = dict[str, Any]  # JSON; `by` names the survivorship and type that it was kept for
 
 EVERY_TYPE = frozenset(AttributeType)
 ORDERED_TYPES = frozenset({AttributeType.NUMBER, AttributeType.DATE, AttributeType.DATETIME})
@@ -48,6 +49,10 @@ class Policy(ABC):
     key: ClassVar[Survivorship]
     types: ClassVar[Collection[AttributeType]]
 
+    def __init__(self, type_: str) -> None:
+        self.type = type_
+        self.by = f"{self.key}:{type_}"
+
     def keep(self, kept: Kept | None, said: Said) -> Kept | None:
         """What is known after one more value; one that does not fit is passed over. None: nothing yet."""
         found = self.of(said) if said.fits else None
@@ -77,7 +82,7 @@ class First(Policy):
     types = EVERY_TYPE
 
     def of(self, said: Said) -> Kept:
-        return {"by": self.key, "value": said.value, "at": fixed_width(said.occurred_at), "id": said.message_id}
+        return {"by": self.by, "value": said.value, "at": fixed_width(said.occurred_at), "id": said.message_id}
 
     def join(self, left: Kept, right: Kept) -> Kept:
         if left["at"] != right["at"]:
@@ -97,10 +102,10 @@ class Extreme(Policy):
     better: ClassVar[Any]
 
     def of(self, said: Said) -> Kept | None:
-        return None if said.value is None else {"by": self.key, "value": said.value}
+        return None if said.value is None else {"by": self.by, "value": said.value}
 
     def join(self, left: Kept, right: Kept) -> Kept:
-        return {"by": self.key, "value": self.better(left["value"], right["value"])}
+        return {"by": self.by, "value": self.better(left["value"], right["value"])}
 
     def choose(self, candidates: Sequence[Candidate]) -> Any:
         return self.better(candidate.kept["value"] for candidate in candidates)
@@ -144,7 +149,7 @@ class Union(Policy):
 
     def _bounded(self, items: dict[str, str]) -> Kept:
         latest = sorted(items, key=lambda item: (items[item], item), reverse=True)[:MAX_ITEMS]
-        return {"by": self.key, "items": {item: items[item] for item in sorted(latest)}}
+        return {"by": self.by, "items": {item: items[item] for item in sorted(latest)}}
 
 
 def as_text(item: Any) -> str:
@@ -152,7 +157,14 @@ def as_text(item: Any) -> str:
     return orjson.dumps(int(item) if isinstance(item, float) and item.is_integer() else item).decode()
 
 
-POLICIES: dict[str, Policy] = {policy.key: policy for policy in (First(), Greatest(), Smallest(), Union())}
+POLICIES: dict[str, type[Policy]] = {policy.key: policy for policy in (First, Greatest, Smallest, Union)}
+
+
+@lru_cache
+def policy_of(survivorship: str, type_: str) -> Policy | None:
+    """None where the last values are enough."""
+    policy = POLICIES.get(survivorship)
+    return policy(type_) if policy else None
 
 
 def fitting_types(survivorship: str) -> Collection[AttributeType]:
@@ -167,7 +179,10 @@ def fitting_survivorships(type_: str) -> list[Survivorship]:
 
 
 def kept_by(policy: Policy, kept: Kept | None, last: Said) -> Kept | None:
-    """What a contribution keeps for `policy`. One that kept nothing yet, or for another policy, has its last value."""
-    if kept is not None and kept.get("by") == policy.key:
+    """What a contribution keeps for `policy`. One that kept nothing yet, or for another policy or type, has its last
+    value, which may be of another type too until everybody is folded again.
+    """
+    if kept is not None and kept.get("by") == policy.by:
         return kept
-    return policy.keep(None, last)
+    value = coerce(last.value, policy.type)
+    return policy.keep(None, last._replace(value=value, fits=value is not MISFIT))

@@ -10,8 +10,8 @@ class Event(models.Model):
     """Something a profile did. Append-only, partitioned by year of `occurred_at` (profiles/ingest/partitions.py).
 
     The table's key is (id, occurred_at); Django knows `id`. No foreign key is enforced by the database: checking them
-    cost two thirds of the COPY. `message_id` is that of an identify message, by which ties are broken when its traits are
-    folded again; of others it is NULL.
+    cost two thirds of the COPY. `message_id` is that of an identify message, by which ties are broken when its traits
+    are folded again; of others it is NULL.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -7,7 +7,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("profiles", "0003_shipped_definitions")]
+    dependencies = [("profiles", "0005_import_indexes")]
 
     operations = [
         migrations.RunSQL(
