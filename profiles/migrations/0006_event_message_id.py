@@ -7,7 +7,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("profiles", "0005_import_indexes")]
+    dependencies = [("profiles", "0006_separation")]
 
     operations = [
         migrations.RunSQL(
