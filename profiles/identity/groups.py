@@ -70,10 +70,10 @@ class Group:
 
     def saw(self, at: datetime) -> None:
         """Note that they were seen, which can make them older than anybody knew."""
-        if self.profile is not None:
-            self.profile = self.profile._replace(first_seen_at=min(self.profile.first_seen_at, at))
-        else:
+        if self.profile is None:
             self.first_at = at if self.first_at is None else min(self.first_at, at)
+        elif at < self.profile.first_seen_at:
+            self.profile = self.profile._replace(first_seen_at=at)
 
 
 class TakenIn(NamedTuple):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from cdp.rows import rows_as_json
 from profiles.identity.groups import Key, Link
 from profiles.models import IdentityConflict
 
@@ -38,8 +39,8 @@ def upsert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
             """
             INSERT INTO profiles_identitylink AS link (left_id, right_id, source_id, message_id, occurred_at)
             SELECT said.*
-            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[])
-                AS said(left_id, right_id, source_id, message_id, occurred_at)
+            FROM json_to_recordset(%s)
+                AS said(left_id bigint, right_id bigint, source_id bigint, message_id text, occurred_at timestamptz)
             LEFT JOIN profiles_identitylink AS known USING (left_id, right_id, source_id)
             WHERE known.id IS NULL
                 OR (said.occurred_at, said.message_id COLLATE "C")
@@ -48,11 +49,16 @@ def upsert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
             DO UPDATE SET message_id = EXCLUDED.message_id, occurred_at = EXCLUDED.occurred_at
             """,
             [
-                [left for left, _right, _source in links],
-                [right for _left, right, _source in links],
-                [source for _left, _right, source in links],
-                [link.message_id for link in links.values()],
-                [link.occurred_at for link in links.values()],
+                rows_as_json(
+                    {
+                        "left_id": left,
+                        "right_id": right,
+                        "source_id": source,
+                        "message_id": link.message_id,
+                        "occurred_at": link.occurred_at,
+                    }
+                    for (left, right, source), link in links.items()
+                )
             ],
         )
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Max
@@ -16,13 +17,18 @@ from profiles.models import Identifier, Profile, ProfileMerge
 
 
 class ProfileBefore(NamedTuple):
-    """A profile as it was before the batch, locked."""
+    """A profile as it was before the batch, locked. Few are asked for their attributes, which come as JSON text."""
 
     id: int
     public_id: UUID
-    attributes: dict[str, Any]
+    attributes_text: str
     first_seen_at: datetime
     last_seen_at: datetime
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(self.attributes_text)
+        return found
 
 
 class Reason(NamedTuple):

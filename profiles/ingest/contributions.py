@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
+from cdp.rows import rows_as_json
 from profiles.identity.normalise import normalise
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce, is_missing
@@ -132,10 +133,10 @@ def upsert_contributions(latest: Mapping[tuple[int, int, int], Said]) -> None:
             """
             INSERT INTO profiles_contribution AS known
                 (anchor_id, source_id, definition_id, value, fits, occurred_at, message_id)
-            SELECT said.anchor_id, said.source_id, said.definition_id, said.value::jsonb, said.fits,
+            SELECT said.anchor_id, said.source_id, said.definition_id, coalesce(said.value, 'null'), said.fits,
                 said.occurred_at, said.message_id
-            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::boolean[], %s::timestamptz[],
-                %s::text[]) AS said(anchor_id, source_id, definition_id, value, fits, occurred_at, message_id)
+            FROM json_to_recordset(%s) AS said(anchor_id bigint, source_id bigint, definition_id bigint, value jsonb,
+                fits boolean, occurred_at timestamptz, message_id text)
             ON CONFLICT (anchor_id, source_id, definition_id) DO UPDATE SET
                 value = EXCLUDED.value,
                 fits = EXCLUDED.fits,
@@ -145,13 +146,18 @@ def upsert_contributions(latest: Mapping[tuple[int, int, int], Said]) -> None:
                 > (known.occurred_at, known.message_id COLLATE "C")
             """,
             [
-                [anchor_id for anchor_id, _source_id, _definition_id in latest],
-                [source_id for _anchor_id, source_id, _definition_id in latest],
-                [definition_id for _anchor_id, _source_id, definition_id in latest],
-                [orjson.dumps(said.value).decode() for said in latest.values()],
-                [said.fits for said in latest.values()],
-                [said.occurred_at for said in latest.values()],
-                [said.message_id for said in latest.values()],
+                rows_as_json(
+                    {
+                        "anchor_id": anchor_id,
+                        "source_id": source_id,
+                        "definition_id": definition_id,
+                        "value": said.value,
+                        "fits": said.fits,
+                        "occurred_at": said.occurred_at,
+                        "message_id": said.message_id,
+                    }
+                    for (anchor_id, source_id, definition_id), said in latest.items()
+                )
             ],
         )
 
@@ -251,9 +257,9 @@ def write_records(records: Mapping[int, dict[str, Any]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE profiles_profile AS profile SET attributes = folded.attributes::jsonb
-            FROM unnest(%s::bigint[], %s::text[]) AS folded(id, attributes)
+            UPDATE profiles_profile AS profile SET attributes = folded.attributes
+            FROM json_to_recordset(%s) AS folded(id bigint, attributes jsonb)
             WHERE profile.id = folded.id
             """,
-            [list(records), [orjson.dumps(record).decode() for record in records.values()]],
+            [rows_as_json({"id": profile_id, "attributes": record} for profile_id, record in records.items())],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import orjson
 from django.db import connection
 
 
@@ -16,9 +17,9 @@ def claim_keys(keys: Iterable[str], *, import_id: int | None = None) -> set[str]
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO profiles_messagekey (key, import_id) SELECT unnest(%s::uuid[]), %s
+            INSERT INTO profiles_messagekey (key, import_id) SELECT json_array_elements_text(%s)::uuid, %s
             ON CONFLICT DO NOTHING RETURNING encode(uuid_send(key), 'hex')
             """,
-            [sorted(set(keys)), import_id],
+            [orjson.dumps(sorted(set(keys))).decode(), import_id],
         )
         return {key for (key,) in cursor.fetchall()}

@@ -13,6 +13,7 @@ import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
+from cdp.rows import rows_as_json
 from cdp.stages import wake
 from cdp.trouble import is_transient
 from profiles.identity.groups import Link
@@ -210,10 +211,9 @@ def write(
     resolution = resolve(links, kinds=kinds.values(), now=now)
     set_seen(resolution.seen)
     touched = write_contributions(messages, resolution.anchors, attributes, sources=sources, kinds=kinds)
-    changed = fold_into_profiles(
-        touched | {pair.survivor for pair in resolution.merged},
-        {profile.id: profile.attributes for profile in resolution.profiles.values()},
-    )
+    touched |= {pair.survivor for pair in resolution.merged}
+    before = {pk: resolution.profiles[pk].attributes for pk in touched if pk in resolution.profiles}
+    changed = fold_into_profiles(touched, before)
     write_consents(messages, resolution.anchors)
     write_events(messages, resolution.anchors, events)
     if write_changes(changes_of(messages, resolution, attributes=changed, kinds=kinds.values(), now=now)):
@@ -234,11 +234,16 @@ def set_seen(seen: Mapping[int, Seen]) -> None:
             UPDATE profiles_profile AS profile
             SET first_seen_at = least(profile.first_seen_at, seen.first_at),
                 last_seen_at = greatest(profile.last_seen_at, seen.last_at)
-            FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS seen(id, first_at, last_at)
+            FROM json_to_recordset(%s) AS seen(id bigint, first_at timestamptz, last_at timestamptz)
             WHERE profile.id = seen.id
                 AND (seen.first_at < profile.first_seen_at OR seen.last_at > profile.last_seen_at)
             """,
-            [list(seen), [when.first for when in seen.values()], [when.last for when in seen.values()]],
+            [
+                rows_as_json(
+                    {"id": profile_id, "first_at": when.first, "last_at": when.last}
+                    for profile_id, when in seen.items()
+                )
+            ],
         )
 
 
