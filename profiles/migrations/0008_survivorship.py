@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('profiles', '0006_event_message_id'),
+        ('profiles', '0007_event_message_id'),
     ]
 
     operations = [
