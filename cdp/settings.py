@@ -136,6 +136,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume_runs": {"task": "cdp.resume_runs", "schedule": 30.0, "options": {"expires": 60.0}},
     "ensure_partitions": {"task": "profiles.ensure_partitions", "schedule": 12 * 3600.0},
     "queue_due_scores": {"task": "tags.queue_due_scores", "schedule": 600.0, "options": {"expires": 600.0}},
+    "queue_due_search": {"task": "profiles.queue_due_search", "schedule": 1800.0, "options": {"expires": 1800.0}},
     "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 30.0}},
 }
 STAGE_LANES = env.int("STAGE_LANES", default=CELERY_WORKER_CONCURRENCY)
@@ -235,6 +236,13 @@ COLLECT_MAX_MESSAGE_BYTES = 32 * 1024
 # traits stay in their event.
 MAX_DISCOVERED_EVENTS = env.int("MAX_DISCOVERED_EVENTS", default=10_000)
 MAX_DISCOVERED_ATTRIBUTES = env.int("MAX_DISCOVERED_ATTRIBUTES", default=2_000)
+
+# --- Duplicates ----------------------------------------------------------------------------------------------------
+
+# From which probability on two profiles are suggested to be one person.
+DUPLICATE_THRESHOLD = env.float("DUPLICATE_THRESHOLD", default=0.9)
+if not 0.5 <= DUPLICATE_THRESHOLD < 1:
+    raise ImproperlyConfigured(f"DUPLICATE_THRESHOLD is {DUPLICATE_THRESHOLD}: it must be at least 0.5 and below 1.")
 
 # --- Logs ----------------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ from profiles.refresh import changes
 from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import REFRESH
 from profiles.services import definitions
+from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicates
+from profiles.services.duplicates.search import queue_due_search as queue_due_search_of
 
 IMPORT = "import"  # kind of the runs that import a file
 PARTITIONS_AHEAD = timedelta(days=400)
@@ -43,6 +45,18 @@ def ensure_partitions() -> None:
 def refresh_changes() -> None:
     """Judge whoever changed until the queue is empty. Several may run: they share the rows out."""
     work_through("profiles_changed", lambda: changes.refresh_changes(now=timezone.now))
+
+
+@shared_task(name="profiles.queue_due_search")
+def queue_due_search() -> None:
+    """Once a week, search for duplicates."""
+    queue_due_search_of(now=timezone.now())
+
+
+@run_kind(FIND_DUPLICATES)
+def find_duplicates(run: Run, now: datetime) -> None:
+    """Suggest pairs of profiles that are probably one person."""
+    search_duplicates(run, now=now)
 
 
 @run_kind(REFRESH)

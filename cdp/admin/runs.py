@@ -34,8 +34,22 @@ KIND_NAMES = {
     "replay": _("Replay"),
     "import": _("Import"),
     "plan_campaign": _("Planning a campaign"),
+    "find_duplicates": _("Search for duplicates"),
 }
-COUNT_NAMES = {"changed": _("changed profiles"), "refreshed": _("refreshes queued"), "planned": _("planned deliveries")}
+COUNT_NAMES = {
+    "changed": _("changed profiles"),
+    "refreshed": _("refreshes queued"),
+    "planned": _("planned deliveries"),
+    "people": _("people compared"),
+    "pairs_compared": _("pairs compared"),
+    "common_keys_left_out": _("values left out, as too many people share them"),
+    "pairs_left_out": _("pairs left out with them"),
+    "fields_learnt": _("fields whose weight was learnt from the data"),
+    "new_suggestions": _("new suggestions"),
+    "kept_suggestions": _("suggestions that were there"),
+    "outdated_suggestions": _("suggestions that are outdated"),
+    "suggestions_left_out": _("less probable suggestions left out"),
+}
 STATE_LABELS = {
     Run.State.QUEUED: "default",
     Run.State.RUNNING: "info",

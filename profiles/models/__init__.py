@@ -4,6 +4,7 @@ from profiles.models.change import Lane, ProfileChange
 from profiles.models.consent import Consent
 from profiles.models.contribution import Contribution
 from profiles.models.definition import AttributeDefinition, AttributeType, EventDefinition, Survivorship
+from profiles.models.duplicate import DuplicateSuggestion
 from profiles.models.event import Event
 from profiles.models.identity import (
     Identifier,
@@ -23,6 +24,7 @@ __all__ = [
     "AttributeType",
     "Consent",
     "Contribution",
+    "DuplicateSuggestion",
     "Event",
     "EventDefinition",
     "Identifier",

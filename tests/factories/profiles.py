@@ -9,6 +9,7 @@ from profiles.models import (
     AttributeDefinition,
     Consent,
     Contribution,
+    DuplicateSuggestion,
     Event,
     EventDefinition,
     Identifier,
@@ -127,3 +128,16 @@ class ProfileChangeFactory(DjangoModelFactory):
     profile_id = factory.LazyFunction(lambda: ProfileFactory().pk)
     topic = "created"
     due_at = SEEN_AT
+
+
+class DuplicateSuggestionFactory(DjangoModelFactory):
+    """An open pair of two new profiles, whose names are the same; `left` must be the older row."""
+
+    class Meta:
+        model = DuplicateSuggestion
+
+    left = factory.SubFactory(ProfileFactory)
+    right = factory.SubFactory(ProfileFactory)
+    probability = 0.95
+    evidence = factory.LazyFunction(lambda: [{"field": "name", "level": "same", "weight": 10.0}])
+    suggested_at = SEEN_AT

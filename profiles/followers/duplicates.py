@@ -1,0 +1,47 @@
+"""How suggestions of duplicates follow a merge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from profiles.followers import Follower, Merged, register_follower
+from profiles.models import DuplicateSuggestion
+
+
+@register_follower
+class DuplicateSuggestionFollower(Follower):
+    """They keep the two profiles that they speak of; an open one is outdated once both are one person.
+
+    Where only one of the two merged into a third, it goes on speaking of the people that they are now.
+    """
+
+    model = DuplicateSuggestion
+
+    def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                WITH merged AS (
+                    SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS merged (absorbed, survivor)
+                ), part AS (
+                    SELECT absorbed AS id, survivor FROM merged
+                    UNION
+                    SELECT survivor, survivor FROM merged
+                    UNION
+                    SELECT earlier.id, merged.survivor
+                    FROM merged
+                    JOIN profiles_profile AS earlier ON earlier.merged_into_id IN (merged.absorbed, merged.survivor)
+                )
+                UPDATE profiles_duplicatesuggestion AS suggestion
+                SET state = 'outdated'
+                FROM part AS one, part AS other
+                WHERE suggestion.left_id = one.id
+                  AND suggestion.right_id = other.id
+                  AND one.survivor = other.survivor
+                  AND suggestion.state = 'open'
+                """,
+                [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
+            )

@@ -1,0 +1,69 @@
+"""Two profiles that may be one person."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class DuplicateSuggestionQuerySet(models.QuerySet["DuplicateSuggestion"]):
+    def open(self) -> Self:
+        return self.filter(state=DuplicateSuggestion.State.OPEN)
+
+    def by_probability(self) -> Self:
+        """The most probable first, each one at a place of its own."""
+        return self.order_by("-probability", "-id")
+
+
+class DuplicateSuggestion(models.Model):
+    """A pair that a search found probable; `left` < `right` by id, as they were found: a merge does not move them.
+
+    `evidence` is a list of `{"field", "level", "weight"}`, the words of which are in
+    `profiles/services/duplicates/words.py`; it holds no value of theirs. What was rejected, or accepted and undone, is
+    not suggested again, for the two people that the profiles have become either.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", _("To review")
+        ACCEPTED = "accepted", _("Accepted")
+        REJECTED = "rejected", _("Rejected")
+        OUTDATED = "outdated", _("Outdated")
+
+    left = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+", db_index=False)
+    right = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    probability = models.FloatField(_("probability"))
+    evidence = models.JSONField(_("evidence"), default=list)
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
+    run = models.ForeignKey(
+        "cdp.Run", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("found by")
+    )
+    suggested_at = models.DateTimeField(_("suggested"))
+    decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("decided by"),
+    )
+
+    objects = DuplicateSuggestionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("possible duplicate")
+        verbose_name_plural = _("possible duplicates")
+        constraints = [
+            models.UniqueConstraint(fields=["left", "right"], name="duplicate_left_right"),
+            models.CheckConstraint(condition=models.Q(left__lt=models.F("right")), name="duplicate_left_before_right"),
+            models.CheckConstraint(
+                condition=models.Q(probability__gte=0, probability__lte=1), name="duplicate_probability"
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "-probability", "-id"], name="duplicate_to_review")]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
