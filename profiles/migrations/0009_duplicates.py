@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('cdp', '0003_run_result'),
-        ('profiles', '0007_survivorship'),
+        ('profiles', '0008_survivorship'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
