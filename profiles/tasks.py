@@ -21,6 +21,7 @@ from profiles.refresh import changes
 from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import REFRESH
 from profiles.services import definitions
+from profiles.services.duplicates.bulk import ACCEPT_DUPLICATES, accept_at_least
 from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicates
 from profiles.services.duplicates.search import queue_due_search as queue_due_search_of
 
@@ -57,6 +58,12 @@ def queue_due_search() -> None:
 def find_duplicates(run: Run, now: datetime) -> None:
     """Suggest pairs of profiles that are probably one person."""
     search_duplicates(run, now=now)
+
+
+@run_kind(ACCEPT_DUPLICATES)
+def accept_duplicates(run: Run, now: datetime) -> None:
+    """Accept the suggestions that are at least as probable as `run.params["at_least"]` says."""
+    accept_at_least(run, now=now)
 
 
 @run_kind(REFRESH)

@@ -35,6 +35,7 @@ KIND_NAMES = {
     "import": _("Import"),
     "plan_campaign": _("Planning a campaign"),
     "find_duplicates": _("Search for duplicates"),
+    "accept_duplicates": _("Acceptance of duplicates"),
 }
 COUNT_NAMES = {
     "changed": _("changed profiles"),
@@ -49,6 +50,9 @@ COUNT_NAMES = {
     "kept_suggestions": _("suggestions that were there"),
     "outdated_suggestions": _("suggestions that are outdated"),
     "suggestions_left_out": _("less probable suggestions left out"),
+    "accepted": _("accepted"),
+    "refused": _("refused by a limit or a separation"),
+    "passed_over": _("passed over, as decided or merged meanwhile"),
 }
 STATE_LABELS = {
     Run.State.QUEUED: "default",

@@ -13,10 +13,6 @@ class DuplicateSuggestionQuerySet(models.QuerySet["DuplicateSuggestion"]):
     def open(self) -> Self:
         return self.filter(state=DuplicateSuggestion.State.OPEN)
 
-    def by_probability(self) -> Self:
-        """The most probable first, each one at a place of its own."""
-        return self.order_by("-probability", "-id")
-
 
 class DuplicateSuggestion(models.Model):
     """A pair that a search found probable; `left` < `right` by id, as they were found: a merge does not move them.

@@ -14,6 +14,7 @@ from typing import Any
 
 ALIKE = 0.9  # of Jaro and Winkler
 DIFFERS = "differs"
+OTHER_FIRST = "other_first"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ COMPARISONS = (
             Level("same", f"{same('given')} AND {same('family')}", 0.7, 0.0005, "name"),
             Level("swapped", same("name"), 0.03, 0.00005, "name"),
             Level("alike", f"{alike('given', 0.85)} AND {alike('family', 0.85)}", 0.15, 0.0005),
-            Level("other_first", OTHER_GIVEN, 0.02, 0.01),
+            Level(OTHER_FIRST, OTHER_GIVEN, 0.02, 0.01),
             Level("same_last", same("family"), 0.03, 0.002, "family"),
             Level("same_first", same("given"), 0.03, 0.003, "given"),
             Level("partly", alike("name", 0.8), 0.02, 0.003),

@@ -130,6 +130,12 @@ def settled_pairs() -> Iterable[tuple[int, int]]:
                 JOIN profiles_profile AS one ON one.id = suggestion.left_id
                 JOIN profiles_profile AS other ON other.id = suggestion.right_id
                 WHERE suggestion.state IN ('accepted', 'rejected')
+                UNION ALL
+                SELECT one.profile_id, other.profile_id
+                FROM profiles_separation AS separation
+                JOIN profiles_identifier AS one ON one.id = separation.left_id
+                JOIN profiles_identifier AS other ON other.id = separation.right_id
+                WHERE separation.lifted_at IS NULL
             ) AS settled (l, r)
             WHERE l <> r
             """

@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 from cdp.models import Run
 from cdp.runs import execute_run
 from profiles import tasks  # noqa: F401 - registers the work of runs
-from profiles.models import DuplicateSuggestion, Profile
+from profiles.models import DuplicateSuggestion, Profile, ProfileSplit, Separation
 from profiles.services.duplicates import engine
 from profiles.services.duplicates.search import FIND_DUPLICATES, FOLDER, queue_due_search, queue_search
 from tests.factories.profiles import SEEN_AT, DuplicateSuggestionFactory, IdentifierFactory, ProfileFactory
@@ -112,6 +112,20 @@ def test_what_was_rejected_stays_so_when_one_of_the_two_merges(now):
     search(now)
 
     assert pairs() == set()
+
+
+@pytest.mark.parametrize(("lifted_at", "is_suggested"), [(None, False), (SEEN_AT, True)])
+def test_who_was_separated_is_not_suggested(now, lifted_at, is_suggested):
+    make_others()
+    one, other = (IdentifierFactory(profile=ProfileFactory(attributes=ANN)) for _ in range(2))
+    split = ProfileSplit.objects.create(
+        from_profile=one.profile, to_profile=other.profile, identifiers=[other.pk], split_at=SEEN_AT
+    )
+    Separation.objects.create(left=one, right=other, split=split, separated_at=SEEN_AT, lifted_at=lifted_at)
+
+    search(now)
+
+    assert bool(pairs()) is is_suggested
 
 
 def test_a_second_search_keeps_what_is_still_so_and_outdates_the_rest(now):

@@ -1,0 +1,94 @@
+"""What people decide of suggestions: accepted ones become merges that can be undone, rejected ones are remembered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from cdp.locks import advisory_lock
+from cdp.models import User
+from profiles.models import DuplicateSuggestion, Profile, ProfileMerge
+from profiles.refresh.people import survivors_of
+from profiles.services.identity import merge_profiles
+
+State = DuplicateSuggestion.State
+
+
+class NotToReview(ValueError):
+    """The suggestion was decided meanwhile, or its profiles are one by now; the text says which."""
+
+
+def accept_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -> Profile:
+    """Merge the two people; returns the survivor.
+
+    Raises:
+        NotToReview: it is not open any more; where its profiles are one already, it is outdated from now on.
+        KeptApartError: a limit or a separation forbids it; the suggestion stays open.
+    """
+    with transaction.atomic():
+        suggestion = _locked(suggestion_id)
+        people = _people(suggestion)
+        if people[0] != people[1]:
+            _decide([suggestion.pk], State.ACCEPTED, user=user, now=now)
+            return merge_profiles(people, user=user, now=now, cause=ProfileMerge.Cause.DUPLICATE)
+        _decide([suggestion.pk], State.OUTDATED, user=None, now=now)
+    raise NotToReview(_("These profiles are one already."))
+
+
+def reject_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -> int:
+    """Remember that these are two people; other open suggestions of the same two go with it. Returns how many.
+
+    Raises:
+        NotToReview: it is not open any more.
+    """
+    with transaction.atomic():
+        suggestion = _locked(suggestion_id)
+        left, right = _people(suggestion)
+        same = of_people(DuplicateSuggestion.objects.open(), left, right)
+        ids = {suggestion.pk, *same.values_list("pk", flat=True)}
+        return _decide(ids, State.REJECTED, user=user, now=now)
+
+
+def reopen_suggestion(suggestion_id: int) -> None:
+    """Put a rejected suggestion back for review.
+
+    Raises:
+        NotToReview: it was not rejected, or its profiles are one by now.
+    """
+    with transaction.atomic():
+        suggestion = _locked(suggestion_id, state=State.REJECTED)
+        left, right = _people(suggestion)
+        if left == right:
+            raise NotToReview(_("These profiles are one already."))
+        suggestion.state, suggestion.decided_at, suggestion.decided_by = State.OPEN, None, None
+        suggestion.save(update_fields=["state", "decided_at", "decided_by"])
+
+
+def of_people(suggestions: QuerySet[DuplicateSuggestion], left: int, right: int) -> QuerySet[DuplicateSuggestion]:
+    """Those that speak of two people, also by profiles that merged into theirs."""
+    lefts, rights = (Profile.objects.filter(Q(pk=pk) | Q(merged_into=pk)).values("pk") for pk in (left, right))
+    return suggestions.filter(Q(left__in=lefts, right__in=rights) | Q(left__in=rights, right__in=lefts))
+
+
+def _locked(suggestion_id: int, *, state: State = State.OPEN) -> DuplicateSuggestion:
+    """The suggestion, locked; after the lock of identity, in whose hold merges write suggestions too."""
+    advisory_lock("identity")
+    found = DuplicateSuggestion.objects.select_for_update().filter(pk=suggestion_id).first()
+    if found is None:
+        raise NotToReview(_("There is no such suggestion."))
+    if found.state != state:
+        raise NotToReview(_("This suggestion was settled meanwhile: %(state)s.") % {"state": found.get_state_display()})
+    return found
+
+
+def _people(suggestion: DuplicateSuggestion) -> list[int]:
+    """Ids of the people that the two profiles have become, left first."""
+    current = survivors_of([suggestion.left_id, suggestion.right_id])
+    return [current[suggestion.left_id], current[suggestion.right_id]]
+
+
+def _decide(ids: set[int] | list[int], state: State, *, user: User | None, now: datetime) -> int:
+    return DuplicateSuggestion.objects.filter(pk__in=ids).update(state=state, decided_at=now, decided_by=user)

@@ -1,0 +1,118 @@
+"""What becomes of suggestions."""
+
+import pytest
+
+from cdp.models import Run
+from cdp.runs import execute_run
+from profiles import tasks  # noqa: F401 - registers the work of runs
+from profiles.identity.errors import KeptApartError
+from profiles.models import DuplicateSuggestion, Profile, ProfileMerge
+from profiles.services.duplicates import (
+    NotToReview,
+    accept_suggestion,
+    queue_acceptance,
+    reject_suggestion,
+    reopen_suggestion,
+)
+from profiles.services.identity import merge_profiles
+from tests.factories.cdp import UserFactory
+from tests.factories.profiles import DuplicateSuggestionFactory, IdentifierFactory, ProfileFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def state_of(suggestion):
+    return DuplicateSuggestion.objects.get(pk=suggestion.pk).state
+
+
+def test_an_accepted_pair_is_merged_by_its_cause(now):
+    suggestion, user = DuplicateSuggestionFactory(), UserFactory()
+
+    survivor = accept_suggestion(suggestion.pk, user=user, now=now)
+
+    suggestion.refresh_from_db()
+    assert (suggestion.state, suggestion.decided_by, suggestion.decided_at) == ("accepted", user, now)
+    merge = ProfileMerge.objects.get()
+    assert (merge.survivor, merge.cause, merge.merged_by) == (survivor, "duplicate", user)
+    assert {merge.survivor_id, merge.absorbed_id} == {suggestion.left_id, suggestion.right_id}
+
+
+def test_a_limit_refuses_and_the_pair_stays_open(now):
+    suggestion = DuplicateSuggestionFactory()
+    for profile in (suggestion.left, suggestion.right):
+        IdentifierFactory(profile=profile, kind_key="user_id")
+
+    with pytest.raises(KeptApartError, match="User id"):
+        accept_suggestion(suggestion.pk, user=None, now=now)
+
+    assert state_of(suggestion) == "open"
+    assert not ProfileMerge.objects.exists()
+
+
+@pytest.mark.parametrize("decide", [accept_suggestion, reject_suggestion])
+def test_what_was_decided_is_not_decided_again(now, decide):
+    suggestion = DuplicateSuggestionFactory(state="rejected")
+
+    with pytest.raises(NotToReview, match="settled meanwhile: Rejected"):
+        decide(suggestion.pk, user=None, now=now)
+
+    assert state_of(suggestion) == "rejected"
+    assert not ProfileMerge.objects.exists()
+
+
+def test_a_rejection_goes_for_every_suggestion_of_the_two(now):
+    one, other, absorbed = (ProfileFactory() for _ in range(3))
+    first = DuplicateSuggestionFactory(left=one, right=other)
+    second = DuplicateSuggestionFactory(left=other, right=absorbed)
+    elsewhere = DuplicateSuggestionFactory(left=one)
+    Profile.objects.filter(pk=absorbed.pk).update(merged_into=one)
+
+    assert reject_suggestion(first.pk, user=None, now=now) == 2
+
+    assert [state_of(each) for each in (first, second, elsewhere)] == ["rejected", "rejected", "open"]
+
+
+def test_a_rejected_one_comes_back_for_review(now):
+    suggestion, user = DuplicateSuggestionFactory(), UserFactory()
+    reject_suggestion(suggestion.pk, user=user, now=now)
+
+    reopen_suggestion(suggestion.pk)
+
+    suggestion.refresh_from_db()
+    assert (suggestion.state, suggestion.decided_at, suggestion.decided_by) == ("open", None, None)
+
+
+def test_pairs_that_merge_otherwise_are_outdated_and_those_with_a_third_go_on(now):
+    one, other, third = (ProfileFactory() for _ in range(3))
+    of_both = DuplicateSuggestionFactory(left=one, right=other)
+    with_third = [DuplicateSuggestionFactory(left=profile, right=third) for profile in (one, other)]
+
+    merge_profiles([one.pk, other.pk], user=None, now=now)
+    assert [state_of(each) for each in (of_both, *with_third)] == ["outdated", "open", "open"]
+
+    accept_suggestion(with_third[0].pk, user=None, now=now)
+    assert [state_of(each) for each in (of_both, *with_third)] == ["outdated", "accepted", "outdated"]
+    assert Profile.objects.current().count() == 1
+
+
+def test_a_bulk_acceptance_takes_the_sure_ones_and_leaves_what_differs(now):
+    sure = DuplicateSuggestionFactory(probability=0.99)
+    less = DuplicateSuggestionFactory(probability=0.95)
+    couple = DuplicateSuggestionFactory(
+        probability=0.999, evidence=[{"field": "name", "level": "other_first", "weight": 1.0}]
+    )
+    twins = DuplicateSuggestionFactory(
+        probability=0.999, evidence=[{"field": "gender", "level": "differs", "weight": -4.0}]
+    )
+    limited = DuplicateSuggestionFactory(probability=0.99)
+    for profile in (limited.left, limited.right):
+        IdentifierFactory(profile=profile, kind_key="user_id")
+    user = UserFactory()
+
+    run = queue_acceptance(0.99, user=user)
+    execute_run(run.pk, now=now)
+
+    assert [state_of(each) for each in (sure, less, couple, twins, limited)] == ["accepted", *["open"] * 4]
+    run = Run.objects.get(pk=run.pk)
+    assert (run.state, run.counts) == ("succeeded", {"accepted": 1, "refused": 1, "passed_over": 0})
+    assert ProfileMerge.objects.get().merged_by == user
