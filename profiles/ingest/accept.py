@@ -41,7 +41,7 @@ def accept_messages(
         try:
             taken.append(as_payload(message))
         except MessageError as reason:
-            rejected.append(rejection(source.pk, received_at, str(reason), as_text(message)))
+            rejected.append(rejection(source.pk, received_at, str(reason), as_text(message), sent_at=sent_at))
     with transaction.atomic():
         copy_rows(
             InboxMessage._meta.db_table,
@@ -113,11 +113,21 @@ def generated_id(message: dict[str, Any]) -> str:
     return f"generated-{digest.hexdigest()}"
 
 
-def rejection(source_id: int, received_at: datetime, reason: str, payload: str) -> RejectedMessage:
+def rejection(
+    source_id: int,
+    received_at: datetime,
+    reason: str,
+    payload: str,
+    *,
+    sent_at: datetime | None = None,
+    code: str = RejectedMessage.Code.INVALID,
+) -> RejectedMessage:
     """An unsaved RejectedMessage; of one that is far too large, the beginning is kept."""
     return RejectedMessage(
         source_id=source_id,
         received_at=received_at,
+        sent_at=sent_at,
+        code=code,
         reason=reason[:500],
         payload=payload[: 2 * settings.COLLECT_MAX_MESSAGE_BYTES],
     )

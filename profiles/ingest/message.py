@@ -12,7 +12,7 @@ from profiles.identity.groups import Key
 from profiles.identity.normalise import normalise
 from profiles.ingest.times import parse_time
 from profiles.ingest.traits import MAX_KEY_LENGTH, attributes_of, consents_of
-from profiles.models import Consent, IdentifierKind, Source
+from profiles.models import Consent, IdentifierKind, RejectedMessage, Source
 
 IDENTIFY_EVENT = "$identify"
 GROUP_EVENT = "$group"
@@ -26,11 +26,15 @@ FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MessageError(ValueError):
-    """A message that cannot be taken; its text is the reason that an operator reads."""
+    """A message that cannot be taken; its text is the reason that an operator reads, `code` the kind of reason."""
+
+    code: str = RejectedMessage.Code.INVALID
 
 
 class NobodyError(MessageError):
     """A message without any identifier that can name somebody."""
+
+    code = RejectedMessage.Code.NOBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,13 @@ from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.events import write_events
 from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
+from profiles.ingest.quality import Finding, Quality, compare, quality_of, rejecting, write_quality
 from profiles.ingest.refold import share_definitions
 from profiles.models import Consent, EventDefinition, IdentifierKind, RejectedMessage, Source
 
 logger = logging.getLogger(__name__)
 
+Code = RejectedMessage.Code
 BATCH_SIZE = 2_000
 
 
@@ -52,7 +54,7 @@ class Processed:
     `n_odd_traits` traits and consents that say nothing since they were not understood or there was
     no room for more attributes.
 
-    `tally` holds the same by source, but for `n_profiles`.
+    `tally` holds the same by source, but for `n_profiles`; `quality` what the batch adds to the counters of its page.
     """
 
     n_messages: int = 0
@@ -64,17 +66,22 @@ class Processed:
     n_merges: int = 0
     n_profiles: int = 0
     tally: Tally = field(default_factory=Counter, compare=False, repr=False)
+    quality: Quality = field(default_factory=Quality, compare=False, repr=False)
 
     @classmethod
-    def of(cls, tally: Tally, *, n_profiles: int = 0) -> Self:
+    def of(cls, tally: Tally, *, n_profiles: int = 0, quality: Quality | None = None) -> Self:
         """The sums of `tally`."""
         sums: Counter[str] = Counter()
         for (_source_id, name), n in tally.items():
             sums[name] += n
-        return cls(**sums, n_profiles=n_profiles, tally=tally)
+        return cls(**sums, n_profiles=n_profiles, tally=tally, quality=quality or Quality())
 
     def __add__(self, other: Self) -> Processed:
-        return Processed.of(self.tally + other.tally, n_profiles=self.n_profiles + other.n_profiles)
+        return Processed.of(
+            self.tally + other.tally,
+            n_profiles=self.n_profiles + other.n_profiles,
+            quality=self.quality + other.quality,
+        )
 
 
 def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
@@ -88,6 +95,7 @@ def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
         rows = take(limit)
         processed = process_or_halve(rows, now=now) if rows else Processed()
         write_tally(processed.tally, now=now)
+        write_quality(processed.quality, now=now)
     return processed
 
 
@@ -117,7 +125,7 @@ def process_or_halve(rows: Sequence[Row], *, now: datetime) -> Processed:
         if len(rows) == 1:
             logger.exception("A message of source %s was rejected", rows[0].source_id)
             what = str(error).partition("\n")[0]  # PostgreSQL says more below: the row's values
-            reject(rows[0], f"could not be processed: {type(error).__name__}: {what}").save()
+            reject(rows[0], f"could not be processed: {type(error).__name__}: {what}", Code.FAILED).save()
             return Processed.of(Counter({(rows[0].source_id, name): 1 for name in ("n_messages", "n_rejected")}))
     middle = len(rows) // 2
     return process_or_halve(rows[:middle], now=now) + process_or_halve(rows[middle:], now=now)
@@ -128,13 +136,32 @@ def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     sources = Source.objects.select_related("previous_id_kind").in_bulk({row.source_id for row in rows})
     kinds = load_kinds()
     parsed, rejected = parse(rows, sources, kinds)
+    unplanned = compare([message for _row, message in parsed], sources)
+    if unplanned:
+        parsed, refused = planned(parsed, unplanned)
+        rejected += refused
     events = event_definitions(message.event for _row, message in parsed)
-    rejected += [reject(row, no_room(message)) for row, message in parsed if message.event not in events]
+    rejected += [reject(row, no_room(message), Code.NO_ROOM) for row, message in parsed if message.event not in events]
     RejectedMessage.objects.bulk_create(rejected)
     taken = [message for _row, message in parsed if message.event in events]
     messages = first_copies(taken)
     written = write(messages, events, sources, kinds, now=now) if messages else Processed()
-    return Processed.of(tally_of(rows, rejected, taken, messages)) + written
+    quality = quality_of(messages, events, unplanned)
+    return Processed.of(tally_of(rows, rejected, taken, messages), quality=quality) + written
+
+
+def planned(
+    parsed: Sequence[tuple[Row, Message]], unplanned: Mapping[str, Sequence[Finding]]
+) -> tuple[list[tuple[Row, Message]], list[RejectedMessage]]:
+    """Those that their sources let through, and the others with what was not planned."""
+    kept, refused = [], []
+    for row, message in parsed:
+        verdict = rejecting(unplanned.get(message.key, ()))
+        if verdict is None:
+            kept.append((row, message))
+        else:
+            refused.append(reject(row, *verdict))
+    return kept, refused
 
 
 def no_room(message: Message) -> str:
@@ -169,14 +196,14 @@ def parse(
                 sent_at=row.sent_at,
             )
         except MessageError as reason:
-            rejected.append(reject(row, str(reason)))
+            rejected.append(reject(row, str(reason), reason.code))
         else:
             parsed.append((row, message))
     return parsed, rejected
 
 
-def reject(row: Row, reason: str) -> RejectedMessage:
-    return rejection(row.source_id, row.received_at, reason, row.payload)
+def reject(row: Row, reason: str, code: str) -> RejectedMessage:
+    return rejection(row.source_id, row.received_at, reason, row.payload, sent_at=row.sent_at, code=code)
 
 
 def first_copies(taken: Sequence[Message]) -> list[Message]:

@@ -16,7 +16,8 @@ from profiles.models.identity import (
 from profiles.models.imports import Import, ImportedFile, ImportMapping
 from profiles.models.inbox import InboxMessage, MessageKey, RejectedMessage
 from profiles.models.profile import Profile
-from profiles.models.source import Source, SourceDay
+from profiles.models.quality import EventDay, KindDay, Violation
+from profiles.models.source import Handling, Source, SourceDay
 from profiles.models.split import ProfileSplit, Separation
 
 __all__ = [
@@ -26,7 +27,9 @@ __all__ = [
     "Contribution",
     "DuplicateSuggestion",
     "Event",
+    "EventDay",
     "EventDefinition",
+    "Handling",
     "Identifier",
     "IdentifierKind",
     "IdentityConflict",
@@ -35,6 +38,7 @@ __all__ = [
     "ImportMapping",
     "ImportedFile",
     "InboxMessage",
+    "KindDay",
     "Lane",
     "MessageKey",
     "Profile",
@@ -46,4 +50,5 @@ __all__ = [
     "Source",
     "SourceDay",
     "Survivorship",
+    "Violation",
 ]

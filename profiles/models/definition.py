@@ -37,8 +37,11 @@ class AttributeDefinition(models.Model):
     survivorship = models.CharField(
         _("survivorship"), max_length=12, choices=Survivorship, default=Survivorship.MOST_RECENT
     )
+    category = models.CharField(_("category"), max_length=100, blank=True)
     is_pii = models.BooleanField(_("personal data"), default=False)
-    is_discovered = models.BooleanField(_("discovered"), default=False)
+    is_discovered = models.BooleanField(
+        _("discovered"), default=False, help_text=_("Seen in messages, and not planned by anybody yet.")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -53,18 +56,26 @@ class AttributeDefinition(models.Model):
 class EventDefinition(models.Model):
     """An event by name. `value_property` names the number that becomes the event's value.
 
-    Where `value_sign` is -1, the value is never positive, whichever sign the number was sent with.
+    Where `value_sign` is -1, the value is never positive, whichever sign the number was sent with. `schema` is a JSON
+    Schema of the properties (profiles/ingest/schemas.py); sources say what becomes of those who break it.
     """
 
     id = models.AutoField(primary_key=True)  # four bytes: every event and two of its indexes hold it
     name = models.CharField(_("name"), max_length=200, unique=True)
+    label = models.CharField(_("label"), max_length=200, blank=True)
+    category = models.CharField(_("category"), max_length=100, blank=True)
     value_property = models.CharField(
         _("value property"), max_length=200, blank=True, help_text=_("Dotted path of the number that counts.")
     )
     value_sign = models.SmallIntegerField(
         _("sign"), default=1, choices=[(1, _("counts positive")), (-1, _("counts negative"))]
     )
-    is_discovered = models.BooleanField(_("discovered"), default=False)
+    schema = models.JSONField(
+        _("JSON Schema"), null=True, blank=True, help_text=_("What the properties must look like. Empty: anything.")
+    )
+    is_discovered = models.BooleanField(
+        _("discovered"), default=False, help_text=_("Seen in messages, and not planned by anybody yet.")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

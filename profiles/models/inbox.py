@@ -41,11 +41,21 @@ class MessageKey(models.Model):
 
 
 class RejectedMessage(models.Model):
-    """A message that could not be taken, with its reason."""
+    """A message that could not be taken, with its reason. Replayed, it goes back to the inbox as it came in."""
+
+    class Code(models.TextChoices):
+        INVALID = "invalid", _("Not understood")
+        NOBODY = "nobody", _("Names nobody")
+        UNPLANNED = "unplanned", _("Unplanned")
+        SCHEMA = "schema", _("Breaks a schema")
+        NO_ROOM = "no_room", _("Too many new events")
+        FAILED = "failed", _("Processing failed")
 
     source = models.ForeignKey("profiles.Source", on_delete=models.CASCADE, related_name="+", verbose_name=_("source"))
     received_at = models.DateTimeField(_("received"))
+    sent_at = models.DateTimeField(null=True, editable=False)
     rejected_at = models.DateTimeField(_("rejected"), auto_now_add=True)
+    code = models.CharField(_("kind of reason"), max_length=10, choices=Code, default=Code.INVALID)
     reason = models.CharField(_("reason"), max_length=500)
     payload = models.TextField(_("message"))
 
@@ -53,6 +63,7 @@ class RejectedMessage(models.Model):
         verbose_name = _("rejected message")
         verbose_name_plural = _("rejected messages")
         ordering = ["-id"]
+        indexes = [models.Index(fields=["rejected_at"], name="rejected_at")]
 
     def __str__(self) -> str:
         return self.reason

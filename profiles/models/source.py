@@ -17,6 +17,14 @@ def new_write_key() -> str:
     return secrets.token_urlsafe(24)
 
 
+class Handling(models.TextChoices):
+    """What becomes of a message that holds something unplanned."""
+
+    ALLOW = "allow", _("Allow")
+    FLAG = "flag", _("Allow and count")
+    REJECT = "reject", _("Reject")
+
+
 class Source(models.Model):
     """A shop, app, till or file that sends messages; its write key lets it collect and nothing else."""
 
@@ -59,6 +67,27 @@ class Source(models.Model):
         validators=[MinValueValidator(1)],
         help_text=_("Messages a second over HTTP, on average; more are asked to come later. Empty: as many as come."),
     )
+    unplanned_events = models.CharField(
+        _("unplanned events"),
+        max_length=6,
+        choices=Handling,
+        default=Handling.ALLOW,
+        help_text=_("Messages with an event that nobody has planned."),
+    )
+    unplanned_attributes = models.CharField(
+        _("unplanned attributes"),
+        max_length=6,
+        choices=Handling,
+        default=Handling.ALLOW,
+        help_text=_("Messages with a trait that nobody has planned as an attribute."),
+    )
+    schema_violations = models.CharField(
+        _("violations of schemas"),
+        max_length=6,
+        choices=Handling,
+        default=Handling.ALLOW,
+        help_text=_("Messages whose properties break the JSON Schema of their event."),
+    )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -69,6 +98,12 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether its messages are compared with what was planned."""
+        handlings = (self.unplanned_events, self.unplanned_attributes, self.schema_violations)
+        return any(handling != Handling.ALLOW for handling in handlings)
 
 
 class SourceDay(models.Model):

@@ -1,0 +1,171 @@
+"""JSON Schemas of the properties of events: checked when they are saved, compiled once, and safe with any message.
+
+jsonschema-rs validates the properties of an order in a microsecond. Patterns run on an engine that cannot be made to go
+on for ever, which knows neither lookaround nor back-references; references to other schemas are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+from django.utils.translation import gettext as _
+from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
+
+MAX_BYTES = 20_000
+MAX_DEPTH = 20
+MAX_ERRORS = 10  # of one message
+MAX_PATTERN_BYTES = 1_000_000  # of a compiled pattern
+# Of the same page too: a few that lead to each other twice would take for ever.
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+MASKED = "this value"  # in place of what was sent, in the text of an error
+
+Schema = dict[str, Any]
+
+
+class SchemaError(ValueError):
+    """A schema that cannot be used; the text says where and why."""
+
+
+class Breach(NamedTuple):
+    """Where properties break their schema: a path with indexes, the same without, what is wrong, and the value."""
+
+    path: str
+    place: str
+    problem: str
+    value: Any
+
+
+def check_schema(schema: Any) -> None:
+    """Raises SchemaError for what is no JSON Schema of an object, or not one that is safe to use."""
+    if not isinstance(schema, dict):
+        raise SchemaError(_("A schema is an object, such as %(example)s.") % {"example": '{"required": ["total"]}'})
+    if len(orjson.dumps(schema)) > MAX_BYTES:
+        raise SchemaError(_("The schema is larger than %(n)d KB.") % {"n": MAX_BYTES // 1000})
+    for path, name, value in walk(schema):
+        if path.count(".") > MAX_DEPTH:
+            raise SchemaError(_("The schema is nested deeper than %(n)d levels.") % {"n": MAX_DEPTH})
+        if name in REFERENCES and isinstance(value, str):
+            raise SchemaError(
+                _("%(path)s: references are not followed; write the part where it is used.") % {"path": path}
+            )
+        if name in ("$id", "$schema", "$vocabulary") and (name != "$schema" or "2020-12" not in str(value)):
+            raise SchemaError(_("%(path)s: cannot be used here; schemas are of draft 2020-12.") % {"path": path})
+    type_ = schema.get("type", "object")
+    if type_ != "object":
+        raise SchemaError(_("type: properties are an object, so that nothing would ever fit."))
+    try:
+        compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
+    except ValidationError as error:
+        place = join("", error.instance_path)
+        raise SchemaError(f"{place}: {error.message}" if place else error.message) from error
+
+
+def walk(node: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Every name in the schema with its path and value."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            at = f"{path}.{name}" if path else name
+            yield at, name, value
+            if at.count(".") <= MAX_DEPTH:
+                yield from walk(value, at)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from walk(value, f"{path}[{index}]")
+
+
+@lru_cache(maxsize=1_000)
+def compiled(schema: bytes) -> Draft202012Validator:
+    """By the text of the schema: another text is another schema."""
+    return Draft202012Validator(
+        orjson.loads(schema),
+        pattern_options=RegexOptions(size_limit=MAX_PATTERN_BYTES, dfa_size_limit=MAX_PATTERN_BYTES),
+        validate_formats=True,
+        mask=MASKED,
+    )
+
+
+def breaches(schema: Schema, properties: Mapping[str, Any], *, root: str) -> list[Breach]:
+    """Where `properties` break the schema, at most MAX_ERRORS; paths begin with `root`. Values are not in the text."""
+    validator = compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
+    if validator.is_valid(properties):
+        return []
+    found = []
+    for error in validator.iter_errors(properties):
+        found += list(breaches_of(error, root))
+        if len(found) >= MAX_ERRORS:
+            break
+    return found[:MAX_ERRORS]
+
+
+def breaches_of(error: ValidationError, root: str) -> Iterator[Breach]:
+    """One for each property that is missing or not allowed, so that its place is named."""
+    kind: Any = error.kind
+    path = list(error.instance_path)
+    if kind.name == "required":
+        yield breach(root, [*path, str(kind.property).strip('"')], "is missing", None)
+    elif kind.name in ("additionalProperties", "unevaluatedProperties"):
+        for name in kind.unexpected:
+            value = error.instance.get(name) if isinstance(error.instance, dict) else None
+            yield breach(root, [*path, name], "is not in the schema", value)
+    else:
+        yield breach(root, path, error.message.removeprefix(f"{MASKED} "), error.instance)
+
+
+def breach(root: str, path: Sequence[str | int], problem: str, value: Any) -> Breach:
+    return Breach(
+        join(root, path), join(root, ["" if isinstance(part, int) else part for part in path]), problem, value
+    )
+
+
+def join(root: str, path: Sequence[str | int]) -> str:
+    """`products[0].price`; an index of "" is any."""
+    text = root
+    for part in path:
+        if isinstance(part, int) or part == "":
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else str(part)
+    return text
+
+
+def schema_from(samples: Sequence[Mapping[str, Any]]) -> Schema:
+    """A schema that all `samples` of properties fit: the types seen, and required what every one of them has."""
+    made = described([dict(sample) for sample in samples])
+    return {"type": "object", **{name: part for name, part in made.items() if name != "type"}}
+
+
+def described(values: Sequence[Any]) -> Schema:
+    """The schema of values that stand at one place."""
+    types = sorted({json_type(value) for value in values})
+    if "integer" in types and "number" in types:
+        types.remove("integer")
+    schema: Schema = {"type": types[0] if len(types) == 1 else types} if types else {}
+    objects = [value for value in values if isinstance(value, dict)]
+    if objects:
+        names = sorted({name for each in objects for name in each})
+        schema["properties"] = {name: described([each[name] for each in objects if name in each]) for name in names}
+        if required := [name for name in names if all(name in each for each in objects)]:
+            schema["required"] = required
+    if items := [item for value in values if isinstance(value, list) for item in value]:
+        schema["items"] = described(items)
+    return schema
+
+
+def json_type(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+    return "object"

@@ -1,0 +1,114 @@
+"""JSON Schemas: which are refused, and what is said of properties that break one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from profiles.ingest.schemas import MAX_ERRORS, SchemaError, breaches, check_schema, schema_from
+
+ORDER = {
+    "required": ["total"],
+    "properties": {
+        "total": {"type": "number", "minimum": 0},
+        "currency": {"enum": ["CNY", "EUR"]},
+        "products": {"type": "array", "items": {"required": ["id"], "properties": {"price": {"type": "number"}}}},
+    },
+    "additionalProperties": False,
+}
+
+
+def deep(levels):
+    return {"properties": {"a": deep(levels - 1)}} if levels else {}
+
+
+@pytest.mark.parametrize("schema", [{}, ORDER, {"type": "object"}, {"properties": {"$ref": {"type": "string"}}}])
+def test_a_schema_that_can_be_used(schema):
+    check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ([], "A schema is an object"),
+        (None, "A schema is an object"),
+        ({"type": "array"}, "nothing would ever fit"),
+        ({"properties": {"a": {"type": "money"}}}, "properties.a.type"),
+        ({"properties": {"a": {"pattern": "(?=a)b"}}}, "properties.a.pattern"),
+        ({"properties": {"a": {"pattern": "(a{1000}){1000}"}}}, "properties.a.pattern"),
+        ({"$ref": "https://example.com/schema.json"}, "references are not followed"),
+        ({"properties": {"a": {"$ref": "#"}}}, "properties.a.$ref: references"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#"}, "draft 2020-12"),
+        ({"description": "x" * 20_001}, "larger than 20 KB"),
+        (deep(15), "deeper than 20 levels"),
+    ],
+)
+def test_a_schema_that_is_refused_says_why(schema, said):
+    with pytest.raises(SchemaError) as error:
+        check_schema(schema)
+
+    assert said in str(error.value)
+
+
+def test_each_breach_names_its_place():
+    properties = {"currency": "13800138000", "coupon": 1, "products": [{"id": 1}, {"price": "9"}]}
+
+    found = {(breach.path, breach.place, breach.problem) for breach in breaches(ORDER, properties, root="properties")}
+
+    assert found == {
+        ("properties.total", "properties.total", "is missing"),
+        ("properties.currency", "properties.currency", 'is not one of "CNY" or "EUR"'),
+        ("properties.coupon", "properties.coupon", "is not in the schema"),
+        ("properties.products[1].id", "properties.products[].id", "is missing"),
+        ("properties.products[1].price", "properties.products[].price", 'is not of type "number"'),
+    }
+    assert breaches(ORDER, {"total": 1.5, "products": []}, root="properties") == []
+
+
+def test_a_message_full_of_breaches_has_a_few():
+    assert len(breaches(ORDER, {f"p{n}": n for n in range(99)}, root="properties")) == MAX_ERRORS
+
+
+def test_a_pattern_takes_no_longer_than_its_text():
+    schema = {"properties": {"sku": {"pattern": "^(a+)+$"}}}
+
+    assert len(breaches(schema, {"sku": "a" * 30_000 + "b"}, root="properties")) == 1
+
+
+def test_a_schema_is_made_of_what_was_seen():
+    samples = [
+        {"total": 1, "sku": "x", "products": [{"id": 1}, {"id": "2", "gift": None}]},
+        {"total": 1.5, "products": []},
+    ]
+
+    assert schema_from(samples) == {
+        "type": "object",
+        "required": ["products", "total"],
+        "properties": {
+            "products": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"gift": {"type": "null"}, "id": {"type": ["integer", "string"]}},
+                    "required": ["id"],
+                },
+            },
+            "sku": {"type": "string"},
+            "total": {"type": "number"},
+        },
+    }
+    assert schema_from([]) == {"type": "object"}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.text(min_size=1, max_size=3), json_values, max_size=4), max_size=4))
+def test_what_a_schema_was_made_of_fits_it(samples):
+    schema = schema_from(samples)
+
+    check_schema(schema)
+    assert [found for sample in samples for found in breaches(schema, sample, root="")] == []
