@@ -51,6 +51,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         *EDIT_RULES,
         "cdp.change_run",
         "profiles.view_pii",
+        "profiles.merge_profile",
         "profiles.view_rejectedmessage",
         "profiles.add_source", "profiles.change_source", "profiles.delete_source",
         "profiles.add_identifierkind", "profiles.change_identifierkind", "profiles.delete_identifierkind",
@@ -61,8 +62,13 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         *VIEW_ALL,
         "campaigns.add_*", "campaigns.change_*", "campaigns.delete_*", "campaigns.launch_campaign",
     ),
-    INTEGRATION: (*VIEW_ALL, *EDIT_RULES, "profiles.view_pii", "campaigns.add_campaign", "campaigns.change_campaign",
-                  "campaigns.launch_campaign"),
+    INTEGRATION: (
+        *VIEW_ALL,
+        *EDIT_RULES,
+        "profiles.view_pii",
+        "profiles.merge_profile",
+        "campaigns.add_campaign", "campaigns.change_campaign", "campaigns.launch_campaign",
+    ),
     PRIVACY_OFFICER: (*VIEW_ALL, "profiles.view_pii", "profiles.view_rejectedmessage"),
     ADMIN: ("*",),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -17,10 +18,11 @@ from psycopg import sql
 from cdp.cards import Card, register_card
 from cdp.local_settings import set_local
 from cdp.sampling import Sampled, count_sampled
-from profiles.models import Event, EventDefinition, IdentifierKind, Source
+from profiles.models import Event, EventDefinition, IdentifierKind, IdentityConflict, Source
 
 N_DAYS = 30
 COUNT_TIMEOUT = "3s"
+MAX_COUNTED = 1_000  # open conflicts
 GREY = "#9ca3af"  # reads on white and on dark
 CHART_OPTIONS = {
     "animation": False,
@@ -107,6 +109,18 @@ def load_events(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def load_conflicts(request: HttpRequest) -> dict[str, Any]:
+    """How many conflicts are open, up to `MAX_COUNTED`, and the kinds whose limits bind most."""
+    counted = IdentityConflict.objects.open().order_by("-pk")[: MAX_COUNTED + 1].values_list("kind__label", flat=True)
+    by_kind = Counter(counted)
+    n_open = sum(by_kind.values())
+    return {
+        "n_open": min(n_open, MAX_COUNTED),
+        "is_more": n_open > MAX_COUNTED,
+        "by_kind": [(_(label), n) for label, n in by_kind.most_common(5)],
+    }
+
+
 register_card(
     Card(
         key="people",
@@ -123,5 +137,14 @@ register_card(
         template="profiles/cards/events.html",
         permission="profiles.view_event",
         load=load_events,
+    )
+)
+register_card(
+    Card(
+        key="conflicts",
+        order=50,
+        template="profiles/cards/conflicts.html",
+        permission="profiles.view_identityconflict",
+        load=load_conflicts,
     )
 )

@@ -1,4 +1,4 @@
-"""How identities came together: merges, and what limits kept apart."""
+"""How identities came together: every merge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cdp.admin.base import ReadOnlyAdmin, display
 from profiles.admin.names import display_name
 from profiles.admin.search import find_people
 from profiles.masking import mask_attributes, mask_identifier
-from profiles.models import AttributeDefinition, Identifier, IdentityConflict, Profile, ProfileMerge
+from profiles.models import AttributeDefinition, Identifier, Profile, ProfileMerge
 from profiles.templatetags.profile_values import definition_label
 
 
@@ -78,39 +78,3 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
             for title, attributes in masked
         ]
         return render_to_string("profiles/merge_before.html", {"sides": shown})
-
-
-@admin.register(IdentityConflict)
-class IdentityConflictAdmin(ReadOnlyAdmin):
-    """Identifiers that one message named together and a limit kept apart."""
-
-    empty_text = _("No conflict. An identifier that a limit keeps out of a profile stands here for review.")
-    list_display = ("last_at", "kept", "kept_apart", "reason", "kind_name", "source", "n_messages")
-    list_filter = ("source", "reason")
-    list_select_related = ("anchor__kind", "left_out__kind", "kind", "source")
-    ordering = ("-id",)
-    sortable_by = ()
-    fields = (
-        "kept", "kept_profile", "kept_apart", "kept_apart_profile", "reason", "kind_name", "source", "message_id",
-        "n_messages", "first_at", "last_at",
-    )  # fmt: skip
-
-    @display(description=_("kept"))
-    def kept(self, conflict: Any) -> str:
-        return identifier_text(conflict.anchor, conflict.viewer)
-
-    @display(description=_("left out"))
-    def kept_apart(self, conflict: Any) -> str:
-        return identifier_text(conflict.left_out, conflict.viewer)
-
-    @display(description=_("profile of the kept"))
-    def kept_profile(self, conflict: Any) -> SafeString:
-        return person_link(conflict.anchor.profile, conflict.viewer)
-
-    @display(description=_("profile of the left out"))
-    def kept_apart_profile(self, conflict: Any) -> SafeString:
-        return person_link(conflict.left_out.profile, conflict.viewer)
-
-    @display(description=_("kind whose limit binds"))
-    def kind_name(self, conflict: IdentityConflict) -> str:
-        return gettext(conflict.kind.label)

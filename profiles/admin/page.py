@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,9 +12,20 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from profiles.admin.disputes import Disputed, conflicts_of, own_identifier, stayed_with
+from profiles.admin.graph import graph_of
 from profiles.admin.timeline import timeline_context
-from profiles.masking import mask_attribute, mask_attributes, mask_identifier
-from profiles.models import AttributeDefinition, Consent, Contribution, Identifier, Profile, ProfileMerge, Survivorship
+from profiles.masking import mask_attribute, mask_attributes
+from profiles.models import (
+    AttributeDefinition,
+    Consent,
+    Contribution,
+    Identifier,
+    IdentityConflict,
+    Profile,
+    ProfileMerge,
+    Survivorship,
+)
 from profiles.sections import all_sections
 
 MAX_ROWS = 200
@@ -37,6 +49,7 @@ class Fact:
     definition: AttributeDefinition
     value: Any
     sayings: list[Saying]
+    stayed_with: Disputed | None
 
 
 def person_context(request: HttpRequest, profile: Profile) -> dict[str, Any]:
@@ -44,22 +57,22 @@ def person_context(request: HttpRequest, profile: Profile) -> dict[str, Any]:
     identifiers = list(
         Identifier.objects.filter(profile=profile).select_related("kind").order_by("kind__priority", "pk")[:MAX_ROWS]
     )
+    conflicts = conflicts_of(profile)
     return {
         "profile": profile,
         "is_known": any(identifier.kind.is_personal for identifier in identifiers),
-        "facts": facts_of(profile, request.user),
-        "identifiers": [
-            (identifier.kind, mask_identifier(identifier.kind.key, identifier.value, request.user), identifier)
-            for identifier in identifiers
-        ],
+        "facts": facts_of(profile, request.user, conflicts),
+        "identifiers": [own_identifier(identifier, conflicts, request.user) for identifier in identifiers],
         "consents": consents_of(profile),
         "merges": merges_of(profile),
         "sections": sections_of(request, profile),
-        **timeline_context(request, profile),
+        "graph": graph_of(profile, request.user),
+        "timeline_before": request.GET.get("before", ""),
+        **timeline_context(request, profile, before=request.GET.get("before", "")),
     }
 
 
-def facts_of(profile: Profile, user: Any) -> list[Fact]:
+def facts_of(profile: Profile, user: Any, conflicts: Sequence[IdentityConflict] = ()) -> list[Fact]:
     """The attributes in the order of their labels, each with what its sources said, the chosen first."""
     said: dict[int, list[Contribution]] = {}
     contributions = (
@@ -77,6 +90,7 @@ def facts_of(profile: Profile, user: Any) -> list[Fact]:
             definition=definition,
             value=golden.get(definition.key),
             sayings=sayings_of(profile, definition, said.get(definition.pk, []), user),
+            stayed_with=stayed_with(profile, definition.key, conflicts, user),
         )
         for definition in definitions
     ]

@@ -97,6 +97,7 @@ def upsert_conflicts(conflicts: Sequence[IdentityConflict]) -> None:
                 first_at = least(known.first_at, EXCLUDED.first_at),
                 last_at = greatest(known.last_at, EXCLUDED.last_at),
                 kind_id = EXCLUDED.kind_id,
+                state = CASE known.state WHEN 'settled' THEN 'open' ELSE known.state END,
                 (source_id, message_id) = (
                     SELECT latest.source_id, latest.message_id
                     FROM (VALUES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -111,8 +113,22 @@ class IdentityLink(models.Model):
         return f"{self.left_id}~{self.right_id}"
 
 
+class IdentityConflictQuerySet(models.QuerySet["IdentityConflict"]):
+    def open(self) -> Self:
+        """Those to look at: undecided, between two people still. What a merge brought together is no conflict."""
+        return self.filter(state=IdentityConflict.State.OPEN).exclude(anchor__profile=models.F("left_out__profile"))
+
+
 class IdentityConflict(models.Model):
-    """Two identifiers of one message that a limit kept apart; one row a pair, counted."""
+    """Two identifiers of one message that a limit kept apart; one row a pair, counted.
+
+    `state` is what people decided; a settled one that messages bring again is open again, a dismissed one is not.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        DISMISSED = "dismissed", _("Dismissed")
+        SETTLED = "settled", _("Settled")
 
     class Reason(models.TextChoices):
         LIMIT = "limit", _("Limit per profile")
@@ -128,6 +144,22 @@ class IdentityConflict(models.Model):
     n_messages = models.PositiveIntegerField(_("messages"), default=1)
     first_at = models.DateTimeField(_("first"))
     last_at = models.DateTimeField(_("last"))
+    state = models.CharField(
+        _("state"), max_length=9, choices=State, default=State.OPEN, db_default=State.OPEN.value, editable=False
+    )
+    note = models.CharField(_("note"), max_length=500, blank=True, default="", db_default="")
+    settled_at = models.DateTimeField(_("decided"), null=True, blank=True)
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("decided by"),
+    )
+
+    objects = IdentityConflictQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("identity conflict")
@@ -135,6 +167,7 @@ class IdentityConflict(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["anchor", "left_out", "reason"], name="conflict_anchor_left_out_reason")
         ]
+        indexes = [models.Index(fields=["id"], name="conflict_open", condition=models.Q(state="open"))]
 
     def __str__(self) -> str:
         return f"#{self.pk}"

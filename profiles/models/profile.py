@@ -53,7 +53,10 @@ class Profile(models.Model):
     class Meta:
         verbose_name = _("profile")
         verbose_name_plural = _("profiles")
-        permissions = [("view_pii", _("Can see personal data unmasked"))]
+        permissions = [
+            ("view_pii", _("Can see personal data unmasked")),
+            ("merge_profile", _("Can merge and split profiles")),
+        ]
         constraints = [
             models.CheckConstraint(condition=~models.Q(merged_into=models.F("id")), name="profile_not_into_itself"),
             models.CheckConstraint(

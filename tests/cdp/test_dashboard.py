@@ -22,7 +22,7 @@ def cards(client):
 
 
 def test_a_role_sees_its_cards():
-    assert cards(sign_in(VIEWER)) == {"people", "events", "tiers", "segments", "runs"}
+    assert cards(sign_in(VIEWER)) == {"people", "events", "conflicts", "tiers", "segments", "runs"}
 
 
 def test_without_a_role_there_is_no_card_but_a_way_on():

@@ -7,7 +7,7 @@ import pytest
 from cdp.roles import OPERATOR, VIEWER
 from profiles.admin.page import facts_of
 from profiles.admin.timeline import PAGE_SIZE
-from profiles.models import Survivorship
+from profiles.models import IdentityConflict, Survivorship
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import (
     SEEN_AT,
@@ -20,6 +20,7 @@ from tests.factories.profiles import (
     SourceFactory,
 )
 from tests.factories.tags import TagAssignmentFactory, TagFactory, TagValueFactory
+from tests.profiles.ingest.messages import identify, profile_of, send
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +96,32 @@ def test_a_broken_cursor_does_no_harm(before):
     answer = sign_in(OPERATOR).get(f"/admin/profiles/profile/{event.profile_id}/timeline/", {"before": before})
 
     assert answer.status_code == 200
+
+
+def test_conflicts_stand_beside_the_identifier_and_the_attribute_on_both_sides():
+    shop = SourceFactory()
+    send(shop, identify(user="a", phone="13800138000", at=0), identify(user="b", phone="13800138000", at=1))
+    ann, bob = profile_of("user_id", "a"), profile_of("user_id", "b")
+    client = sign_in(OPERATOR)
+
+    anns, bobs = (page_of(profile, client).context for profile in (ann, bob))
+
+    (phone,) = [own for own in anns["identifiers"] if own.claimed_by]
+    (user_id,) = [own for own in bobs["identifiers"] if own.came_with]
+    (fact,) = [fact for fact in bobs["facts"] if fact.stayed_with]
+    assert (phone.value, phone.claimed_by[0].other) == ("+8613800138000", "User id b")
+    assert (user_id.value, user_id.came_with[0].other) == ("b", "Phone +8613800138000")
+    assert fact.definition.key == "phone"
+    assert f"/profile/{ann.pk}/" in fact.stayed_with.person
+    assert f"/profile/{bob.pk}/" in phone.claimed_by[0].person
+    assert not [fact for fact in anns["facts"] if fact.stayed_with]
+
+
+def test_a_decided_conflict_is_no_longer_shown():
+    send(SourceFactory(), identify(user="a", anonymous="x", at=0), identify(user="b", anonymous="x", at=1))
+    IdentityConflict.objects.update(state="dismissed")
+
+    assert "st-dispute" not in page_of(profile_of("user_id", "a")).content.decode()
 
 
 def test_only_the_consent_in_force_is_shown():

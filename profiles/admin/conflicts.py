@@ -1,0 +1,160 @@
+"""Identity conflicts: identifiers that a message named together and that were kept apart, and what to do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cdp.admin.base import ReadOnlyAdmin, display, has_perm, signed_in
+from cdp.disclosure import may_see_pii
+from profiles.admin.holders import badge
+from profiles.admin.identity import identifier_text, person_link
+from profiles.identity.errors import IdentityError, KeptApartError
+from profiles.masking import MASK
+from profiles.models import IdentityConflict
+from profiles.services.identity.conflicts import dismiss_conflict, reopen_conflict
+
+MAY_MERGE = "profiles.merge_profile"
+STATE_KINDS = {
+    IdentityConflict.State.OPEN: "warning",
+    IdentityConflict.State.DISMISSED: "default",
+    IdentityConflict.State.SETTLED: "success",
+}
+
+
+@admin.register(IdentityConflict)
+class IdentityConflictAdmin(ReadOnlyAdmin):
+    """What to look at, newest first."""
+
+    empty_text = _(
+        "No conflict. When a message names identifiers that a limit or a separation keeps apart, they stand here for "
+        "review."
+    )
+    list_display = (
+        "last_at", "kept", "kept_profile", "kept_apart", "kept_apart_profile", "reason", "source", "n_messages",
+        "status",
+    )  # fmt: skip
+    list_filter = ("state", "kind", "source", "reason")
+    list_select_related = ("anchor__kind", "anchor__profile", "left_out__kind", "left_out__profile", "kind", "source")
+    ordering = ("-id",)
+    sortable_by = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/dismiss/", wrap(self.dismiss_view), name="profiles_identityconflict_dismiss"),
+            path("<int:pk>/reopen/", wrap(self.reopen_view), name="profiles_identityconflict_reopen"),
+            *super().get_urls(),
+        ]
+
+    @display(description=_("kept"))
+    def kept(self, conflict: Any) -> str:
+        return identifier_text(conflict.anchor, conflict.viewer)
+
+    @display(description=_("left out"))
+    def kept_apart(self, conflict: Any) -> str:
+        return identifier_text(conflict.left_out, conflict.viewer)
+
+    @display(description=_("profile of the kept"))
+    def kept_profile(self, conflict: Any) -> SafeString:
+        return person_link(conflict.anchor.profile, conflict.viewer)
+
+    @display(description=_("profile of the left out"))
+    def kept_apart_profile(self, conflict: Any) -> SafeString:
+        return person_link(conflict.left_out.profile, conflict.viewer)
+
+    @display(description=_("state"))
+    def status(self, conflict: IdentityConflict) -> SafeString:
+        if conflict.state == IdentityConflict.State.OPEN and is_moot(conflict):
+            return badge(gettext("One person by now"), "success")
+        return badge(conflict.get_state_display(), STATE_KINDS[IdentityConflict.State(conflict.state)])
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Both sides, why they were kept apart, and what can be done."""
+        conflict = self.get_object(request, object_id)
+        if conflict is None or not self.has_view_permission(request, conflict):
+            raise Http404
+        sides = [
+            (_("Kept"), conflict.anchor, _("The message was taken for this person.")),
+            (_("Left out"), conflict.left_out, _("The message named it too; it stays with this person.")),
+        ]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Identity conflict"),
+            "opts": self.opts,
+            "original": conflict,
+            "conflict": conflict,
+            "note": conflict.note if may_see_pii(signed_in(request)) else MASK,  # free text may name anybody
+            "status": self.status(conflict),
+            "why": why(conflict),
+            "is_moot": is_moot(conflict),
+            "sides": [
+                (title, identifier_text(identifier, request.user), person_link(identifier.profile, request.user), text)
+                for title, identifier, text in sides
+            ],
+            "may_decide": has_perm(request, MAY_MERGE),
+            "person_ids": [conflict.anchor.profile_id, conflict.left_out.profile_id],
+        }
+        return TemplateResponse(request, "profiles/conflict.html", context)
+
+    def dismiss_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Nothing is to be done."""
+
+        def dismiss(conflict: IdentityConflict) -> str:
+            note = request.POST.get("note", "").strip()
+            dismiss_conflict(conflict, note=note, user=signed_in(request), now=timezone.now())
+            return gettext("Dismissed. It can be opened again at any time.")
+
+        return self.decide(request, pk, dismiss)
+
+    def reopen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """It is to be looked at again."""
+
+        def reopen(conflict: IdentityConflict) -> str:
+            reopen_conflict(conflict, user=signed_in(request), now=timezone.now())
+            return gettext("Open again.")
+
+        return self.decide(request, pk, reopen)
+
+    def decide(self, request: HttpRequest, pk: int, decision: Callable[[IdentityConflict], str]) -> HttpResponse:
+        """Carry out one decision, and go back to the conflict with what became of it."""
+        if request.method != "POST" or not has_perm(request, MAY_MERGE):
+            return HttpResponse(status=405 if request.method != "POST" else 403)
+        conflict = get_object_or_404(IdentityConflict, pk=pk)
+        try:
+            messages.success(request, decision(conflict))
+        except IdentityError as error:
+            messages.error(request, error_text(error, request))
+        return HttpResponseRedirect(reverse("admin:profiles_identityconflict_change", args=[pk]))
+
+
+def is_moot(conflict: IdentityConflict) -> bool:
+    """Whether a merge has brought the two together since."""
+    return conflict.anchor.profile_id == conflict.left_out.profile_id
+
+
+def why(conflict: IdentityConflict) -> str:
+    """The reason in a sentence."""
+    kind = gettext(conflict.kind.label)
+    if conflict.kind.limit_per_profile is None:
+        return gettext("Together they would have had more of %(kind)s than was allowed at the time.") % {"kind": kind}
+    text = gettext("Together they would have more of %(kind)s than one person may have (%(limit)d).")
+    return text % {"kind": kind, "limit": conflict.kind.limit_per_profile}
+
+
+def error_text(error: IdentityError, request: HttpRequest) -> str:
+    """Why it cannot be done, as this user may read it."""
+    return error.message_for(signed_in(request)) if isinstance(error, KeptApartError) else str(error)

@@ -1,0 +1,92 @@
+"""Deciding about conflicts."""
+
+from datetime import timedelta
+
+import pytest
+
+from profiles.identity.errors import IdentityError, KeptApartError
+from profiles.models import IdentityConflict, ProfileMerge
+from profiles.services.identity.conflicts import dismiss_conflict, reopen_conflict, settle_by_merge
+from tests.factories.cdp import UserFactory
+from tests.factories.profiles import SourceFactory
+from tests.profiles.ingest.messages import START, identify, profile_of, send
+
+pytestmark = pytest.mark.django_db
+NOW = START + timedelta(days=1)
+
+
+@pytest.fixture
+def shop():
+    return SourceFactory(key="shop")
+
+
+def shared_device(shop):
+    """B logs in on the device of A, which stays with A."""
+    send(shop, identify(user="a", anonymous="device", at=0), identify(user="b", anonymous="device", at=1))
+    return IdentityConflict.objects.get()
+
+
+def again(shop, at):
+    send(shop, identify(user="b", anonymous="device", at=at))
+
+
+def test_a_dismissed_conflict_says_who_and_why_and_stays_so_when_it_comes_again(shop):
+    conflict, operator = shared_device(shop), UserFactory()
+
+    dismiss_conflict(conflict, note="A couple.", user=operator, now=NOW)
+    again(shop, at=2)
+
+    conflict.refresh_from_db()
+    assert (conflict.state, conflict.note, conflict.settled_by, conflict.settled_at) == (
+        "dismissed", "A couple.", operator, NOW
+    )  # fmt: skip
+    assert conflict.n_messages == 2
+    assert not IdentityConflict.objects.open().exists()
+
+
+def test_a_settled_conflict_that_comes_again_is_open_again(shop):
+    conflict = shared_device(shop)
+    IdentityConflict.objects.update(state="settled")
+
+    again(shop, at=2)
+
+    assert list(IdentityConflict.objects.open()) == [conflict]
+
+
+def test_a_dismissed_conflict_can_be_opened_again_and_keeps_its_note(shop):
+    conflict = shared_device(shop)
+    dismiss_conflict(conflict, note="A couple.", user=None, now=NOW)
+
+    reopen_conflict(conflict, user=None, now=NOW)
+
+    assert (conflict.state, conflict.note) == ("open", "A couple.")
+    with pytest.raises(IdentityError, match="in that state already"):
+        reopen_conflict(conflict, user=None, now=NOW)
+
+
+def test_a_merge_that_a_limit_forbids_settles_nothing(shop):
+    conflict = shared_device(shop)
+
+    with pytest.raises(KeptApartError):
+        settle_by_merge(conflict, user=None, now=NOW)
+
+    conflict.refresh_from_db()
+    assert (conflict.state, ProfileMerge.objects.count()) == ("open", 0)
+
+
+def test_two_that_may_be_one_are_merged(shop):
+    conflict, operator = shared_device(shop), UserFactory()
+    conflict.kind.limit_per_profile = 2
+    conflict.kind.save()
+
+    survivor = settle_by_merge(conflict, user=operator, now=NOW)
+
+    assert survivor == profile_of("user_id", "a") == profile_of("user_id", "b")
+    assert (conflict.state, conflict.settled_by) == ("settled", operator)
+
+
+def test_who_became_one_is_no_open_conflict(shop):
+    shared_device(shop)
+    profile_of("user_id", "b").identifiers.update(profile=profile_of("user_id", "a"))
+
+    assert not IdentityConflict.objects.open().exists()
