@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('profiles', '0009_duplicates'),
+        ('profiles', '0011_rejected_index'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('profiles', '0010_conflict_state'),
+        ('profiles', '0012_conflict_state'),
     ]
 
     operations = [
