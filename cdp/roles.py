@@ -36,6 +36,9 @@ VIEW_ALL = (
     "profiles.view_eventdefinition",
     "profiles.view_attributedefinition",
     "profiles.view_consent",
+    "profiles.view_eventday",
+    "profiles.view_kindday",
+    "profiles.view_violation",
 )
 EDIT_RULES = (
     "tags.add_tag*", "tags.change_tag*", "tags.delete_tag*",
@@ -53,10 +56,11 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         "profiles.view_pii",
         "profiles.merge_profile",
         "profiles.view_rejectedmessage",
+        "profiles.view_rejectedmessage", "profiles.change_rejectedmessage", "profiles.delete_rejectedmessage",
         "profiles.add_source", "profiles.change_source", "profiles.delete_source",
         "profiles.add_identifierkind", "profiles.change_identifierkind", "profiles.delete_identifierkind",
-        "profiles.change_attributedefinition",
-        "profiles.change_eventdefinition",
+        "profiles.add_attributedefinition", "profiles.change_attributedefinition",
+        "profiles.add_eventdefinition", "profiles.change_eventdefinition",
     ),
     CAMPAIGN_MANAGER: (
         *VIEW_ALL,

@@ -1,25 +1,61 @@
-"""`attributes/` and `events/`: what the data means. First sight makes a definition; here it is read and described."""
+"""`attributes/` and `events/`: what the data means. First sight makes a definition; here it is planned."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.mixins import UpdateModelMixin
+from rest_framework.mixins import CreateModelMixin, UpdateModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from cdp.api.filters import YesNoFilter
 from cdp.api.router import route
+from cdp.api.runs import RunSerializer, accepted
 from cdp.api.serializers import StrictModelSerializer
 from cdp.api.viewsets import ReadingViewSet
+from cdp.models import Run
+from profiles.ingest.traits import MAX_KEY_LENGTH
 from profiles.models import AttributeDefinition, EventDefinition
+from profiles.services.definitions import save_attribute, save_event_definition
 
 ANY_TEXT = r"[^\x00]+"  # keys and names as they were sent, slashes and all
+FOLDED = OpenApiResponse(RunSerializer, description="Saved; the run folds the values again.")
 
 
 class AttributeSerializer(StrictModelSerializer[AttributeDefinition]):
+    """`is_discovered` false plans an attribute that was discovered; nothing makes it discovered again. A new one counts
+    as personal data unless it says that it is none."""
+
+    run: Run | None = None  # of the update, where values are folded again
+    key = serializers.CharField(max_length=MAX_KEY_LENGTH, trim_whitespace=False)
+    is_pii = serializers.BooleanField(default=True)
+
     class Meta:
         model = AttributeDefinition
-        fields = ("key", "label", "type", "survivorship", "is_pii", "is_discovered", "created_at")
-        read_only_fields = ("key", "type", "survivorship", "is_discovered", "created_at")
+        fields = (
+            "key", "label", "category", "type", "survivorship", "is_pii", "is_discovered", "created_at",
+        )  # fmt: skip
+        read_only_fields = ("created_at",)
+
+    def validate_key(self, key: str) -> str:
+        if self.instance is None and AttributeDefinition.objects.filter(key=key).exists():
+            raise serializers.ValidationError(_("there is one already"))
+        return key
+
+    def create(self, validated_data: dict[str, Any]) -> AttributeDefinition:
+        definition = AttributeDefinition(**{**validated_data, "is_discovered": False})
+        save_attribute(definition, user=self.context["request"].user)
+        return definition
+
+    def update(self, instance: AttributeDefinition, validated_data: dict[str, Any]) -> AttributeDefinition:
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        self.run = save_attribute(instance, user=self.context["request"].user)
+        return instance
 
 
 class AttributeFilters(filters.FilterSet):
@@ -28,26 +64,60 @@ class AttributeFilters(filters.FilterSet):
 
     class Meta:
         model = AttributeDefinition
-        fields = ("type", "is_pii", "is_discovered")
+        fields = ("type", "is_pii", "is_discovered", "category")
 
 
 @route("attributes")
-class AttributeViewSet(UpdateModelMixin, ReadingViewSet):
-    """Attributes by key. PATCH changes the label and whether it is personal data, which is masked from then on."""
+class AttributeViewSet(CreateModelMixin, UpdateModelMixin, ReadingViewSet):
+    """Attributes by key. POST plans one that nobody has sent yet."""
 
-    http_method_names = ["get", "head", "options", "patch"]
+    http_method_names = ["get", "head", "options", "post", "patch"]
     queryset = AttributeDefinition.objects.order_by("key")
     serializer_class = AttributeSerializer
     filterset_class = AttributeFilters
     lookup_field = "key"
     lookup_value_regex = ANY_TEXT
 
+    @extend_schema(responses={200: AttributeSerializer, 202: FOLDED})
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Another type or survivorship folds all values again: the answer is 202 with the run that does. A type that a
+        rule cannot compare is refused."""
+        serializer: Any = self.get_serializer(self.get_object(), data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        serializer.save()
+        return accepted(serializer.run, request) if serializer.run else Response(serializer.data)
 
-class EventDefinitionSerializer(serializers.ModelSerializer[EventDefinition]):
+
+class EventDefinitionSerializer(StrictModelSerializer[EventDefinition]):
+    """Name, value and sign stay as they were made: events hold what they were. `schema` is a JSON Schema of the
+    properties (draft 2020-12, without references), or null."""
+
+    fixed = ("name", "value_property", "value_sign")
+    name = serializers.CharField(max_length=MAX_KEY_LENGTH)
+    schema = serializers.JSONField(required=False, allow_null=True)
+
     class Meta:
         model = EventDefinition
-        fields = ("name", "value_property", "value_sign", "is_discovered", "created_at")
-        read_only_fields = fields
+        fields = (
+            "name", "label", "category", "value_property", "value_sign", "schema", "is_discovered", "created_at",
+        )  # fmt: skip
+        read_only_fields = ("created_at",)
+
+    def validate_name(self, name: str) -> str:
+        if self.instance is None and EventDefinition.objects.filter(name=name).exists():
+            raise serializers.ValidationError(_("there is one already"))
+        return name
+
+    def create(self, validated_data: dict[str, Any]) -> EventDefinition:
+        definition = EventDefinition(**{**validated_data, "is_discovered": False})
+        save_event_definition(definition)
+        return definition
+
+    def update(self, instance: EventDefinition, validated_data: dict[str, Any]) -> EventDefinition:
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        save_event_definition(instance)
+        return instance
 
 
 class EventDefinitionFilters(filters.FilterSet):
@@ -55,13 +125,14 @@ class EventDefinitionFilters(filters.FilterSet):
 
     class Meta:
         model = EventDefinition
-        fields = ("is_discovered",)
+        fields = ("is_discovered", "category")
 
 
 @route("events")
-class EventDefinitionViewSet(ReadingViewSet):
-    """Events by name, and which of their properties is the number that counts."""
+class EventDefinitionViewSet(CreateModelMixin, UpdateModelMixin, ReadingViewSet):
+    """Events by name, and which of their properties is the number that counts. POST plans one."""
 
+    http_method_names = ["get", "head", "options", "post", "patch"]
     queryset = EventDefinition.objects.order_by("name")
     serializer_class = EventDefinitionSerializer
     filterset_class = EventDefinitionFilters

@@ -6,15 +6,22 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from cdp.api.filters import YesNoFilter
 from cdp.api.problems import Conflict
 from cdp.api.router import route
+from cdp.api.runs import accepted
 from cdp.api.serializers import StrictModelSerializer
 from cdp.api.viewsets import ManagingViewSet
+from cdp.models import Run
+from profiles.api.definitions import FOLDED
 from profiles.models import IdentifierKind, Source
 from profiles.models.source import MAX_RANK
+from profiles.services.definitions import save_source
 from profiles.services.sources import SourceKeptError, delete_source
 
 WRITE_KEY_SEEN_BY = "profiles.change_source"
@@ -24,10 +31,11 @@ KINDS = [choice for choice in Source.Kind.choices if choice[0] != Source.Kind.BU
 class SourceSerializer(StrictModelSerializer[Source]):
     """The write key collects, so only those see it who may change the source, and nobody that of the built-in one.
 
-    Key and rank stay as they were made: what was folded by them is not folded again.
+    What becomes of what nobody planned: `unplanned_events`, `unplanned_attributes` and `schema_violations` are `allow`,
+    `flag` (taken and counted) or `reject`.
     """
 
-    fixed = ("key", "rank")
+    run: Run | None = None  # of the update, where values are folded again
     previous_id_kind = serializers.SlugRelatedField(
         slug_field="key", queryset=IdentifierKind.objects.all(), allow_null=True, required=False
     )
@@ -43,6 +51,9 @@ class SourceSerializer(StrictModelSerializer[Source]):
             "default_region",
             "previous_id_kind",
             "max_messages_per_second",
+            "unplanned_events",
+            "unplanned_attributes",
+            "schema_violations",
             "is_enabled",
             "write_key",
             "created_at",
@@ -53,6 +64,12 @@ class SourceSerializer(StrictModelSerializer[Source]):
         if kind == Source.Kind.BUILT_IN:
             raise serializers.ValidationError(_("is Strata's own; choose another"))
         return kind
+
+    def update(self, instance: Source, validated_data: dict[str, Any]) -> Source:
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        self.run = save_source(instance, user=self.context["request"].user)
+        return instance
 
     def to_representation(self, source: Source) -> dict[str, Any]:
         shown = super().to_representation(source)
@@ -77,11 +94,16 @@ class SourceViewSet(ManagingViewSet):
     serializer_class = SourceSerializer
     filterset_class = SourceFilters
 
-    def perform_update(self, serializer: serializers.BaseSerializer[Source]) -> None:
-        source = serializer.instance
-        if source is not None and source.kind == Source.Kind.BUILT_IN:
+    @extend_schema(responses={200: SourceSerializer, 202: FOLDED})
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Another rank folds all values again: the answer is 202 with the run that does."""
+        source = self.get_object()
+        if source.kind == Source.Kind.BUILT_IN:
             raise Conflict(_("The built-in source is Strata's own."))
+        serializer: Any = self.get_serializer(source, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
         serializer.save()
+        return accepted(serializer.run, request) if serializer.run else Response(serializer.data)
 
     def perform_destroy(self, instance: Source) -> None:
         try:

@@ -8,17 +8,22 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
 from cdp.runs import advance, queue_run
 from profiles.ingest.contributions import IDENTIFIER_ATTRIBUTES, stored
 from profiles.ingest.refold import CHUNK, refold_chunk, wait_for_batches
+from profiles.ingest.schemas import SchemaError, check_schema, schema_from
 from profiles.ingest.survivorship import POLICIES, fitting_survivorships
+from profiles.ingest.traits import ATTRIBUTE_OF_TRAIT
 from profiles.models import (
     AttributeDefinition,
     AttributeType,
     Contribution,
+    Event,
+    EventDefinition,
     IdentifierKind,
     Profile,
     Source,
@@ -31,6 +36,7 @@ from profiles.refresh.saving import check_users, lock_rules
 REFOLD = "refold"  # the kind of run; its subject is `attribute:KEY` or `source:KEY`
 N_SAMPLED = 1_000
 N_EXAMPLES = 5
+N_EVENTS_SEEN = 200  # of which a schema is made
 FOLD_CHUNK = 2_000  # people locked at a time where nothing is read from events
 
 
@@ -62,6 +68,12 @@ def check_attribute(definition: AttributeDefinition) -> None:
         raise ValidationError(
             {"survivorship": _("Does not fit this type; those that do: %(names)s.") % {"names": names}}
         )
+
+
+def check_key(key: str) -> None:
+    """Raises ValidationError for a name of what Strata itself knows of a profile, which messages cannot set."""
+    if key in ATTRIBUTE_OF_TRAIT:
+        raise ValidationError({"key": _("Messages call this %(name)s.") % {"name": ATTRIBUTE_OF_TRAIT[key]}})
 
 
 def is_refolded(before: AttributeDefinition, after: AttributeDefinition) -> bool:
@@ -107,18 +119,52 @@ def save_attribute(definition: AttributeDefinition, *, user: User | None) -> Run
     check_attribute(definition)
     with transaction.atomic():
         if definition.pk is None:
+            check_key(definition.key)
             definition.save()
             return None
         lock_rules()
         before = AttributeDefinition.objects.select_for_update().get(pk=definition.pk)
-        definition.save()
+        check_plan(before.is_discovered, definition.is_discovered)
         if not is_refolded(before, definition):
+            definition.save()
             return None
-        graph = Graph.load()
+        graph = Graph.load()  # before: a rule that no longer parses depends on nothing
         users = [graph.holders[key] for key in graph.concerned(topic_of(definition.key))]
+        definition.save()
         check_users(users, str(definition))
         params = {"attribute": definition.key} if reads_events(before, definition) else {}
         return queue_run(REFOLD, topic_of(definition.key), user, params)
+
+
+def check_plan(was_discovered: bool, is_discovered: bool) -> None:
+    """Raises ValidationError where something planned would be discovered again."""
+    if is_discovered and not was_discovered:
+        raise ValidationError({"is_discovered": _("What was planned stays planned.")})
+
+
+def save_event_definition(definition: EventDefinition) -> None:
+    """Save the definition of an event, new or changed. Raises ValidationError for a schema that cannot be used."""
+    if definition.schema is not None:
+        try:
+            check_schema(definition.schema)
+        except SchemaError as error:
+            raise ValidationError({"schema": str(error)}) from error
+    with transaction.atomic():
+        known = EventDefinition.objects.select_for_update().filter(pk=definition.pk).first()
+        check_plan(known is not None and known.is_discovered, definition.is_discovered)
+        definition.save()
+
+
+def suggested_schema(definition: EventDefinition) -> tuple[dict[str, Any] | None, int]:
+    """A schema that the latest events fit, and of how many it was made; None without any."""
+    latest = Event.objects.filter(definition=definition.pk).order_by("-occurred_at")
+    samples = list(latest.values_list("properties", flat=True)[:N_EVENTS_SEEN])
+    return (schema_from(samples) if samples else None), len(samples)
+
+
+def plan(definitions: QuerySet[EventDefinition] | QuerySet[AttributeDefinition]) -> int:
+    """Make discovered definitions planned; returns how many."""
+    return definitions.filter(is_discovered=True).update(is_discovered=False)
 
 
 def save_source(source: Source, *, user: User | None) -> Run | None:

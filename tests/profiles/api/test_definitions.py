@@ -1,8 +1,10 @@
 import pytest
 
+from cdp.models import Run
 from profiles.models import AttributeDefinition, EventDefinition
 from tests.clients import api_of
 from tests.factories.profiles import AttributeDefinitionFactory, EventDefinitionFactory
+from tests.factories.segments import SegmentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -14,6 +16,7 @@ def test_an_attribute_says_what_it_means():
     assert body == {
         "key": "birthday",
         "label": "Birthday",
+        "category": "",
         "type": "date",
         "survivorship": "most_recent",
         "is_pii": True,
@@ -39,6 +42,9 @@ def test_an_event_names_the_property_that_counts():
 
     assert body | {"created_at": ""} == {
         "name": "Refunded",
+        "label": "",
+        "category": "",
+        "schema": None,
         "value_property": "order.total",
         "value_sign": -1,
         "is_discovered": False,
@@ -61,12 +67,109 @@ def test_what_is_read_only_may_be_sent_back_but_not_changed():
     body = api.send("get", "attributes/city/").json()
 
     assert api.send("patch", "attributes/city/", body).json() == body
-    refused = api.send("patch", "attributes/city/", body | {"type": "number", "key": "town", "label": "Town"}).json()
-    assert [error["path"] for error in refused["errors"]] == ["key", "type"]
+    refused = api.send("patch", "attributes/city/", body | {"key": "town", "label": "Town"}).json()
+    assert [error["path"] for error in refused["errors"]] == ["key"]
     assert api.send("get", "attributes/city/").json() == body
     assert api.send("patch", "attributes/city/", {"pii": True}).status_code == 400
     assert api.send("delete", "attributes/city/").status_code == 405
-    assert api.send("post", "events/", {"name": "x"}).status_code == 405
+
+
+def test_another_type_is_saved_and_folded_again_by_a_run():
+    AttributeDefinitionFactory(key="points", type="text")
+
+    answer = api_of("operator").send("patch", "attributes/points/", {"type": "number", "survivorship": "max"})
+
+    assert answer.status_code == 202
+    run = Run.objects.get()
+    assert answer["Location"] == f"/api/v1/runs/{run.pk}/"
+    assert (run.kind, run.subject, run.params) == ("refold", "attribute:points", {"attribute": "points"})
+    body = api_of("viewer").send("get", "attributes/points/").json()
+    assert (body["type"], body["survivorship"]) == ("number", "max")
+
+
+def test_a_survivorship_that_needs_nothing_more_reads_no_events():
+    AttributeDefinitionFactory(key="points", survivorship="first")
+
+    assert api_of("operator").send("patch", "attributes/points/", {"survivorship": "source_rank"}).status_code == 202
+
+    assert Run.objects.get().params == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "path"),
+    [
+        ("city", {"survivorship": "max"}, "survivorship"),
+        ("city", {"survivorship": "union"}, "survivorship"),
+        ("city", {"survivorship": "best"}, "survivorship"),
+        ("city", {"type": "money"}, "type"),
+        ("city", {"is_discovered": True}, "is_discovered"),
+        ("email", {"type": "number"}, "type"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_changes(key, change, path):
+    before = api_of("viewer").send("get", f"attributes/{key}/").json()
+
+    refused = api_of("operator").send("patch", f"attributes/{key}/", change)
+
+    assert refused.status_code == 400
+    assert [error["path"] for error in refused.json()["errors"]] == [path]
+    assert api_of("viewer").send("get", f"attributes/{key}/").json() == before
+    assert not Run.objects.exists()
+
+
+def test_a_type_that_a_rule_cannot_compare_is_refused():
+    SegmentFactory(name="Oslo", rule={"op": "attribute", "key": "city", "is": "contains", "value": "slo"})
+
+    refused = api_of("operator").send("patch", "attributes/city/", {"type": "boolean"})
+
+    assert refused.status_code == 400
+    assert "Oslo" in refused.content.decode()
+    assert AttributeDefinition.objects.get(key="city").type == "text"
+
+
+def test_an_attribute_is_planned_before_anybody_sends_it():
+    api = api_of("operator")
+
+    made = api.send("post", "attributes/", {"key": "shoe.size", "type": "number", "category": "Body"})
+    again = api.send("post", "attributes/", {"key": "shoe.size"})
+    others = api.send("post", "attributes/", {"key": "firstName"})
+
+    assert made.status_code == 201
+    shown = {"key": "shoe.size", "type": "number", "category": "Body", "is_pii": True, "is_discovered": False}
+    assert made.json().items() >= shown.items()
+    assert again.status_code == others.status_code == 400
+    assert "first_name" in others.content.decode()
+
+
+def test_a_discovered_attribute_becomes_planned():
+    AttributeDefinitionFactory(key="nick", is_discovered=True)
+
+    assert api_of("operator").send("patch", "attributes/nick/", {"is_discovered": False}).status_code == 200
+
+    assert not AttributeDefinition.objects.get(key="nick").is_discovered
+
+
+def test_an_event_gets_a_schema_and_keeps_its_value():
+    schema = {"required": ["total"], "properties": {"total": {"type": "number"}}}
+    api = api_of("operator")
+
+    made = api.send("post", "events/", {"name": "Table Booked", "value_property": "total", "schema": schema})
+    changed = api.send("patch", "events/Table%20Booked/", {"label": "Booking", "schema": None})
+    refused = api.send("patch", "events/Table%20Booked/", {"value_property": "price"})
+
+    assert made.status_code == 201
+    assert made.json()["schema"] == schema
+    assert (changed.json()["label"], changed.json()["schema"]) == ("Booking", None)
+    assert [error["path"] for error in refused.json()["errors"]] == ["value_property"]
+
+
+@pytest.mark.parametrize("schema", [[], {"type": "array"}, {"$ref": "http://example.com/x"}, {"properties": 1}])
+def test_a_schema_that_cannot_be_used_is_refused_with_its_place(schema):
+    refused = api_of("operator").send("patch", "events/Order%20Completed/", {"schema": schema})
+
+    assert refused.status_code == 400
+    assert [error["path"] for error in refused.json()["errors"]] == ["schema"]
+    assert EventDefinition.objects.get(name="Order Completed").schema is None
 
 
 @pytest.mark.parametrize("path", ["attributes/", "events/"])

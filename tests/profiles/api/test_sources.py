@@ -1,6 +1,6 @@
 import pytest
 
-from cdp.models import IdempotentAnswer
+from cdp.models import IdempotentAnswer, Run
 from profiles.models import Source
 from tests.clients import api_of
 from tests.factories.profiles import EventFactory, SourceFactory
@@ -22,6 +22,9 @@ def test_a_source_is_made_and_answers_with_its_write_key():
         "default_region": "CN",
         "previous_id_kind": None,
         "max_messages_per_second": None,
+        "unplanned_events": "allow",
+        "unplanned_attributes": "allow",
+        "schema_violations": "allow",
         "is_enabled": True,
         "write_key": source.write_key,
         "created_at": source.created_at.isoformat().replace("+00:00", "Z"),
@@ -42,16 +45,16 @@ def test_nobody_sees_a_write_key_of_the_built_in_source():
     assert "write_key" not in api_of("admin").send("get", "sources/strata/").json()
 
 
-def test_a_source_is_renamed_and_switched_off_but_keeps_key_and_rank():
+def test_a_source_is_renamed_and_switched_off_but_keeps_its_key():
     SourceFactory(key="till")
     api = api_of("operator")
 
     changed = api.send("patch", "sources/till/", {"name": "Counter", "is_enabled": False, "key": "till"})
-    refused = api.send("patch", "sources/till/", {"key": "shop", "rank": 7})
+    refused = api.send("patch", "sources/till/", {"key": "shop", "name": "Shop"})
 
     assert (changed.status_code, changed.json()["name"], changed.json()["is_enabled"]) == (200, "Counter", False)
     assert refused.status_code == 400
-    assert [error["path"] for error in refused.json()["errors"]] == ["key", "rank"]
+    assert [error["path"] for error in refused.json()["errors"]] == ["key"]
     assert Source.objects.get(name="Counter").key == "till"
 
 
@@ -66,6 +69,20 @@ def test_a_source_says_what_previous_ids_are_and_how_much_it_may_send():
     source = Source.objects.get(key="till")
     assert source.previous_id_kind.key == changed.json()["previous_id_kind"] == "member_card"
     assert source.max_messages_per_second == changed.json()["max_messages_per_second"] == 50
+
+
+def test_another_rank_is_saved_and_everybody_folded_again_by_a_run():
+    SourceFactory(key="till", rank=100)
+    api = api_of("operator")
+
+    same = api.send("patch", "sources/till/", {"rank": 100, "unplanned_events": "flag"})
+    other = api.send("patch", "sources/till/", {"rank": 7})
+
+    assert (same.status_code, other.status_code) == (200, 202)
+    assert same.json()["unplanned_events"] == "flag"
+    run = Run.objects.get()
+    assert (run.kind, run.subject) == ("refold", "source:till")
+    assert Source.objects.get(key="till").rank == 7
 
 
 def test_only_a_source_that_never_spoke_is_deleted():
@@ -103,6 +120,7 @@ def test_the_built_in_source_stays_as_it_is():
         ({"rank": 32_767}, "rank"),
         ({"rank": 1e400}, ""),
         ({"default_region": "cn"}, "default_region"),
+        ({"schema_violations": "perhaps"}, "schema_violations"),
         ({"previous_id_kind": "passport"}, "previous_id_kind"),
         ({"max_messages_per_second": 0}, "max_messages_per_second"),
         ({"is_enabled": "perhaps"}, "is_enabled"),
