@@ -197,6 +197,12 @@ WHITENOISE_USE_FINDERS = True
 OUTBOX_DIR = Path(env.str("OUTBOX_DIR", default=str(DATA_DIR / "outbox")))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Strata <strata@localhost>")
 
+# What comes over HTTP is written there as it comes; on the disk of the files, so that keeping it is a rename.
+UPLOAD_DIR = DATA_DIR / "uploads"
+IMPORT_MAX_UPLOAD_BYTES = env.int("IMPORT_MAX_UPLOAD_BYTES", default=2 * 1024**3)
+# A form of a wide file has some fields a column.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+
 # --- HTTP API ------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {

@@ -25,6 +25,7 @@ def now() -> datetime:
 def _own_files(settings: Settings, tmp_path: Path) -> None:
     """Each test writes into a folder of its own; static files come from where they lie."""
     settings.OUTBOX_DIR = tmp_path / "outbox"
+    settings.UPLOAD_DIR = tmp_path / "uploads"
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {**settings.STORAGES["default"], "OPTIONS": {"location": tmp_path / "files"}},

@@ -7,9 +7,11 @@ from typing import Any, Self
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Case, Value, When
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
-from cdp.models import Run
+from cdp.models import UNFINISHED, Run
 
 
 class ImportMapping(models.Model):
@@ -52,6 +54,21 @@ class ImportMapping(models.Model):
 
 
 class ImportQuerySet(models.QuerySet["Import"]):
+    def with_state(self) -> Self:
+        """Each with its `state`, one of `Import.State`; `state` can be filtered by then."""
+        state = Import.State
+        return self.annotate(
+            state=Case(
+                When(taken_back_at__isnull=False, then=Value(state.TAKEN_BACK)),
+                When(run__state__in=UNFINISHED, then=Value(state.RUNNING)),
+                When(ended_at__isnull=False, then=Value(state.COMPLETE)),
+                When(n_done__gt=0, then=Value(state.STOPPED)),
+                When(run__state=Run.State.FAILED, then=Value(state.FAILED)),
+                default=Value(state.DRAFT),
+                output_field=models.CharField(),
+            )
+        )
+
     def standing(self) -> Self:
         """Imports of which something was taken in and that were not taken back."""
         return self.filter(n_done__gt=0, taken_back_at__isnull=True)
@@ -64,6 +81,14 @@ class Import(models.Model):
     these rows, `dry_run_counts` what the last dry run expects; keys as in docs/imports.md. `totals` of the file are
     not known before it was read: `n_rows` is NULL until then.
     """
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("Not started")
+        RUNNING = "running", pgettext_lazy("of an import", "Under way")
+        STOPPED = "stopped", _("Stopped half-way")
+        FAILED = "failed", _("Failed")
+        COMPLETE = "complete", _("Complete")
+        TAKEN_BACK = "taken_back", _("Taken back")
 
     class Format(models.TextChoices):
         CSV = "csv", _("CSV")
@@ -124,7 +149,7 @@ class Import(models.Model):
     @property
     def is_running(self) -> bool:
         """Whether a run of it is queued or under way."""
-        return self.run is not None and self.run.state in (Run.State.QUEUED, Run.State.RUNNING)
+        return self.run is not None and self.run.state in UNFINISHED
 
     @property
     def is_complete(self) -> bool:
