@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.11 or newer, and nothing else of ours; README.md says more.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test bench lint lock messages catalogues
+.PHONY: help demo up test bench lint lock lock-sdks messages catalogues
 .DELETE_ON_ERROR:
 
 PORT ?= 8000
@@ -56,6 +56,12 @@ lock: $(DEV_STAMP)
 	    $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --custom-compile-command 'make lock' requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
+
+# The SDKs of tests/sdks/package.json. Who asks for money for a package is no part of the lock.
+lock-sdks: $(RUN_STAMP)
+	cd tests/sdks && npm install --package-lock-only
+	$(PY) -c 'import json, sys; lock = json.load(open(sys.argv[1])); [each.pop("funding", 0) for each in lock["packages"].values()]; \
+	    json.dump(lock, open(sys.argv[1], "w"), indent=2)' tests/sdks/package-lock.json
 
 # Bring locale/*/LC_MESSAGES/*.po up to date with the code, then write the words that it counts as missing.
 messages: $(DEV_STAMP)

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import gzip
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import orjson
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from benchmarks.figure import Figure, Sizes, benchmark, stopwatch
 from benchmarks.load import send_from_many
+from benchmarks.processes import running_processes
 from benchmarks.unify import messages
 from cdp.copy import copy_rows
-from cdp.servers.child import Child
-from cdp.servers.ports import HOST, free_port
-from cdp.servers.stack import STOP_SECONDS, is_healthy, start_process
-from cdp.servers.supervisor import Service, Supervisor, say_to_stderr
+from cdp.servers.ports import HOST
 from profiles.models import InboxMessage, MessageKey, Source
 
 BATCH = 100
@@ -44,6 +35,7 @@ def accept(sizes: Sizes) -> Iterator[Figure]:
     n_messages = sum(len(body["batch"]) for body in bodies)
     with running_processes() as processes:
         processes.start("web")
+        processes.wait_for_web()
         for name, requests, keeps_alive in (
             ("accept", [request_of(body) for body in bodies], True),
             ("accept_gzip", [request_of(body, packed=True) for body in bodies], True),
@@ -117,42 +109,3 @@ def wait_until_worked_off() -> None:
     while InboxMessage.objects.exists():
         assert time.monotonic() < deadline, f"the worker left {InboxMessage.objects.count()} messages"
         time.sleep(0.2)
-
-
-@dataclass
-class Processes:
-    """Web on `port`, and a worker, on the scratch database and with a queue of their own."""
-
-    port: int
-    folder: Path
-    environment: dict[str, str]
-    supervisor: Supervisor
-
-    def start(self, name: str) -> None:
-        """Start `web` and wait until it serves, or `worker`, and do not wait."""
-
-        def start() -> Child:
-            return start_process(name, port=self.port, log_dir=self.folder, environment=self.environment)
-
-        service = Service(name, start, self.folder / f"{name}.log", STOP_SECONDS[name])
-        self.supervisor.start(service)
-        if name == "web":
-            self.supervisor.wait_until(lambda: is_healthy(self.port), service, seconds=60)
-
-
-@contextmanager
-def running_processes() -> Iterator[Processes]:
-    """Nothing at first; what is started is stopped at the end of the block."""
-    with TemporaryDirectory() as folder, Supervisor(say_to_stderr) as supervisor:
-        environment = {
-            **os.environ, "DATABASE_URL": url_of_database(), "DATA_DIR": folder,
-            "BROKER_URL": urlsplit(settings.CELERY_BROKER_URL)._replace(path="/5").geturl(),
-        }  # fmt: skip
-        yield Processes(free_port(), Path(folder), environment, supervisor)
-
-
-def url_of_database() -> str:
-    """Of the scratch database, on the server of `DATABASE_URL`."""
-    at = connection.settings_dict
-    user = f"{quote(at['USER'])}:{quote(at['PASSWORD'])}" if at["PASSWORD"] else quote(at["USER"])
-    return f"postgres://{user}@{at['HOST']}:{at['PORT']}/{quote(at['NAME'])}"

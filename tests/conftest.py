@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.core.cache import caches
 from django.db import connection
 from django.utils import translation
+from playwright.sync_api import Browser, sync_playwright
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
+
+from tests.needs import needed_program
+
+CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture
@@ -55,3 +62,19 @@ def _no_events_left(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
     if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("TRUNCATE profiles_event")
+
+
+@pytest.fixture(scope="session")
+def chromium(django_db_setup: None) -> Iterator[Browser]:
+    """One Chromium for all tests of a process."""
+    program = needed_program(CHROMIUM, package="chromium", required_by="REQUIRE_BROWSER")
+    # Playwright's synchronous API runs an event loop in this thread, where Django's ORM suspects asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    shipped: Any = connection._test_serialized_contents  # type: ignore[attr-defined]
+    with sync_playwright() as playwright:
+        # Beside a loop Django opens another connection, which must know as well what to restore after a test.
+        connection._test_serialized_contents = shipped  # type: ignore[attr-defined]
+        # Chromium refuses its sandbox as root, as whom CI runs.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
