@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple, Self
 
 import orjson
@@ -35,7 +36,10 @@ from profiles.models import Consent, EventDefinition, IdentifierKind, RejectedMe
 logger = logging.getLogger(__name__)
 
 Code = RejectedMessage.Code
-BATCH_SIZE = 2_000
+# Beside 1,000,000 profiles, a message takes 216 µs of worker and server in batches of 5,000, and 258 in those of 2,000.
+# Of large messages fewer are taken: a worker holds some ten times their bytes while it works on them.
+BATCH_SIZE = 5_000
+BATCH_BYTES = 8 * 1024 * 1024
 
 
 class Row(NamedTuple):
@@ -85,7 +89,7 @@ class Processed:
 
 
 def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
-    """Take up to `limit` messages that no other worker holds, and bring them into the tables.
+    """Take up to `limit` messages that no other worker holds, fewer large ones, and bring them into the tables.
 
     A message that breaks the batch is found by halving and rejected; the others go on. Nothing is taken if the
     transaction fails.
@@ -100,17 +104,34 @@ def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
 
 
 def take(limit: int) -> list[Row]:
-    """Remove the oldest messages from the inbox, passing by those that another worker has."""
+    """Remove the oldest messages from the inbox, passing by those that another worker has: at least one, and up to
+    `limit` or BATCH_BYTES.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             DELETE FROM profiles_inboxmessage
-            WHERE id = ANY(ARRAY(SELECT id FROM profiles_inboxmessage ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
-            RETURNING id, source_id, received_at, sent_at, payload
+            WHERE id = ANY(ARRAY(
+                SELECT id
+                FROM (
+                    SELECT id, sum(n_bytes) OVER (ORDER BY id) - n_bytes AS n_bytes_before
+                    FROM (
+                        SELECT id, octet_length(payload) AS n_bytes
+                        FROM profiles_inboxmessage ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+                    ) AS oldest
+                ) AS counted
+                WHERE n_bytes_before < %s
+            ))
+            RETURNING id, source_id, received_at::text, sent_at::text, payload
             """,
-            [limit],
+            [limit, BATCH_BYTES],
         )
-        return sorted(Row(*row) for row in cursor.fetchall())
+        # Those of one request share their times, which Django would read by a regular expression, 4 µs each.
+        time_of = cache(datetime.fromisoformat)
+        return sorted(
+            Row(pk, source_id, time_of(received_at), time_of(sent_at) if sent_at else None, payload)
+            for pk, source_id, received_at, sent_at, payload in cursor.fetchall()
+        )
 
 
 def process_or_halve(rows: Sequence[Row], *, now: datetime) -> Processed:
