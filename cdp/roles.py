@@ -56,7 +56,8 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         "profiles.view_pii",
         "profiles.merge_profile",
         "profiles.view_rejectedmessage",
-        "profiles.view_rejectedmessage", "profiles.change_rejectedmessage", "profiles.delete_rejectedmessage",
+        "profiles.change_rejectedmessage", "profiles.delete_rejectedmessage",
+        "profiles.add_consent",
         "profiles.add_source", "profiles.change_source", "profiles.delete_source",
         "profiles.add_identifierkind", "profiles.change_identifierkind", "profiles.delete_identifierkind",
         "profiles.add_attributedefinition", "profiles.change_attributedefinition",
@@ -71,9 +72,12 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         *EDIT_RULES,
         "profiles.view_pii",
         "profiles.merge_profile",
+        "profiles.add_consent",
         "campaigns.add_campaign", "campaigns.change_campaign", "campaigns.launch_campaign",
     ),
-    PRIVACY_OFFICER: (*VIEW_ALL, "profiles.view_pii", "profiles.view_rejectedmessage"),
+    PRIVACY_OFFICER: (
+        *VIEW_ALL, "profiles.view_pii", "profiles.view_rejectedmessage", "profiles.add_consent",
+    ),
     ADMIN: ("*",),
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ A running embedded stack leaves `stack.env` in its data folder, so that `manage.
 """
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -225,7 +226,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": True,
-    "ENUM_NAME_OVERRIDES": {"RunStateEnum": "cdp.models.Run.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "RunStateEnum": "cdp.models.Run.State",
+        "ConsentStateEnum": "profiles.models.consent.Consent.State",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "cdp.api.schema.add_problems",
@@ -242,6 +246,13 @@ COLLECT_MAX_MESSAGE_BYTES = 32 * 1024
 # traits stay in their event.
 MAX_DISCOVERED_EVENTS = env.int("MAX_DISCOVERED_EVENTS", default=10_000)
 MAX_DISCOVERED_ATTRIBUTES = env.int("MAX_DISCOVERED_ATTRIBUTES", default=2_000)
+
+# --- Consents ------------------------------------------------------------------------------------------------------
+
+# What people can be asked their consent for: a word on another is refused, or counted as not understood in traits.
+CONSENT_CHANNELS = tuple(env.list("CONSENT_CHANNELS", default=["email", "sms", "phone", "push", "wechat", "post"]))
+if odd := [channel for channel in CONSENT_CHANNELS if not re.fullmatch(r"[-a-zA-Z0-9_]{1,50}", channel)]:
+    raise ImproperlyConfigured(f"CONSENT_CHANNELS: {odd[0]!r} is not made of 1 to 50 letters, digits, - and _.")
 
 # --- Duplicates ----------------------------------------------------------------------------------------------------
 

@@ -76,6 +76,7 @@ def make_world() -> World:
         properties={"name": NAME, "phone": PHONE},
     )  # fmt: skip
     ConsentFactory(profile=profile, source=source)
+    ConsentFactory(profile=profile, source=None, recorded_at=AT, note=f"{NAME} said so")
     before = {"attributes": {"name": NAME, "email": EMAIL}}
     ProfileMerge.objects.create(
         survivor=profile, absorbed=absorbed, cause=ProfileMerge.Cause.MESSAGE, source=source, merged_at=AT,

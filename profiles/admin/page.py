@@ -18,7 +18,6 @@ from profiles.admin.timeline import timeline_context
 from profiles.masking import mask_attribute, mask_attributes
 from profiles.models import (
     AttributeDefinition,
-    Consent,
     Contribution,
     Identifier,
     IdentityConflict,
@@ -63,7 +62,6 @@ def person_context(request: HttpRequest, profile: Profile) -> dict[str, Any]:
         "is_known": any(identifier.kind.is_personal for identifier in identifiers),
         "facts": facts_of(profile, request.user, conflicts),
         "identifiers": [own_identifier(identifier, conflicts, request.user) for identifier in identifiers],
-        "consents": consents_of(profile),
         "merges": merges_of(profile),
         "sections": sections_of(request, profile),
         "graph": graph_of(profile, request.user),
@@ -118,11 +116,6 @@ def sayings_of(
         )
         for index, said in enumerate(ordered)
     ]
-
-
-def consents_of(profile: Profile) -> list[Consent]:
-    """The consent in force on each channel."""
-    return list(Consent.objects.filter(profile=profile).select_related("source").in_force())
 
 
 def merges_of(profile: Profile) -> list[ProfileMerge]:

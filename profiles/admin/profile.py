@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display
 from cdp.disclosure import may_see_pii
+from profiles.admin.consents import consent_view
 from profiles.admin.filters import profile_filters
 from profiles.admin.holders import edits_rules
 from profiles.admin.names import display_name
@@ -86,6 +87,7 @@ class ProfileAdmin(ReadOnlyAdmin):
             path("rule-preview/", wrap(self.rule_preview_view), name="profiles_rule_preview"),
             path("by-id/<uuid:public_id>/", wrap(self.by_id_view), name="profiles_profile_by_id"),
             path("<int:profile_id>/timeline/", wrap(self.timeline_view), name="profiles_profile_timeline"),
+            path("<int:profile_id>/consent/", wrap(consent_view), name="profiles_profile_consent"),
             *super().get_urls(),
         ]
 

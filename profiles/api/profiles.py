@@ -18,6 +18,7 @@ from cdp.api.router import route
 from cdp.api.serializers import StrictSerializer
 from cdp.api.viewsets import ApiViewSet
 from profiles.api.chosen import NamedSerializer, check_kinds, find_each
+from profiles.api.consents import ConsentActions
 from profiles.api.filters import ProfileFilters
 from profiles.api.representation import IdentifierSerializer, ObjectField, ProfileSerializer, represent
 from profiles.masking import masking_for
@@ -62,7 +63,7 @@ FOUND = inline_serializer(
 
 
 @route("profiles")
-class ProfileViewSet(ApiViewSet):
+class ProfileViewSet(ConsentActions, ApiViewSet):
     """Profiles that stand for a person now, the oldest row first."""
 
     queryset = Profile.objects.current().order_by("pk")
@@ -73,6 +74,7 @@ class ProfileViewSet(ApiViewSet):
     lookup_value_regex = UUID_PATTERN
     reading_actions = frozenset({"lookup"})
     action_permissions = {
+        **ConsentActions.permissions,
         "events": ("profiles.view_profile", "profiles.view_event"),
         # A thousand guesses a call would name whom the mask hides.
         "lookup": ("profiles.view_profile", "profiles.view_pii"),

@@ -33,10 +33,11 @@ from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.utils import timezone
 
 from profiles.imports.errors import ImportFileError
-from profiles.ingest.traits import CHANNEL, MAX_KEY_LENGTH
+from profiles.ingest.traits import MAX_KEY_LENGTH
 from profiles.models import AttributeType
 
 KEYS = (
@@ -98,10 +99,10 @@ def parse_mapping(mapping: Any, *, kinds: Collection[str]) -> FileMapping:
             )
     consents = columns(mapping, "consents")
     for column in consents:
-        if not CHANNEL.fullmatch(column.key):
+        if column.key not in settings.CONSENT_CHANNELS:
             raise ImportFileError(
-                f'mapping: "consents": channel {column.key!r:.60} of column {column.name!r} is not made of letters, '
-                "digits, - and _"
+                f'mapping: "consents": channel {column.key!r:.60} of column {column.name!r} is not known; '
+                f"known: {', '.join(settings.CONSENT_CHANNELS)}"
             )
     event, event_column = parse_event(mapping.get("event", ""))
     has_event = bool(event or event_column)

@@ -40,6 +40,7 @@ def changes_of(
     parts = {
         *event_changes(messages, resolution.anchors, now=now),
         *(Change(pk, f"attribute:{key}", now) for pk, keys in attributes.items() for key in keys),
+        *consent_changes(messages, resolution.anchors, now=now),
         *identifier_changes(resolution, {kind.pk: kind for kind in kinds}, now=now),
         *seen_changes(resolution, now=now),
     }
@@ -50,6 +51,14 @@ def event_changes(messages: Sequence[Message], anchors: Sequence[Anchor], *, now
     return {
         Change(anchor.profile_id, f"event:{message.event}", max(message.occurred_at, now))
         for message, anchor in zip(messages, anchors, strict=True)
+    }
+
+
+def consent_changes(messages: Sequence[Message], anchors: Sequence[Anchor], *, now: datetime) -> set[Change]:
+    return {
+        Change(anchor.profile_id, f"consent:{channel}", now)
+        for message, anchor in zip(messages, anchors, strict=True)
+        for channel in message.consents
     }
 
 

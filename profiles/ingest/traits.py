@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from django.conf import settings
 
 from profiles.ingest.coerce import MISFIT, to_boolean
 from profiles.models import Consent
 
 MAX_KEY_LENGTH = 200  # of event names, attribute keys and message ids
 MAX_TRAIT_DEPTH = 10
-CHANNEL = re.compile(r"[-a-zA-Z0-9_]{1,50}")
 
 # Names that others have for what Strata ships, and traits named like what Strata itself keeps of a profile.
 ATTRIBUTE_OF_TRAIT = {
@@ -55,12 +55,13 @@ def flatten(traits: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterat
 
 
 def consents_of(traits: Mapping[str, Any]) -> tuple[dict[str, Consent.State], int]:
-    """`traits.consents` by channel, and how many words were not understood; null says nothing."""
+    """`traits.consents` by channel, and how many words were not understood, or on no channel; null says nothing."""
     written = traits.get("consents")
     if not isinstance(written, dict):
         return {}, int(written is not None)
     said = {channel: consent_of(word) for channel, word in written.items() if word is not None}
-    consents = {channel: state for channel, state in said.items() if state is not None and CHANNEL.fullmatch(channel)}
+    known = settings.CONSENT_CHANNELS
+    consents = {channel: state for channel, state in said.items() if state is not None and channel in known}
     return consents, len(said) - len(consents)
 
 

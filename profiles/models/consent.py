@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+MAX_NOTE = 500
 
 
 class ConsentQuerySet(models.QuerySet["Consent"]):
@@ -15,10 +18,12 @@ class ConsentQuerySet(models.QuerySet["Consent"]):
 
 
 class Consent(models.Model):
-    """A person's word on one channel. Rows are history; the latest of a profile and channel is in force.
+    """A person's word on one channel. Rows are history, of which none is changed; the latest of a profile and channel
+    is in force.
 
-    `origin` is the profile it was written on, before any merge; a word without source was decided when two turned
-    out to be one (`profiles/identity/consents.py`).
+    `origin` is the profile it was written on, before any merge. A source's message told the word; or somebody wrote it
+    down by hand, who is its `user`, at `recorded_at`, with a `note` of where it is from; or it was decided when two
+    turned out to be one (`profiles/identity/consents.py`), and has neither.
     """
 
     class State(models.TextChoices):
@@ -32,6 +37,17 @@ class Consent(models.Model):
     source = models.ForeignKey("profiles.Source", null=True, on_delete=models.PROTECT, related_name="+")
     occurred_at = models.DateTimeField(_("time"))
     message_id = models.CharField(max_length=200, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("written down by"),
+    )
+    recorded_at = models.DateTimeField(_("written down"), null=True, blank=True)
+    note = models.CharField(_("note"), max_length=MAX_NOTE, blank=True, db_default="")
 
     objects = ConsentQuerySet.as_manager()
 

@@ -22,6 +22,7 @@ SHIPPED = (
     gettext_noop("Birthday"), gettext_noop("City"), gettext_noop("Province"), gettext_noop("Country"),
     gettext_noop("Language"), gettext_noop("Time zone"),
     gettext_noop("email"), gettext_noop("sms"), gettext_noop("wechat"), gettext_noop("push"), gettext_noop("webhook"),
+    gettext_noop("phone"), gettext_noop("post"),
 )  # fmt: skip
 
 

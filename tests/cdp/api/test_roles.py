@@ -11,8 +11,11 @@ ALL = set(ROLE_NAMES)
 RULES = {"operator", "integration", "admin"}
 SOURCES = {"operator", "admin"}
 CAMPAIGNS = {"campaign_manager", "integration", "admin"}
+CONSENTS = {"operator", "integration", "privacy_officer", "admin"}
 MAY = {
     ("post", "profiles/lookup/"): {"operator", "integration", "privacy_officer", "admin"},
+    ("post", "profiles/{id}/consents/"): CONSENTS,
+    ("post", "profiles/consents/"): CONSENTS,
     ("post", "sources/"): SOURCES,
     ("patch", "sources/{key}/"): SOURCES,
     ("delete", "sources/{key}/"): SOURCES,

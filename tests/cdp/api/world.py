@@ -57,6 +57,7 @@ def make_world() -> dict[str, Any]:
     EventFactory(profile=ann, source=shop, definition__name="Order Completed", properties=properties)
     EventFactory(profile=ann, definition__name="$identify", properties={"firstName": MARKER, "wechat name": MARKER})
     ConsentFactory(profile=ann)
+    ConsentFactory(profile=ann, source=None, recorded_at=SEEN_AT, note=f"said {MARKER}")
     vip = TagFactory(key="vip")
     TagAssignmentFactory(tag=vip, profile=ann)
     rule_tag = TagFactory(key="ann-tag", kind="rule", rule=None)
@@ -128,6 +129,10 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     source = {"name": "Till", "kind": "till", "default_region": "NO", "is_enabled": False}
     return {
         ("post", "profiles/lookup/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
+        ("post", "profiles/{id}/consents/"): {"channel": "sms", "state": "granted", "note": MARKER},
+        ("post", "profiles/consents/"): {
+            "consents": [{"identifier": {"kind": "email", "value": EMAIL}, "channel": "sms", "state": "denied"}]
+        },
         ("post", "sources/"): {"key": "till", "rank": 7, **source},
         ("patch", "sources/{key}/"): source,
         ("post", "identifier-kinds/"): {"key": "till_id", "label": "Till id", "normaliser": "card", "priority": 5},

@@ -12,7 +12,6 @@ from tests.factories.cdp import UserFactory
 from tests.factories.profiles import (
     SEEN_AT,
     AttributeDefinitionFactory,
-    ConsentFactory,
     ContributionFactory,
     EventFactory,
     IdentifierFactory,
@@ -122,14 +121,6 @@ def test_a_decided_conflict_is_no_longer_shown():
     IdentityConflict.objects.update(state="dismissed")
 
     assert "st-dispute" not in page_of(profile_of("user_id", "a")).content.decode()
-
-
-def test_only_the_consent_in_force_is_shown():
-    profile = ProfileFactory()
-    ConsentFactory(profile=profile, state="granted")
-    denied = ConsentFactory(profile=profile, state="denied", occurred_at=SEEN_AT + timedelta(days=1))
-
-    assert page_of(profile).context["consents"] == [denied]
 
 
 def test_events_cannot_break_the_page():

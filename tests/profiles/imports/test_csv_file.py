@@ -255,7 +255,10 @@ BAD_MAPPINGS = [
     (MEMBERS_MAPPING | {"traits": ["Name"]}, '"traits" is not an object of columns'),
     (MEMBERS_MAPPING | {"traits": {"Name": 7}}, "column 'Name' needs a text or"),
     (MEMBERS_MAPPING | {"traits": {"Name": {"key": "n", "type": "colour"}}}, "unknown type 'colour'; known: text"),
-    (MEMBERS_MAPPING | {"consents": {"SMS": "text message"}}, "channel 'text message' of column 'SMS' is not made of"),
+    (
+        MEMBERS_MAPPING | {"consents": {"SMS": "text message"}},
+        "channel 'text message' of column 'SMS' is not known; known: email, sms",
+    ),
     (MEMBERS_MAPPING | {"traits": {"Name": "n" * 201}}, "the key of column 'Name' is over 200 characters"),
     (MEMBERS_MAPPING | {"timezone": "Mars"}, "'Mars' is no time zone"),
     (MEMBERS_MAPPING | {"timezone": "../x"}, "'../x' is no time zone"),
