@@ -228,6 +228,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": True,
     "ENUM_NAME_OVERRIDES": {
         "RunStateEnum": "cdp.models.Run.State",
+        "DuplicateStateEnum": "profiles.models.duplicate.DuplicateSuggestion.State",
         "ConsentStateEnum": "profiles.models.consent.Consent.State",
     },
     "POSTPROCESSING_HOOKS": [

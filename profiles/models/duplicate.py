@@ -8,10 +8,21 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from profiles.models.profile import Profile
+
 
 class DuplicateSuggestionQuerySet(models.QuerySet["DuplicateSuggestion"]):
     def open(self) -> Self:
         return self.filter(state=DuplicateSuggestion.State.OPEN)
+
+    def with_people(self) -> Self:
+        """Load what `people` wants."""
+        return self.select_related("left__merged_into", "right__merged_into")
+
+    def after(self, one: DuplicateSuggestion) -> Self:
+        """Those that come after one in the order of review: the less probable, of equals the older."""
+        less = models.Q(probability__lt=one.probability)
+        return self.filter(less | models.Q(probability=one.probability, pk__lt=one.pk))
 
 
 class DuplicateSuggestion(models.Model):
@@ -28,8 +39,8 @@ class DuplicateSuggestion(models.Model):
         REJECTED = "rejected", _("Rejected")
         OUTDATED = "outdated", _("Outdated")
 
-    left = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+", db_index=False)
-    right = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    left = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="+", db_index=False)
+    right = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="+")
     probability = models.FloatField(_("probability"))
     evidence = models.JSONField(_("evidence"), default=list)
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
@@ -63,3 +74,9 @@ class DuplicateSuggestion(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+    @property
+    def people(self) -> tuple[Profile, Profile]:
+        """Who the two profiles are by now; one person twice once they are merged."""
+        left, right = self.left.merged_into or self.left, self.right.merged_into or self.right
+        return left, right

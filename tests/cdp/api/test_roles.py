@@ -14,6 +14,10 @@ CAMPAIGNS = {"campaign_manager", "integration", "admin"}
 CONSENTS = {"operator", "integration", "privacy_officer", "admin"}
 MAY = {
     ("post", "profiles/lookup/"): {"operator", "integration", "privacy_officer", "admin"},
+    ("post", "duplicates/search/"): RULES,
+    ("post", "duplicates/{id}/accept/"): RULES,
+    ("post", "duplicates/{id}/reject/"): RULES,
+    ("post", "duplicates/{id}/reopen/"): RULES,
     ("post", "profiles/{id}/consents/"): CONSENTS,
     ("post", "profiles/consents/"): CONSENTS,
     ("post", "sources/"): SOURCES,

@@ -16,6 +16,7 @@ from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryF
 from tests.factories.profiles import (
     SEEN_AT,
     ConsentFactory,
+    DuplicateSuggestionFactory,
     EventFactory,
     IdentifierFactory,
     ProfileFactory,
@@ -94,6 +95,7 @@ def make_world() -> dict[str, Any]:
         "events": "Order Completed",
         "scores": "rfm",
         "runs": run.pk,
+        "duplicates": DuplicateSuggestionFactory(left=ann).pk,
     }
 
 
