@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from benchmarks.figure import Figure, Sizes, benchmark, stopwatch
 from benchmarks.load import send_from_many
+from benchmarks.people import visits
 from benchmarks.processes import running_processes
-from benchmarks.unify import messages
 from cdp.copy import copy_rows
 from cdp.servers.ports import HOST
 from profiles.models import InboxMessage, MessageKey, Source
@@ -59,7 +59,10 @@ def accept(sizes: Sizes) -> Iterator[Figure]:
 def batches(n_messages: int) -> Iterator[dict[str, Any]]:
     """Bodies as an SDK sends them."""
     now = timezone.now()
-    rest = ({**message, "context": LIBRARY, "integrations": {}} for message in messages(n_messages, now=now))
+    rest = (
+        {**message, "context": LIBRARY, "integrations": {}}
+        for message in visits(n_messages, n_people=n_messages, now=now, seed=1)
+    )
     while batch := list(islice(rest, BATCH)):
         yield {"batch": batch, "sentAt": now.isoformat()}
 

@@ -49,7 +49,32 @@ class Figure:
         )
 
 
-Benchmark = Callable[[Sizes], Iterator[Figure]]
+@dataclass(frozen=True)
+class Memory:
+    """The most memory that a process took for `n` of `unit`, and what it takes without any."""
+
+    name: str
+    n: int
+    unit: str
+    peak_mb: float
+    floor: str
+    floor_mb: float
+
+    def as_json(self) -> str:
+        return json.dumps(
+            {
+                "figure": self.name,
+                "n": self.n,
+                "unit": self.unit,
+                "peak_mb": round(self.peak_mb),
+                "floor": self.floor,
+                "floor_mb": round(self.floor_mb),
+                "ratio": round(self.peak_mb / self.floor_mb, 1),
+            }
+        )
+
+
+Benchmark = Callable[[Sizes], Iterator[Figure | Memory]]
 
 benchmarks: dict[str, Benchmark] = {}
 
