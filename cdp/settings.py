@@ -230,6 +230,9 @@ SPECTACULAR_SETTINGS = {
         "RunStateEnum": "cdp.models.Run.State",
         "DuplicateStateEnum": "profiles.models.duplicate.DuplicateSuggestion.State",
         "ConsentStateEnum": "profiles.models.consent.Consent.State",
+        "HandlingEnum": "profiles.models.source.Handling",
+        "MergeCauseEnum": "profiles.models.ProfileMerge.Cause",
+        "MoveCauseEnum": "cdp.rules.causes.Cause",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

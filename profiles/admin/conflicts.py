@@ -19,13 +19,13 @@ from django.utils.translation import gettext_lazy as _
 from cdp.admin.base import ReadOnlyAdmin, display, has_perm, signed_in
 from cdp.disclosure import may_see_pii
 from profiles.admin.holders import badge
-from profiles.admin.identity import identifier_text, person_link
-from profiles.identity.errors import IdentityError, KeptApartError
+from profiles.admin.identity import error_text, identifier_text, person_link
+from profiles.admin.merging import MAY_MERGE, merge_url
+from profiles.identity.errors import IdentityError
 from profiles.masking import MASK
 from profiles.models import IdentityConflict
 from profiles.services.identity.conflicts import dismiss_conflict, reopen_conflict
 
-MAY_MERGE = "profiles.merge_profile"
 STATE_KINDS = {
     IdentityConflict.State.OPEN: "warning",
     IdentityConflict.State.DISMISSED: "default",
@@ -106,7 +106,7 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
                 for title, identifier, text in sides
             ],
             "may_decide": has_perm(request, MAY_MERGE),
-            "person_ids": [conflict.anchor.profile_id, conflict.left_out.profile_id],
+            "merge_url": merge_url([conflict.anchor.profile_id, conflict.left_out.profile_id]),
         }
         return TemplateResponse(request, "profiles/conflict.html", context)
 
@@ -153,8 +153,3 @@ def why(conflict: IdentityConflict) -> str:
         return gettext("Together they would have had more of %(kind)s than was allowed at the time.") % {"kind": kind}
     text = gettext("Together they would have more of %(kind)s than one person may have (%(limit)d).")
     return text % {"kind": kind, "limit": conflict.kind.limit_per_profile}
-
-
-def error_text(error: IdentityError, request: HttpRequest) -> str:
-    """Why it cannot be done, as this user may read it."""
-    return error.message_for(signed_in(request)) if isinstance(error, KeptApartError) else str(error)

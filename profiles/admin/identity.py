@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import ReadOnlyAdmin, display
+from cdp.admin.base import ReadOnlyAdmin, display, signed_in
 from profiles.admin.names import display_name
 from profiles.admin.search import find_people
+from profiles.identity.errors import IdentityError, KeptApartError
 from profiles.masking import mask_attributes, mask_identifier
 from profiles.models import AttributeDefinition, Identifier, Profile, ProfileMerge
 from profiles.templatetags.profile_values import definition_label
@@ -31,6 +32,11 @@ def identifier_text(identifier: Identifier, viewer: Any) -> str:
     """Kind and value, as this user may see it."""
     kind = identifier.kind
     return f"{gettext(kind.label)} {mask_identifier(kind.key, identifier.value, viewer)}"
+
+
+def error_text(error: IdentityError, request: HttpRequest) -> str:
+    """Why it cannot be done, as this user may read it."""
+    return error.message_for(signed_in(request)) if isinstance(error, KeptApartError) else str(error)
 
 
 @admin.register(ProfileMerge)

@@ -17,11 +17,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display
+from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, has_perm
 from cdp.disclosure import may_see_pii
 from profiles.admin.consents import consent_view
 from profiles.admin.filters import profile_filters
 from profiles.admin.holders import edits_rules
+from profiles.admin.merging import MAX_AT_ONCE, MAY_MERGE, merge_page, merge_url
 from profiles.admin.names import display_name
 from profiles.admin.page import person_context
 from profiles.admin.rules import rule_preview
@@ -85,6 +86,7 @@ class ProfileAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("rule-preview/", wrap(self.rule_preview_view), name="profiles_rule_preview"),
+            path("merge/", wrap(self.merge_view), name="profiles_profile_merge"),
             path("by-id/<uuid:public_id>/", wrap(self.by_id_view), name="profiles_profile_by_id"),
             path("<int:profile_id>/timeline/", wrap(self.timeline_view), name="profiles_profile_timeline"),
             path("<int:profile_id>/consent/", wrap(consent_view), name="profiles_profile_consent"),
@@ -139,6 +141,24 @@ class ProfileAdmin(ReadOnlyAdmin):
         seen = timezone.localtime(profile.last_seen_at)
         return format_html('<span class="st-nowrap">{}</span>', f"{seen:%Y-%m-%d %H:%M}")
 
+    # --- Merging ---
+
+    actions = ("merge_chosen",)
+
+    def has_merge_permission(self, request: HttpRequest) -> bool:
+        return has_perm(request, MAY_MERGE)
+
+    @admin.action(description=_("Merge the chosen…"), permissions=["merge"])
+    def merge_chosen(self, request: HttpRequest, queryset: QuerySet[Profile]) -> HttpResponse:
+        """Those who are ticked, side by side."""
+        chosen = list(queryset.order_by("first_seen_at", "pk").values_list("pk", flat=True)[: MAX_AT_ONCE + 1])
+        if len(chosen) > MAX_AT_ONCE:
+            messages.warning(request, gettext("At most %(max)d at once.") % {"max": MAX_AT_ONCE})
+        return HttpResponseRedirect(merge_url(chosen[:MAX_AT_ONCE]))
+
+    def merge_view(self, request: HttpRequest) -> HttpResponse:
+        return merge_page(request, {**self.admin_site.each_context(request), "opts": self.opts})
+
     # --- The page ---
 
     def change_view(
@@ -156,6 +176,8 @@ class ProfileAdmin(ReadOnlyAdmin):
             "opts": self.opts,
             "original": profile,
             "is_fullwidth": "1",
+            "may_merge": has_perm(request, MAY_MERGE),
+            "merge_url": merge_url([profile.pk]),
             **person_context(request, profile),
         }
         return TemplateResponse(request, "profiles/page.html", context)

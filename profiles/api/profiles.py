@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import F, QuerySet
-from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
@@ -16,10 +15,10 @@ from rest_framework.response import Response
 
 from cdp.api.router import route
 from cdp.api.serializers import StrictSerializer
-from cdp.api.viewsets import ApiViewSet
 from profiles.api.chosen import NamedSerializer, check_kinds, find_each
 from profiles.api.consents import ConsentActions
 from profiles.api.filters import ProfileFilters
+from profiles.api.identity import MERGING, IdentityActions
 from profiles.api.representation import IdentifierSerializer, ObjectField, ProfileSerializer, represent
 from profiles.masking import masking_for
 from profiles.models import Event, Profile
@@ -63,7 +62,7 @@ FOUND = inline_serializer(
 
 
 @route("profiles")
-class ProfileViewSet(ConsentActions, ApiViewSet):
+class ProfileViewSet(ConsentActions, IdentityActions):
     """Profiles that stand for a person now, the oldest row first."""
 
     queryset = Profile.objects.current().order_by("pk")
@@ -78,6 +77,8 @@ class ProfileViewSet(ConsentActions, ApiViewSet):
         "events": ("profiles.view_profile", "profiles.view_event"),
         # A thousand guesses a call would name whom the mask hides.
         "lookup": ("profiles.view_profile", "profiles.view_pii"),
+        "merge": MERGING,
+        "merges": ("profiles.view_profilemerge",),
     }
 
     def list(self, request: Request) -> Response:
@@ -133,9 +134,3 @@ class ProfileViewSet(ConsentActions, ApiViewSet):
                 ]
             }
         )
-
-    def _survivor(self, public_id: str) -> Profile:
-        profile = Profile.objects.select_related("merged_into").filter(public_id=public_id).first()
-        if profile is None:
-            raise Http404(_("No profile has this id."))
-        return profile.merged_into or profile

@@ -14,8 +14,10 @@ from profiles.models import (
     EventDefinition,
     Identifier,
     IdentifierKind,
+    IdentityConflict,
     Profile,
     ProfileChange,
+    ProfileMerge,
     Source,
 )
 
@@ -54,6 +56,39 @@ class IdentifierFactory(DjangoModelFactory):
     value = factory.Sequence(lambda n: f"u{n}")
     profile = factory.SubFactory(ProfileFactory)
     first_seen_at = SEEN_AT
+
+
+class ConflictFactory(DjangoModelFactory):
+    """An open conflict: a user id was named with an anonymous id that stayed with somebody else."""
+
+    class Meta:
+        model = IdentityConflict
+
+    anchor = factory.SubFactory(IdentifierFactory)
+    left_out = factory.SubFactory(IdentifierFactory, kind_key="anonymous_id")
+    reason = IdentityConflict.Reason.LIMIT
+    kind = factory.LazyFunction(lambda: IdentifierKind.objects.get(key="user_id"))
+    source = factory.SubFactory(SourceFactory)
+    message_id = factory.Sequence(lambda n: f"message-{n}")
+    first_at = SEEN_AT
+    last_at = SEEN_AT
+
+
+class ProfileMergeFactory(DjangoModelFactory):
+    """A merge by a message as history tells it; the rows were not moved."""
+
+    class Meta:
+        model = ProfileMerge
+
+    survivor = factory.SubFactory(ProfileFactory)
+    absorbed = factory.SubFactory(ProfileFactory, merged_into=factory.SelfAttribute("..survivor"))
+    cause = ProfileMerge.Cause.MESSAGE
+    source = factory.SubFactory(SourceFactory)
+    message_id = factory.Sequence(lambda n: f"message-{n}")
+    merged_at = SEEN_AT
+    identifiers = factory.LazyFunction(list)
+    absorbed_before = factory.LazyFunction(lambda: {"attributes": {}})
+    survivor_before = factory.LazyFunction(lambda: {"attributes": {}})
 
 
 class AttributeDefinitionFactory(DjangoModelFactory):

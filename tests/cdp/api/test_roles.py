@@ -12,7 +12,11 @@ RULES = {"operator", "integration", "admin"}
 SOURCES = {"operator", "admin"}
 CAMPAIGNS = {"campaign_manager", "integration", "admin"}
 CONSENTS = {"operator", "integration", "privacy_officer", "admin"}
+MERGES = {"operator", "integration", "admin"}
 MAY = {
+    ("post", "profiles/merge/"): MERGES,
+    ("post", "conflicts/{id}/dismiss/"): MERGES,
+    ("post", "conflicts/{id}/reopen/"): MERGES,
     ("post", "profiles/lookup/"): {"operator", "integration", "privacy_officer", "admin"},
     ("post", "duplicates/search/"): RULES,
     ("post", "duplicates/{id}/accept/"): RULES,

@@ -15,11 +15,13 @@ from segments.models import MembershipChange
 from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory
 from tests.factories.profiles import (
     SEEN_AT,
+    ConflictFactory,
     ConsentFactory,
     DuplicateSuggestionFactory,
     EventFactory,
     IdentifierFactory,
     ProfileFactory,
+    ProfileMergeFactory,
     SourceFactory,
 )
 from tests.factories.segments import (
@@ -54,6 +56,10 @@ def make_world() -> dict[str, Any]:
         IdentifierFactory(profile=ann, kind_key=kind, value=value)
     IdentifierKind.objects.filter(key="phone").update(blocked_values=["+8613800138001"])
     shop = SourceFactory(key="shop")
+    other = ProfileFactory(attributes={"name": MARKER})
+    theirs = IdentifierFactory(profile=other, kind_key="email", value=f"other-{EMAIL}")
+    conflict = ConflictFactory(anchor=theirs, left_out__profile=ann, source=shop, note=MARKER)
+    merge = ProfileMergeFactory(survivor=ann, source=shop)
     properties = {"email": EMAIL, "shipping": {"Phone": PHONE, "realName": MARKER}, "products": [{"name": "Tea"}]}
     EventFactory(profile=ann, source=shop, definition__name="Order Completed", properties=properties)
     EventFactory(profile=ann, definition__name="$identify", properties={"firstName": MARKER, "wechat name": MARKER})
@@ -91,6 +97,9 @@ def make_world() -> dict[str, Any]:
         "campaigns": "spring",
         "sources": "shop",
         "identifier-kinds": "phone",
+        "conflicts": conflict.pk,
+        "merges": merge.pk,
+        "other": other.public_id,
         "attributes": "city",
         "events": "Order Completed",
         "scores": "rfm",
@@ -130,6 +139,8 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     campaign = {"name": "May", "channel": "outbox", "audience": {"tier_scheme": "club"}, "contents": [content]}
     source = {"name": "Till", "kind": "till", "default_region": "NO", "is_enabled": False}
     return {
+        ("post", "profiles/merge/"): {"profiles": [str(world["profiles"]), str(world["other"])]},
+        ("post", "conflicts/{id}/dismiss/"): {"note": MARKER},
         ("post", "profiles/lookup/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
         ("post", "profiles/{id}/consents/"): {"channel": "sms", "state": "granted", "note": MARKER},
         ("post", "profiles/consents/"): {

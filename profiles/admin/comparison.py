@@ -1,0 +1,138 @@
+"""People side by side, before and after a change, as this user may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from profiles.admin.identity import identifier_text
+from profiles.admin.names import display_name
+from profiles.masking import mask_attributes
+from profiles.models import AttributeDefinition, Consent
+from profiles.sections import all_sections
+from profiles.services.identity.preview import Preview, Snapshot
+from profiles.templatetags.profile_values import attribute_value, channel_label, definition_label
+
+MAX_WORDS = 30  # of one cell
+
+
+@dataclass(frozen=True)
+class Column:
+    """One person; `is_after` where the change has been made. `pk` leads to the page, None where there is none yet."""
+
+    title: str
+    note: str
+    public_id: str
+    pk: int | None
+    is_after: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    words: list[str]
+    n_more: int
+    is_loud: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing about everybody. `note` says what to know of it; empty mostly."""
+
+    label: str
+    cells: list[Cell]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str | Promise
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    columns: list[Column]
+    groups: list[Group]
+
+
+def compare(preview: Preview, viewer: Any, *, after_notes: Sequence[str] = ()) -> Comparison:
+    """A table of the people of a preview; `after_notes` say what each of those after the change is."""
+    people = [*preview.before, *preview.after]
+    n_before = len(preview.before)
+    known = {snapshot.profile.pk for snapshot in preview.before}
+    columns = []
+    for n, person in enumerate(people):
+        is_after = n >= n_before
+        columns.append(
+            Column(
+                title=display_name(person.profile, viewer),
+                note=after_notes[n - n_before] if is_after and after_notes else "",
+                public_id=str(person.profile.public_id),
+                pk=person.profile.pk if person.profile.pk in known else None,
+                is_after=is_after,
+            )
+        )
+    groups = [
+        Group(_("Identifiers"), [identifier_row(people, viewer)]),
+        Group(_("Attributes"), attribute_rows(people, n_before, viewer)),
+        Group(_("Consents"), consent_rows(people, n_before)),
+        Group(_("More"), [*section_rows(people), event_row(people)]),
+    ]
+    return Comparison(columns, [group for group in groups if group.rows])
+
+
+def cell(words: Sequence[str], *, is_loud: bool = False) -> Cell:
+    return Cell(list(words[:MAX_WORDS]), max(0, len(words) - MAX_WORDS), is_loud)
+
+
+def identifier_row(people: Sequence[Snapshot], viewer: Any) -> Row:
+    texts = [[identifier_text(identifier, viewer) for identifier in person.identifiers] for person in people]
+    return Row("", [cell(words) for words in texts])
+
+
+def attribute_rows(people: Sequence[Snapshot], n_before: int, viewer: Any) -> list[Row]:
+    """One a key; where the people before differ, what the change decides is loud."""
+    keys = sorted({key for person in people for key in person.profile.attributes})
+    labels = {found.key: definition_label(found) for found in AttributeDefinition.objects.filter(key__in=keys)}
+    masked = [mask_attributes(person.profile.attributes, viewer) for person in people]
+    rows = []
+    for key in keys:
+        stored = [person.profile.attributes.get(key) for person in people]
+        differ = any(value != stored[0] for value in stored[1:])
+        cells = [
+            cell([attribute_value(values[key])] if key in values else [], is_loud=differ and n >= n_before)
+            for n, values in enumerate(masked)
+        ]
+        rows.append(Row(labels.get(key, key), cells))
+    return rows
+
+
+def consent_rows(people: Sequence[Snapshot], n_before: int) -> list[Row]:
+    """One a channel, saying where a grant gives way to a denial."""
+    states = dict(Consent.State.choices)
+    rows = []
+    for channel in sorted({channel for person in people for channel in person.consents}):
+        said = [person.consents.get(channel) for person in people]
+        is_stricter = Consent.State.GRANTED in said[:n_before] and Consent.State.DENIED in said[n_before:]
+        note = gettext("The stricter word counts.") if is_stricter else ""
+        cells = [cell([str(states[state])] if state else [], is_loud=is_stricter and n >= n_before)
+                 for n, state in enumerate(said)]  # fmt: skip
+        rows.append(Row(channel_label(channel), cells, note))
+    return rows
+
+
+def section_rows(people: Sequence[Snapshot]) -> list[Row]:
+    """Tags, segments and the like, as the apps name them."""
+    titles = {section.key: str(section.title) for section in all_sections()}
+    keys = [key for key in people[0].words if any(person.words[key] for person in people)] if people else []
+    return [Row(titles[key], [cell(person.words[key]) for person in people]) for key in keys]
+
+
+def event_row(people: Sequence[Snapshot]) -> Row:
+    grouped: Callable[[int], str] = "{:,}".format
+    return Row(gettext("Events"), [cell([grouped(person.n_events)]) for person in people])

@@ -1,0 +1,126 @@
+"""`conflicts/`: identifiers that messages named together and that were kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cdp.api.router import route
+from cdp.api.serializers import StrictSerializer
+from cdp.api.viewsets import ReadingViewSet
+from cdp.disclosure import Viewer, may_see_pii
+from profiles.api.identity import MERGING, refusals
+from profiles.api.representation import IdentifierSerializer
+from profiles.masking import MASK, masking_for
+from profiles.models import Identifier, IdentityConflict
+from profiles.services.identity.conflicts import MAX_NOTE, dismiss_conflict, reopen_conflict
+
+
+class SideSerializer(IdentifierSerializer):
+    """An identifier, and whose it is."""
+
+    profile = serializers.UUIDField()
+
+
+class ConflictSerializer(serializers.Serializer[Any]):
+    """A conflict as its viewer may see it."""
+
+    id = serializers.IntegerField()
+    state = serializers.ChoiceField(IdentityConflict.State.choices)
+    reason = serializers.ChoiceField(IdentityConflict.Reason.choices)
+    kind = serializers.CharField(allow_null=True, help_text="Kind of identifier whose limit binds.")
+    kept = SideSerializer(help_text="The message was taken for this person.")
+    left_out = SideSerializer(help_text="The message named it too; it stays with this person.")
+    source = serializers.CharField()  # type: ignore[assignment]
+    message_id = serializers.CharField(help_text="Of the last such message.")
+    n_messages = serializers.IntegerField()
+    first_at = serializers.DateTimeField()
+    last_at = serializers.DateTimeField()
+    note = serializers.CharField()
+    decided_by = serializers.CharField(allow_null=True)
+    decided_at = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, conflict: IdentityConflict) -> dict[str, Any]:
+        viewer: Viewer = self.context["request"].user
+        return {
+            "id": conflict.pk,
+            "state": conflict.state,
+            "reason": conflict.reason,
+            "kind": conflict.kind.key if conflict.kind else None,
+            "kept": show_side(conflict.anchor, viewer),
+            "left_out": show_side(conflict.left_out, viewer),
+            "source": conflict.source.key,
+            "message_id": conflict.message_id,
+            "n_messages": conflict.n_messages,
+            "first_at": conflict.first_at,
+            "last_at": conflict.last_at,
+            "note": conflict.note if not conflict.note or may_see_pii(viewer) else MASK,
+            "decided_by": conflict.settled_by.username if conflict.settled_by else None,
+            "decided_at": conflict.settled_at,
+        }
+
+
+def show_side(identifier: Identifier, viewer: Viewer) -> dict[str, Any]:
+    return {
+        "kind": identifier.kind.key,
+        "value": masking_for(viewer).identifier(identifier.kind.key, identifier.value),
+        "profile": identifier.profile.public_id,
+    }
+
+
+class NoteSerializer(StrictSerializer):
+    note = serializers.CharField(max_length=MAX_NOTE, required=False, default="", allow_blank=True)
+
+
+class ConflictFilters(filters.FilterSet):
+    kind = filters.CharFilter(field_name="kind__key", label="Kind whose limit binds")
+    source = filters.CharFilter(field_name="source__key", label="Source")
+
+    class Meta:
+        model = IdentityConflict
+        fields = ("state", "reason")
+
+
+@route("conflicts")
+class ConflictViewSet(ReadingViewSet):
+    """Identity conflicts, the latest first; `state=open` are those to look at."""
+
+    queryset: QuerySet[IdentityConflict] = IdentityConflict.objects.select_related(
+        "anchor__kind", "anchor__profile", "left_out__kind", "left_out__profile", "kind", "source", "settled_by"
+    ).order_by("-id")
+    serializer_class = ConflictSerializer
+    filterset_class = ConflictFilters
+    lookup_url_kwarg = "id"
+    lookup_value_regex = "[0-9]{1,18}"
+    action_permissions = {"dismiss": MERGING, "reopen": MERGING}
+
+    @extend_schema(request=NoteSerializer, responses=ConflictSerializer)
+    @action(detail=True, methods=["post"])
+    def dismiss(self, request: Request, id: str) -> Response:
+        """Nothing is to be done: further messages are counted, and nobody is asked again."""
+        body = NoteSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        note = body.validated_data["note"]
+        return self.decide(lambda conflict, user: dismiss_conflict(conflict, note=note, user=user, now=timezone.now()))
+
+    @extend_schema(request=None, responses=ConflictSerializer)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, id: str) -> Response:
+        """It is to be looked at again."""
+        return self.decide(lambda conflict, user: reopen_conflict(conflict, user=user, now=timezone.now()))
+
+    def decide(self, decision: Callable[[IdentityConflict, Any], None]) -> Response:
+        conflict: IdentityConflict = self.get_object()
+        user: Any = self.request.user
+        with refusals(user):
+            decision(conflict, user)
+        return Response(self.get_serializer(self.get_object()).data)
