@@ -13,7 +13,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # A stamp is named by what it stands for, so that a second call is fast and a changed lock file installs again.
 RUN_LOCKS := requirements/run.txt requirements/embedded.txt
-DEV_LOCKS := $(RUN_LOCKS) requirements/duplicates.txt requirements/dev.txt
+DEV_LOCKS := $(RUN_LOCKS) requirements/duplicates.txt requirements/parquet.txt requirements/dev.txt
 checksum = $(shell cat $(1) | cksum | cut -d' ' -f1)
 RUN_STAMP := $(VENV)/installed-run-$(call checksum,$(RUN_LOCKS))
 DEV_STAMP := $(VENV)/installed-dev-$(call checksum,$(DEV_LOCKS))
@@ -52,7 +52,7 @@ lint: $(DEV_STAMP)
 
 # In this order: the later are constrained by what the earlier have chosen.
 lock: $(DEV_STAMP)
-	for name in run embedded duplicates dev; do \
+	for name in run embedded duplicates parquet dev; do \
 	    $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --custom-compile-command 'make lock' requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done

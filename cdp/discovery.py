@@ -8,6 +8,7 @@ from django.apps import apps
 
 REGISTRY_MODULES = (
     "operators", "holders", "followers", "sections", "cards", "scoring", "channels", "normalisers", "subjects",
+    "import_targets",
 )  # fmt: skip
 
 

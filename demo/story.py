@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 
@@ -20,16 +21,15 @@ from campaigns.models import Campaign, Content
 from campaigns.services.launch import launch_campaign
 from campaigns.services.stats import campaign_stats
 from cdp.models import Run
-from cdp.runs import queue_run
 from demo import offer
 from demo.door import Door
 from demo.generator import MEMBERS_FILE, PLAN_FILE, Plan, read_plan, write_files
 from demo.lives import user_id_of
 from demo.patience import Progress, wait_for_changes, wait_for_inbox, wait_for_run, wait_until_none
 from profiles.ingest.message import message_key
-from profiles.models import MessageKey, Source
+from profiles.models import Import, MessageKey, Source
+from profiles.services.imports import create_import, queue_import
 from profiles.services.resolve import find_by_identifiers
-from profiles.tasks import IMPORT
 from segments.models import Segment, Tier, TierScheme
 from segments.services import save_segment, save_tier_scheme
 from tags.models import Score, Tag, TagValue
@@ -74,10 +74,15 @@ def connect_sources(story: Story, progress: Progress) -> None:
 
 def import_members(story: Story, progress: Progress) -> None:
     """The till's file of members, by a worker."""
-    params = {"file": str(story.folder / MEMBERS_FILE), "source": "till", "mapping": offer.MEMBERS_MAPPING}
-    if not has_succeeded(IMPORT, "till"):
-        wait_for_run(queue_run(IMPORT, "till", params=params), progress)
-    wait_for_inbox(progress)
+    till = Source.objects.get(key="till")
+    import_ = Import.objects.filter(source=till, name=MEMBERS_FILE).last()
+    if import_ is None:
+        with (story.folder / MEMBERS_FILE).open("rb") as file:
+            import_ = create_import(
+                File(file), name=MEMBERS_FILE, source=till, mapping=offer.MEMBERS_MAPPING, now=story.clock()
+            )
+    if not import_.is_complete:
+        wait_for_run(import_.run if import_.run and import_.is_running else queue_import(import_, user=None), progress)
 
 
 def collect_messages(story: Story, progress: Progress) -> None:
@@ -181,10 +186,6 @@ def wait_for_refreshes(story: Story, progress: Progress) -> None:
     for run in Run.objects.unfinished().filter(kind="refresh"):
         wait_for_run(run, progress)
     wait_for_changes(story.clock, progress)
-
-
-def has_succeeded(kind: str, subject: str) -> bool:
-    return Run.objects.filter(kind=kind, subject=subject, state=Run.State.SUCCEEDED).exists()
 
 
 STEPS = (

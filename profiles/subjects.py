@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from django.utils.translation import gettext_lazy as _
 
 from cdp.subjects import Subject, by_key, name_family
-from profiles.models import AttributeDefinition, Source
+from profiles.models import AttributeDefinition, Import, Source
 
 
 def duplicates(keys: Collection[str]) -> Mapping[str, Subject]:
@@ -13,7 +13,13 @@ def duplicates(keys: Collection[str]) -> Mapping[str, Subject]:
     return {key: Subject(_("Possible duplicates")) for key in keys}
 
 
-name_family("import", by_key(Source))
+def imports(keys: Collection[str]) -> Mapping[str, Subject]:
+    """By the name of the file."""
+    found = Import.objects.filter(pk__in=[int(key) for key in keys if key.isdigit()])
+    return {str(pk): Subject(name) for pk, name in found.values_list("pk", "name")}
+
+
+name_family("import", imports)
 name_family("source", by_key(Source))
 name_family("attribute", by_key(AttributeDefinition, name="label"))
 name_family("find_duplicates", duplicates)

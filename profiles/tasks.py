@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from celery import shared_task
 from django.utils import timezone
@@ -13,10 +12,10 @@ from cdp.models import Run
 from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
 from cdp.runs import run_kind
-from profiles.imports.csv_file import import_csv
+from profiles.imports.engine import import_rows, try_rows
 from profiles.ingest.partitions import ensure_partitions as ensure_partitions_of
 from profiles.ingest.process import process_batch
-from profiles.models import Source
+from profiles.models import Import
 from profiles.refresh import changes
 from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import REFRESH
@@ -24,8 +23,8 @@ from profiles.services import definitions
 from profiles.services.duplicates.bulk import ACCEPT_DUPLICATES, accept_at_least
 from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicates
 from profiles.services.duplicates.search import queue_due_search as queue_due_search_of
+from profiles.services.imports import DRY_RUN, IMPORT
 
-IMPORT = "import"  # kind of the runs that import a file
 PARTITIONS_AHEAD = timedelta(days=400)
 
 
@@ -80,6 +79,11 @@ def refold(run: Run, now: datetime) -> None:
 
 @run_kind(IMPORT)
 def import_file(run: Run, now: datetime) -> None:
-    """Import the CSV file that `run.params` name: `file` (a full path), `source` (its key) and `mapping` (JSON)."""
-    source = Source.objects.get(key=run.params["source"])
-    import_csv(Path(run.params["file"]), source=source, mapping=run.params["mapping"], run=run, now=now)
+    """Take in the file of the import that `run.params` name, from where it was left."""
+    import_rows(Import.objects.select_related("source", "user").get(pk=run.params["import"]), run, now=now)
+
+
+@run_kind(DRY_RUN)
+def try_import(run: Run, now: datetime) -> None:
+    """Count what the import would do."""
+    try_rows(Import.objects.select_related("source").get(pk=run.params["import"]), run, now=now)

@@ -1,33 +1,13 @@
-"""Which column of a file says what.
+"""Which column of a file says what; docs/imports.md describes the JSON for those who write it.
 
-A mapping is a JSON object; columns are named as in the file's first line:
-
-    {
-      "identifiers": {"Phone": "phone", "Card no.": "member_card"},    column: identifier kind; required
-      "traits": {"Name": "name", "Points": {"key": "points", "type": "number"}},
-      "consents": {"SMS": "sms"},                                      column: channel; cells true/false, yes/no, 1/0
-      "event": "Order Completed",                                      or {"column": "Event"}; requires "time"
-      "properties": {"Amount": {"key": "total", "type": "number"}},
-      "time": "Sold at",                                               ISO 8601 or 2026/1/31 9:05; else when imported
-      "timezone": "Asia/Shanghai",                                     of times without one; else the business zone
-      "message_id": ["Receipt no."],                                   of the event; else the row and how often it came
-      "encoding": "gb18030",                                           else utf-8, with or without BOM
-      "delimiter": ";"                                                 else a comma
-    }
-
-A row with traits or consents becomes an identify message, one with an event a track message; it can be both. An empty
-cell says nothing.
-
-An event is the same as one taken before if its name and its columns "message_id" are, or without these the whole row
-and how often it came in its file. An identify message is the same if it says the same of the same identifiers at the
-same time, so that a changed row comes through. Its "time" should be when the row was last changed: of two values of one
-source the later counts, and between two of the same time, such as a day of joining, the choice is arbitrary. Without
-"time" it is that of the import, and a row that goes back to what it once said is taken for one taken before.
+A mapping that is checked is a FileMapping, whose parts know how to read the cells of a row (`cells.py`). Every mistake
+is named with its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -35,162 +15,411 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from profiles.imports.errors import ImportFileError
+from profiles.imports.cells import CellError, TimeReader, ValueReader, date_pattern
+from profiles.imports.errors import ImportFileError, MappingProblem
+from profiles.imports.targets import Checked, all_targets
+from profiles.ingest.message import RESERVED_EVENTS
 from profiles.ingest.traits import MAX_KEY_LENGTH
 from profiles.models import AttributeType
 
-KEYS = (
-    "identifiers", "traits", "consents", "event", "properties", "time", "timezone", "message_id", "encoding",
-    "delimiter",
+OWN_KEYS = (
+    "identifiers", "traits", "constants", "consents", "event", "properties", "value", "time", "timezone", "message_id",
+    "people", "format", "encoding", "delimiter",
 )  # fmt: skip
 ENCODINGS = {"utf-8": "utf-8", "utf8": "utf-8", "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"}
+FORMATS = ("csv", "ndjson", "parquet")
+VALUE_KEYS = ("key", "type", "format", "split", "values", "empty", "trim")
+CREATE, KNOWN = "create", "known"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column and what it fills; its cells stay text where no type is given."""
+    """A column and what it fills: an attribute or property under `key`, or a consent on the channel `key`."""
 
     name: str
     key: str
-    type: AttributeType | None = None
+    read: ValueReader
 
 
 @dataclass(frozen=True)
 class FileMapping:
-    """A checked mapping. `event_column` is empty where every row is the event `event`; both are empty for none."""
+    """A checked mapping. `event_column` is empty where every row is the event `event`; both are empty for none.
+
+    `time` is None where rows say no time. `people` is `create`, `known` or "": by what rows say.
+    `targets` are, by key, what further targets made of their part.
+    """
 
     identifiers: tuple[Column, ...]
     traits: tuple[Column, ...]
+    constants: Mapping[str, Any]
     consents: tuple[Column, ...]
     properties: tuple[Column, ...]
+    constant_properties: Mapping[str, Any]
     event: str
     event_column: str
-    time: str
+    value: Column | None
+    time: TimeReader | None
     message_id: tuple[str, ...]
-    zone: tzinfo
-    encoding: str
-    delimiter: str
+    people: str
+    targets: Mapping[str, Checked]
+
+    @property
+    def has_event(self) -> bool:
+        return bool(self.event or self.event_column)
+
+    @property
+    def has_person(self) -> bool:
+        """Whether rows say something of the person themself, as an identify message does."""
+        return bool(self.traits or self.constants or self.consents)
+
+    @property
+    def creates_people(self) -> bool:
+        """Whether a row may speak of somebody not known yet. A list of tags alone makes nobody, unless told to."""
+        return self.people == CREATE or (self.people != KNOWN and (self.has_person or self.has_event))
 
     def columns(self) -> set[str]:
         """Every column that the file must have."""
         filled = (*self.identifiers, *self.traits, *self.consents, *self.properties)
-        return {column.name for column in filled} | {self.event_column, self.time, *self.message_id} - {""}
+        names = {column.name for column in filled} | {self.event_column, *self.message_id} - {""}
+        names |= {self.value.name} if self.value else set()
+        names |= {self.time.column} if self.time and self.time.column else set()
+        return names.union(*(checked.columns() for checked in self.targets.values()))
 
 
-def parse_mapping(mapping: Any, *, kinds: Collection[str]) -> FileMapping:
-    """Check a mapping; `kinds` are the keys of the identifier kinds.
+def parse_mapping(mapping: Any, *, kinds: Collection[str], columns: Collection[str] | None = None) -> FileMapping:
+    """Check a mapping; `kinds` are the keys of the identifier kinds, `columns` those of the file.
 
     Raises:
-        ImportFileError: with the key that is wrong.
+        ImportFileError: of the first problem, with its place.
     """
-    if not isinstance(mapping, dict):
-        raise ImportFileError("mapping: not a JSON object")
-    if unknown := sorted(mapping.keys() - set(KEYS)):
-        raise ImportFileError(f"mapping: unknown key {unknown[0]!r}; known: {', '.join(KEYS)}")
-    identifiers = columns(mapping, "identifiers")
-    if not identifiers:
-        raise ImportFileError('mapping: "identifiers" is missing: which columns say who it is?')
-    for column in identifiers:
-        if column.key not in kinds:
-            raise ImportFileError(
-                f'mapping: "identifiers": unknown kind {column.key!r} for column {column.name!r}; '
-                f"known: {', '.join(sorted(kinds))}"
-            )
-    consents = columns(mapping, "consents")
-    for column in consents:
-        if column.key not in settings.CONSENT_CHANNELS:
-            raise ImportFileError(
-                f'mapping: "consents": channel {column.key!r:.60} of column {column.name!r} is not known; '
-                f"known: {', '.join(settings.CONSENT_CHANNELS)}"
-            )
-    event, event_column = parse_event(mapping.get("event", ""))
-    has_event = bool(event or event_column)
-    parsed = FileMapping(
-        identifiers=identifiers,
-        traits=columns(mapping, "traits"),
-        consents=consents,
-        properties=columns(mapping, "properties"),
-        event=event,
-        event_column=event_column,
-        time=text(mapping, "time"),
-        message_id=names(mapping, "message_id"),
-        zone=parse_zone(text(mapping, "timezone")),
-        encoding=parse_encoding(text(mapping, "encoding") or "utf-8"),
-        delimiter=parse_delimiter(text(mapping, "delimiter") or ","),
-    )
-    if not (parsed.traits or parsed.consents or has_event):
-        raise ImportFileError('mapping: "traits", "consents" and "event" are all missing: what does a row say?')
-    if has_event and not parsed.time:
-        raise ImportFileError('mapping: "time" is missing: which column says when the event was?')
-    if parsed.message_id and not has_event:
-        raise ImportFileError('mapping: "message_id" names an "event", and there is none; traits go by what they say')
-    if parsed.properties and not has_event:
-        raise ImportFileError('mapping: "properties" need an "event" to belong to')
+    parsed, problems = check(mapping, kinds=kinds, columns=columns)
+    if problems or parsed is None:
+        first = problems[0]
+        place = f'mapping, "{first.path}"' if first.path else "mapping"
+        raise ImportFileError(f"{place}: {first.message}")
     return parsed
 
 
-def columns(mapping: Mapping[str, Any], name: str) -> tuple[Column, ...]:
-    """`{"column": "key"}` or `{"column": {"key": …, "type": …}}`."""
-    found = mapping.get(name, {})
-    if not isinstance(found, dict):
-        raise ImportFileError(f'mapping: "{name}" is not an object of columns')
-    return tuple(parse_column(name, column, filled) for column, filled in found.items())
+def check(
+    mapping: Any, *, kinds: Collection[str], columns: Collection[str] | None = None
+) -> tuple[FileMapping | None, list[MappingProblem]]:
+    """The checked mapping, None where it has problems, and all of these in the order of their places."""
+    checker = Checker(kinds)
+    parsed = checker.mapping(mapping)
+    if columns is not None and isinstance(mapping, dict):
+        checker.match_columns(mapping, parsed, columns)
+    return (None if checker.problems else parsed), checker.problems
 
 
-def parse_column(name: str, column: str, filled: Any) -> Column:
-    given = {"key": filled} if isinstance(filled, str) else filled
-    is_shaped = isinstance(given, dict) and isinstance(given.get("key"), str) and given["key"]
-    if not is_shaped or given.keys() - {"key", "type"}:
-        raise ImportFileError(f'mapping: "{name}": column {column!r} needs a text or {{"key": …, "type": …}}')
-    if len(given["key"]) > MAX_KEY_LENGTH:
-        raise ImportFileError(f'mapping: "{name}": the key of column {column!r} is over {MAX_KEY_LENGTH} characters')
-    type_ = given.get("type")
-    if type_ is not None and type_ not in AttributeType.values:
-        raise ImportFileError(
-            f'mapping: "{name}": column {column!r}: unknown type {type_!r}; known: {", ".join(AttributeType.values)}'
+class Checker:
+    """Goes through the JSON once, and notes what is wrong on the way."""
+
+    def __init__(self, kinds: Collection[str]) -> None:
+        self.kinds = kinds
+        self.problems: list[MappingProblem] = []
+
+    def problem(self, path: str, message: str) -> None:
+        self.problems.append(MappingProblem(path, message))
+
+    def mapping(self, mapping: Any) -> FileMapping | None:
+        if not isinstance(mapping, dict):
+            self.problem("", _("not a JSON object"))
+            return None
+        targets = all_targets()
+        known = (*OWN_KEYS, *targets)
+        for key in sorted(mapping.keys() - set(known)):
+            self.problem(key, _("unknown key; known: %(keys)s") % {"keys": ", ".join(known)})
+        zone = self.zone(mapping)
+        constants = self.constants(mapping)
+        event, event_column = self.event(mapping.get("event", ""))
+        parsed = FileMapping(
+            identifiers=self.identifiers(mapping),
+            traits=self.columns(mapping, "traits", zone),
+            constants=constants["traits"],
+            consents=self.consents(mapping),
+            properties=self.columns(mapping, "properties", zone),
+            constant_properties=constants["properties"],
+            event=event,
+            event_column=event_column,
+            value=self.value(mapping, zone),
+            time=self.time(mapping, zone),
+            message_id=self.names(mapping, "message_id"),
+            people=self.choice(mapping, "people", (CREATE, KNOWN), ""),
+            targets={
+                key: checked
+                for key, target in targets.items()
+                if key in mapping and (checked := target.check(mapping[key], self.at(key), zone=zone)) is not None
+            },
         )
-    return Column(column, given["key"], AttributeType(type_) if type_ else None)
+        self.choice(mapping, "format", FORMATS, "")
+        self.encoding(mapping)
+        self.delimiter(mapping)
+        self.whole(mapping, parsed)
+        return parsed
+
+    def at(self, path: str) -> Reporter:
+        return Reporter(self, path)
+
+    # --- what belongs together --------------------------------------------------------------------------------
+
+    def whole(self, mapping: Mapping[str, Any], parsed: FileMapping) -> None:
+        says = parsed.has_person or parsed.has_event or parsed.targets
+        if not says and not self.problems:
+            self.problem("", _("it names nothing that a row says: attributes, consents, an event, tags …"))
+        if parsed.has_event and parsed.time is None and not any(p.path.startswith("time") for p in self.problems):
+            self.problem("time", _("missing: events need a time, of a column or {“constant”: …} for all rows"))
+        for key in ("properties", "value", "message_id"):
+            if mapping.get(key) and not parsed.has_event and not any(p.path == "event" for p in self.problems):
+                self.problem(key, _("needs an “event” to belong to"))
+
+    def match_columns(self, mapping: Mapping[str, Any], parsed: FileMapping | None, columns: Collection[str]) -> None:
+        """Every column that the mapping names must be in the file, once."""
+        if parsed is None:
+            return
+        counted = Counter(columns)
+        for name in sorted(parsed.columns()):
+            path = next(places_of(mapping, name), "")
+            if not counted[name]:
+                self.problem(
+                    path,
+                    _("the file has no column “%(name)s”; it has: %(columns)s")
+                    % {"name": name, "columns": ", ".join(counted)},
+                )
+            elif counted[name] > 1:
+                self.problem(
+                    path, _("the file has %(n)d columns named “%(name)s”") % {"n": counted[name], "name": name}
+                )
+
+    # --- parts ------------------------------------------------------------------------------------------------
+
+    def identifiers(self, mapping: Mapping[str, Any]) -> tuple[Column, ...]:
+        found = tuple(self.keyed(mapping, "identifiers", ("key",)))
+        if not found and not any(problem.path.startswith("identifiers") for problem in self.problems):
+            self.problem("identifiers", _("missing: which columns say who it is?"))
+        for column in found:
+            if column.key not in self.kinds:
+                known = ", ".join(sorted(self.kinds))
+                message = _("unknown kind of identifier “%(kind)s”; known: %(known)s")
+                self.problem(f"identifiers.{column.name}", message % {"kind": column.key, "known": known})
+        return found
+
+    def consents(self, mapping: Mapping[str, Any]) -> tuple[Column, ...]:
+        found = tuple(self.keyed(mapping, "consents", ("key", "values")))
+        for column in found:
+            if column.key not in settings.CONSENT_CHANNELS:
+                message = _("unknown channel “%(channel)s”; known: %(known)s")
+                known = ", ".join(settings.CONSENT_CHANNELS)
+                self.problem(f"consents.{column.name}", message % {"channel": column.key[:60], "known": known})
+        return found
+
+    def columns(self, mapping: Mapping[str, Any], name: str, zone: tzinfo) -> tuple[Column, ...]:
+        return tuple(self.keyed(mapping, name, VALUE_KEYS, zone))
+
+    def keyed(
+        self, mapping: Mapping[str, Any], name: str, allowed: tuple[str, ...], zone: tzinfo | None = None
+    ) -> Iterator[Column]:
+        """`{"column": "key"}` or `{"column": {"key": …, …}}`."""
+        found = mapping.get(name, {})
+        if not isinstance(found, dict):
+            self.problem(name, _("not an object of columns"))
+            return
+        for column, given in found.items():
+            path = f"{name}.{column}"
+            said = {"key": given} if isinstance(given, str) else given
+            if not isinstance(said, dict) or not isinstance(said.get("key"), str) or not said["key"]:
+                self.problem(path, _("needs a text, or an object with “key”"))
+            elif len(said["key"]) > MAX_KEY_LENGTH:
+                self.problem(path, _("the key is over %(n)d characters") % {"n": MAX_KEY_LENGTH})
+            elif (reader := self.reader(said, path, allowed, zone)) is not None:
+                yield Column(column, said["key"], reader)
+
+    def reader(
+        self, said: Mapping[str, Any], path: str, allowed: tuple[str, ...], zone: tzinfo | None
+    ) -> ValueReader | None:
+        """How the cells of a column are read; None where that is not clear."""
+        n_before = len(self.problems)
+        for key in sorted(said.keys() - set(allowed)):
+            self.problem(f"{path}.{key}", _("unknown key; known: %(keys)s") % {"keys": ", ".join(allowed)})
+        type_ = self.choice(said, "type", AttributeType.values, path)
+        format = self.pattern(said, path)
+        if format and type_ not in (AttributeType.DATE, AttributeType.DATETIME):
+            self.problem(f"{path}.format", _("only dates and datetimes have a format"))
+        values = said.get("values", {})
+        if not isinstance(values, dict):
+            self.problem(f"{path}.values", _("not an object of words"))
+        for key, wanted in (("split", str), ("trim", bool)):
+            if key in said and (not isinstance(said[key], wanted) or said[key] == ""):
+                self.problem(f"{path}.{key}", _("not a text") if wanted is str else _("not true or false"))
+        if said.get("split") and type_ not in ("", AttributeType.LIST):
+            self.problem(f"{path}.split", _("only lists are split"))
+        empty = self.choice(said, "empty", ("skip", "missing"), path) or "skip"
+        if len(self.problems) > n_before:
+            return None
+        return ValueReader(
+            type=AttributeType(type_) if type_ else None,
+            format=format,
+            zone=zone or timezone.get_default_timezone(),
+            split=said.get("split", ""),
+            values=tuple(values.items()),
+            trim=said.get("trim", True),
+            empty_is_missing=empty == "missing",
+        )
+
+    def constants(self, mapping: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Values that every row has beside its own."""
+        found: dict[str, dict[str, Any]] = {"traits": {}, "properties": {}}
+        given = mapping.get("constants", {})
+        if not isinstance(given, dict) or not all(isinstance(said, dict) for said in given.values()):
+            self.problem("constants", _("not an object of “traits” and “properties”"))
+            return found
+        for name, said in given.items():
+            if name not in found:
+                self.problem(f"constants.{name}", _("unknown key; known: %(keys)s") % {"keys": ", ".join(found)})
+            found[name] = said
+        return found
+
+    def event(self, event: Any) -> tuple[str, str]:
+        """The name of the event that every row is, and the column that names it; one of them is empty."""
+        if isinstance(event, str):
+            if len(event) > MAX_KEY_LENGTH:
+                self.problem("event", _("the name is over %(n)d characters") % {"n": MAX_KEY_LENGTH})
+            if event in RESERVED_EVENTS:
+                self.problem("event", _("the name is kept for Strata's own events"))
+            return event, ""
+        is_column = isinstance(event, dict) and event.keys() == {"column"}
+        if is_column and isinstance(event["column"], str) and event["column"]:
+            return "", event["column"]
+        self.problem("event", _("neither a name nor {“column”: …}"))
+        return "", ""
+
+    def value(self, mapping: Mapping[str, Any], zone: tzinfo) -> Column | None:
+        """`"column"` or `{"column": …, "key": …}`: the number that counts; its property is the definition's own."""
+        given = mapping.get("value")
+        if given is None:
+            return None
+        said = {"column": given} if isinstance(given, str) else given
+        names = ("column", "key")
+        if not isinstance(said, dict) or not said.get("column") or not all(isinstance(said[key], str) for key in said):
+            self.problem("value", _("needs the name of a column, or an object with “column”"))
+            return None
+        for key in sorted(said.keys() - set(names)):
+            self.problem(f"value.{key}", _("unknown key; known: %(keys)s") % {"keys": ", ".join(names)})
+        reader = ValueReader(type=AttributeType.NUMBER, zone=zone)
+        return Column(said["column"], said.get("key", ""), reader)
+
+    def time(self, mapping: Mapping[str, Any], zone: tzinfo) -> TimeReader | None:
+        """`"column"`, `{"column": …, "format": …}` or `{"constant": …}`."""
+        given = mapping.get("time", "")
+        if given == "":
+            return None
+        said = {"column": given} if isinstance(given, str) else given
+        names = ("column", "format", "constant")
+        if not isinstance(said, dict) or bool(said.get("column")) == bool(said.get("constant")):
+            self.problem("time", _("needs the name of a column, {“column”: …, “format”: …} or {“constant”: …}"))
+            return None
+        for key in sorted(said.keys() - set(names)):
+            self.problem(f"time.{key}", _("unknown key; known: %(keys)s") % {"keys": ", ".join(names)})
+        if said.get("column") is not None and not isinstance(said["column"], str):
+            self.problem("time.column", _("not a text"))
+            return None
+        reader = TimeReader(zone=zone, column=said.get("column", ""), format=self.pattern(said, "time"))
+        if reader.column:
+            return reader
+        try:
+            return TimeReader(zone=zone, constant=reader.read(said["constant"]))
+        except CellError as error:
+            self.problem("time.constant", str(error))
+            return None
+
+    # --- small ones -------------------------------------------------------------------------------------------
+
+    def zone(self, mapping: Mapping[str, Any]) -> tzinfo:
+        name = self.text(mapping, "timezone")
+        try:
+            return ZoneInfo(name) if name else timezone.get_default_timezone()
+        except (ZoneInfoNotFoundError, ValueError):
+            self.problem("timezone", _("“%(name)s” is no time zone, such as Asia/Shanghai") % {"name": name})
+            return timezone.get_default_timezone()
+
+    def encoding(self, mapping: Mapping[str, Any]) -> None:
+        name = self.text(mapping, "encoding")
+        if name and name.lower() not in ENCODINGS:
+            self.problem("encoding", _("“%(name)s” is not known; known: utf-8, gb18030") % {"name": name})
+
+    def delimiter(self, mapping: Mapping[str, Any]) -> None:
+        delimiter = self.text(mapping, "delimiter")
+        if delimiter and (len(delimiter) != 1 or delimiter in '"\r\n'):
+            self.problem("delimiter", _("“%(delimiter)s” is not one character") % {"delimiter": delimiter})
+
+    def pattern(self, said: Mapping[str, Any], path: str) -> str:
+        written = self.text(said, "format", path)
+        try:
+            return date_pattern(written) if written else ""
+        except ValueError as error:
+            self.problem(f"{path}.format", str(error))
+            return ""
+
+    def text(self, said: Mapping[str, Any], key: str, path: str = "") -> str:
+        found = said.get(key, "")
+        if not isinstance(found, str):
+            self.problem(f"{path}.{key}".lstrip("."), _("not a text"))
+            return ""
+        return found
+
+    def choice(self, said: Mapping[str, Any], key: str, known: Collection[str], path: str) -> str:
+        found = self.text(said, key, path)
+        if found and found not in known:
+            message = _("“%(value)s” is not known; known: %(known)s")
+            self.problem(f"{path}.{key}".lstrip("."), message % {"value": found, "known": ", ".join(known)})
+            return ""
+        return found
+
+    def names(self, mapping: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        found = mapping.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(item, str) and item for item in found):
+            self.problem(key, _("not a list of columns"))
+            return ()
+        return tuple(found)
 
 
-def parse_event(event: Any) -> tuple[str, str]:
-    """The name of the event that every row is, and the column that names it; one of them is empty."""
-    if isinstance(event, str):
-        return event, ""
-    if isinstance(event, dict) and event.keys() == {"column"} and isinstance(event["column"], str) and event["column"]:
-        return "", event["column"]
-    raise ImportFileError('mapping: "event" is neither a name nor {"column": …}')
+class Reporter:
+    """The checker, as a target sees it: below one path."""
+
+    def __init__(self, checker: Checker, path: str) -> None:
+        self.checker = checker
+        self.path = path
+
+    @property
+    def n_problems(self) -> int:
+        return len(self.checker.problems)
+
+    def problem(self, path: str, message: str) -> None:
+        """`path` is below that of the target, such as `[0].tag`."""
+        self.checker.problem(f"{self.path}{path}", message)
 
 
-def text(mapping: Mapping[str, Any], name: str) -> str:
-    found = mapping.get(name, "")
-    if not isinstance(found, str):
-        raise ImportFileError(f'mapping: "{name}" is not a text')
-    return found
+def places_of(mapping: Any, column: str, path: str = "") -> Iterator[str]:
+    """Where in the JSON a column is named: as a key, or as a text."""
+    if isinstance(mapping, dict):
+        for key, value in mapping.items():
+            below = f"{path}.{key}".lstrip(".")
+            if key == column:
+                yield below
+            elif key not in ("constants", "values"):
+                yield from places_of(value, column, below)
+    elif isinstance(mapping, list):
+        for index, value in enumerate(mapping):
+            yield from places_of(value, column, f"{path}[{index}]")
+    elif mapping == column:
+        yield path
 
 
-def names(mapping: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    found = mapping.get(name, [])
-    if not isinstance(found, list) or not all(isinstance(item, str) and item for item in found):
-        raise ImportFileError(f'mapping: "{name}" is not a list of columns')
-    return tuple(found)
-
-
-def parse_zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name) if name else timezone.get_default_timezone()
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ImportFileError(f'mapping: "timezone": {name!r} is no time zone, such as Asia/Shanghai') from None
-
-
-def parse_encoding(name: str) -> str:
-    try:
-        return ENCODINGS[name.lower()]
-    except KeyError:
-        raise ImportFileError(f'mapping: "encoding": {name!r} is not known; known: utf-8, gb18030') from None
-
-
-def parse_delimiter(delimiter: str) -> str:
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise ImportFileError(f'mapping: "delimiter": {delimiter!r} is not one character')
-    return delimiter
+def reading_of(mapping: Any) -> dict[str, str]:
+    """What a mapping says of how its file is read: `format`, `encoding`, `delimiter`, as far as it does."""
+    said = mapping if isinstance(mapping, dict) else {}
+    found = {key: said[key] for key in ("format", "encoding", "delimiter") if isinstance(said.get(key), str)}
+    if encoding := found.get("encoding"):
+        found["encoding"] = ENCODINGS.get(encoding.lower(), encoding)
+    return {key: value for key, value in found.items() if value}

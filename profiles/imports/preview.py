@@ -17,6 +17,9 @@ class CellProblem:
     message: str
     is_refusal: bool = True
 
+    def __str__(self) -> str:
+        return f"{self.column}: {self.message}" if self.column else self.message
+
 
 @dataclass(frozen=True)
 class PreviewRow:

@@ -228,9 +228,9 @@ def reject(row: Row, reason: str, code: str) -> RejectedMessage:
 
 
 def first_copies(taken: Sequence[Message]) -> list[Message]:
-    """The messages that were never processed, each in its first copy."""
+    """The messages that were never processed, each in its first copy. All come by one import, or none does."""
     first = {message.key: message for message in reversed(taken)}
-    claimed = claim_keys(first)
+    claimed = claim_keys(first, import_id=taken[0].import_id if taken else None)
     return [message for key, message in first.items() if key in claimed]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -122,6 +122,7 @@ class Import(models.Model):
     n_done = models.BigIntegerField(_("rows done"), default=0)
     counts = models.JSONField(_("counts"), default=dict)
     dry_run_counts = models.JSONField(_("counts of the dry run"), null=True)
+    refused_size = models.BigIntegerField(default=0, db_default=0, help_text=_("Bytes."))
     refused_file = models.FileField(_("refused rows"), max_length=300, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+",
@@ -154,10 +155,6 @@ class Import(models.Model):
     @property
     def is_complete(self) -> bool:
         return self.ended_at is not None
-
-    def reader_options(self) -> dict[str, Any]:
-        """How the file is read: keywords of `profiles.imports.readers.open_rows`."""
-        return {"format": self.format, "encoding": self.encoding, "delimiter": self.delimiter}
 
 
 class ImportedFile(models.Model):

@@ -16,18 +16,37 @@ Who shows mappings, previews and refused rows must look at `view_pii`: they hold
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.core.files import File
+from django.db import transaction
+from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
+from cdp.runs import queue_run
 from profiles.imports.errors import MappingProblem
-from profiles.imports.facts import FileFacts
+from profiles.imports.facts import FileFacts, facts_of
+from profiles.imports.guess import guess
+from profiles.imports.mapping import check, parse_mapping, reading_of
 from profiles.imports.preview import PreviewRow
-from profiles.models import Import, ImportMapping, Source
+from profiles.imports.readers import columns_of, open_rows, reading_as_stored
+from profiles.imports.refused import refused_name
+from profiles.imports.show import show
+from profiles.imports.understand import Understanding
+from profiles.imports.values import value_key
+from profiles.models import IdentifierKind, Import, ImportMapping, Source
+
+__all__ = [
+    "DRY_RUN", "IMPORT", "TAKE_BACK", "ImportStateError", "check_mapping", "create_import", "equal_imports",
+    "guess_mapping", "inspect_file", "preview_rows", "queue_import", "refused_name", "refused_rows",
+]  # fmt: skip
+
+IMPORT, DRY_RUN, TAKE_BACK = "import", "dry_run", "take_back"  # kinds of runs; the subject is `import:<id>`
 
 
 class ImportStateError(ValueError):
@@ -35,12 +54,12 @@ class ImportStateError(ValueError):
 
 
 def inspect_file(path: Path, *, name: str = "", format: str = "", encoding: str = "", delimiter: str = "") -> FileFacts:
-    """Look at a file: under a second for 100 MB. What is given is not guessed; `name` is its name, if `path` is not.
+    """Look at a file: a second or two for 100 MB. What is given is not guessed; `name` is its name, if `path` is not.
 
     Raises:
         ImportFileError: it cannot be read as what it is said to be, or the extra for Parquet is not installed.
     """
-    raise NotImplementedError
+    return facts_of(path, name=name, format=format, encoding=encoding, delimiter=delimiter)
 
 
 def guess_mapping(facts: FileFacts, *, source: Source) -> dict[str, Any]:
@@ -48,12 +67,12 @@ def guess_mapping(facts: FileFacts, *, source: Source) -> dict[str, Any]:
 
     It may have problems (`check_mapping`), as where no column seems to say who it is.
     """
-    raise NotImplementedError
+    return guess(facts, region=source.default_region)
 
 
 def check_mapping(mapping: Any, *, columns: Collection[str] | None = None) -> list[MappingProblem]:
     """Everything that is wrong with a mapping, each with its place; `columns` are those of the file, if known."""
-    raise NotImplementedError
+    return check(mapping, kinds=load_kinds(), columns=columns)[1]
 
 
 def preview_rows(
@@ -63,7 +82,15 @@ def preview_rows(
 
     Raises ImportFileError, of the first problem of the mapping or the file.
     """
-    raise NotImplementedError
+    kinds = load_kinds()
+    parsed = parse_mapping(mapping, kinds=kinds, columns=facts.columns)
+    understanding = Understanding(parsed, source=source, kinds=kinds, value_key=value_key(parsed), now=now)
+    rows = islice(open_rows(path, facts.reading), n)
+    return [show(understanding.read(row), parsed, kinds=kinds) for row in rows]
+
+
+def load_kinds() -> dict[str, IdentifierKind]:
+    return {kind.key: kind for kind in IdentifierKind.objects.all()}
 
 
 def create_import(
@@ -83,12 +110,32 @@ def create_import(
 
     Raises ImportFileError where the file cannot be read at all; it is not kept then.
     """
-    raise NotImplementedError
+    given = mapping if mapping is not None else saved_mapping.mapping if saved_mapping else None
+    name = Path(name).name[:255]
+    import_ = Import(name=name, source=source, saved_mapping=saved_mapping, user=user, created_at=now)
+    import_.file.save(name[-100:], file, save=False)
+    path = Path(import_.file.path)
+    try:
+        facts = facts_of(path, name=name, **reading_of(given))
+        import_.size, import_.sha256 = path.stat().st_size, sha256_of(path)
+        import_.mapping = dict(given) if given is not None else guess_mapping(facts, source=source)
+        import_.format, import_.encoding, import_.delimiter = facts.reading
+        import_.save()
+    except BaseException:
+        import_.file.delete(save=False)
+        raise
+    return import_
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def equal_imports(import_: Import) -> list[Import]:
     """Imports of the same bytes that still stand, the latest first: who uploads a file again should hear of them."""
-    raise NotImplementedError
+    same = Import.objects.standing().filter(sha256=import_.sha256, source=import_.source_id)
+    return list(same.exclude(pk=import_.pk).order_by("-pk"))
 
 
 def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -> Run:
@@ -100,30 +147,43 @@ def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -
         ImportFileError: the mapping is wrong; the text names the first place.
         ImportStateError: it runs, is complete, or was taken back.
     """
-    raise NotImplementedError
+    check_readable(import_)
+    with transaction.atomic():
+        locked = lock_idle(import_)
+        if locked.taken_back_at is not None:
+            raise ImportStateError(_("This import was taken back; upload the file again to import it anew."))
+        if locked.is_complete:
+            raise ImportStateError(_("All rows of this import are done."))
+        return queue(import_, DRY_RUN if dry_run else IMPORT, user=user)
 
 
-def preview_take_back(import_: Import) -> dict[str, int]:
-    """What a taking back would remove now, by name of the count; a few seconds for a million rows."""
-    raise NotImplementedError
+def check_readable(import_: Import) -> None:
+    """Raises ImportFileError where the mapping does not fit the file."""
+    columns = columns_of(Path(import_.file.path), reading_as_stored(import_))
+    value_key(parse_mapping(import_.mapping, kinds=load_kinds(), columns=columns))
 
 
-def take_back(import_: Import, *, user: User | None) -> Run:
-    """Queue the taking back of what the import wrote and nothing has touched since (kind `take_back`).
+def lock_idle(import_: Import) -> Import:
+    """Lock the row of an import that nothing works on. Raises ImportStateError."""
+    locked = Import.objects.select_for_update(of=("self",)).select_related("run").get(pk=import_.pk)
+    if locked.is_running:
+        raise ImportStateError(_("This import is being worked on."))
+    return locked
 
-    The file stays stored and can be imported again, as a new import. Raises ImportStateError.
-    """
-    raise NotImplementedError
+
+def queue(import_: Import, kind: str, *, user: User | None) -> Run:
+    run = queue_run(kind, f"import:{import_.pk}", user, {"import": import_.pk}, cancellable=True)
+    import_.run = run
+    import_.save(update_fields=["run"])
+    return run
 
 
 def refused_rows(import_: Import) -> Iterator[bytes]:
-    """The file of the refused rows, in pieces, for a download as `refused_name`: it has the columns of the original.
+    """The file of the refused rows, in pieces, for a download as `refused_name`; nothing where no row was refused.
 
-    Two more columns, `strata_row` and `strata_reason`, are passed over when the corrected file is uploaded again.
+    Before the columns of the original it has `strata_row` and `strata_reason`, which are passed over when the
+    corrected file is uploaded again.
     """
-    raise NotImplementedError
-
-
-def refused_name(import_: Import) -> str:
-    """`members.refused.csv` of `members.csv`."""
-    raise NotImplementedError
+    if import_.refused_file:
+        with import_.refused_file.open("rb") as file:
+            yield from cast(Iterator[bytes], file.chunks())

@@ -1,0 +1,55 @@
+"""Reading ahead: a thread makes the next batches while whoever asked for them works on those before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from itertools import islice
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+from django.utils import translation
+
+T = TypeVar("T")
+BATCHES_AHEAD = 2
+LOOK_SECONDS = 0.2
+
+
+def read_ahead(open_items: Callable[[], Iterator[T]], size: int) -> Generator[list[T], None, None]:
+    """The items in lists of `size`, made by a thread of their own, in the language of the caller.
+
+    What the items raise is raised here. The thread ends when this is closed. Items must not use the database: the
+    thread has no connection.
+    """
+    queue: Queue[list[T] | BaseException | None] = Queue(BATCHES_AHEAD)
+    stopped = Event()
+    language = translation.get_language()
+
+    def put(batch: list[T] | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                queue.put(batch, timeout=LOOK_SECONDS)
+                return
+            except Full:
+                continue
+
+    def read() -> None:
+        try:
+            with translation.override(language):
+                items = open_items()
+                while not stopped.is_set() and (batch := list(islice(items, size))):
+                    put(batch)
+            put(None)
+        except BaseException as error:
+            put(error)
+
+    thread = Thread(target=read, name="read_ahead", daemon=True)
+    thread.start()
+    try:
+        while (batch := queue.get()) is not None:
+            if isinstance(batch, BaseException):
+                raise batch
+            yield batch
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,0 +1,172 @@
+"""What columns probably mean, by their names and by their cells; whoever uploads corrects it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC
+from typing import Any
+
+import email_validator
+import phonenumbers
+
+from profiles.imports.cells import BOOLEANS, CONSENT_WORDS, as_text, to_time
+from profiles.imports.facts import FileFacts
+from profiles.imports.names import (
+    AMOUNTS,
+    CHANGE_TIMES,
+    CONSENTS,
+    EVENT_NAMES,
+    IDENTIFIERS,
+    MESSAGE_IDS,
+    ORDER_TIMES,
+    TRAITS,
+)
+from profiles.imports.readers.row import REPORT_COLUMNS
+
+SHARE = 0.8  # of the filled cells that must be of a kind
+
+ORDER = "Order Completed"
+LONG_NUMBER = re.compile(r"\d{12,}")
+NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,11})(\.\d+)?|[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+
+
+def folded(name: str) -> str:
+    """`Order No.`, `order-no` and `ORDER_NO` are one name; full-width letters are letters."""
+    return re.sub(r"[\s_\-.:：()（）*#]+", "", unicodedata.normalize("NFKC", name)).lower()
+
+
+def names(written: str) -> frozenset[str]:
+    return frozenset(folded(name) for name in written.split())
+
+
+def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
+    """A mapping in JSON. Columns of which nothing is known become attributes, or properties of the order."""
+    columns = [name for name in dict.fromkeys(facts.columns) if name and name not in REPORT_COLUMNS]
+    filled = {name: filled_cells(facts.sample, name) for name in columns}
+    left = dict.fromkeys(columns)
+    mapping: dict[str, Any] = {}
+    order = take(left, names(MESSAGE_IDS))
+    amount = take(left, names(AMOUNTS)) if order else None
+    event_column = take(left, names(EVENT_NAMES))
+    time = take(left, names(ORDER_TIMES)) if order or amount or event_column else None
+    is_event = bool(event_column or (order and time))
+    mapping["identifiers"] = identifiers(left, filled, region)
+    consents = {name: key for key, known in CONSENTS.items() if (name := take(left, names(known)))}
+    traits = person(left, filled)
+    rest = others(left, filled)
+    if is_event:
+        mapping["event"] = {"column": event_column} if event_column else ORDER
+        properties = {name: {"key": "order_id", "type": "text"} for name in [order] if name}
+        if amount:
+            properties[amount] = {"key": "total", "type": "number"}
+        mapping |= {"properties": {**properties, **rest}}
+        if order:
+            mapping["message_id"] = [order]
+        if time is None:
+            time = first_time(rest, filled)
+        if time:
+            mapping["properties"].pop(time, None)
+            mapping["time"] = time
+    else:
+        for name in (order, amount):
+            if name:
+                rest[name] = {"key": name, "type": "number" if name == amount else "text"}
+        traits |= rest
+        if changed := next((name for name in traits if folded(name) in names(CHANGE_TIMES)), None):
+            del traits[changed]
+            mapping["time"] = changed
+    mapping["traits"] = traits
+    mapping["consents"] = consents
+    return {key: value for key, value in mapping.items() if value}
+
+
+def take(left: dict[str, None], known: frozenset[str]) -> str | None:
+    """The first column of such a name, which is then taken."""
+    found = next((name for name in left if folded(name) in known), None)
+    if found is not None:
+        del left[found]
+    return found
+
+
+def identifiers(left: dict[str, None], filled: dict[str, list[str]], region: str) -> dict[str, str]:
+    """By name; where no name says who it is, by cells that are phone numbers or addresses of e-mail."""
+    found = {}
+    for kind, written in IDENTIFIERS.items():
+        while (name := take(left, names(written))) is not None:
+            found[name] = kind
+    for name in list(left):
+        for kind, is_kind in (("email", is_email), ("phone", lambda cell: is_phone(cell, region))):
+            if kind not in found.values() and mostly(filled[name], is_kind):
+                found[name] = kind
+                left.pop(name, None)
+    return found
+
+
+def person(left: dict[str, None], filled: dict[str, list[str]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, (written, type_) in TRAITS.items():
+        if (name := take(left, names(written))) is not None:
+            found[name] = {"key": key, "type": type_} if type_ else key
+    return found
+
+
+def others(left: dict[str, None], filled: dict[str, list[str]]) -> dict[str, Any]:
+    """Columns whose names say nothing, under their own names, typed by their cells."""
+    found: dict[str, Any] = {}
+    for name in left:
+        type_ = type_of(filled[name])
+        found[name] = {"key": name, "type": type_} if type_ else name
+    return found
+
+
+def first_time(columns: dict[str, Any], filled: dict[str, list[str]]) -> str | None:
+    return next((name for name in columns if mostly(filled[name], is_time)), None)
+
+
+def type_of(cells: Sequence[str]) -> str:
+    """The type of a column by its cells; "" for text. Numbers with leading zeros and long ones are names of things."""
+    if not cells:
+        return ""
+    words = {cell.strip().lower() for cell in cells}
+    if words <= (BOOLEANS.keys() | CONSENT_WORDS.keys() | {"true", "false"}) - {"0", "1"} and len(words) <= 2:
+        return "boolean" if words <= BOOLEANS.keys() | {"true", "false", "yes", "no"} else ""
+    if mostly(cells, lambda cell: NUMBER.fullmatch(cell) is not None and not LONG_NUMBER.search(cell)):
+        return "number"
+    if mostly(cells, is_time):
+        return "datetime" if any(":" in cell or "时" in cell for cell in cells) else "date"
+    return ""
+
+
+def filled_cells(sample: Iterable[dict[str, Any]], name: str) -> list[str]:
+    return [text for row in sample if (text := as_text(row.get(name)).strip())]
+
+
+def mostly(cells: Sequence[str], is_kind: Callable[[str], bool]) -> bool:
+    return bool(cells) and sum(map(is_kind, cells)) >= SHARE * len(cells)
+
+
+def is_time(cell: str) -> bool:
+    """A date with its separators: eight digits may be anything."""
+    return not cell.isdigit() and to_time(cell, UTC, "") is not None
+
+
+def is_email(cell: str) -> bool:
+    if "@" not in cell:
+        return False
+    try:
+        email_validator.validate_email(cell, check_deliverability=False)
+    except email_validator.EmailNotValidError:
+        return False
+    return True
+
+
+def is_phone(cell: str, region: str) -> bool:
+    """A whole number that could be somebody's mobile phone; a number of seven digits may be anything."""
+    if sum(letter.isdigit() for letter in cell) < 10:
+        return False
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(cell, region))
+    except phonenumbers.NumberParseException:
+        return False

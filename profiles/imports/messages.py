@@ -1,0 +1,119 @@
+"""Rows as messages, with ids that are the same whenever the same is said again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from profiles.imports.understand import Understood
+from profiles.ingest.message import IDENTIFY_EVENT, Message, message_key
+from profiles.ingest.traits import attributes_of
+
+
+@dataclass(slots=True)
+class RowMessages:
+    """A row with what it says: of the person (`identify`), and what they did (`event`); None for nothing.
+
+    `is_timed`: the identify message has a time of its own, so that it is known by its words. Else it says what holds
+    at the time of the import, and counts where that differs from what the source said last.
+    """
+
+    understood: Understood
+    identify: Message | None = None
+    event: Message | None = None
+    is_timed: bool = False
+
+    def messages(self) -> list[Message]:
+        return [message for message in (self.event, self.identify) if message is not None]
+
+
+class Messages:
+    """Makes the messages of one import. `occurrences` says how often a row (its digest) has come, itself included."""
+
+    def __init__(
+        self,
+        *,
+        import_id: int,
+        source_id: int,
+        creates_people: bool,
+        now: datetime,
+        occurrences: Callable[[bytes], int],
+    ) -> None:
+        self.import_id = import_id
+        self.source_id = source_id
+        self.creates_people = creates_people
+        self.now = now
+        self.occurrences = occurrences
+
+    def of(self, row: Understood) -> RowMessages:
+        """The messages of a row; those of a refused one are none, but its event is counted as come."""
+        found = RowMessages(row, is_timed=row.occurred_at is not None)
+        event_id = self.event_id(row) if row.event else ""
+        if row.is_refused:
+            return found
+        if row.event:
+            found.event = self.message(row, event_id, row.event, row.properties, n_blocked=row.n_blocked)
+        if row.traits or row.consents or (self.creates_people and not row.event):
+            properties = {**row.traits, "consents": row.consents} if row.consents else row.traits
+            attributes, n_odd = attributes_of(row.traits)
+            id_ = self.identify_id(row)
+            n_blocked = row.n_blocked if found.event is None else 0  # a row's count once
+            found.identify = self.message(row, id_, IDENTIFY_EVENT, properties, attributes, n_odd, n_blocked)
+        return found
+
+    def message(
+        self,
+        row: Understood,
+        message_id: str,
+        event: str,
+        properties: dict[str, Any],
+        traits: dict[str, Any] | None = None,
+        n_odd: int = 0,
+        n_blocked: int = 0,
+    ) -> Message:
+        return Message(
+            source_id=self.source_id,
+            message_id=message_id,
+            key=message_key(self.source_id, message_id),
+            occurred_at=row.occurred_at or self.now,
+            identifiers=row.identifiers,
+            n_blocked=n_blocked,
+            event=event,
+            properties=properties,
+            traits=traits or {},
+            consents=row.consents if traits is not None else {},
+            n_odd_traits=n_odd,
+            import_id=self.import_id,
+        )
+
+    def identify_id(self, row: Understood) -> str:
+        """With a time, the same for the same words about the same person at that time, in whatever file.
+
+        Without, one of this import and row: of two rows about one person the later wins.
+        """
+        if row.occurred_at is None:
+            return f"{untimed_id(self.import_id)}{row.row.number:012d}"
+        said = [row.identifiers, row.occurred_at.isoformat(), row.traits, row.consents]
+        return f"import-identify-{digest(said).hex()}"
+
+    def event_id(self, row: Understood) -> str:
+        """The same for the same event: by its name and the columns that name it, else its row and how often it came."""
+        if row.message_id:
+            return f"import-event-{digest([row.event, row.message_id]).hex()}"
+        found = digest([row.event, row.row.text])
+        return f"import-event-{found.hex()}-{self.occurrences(found)}"
+
+
+def untimed_id(import_id: int) -> str:
+    """How the ids of messages of an import begin that have no time but its own."""
+    return f"import-{import_id:010d}-"
+
+
+def digest(said: Any) -> bytes:
+    text = orjson.dumps(said, option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.blake2b(text, digest_size=16).digest()

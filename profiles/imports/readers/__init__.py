@@ -1,0 +1,71 @@
+"""Files of every format as rows, streamed: no file is held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from profiles.imports.errors import ImportFileError
+from profiles.imports.readers.csv_rows import csv_header, read_csv
+from profiles.imports.readers.json_rows import read_ndjson
+from profiles.imports.readers.parquet_rows import n_parquet_rows, parquet_columns, read_parquet
+from profiles.imports.readers.row import Row
+from profiles.models import Import
+
+__all__ = ["Reading", "Row", "columns_of", "count_rows", "open_rows", "reading_as_stored"]
+
+HEADER_ROWS = 1_000  # of NDJSON, whose columns are those that its first rows have
+
+
+class Reading(NamedTuple):
+    """How a file is read: `csv`, `ndjson` or `parquet`, `utf-8` or `gb18030`; the delimiter is that of CSV."""
+
+    format: str
+    encoding: str = "utf-8"
+    delimiter: str = ","
+
+
+def reading_as_stored(import_: Import) -> Reading:
+    return Reading(import_.format, import_.encoding, import_.delimiter)
+
+
+def open_rows(path: Path, reading: Reading) -> Iterator[Row]:
+    """The rows in their order; a broken one says so by its `problem`.
+
+    Raises:
+        ImportFileError: the file as a whole cannot be read.
+    """
+    try:
+        if reading.format == "parquet":
+            yield from read_parquet(path)
+        elif reading.format == "ndjson":
+            yield from read_ndjson(path, reading.encoding)
+        else:
+            yield from read_csv(path, reading.encoding, reading.delimiter)
+    except (OSError, EOFError) as error:  # EOFError: a packed file that was cut off
+        raise unreadable(path, error) from error
+
+
+def columns_of(path: Path, reading: Reading) -> list[str]:
+    """The names of the columns, as often as they are there. Raises ImportFileError."""
+    try:
+        if reading.format == "parquet":
+            return parquet_columns(path)
+        if reading.format == "csv":
+            return csv_header(path, reading.encoding, reading.delimiter)
+    except (OSError, EOFError) as error:
+        raise unreadable(path, error) from error
+    return list(dict.fromkeys(name for row in islice(open_rows(path, reading), HEADER_ROWS) for name in row.cells))
+
+
+def count_rows(path: Path, reading: Reading) -> int:
+    """How many rows there are: two seconds for a million of CSV. Raises ImportFileError."""
+    if reading.format == "parquet":
+        return n_parquet_rows(path)
+    return sum(1 for _row in open_rows(path, reading))
+
+
+def unreadable(path: Path, error: OSError | EOFError) -> ImportFileError:
+    return ImportFileError(f"{path.name}: {getattr(error, 'strerror', None) or error}")

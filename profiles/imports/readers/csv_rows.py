@@ -1,0 +1,93 @@
+"""Rows of CSV: a broken one costs itself, and none behind it."""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from profiles.imports.errors import ImportFileError
+from profiles.imports.readers.lines import Line, read_lines
+from profiles.imports.readers.row import REPORT_COLUMNS, Row
+
+
+class Records:
+    """Records of a CSV file with the lines that they were made of.
+
+    Where the quotes do not fit, the first line alone is broken: the others that were read for it are read again, so
+    that a stray quote does not swallow what follows.
+    """
+
+    def __init__(self, lines: Iterator[Line], delimiter: str) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._again: deque[Line] = deque()
+        self._taken: list[Line] = []
+
+    def __iter__(self) -> Iterator[tuple[int, list[str], str]]:
+        """Line where it starts, cells, and what is wrong with it; then the cells are the text of the line."""
+        reader = self._reader()
+        while True:
+            self._taken.clear()
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                first, *rest = self._taken
+                self._again.extendleft(reversed(rest))
+                reader = self._reader()
+                yield first.number, [first.text.rstrip("\r\n")], first.problem or str(error)
+                continue
+            if cells is None:
+                return
+            problem = next((line.problem for line in self._taken if line.problem), "")
+            yield self._taken[0].number, cells, problem
+
+    def _reader(self) -> Iterator[list[str]]:
+        return csv.reader(self._feed(), delimiter=self._delimiter, strict=True)
+
+    def _feed(self) -> Iterator[str]:
+        while (line := self._again.popleft() if self._again else next(self._lines, None)) is not None:
+            self._taken.append(line)
+            yield line.text
+
+
+def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
+    """The rows below the header; those with nothing in them are passed by. Raises ImportFileError for an empty file."""
+    records = iter(Records(read_lines(path, encoding), delimiter))
+    header = header_of(path, records)
+    columns = [(position, name) for position, name in enumerate(header) if name not in REPORT_COLUMNS]
+    is_report = len(columns) < len(header)
+    names, number = [name for _position, name in columns], 0
+    for line, cells, problem in records:
+        if not problem and not any(cell and not cell.isspace() for cell in cells):
+            continue
+        number += 1
+        if not problem and len(cells) != len(header):
+            problem = _("%(n)d cells, where the header has %(columns)d") % {"n": len(cells), "columns": len(header)}
+        if problem:
+            yield Row(number, line, {}, tuple(cells), problem)
+            continue
+        if is_report:
+            cells = [cells[position] for position, _name in columns]
+        yield Row(number, line, dict(zip(names, cells, strict=True)), tuple(cells))
+
+
+def csv_header(path: Path, encoding: str, delimiter: str) -> list[str]:
+    """The names of the columns in their order, those of a report left out."""
+    header = header_of(path, iter(Records(read_lines(path, encoding), delimiter)))
+    return [name for name in header if name not in REPORT_COLUMNS]
+
+
+def header_of(path: Path, records: Iterator[tuple[int, list[str], str]]) -> list[str]:
+    for _line, cells, problem in records:
+        if problem:
+            raise ImportFileError(
+                _("%(file)s: its first line, with the names of the columns, cannot be read: %(problem)s")
+                % {"file": path.name, "problem": problem}
+            )
+        if any(cell.strip() for cell in cells):
+            return [cell.strip() for cell in cells]
+    raise ImportFileError(_("%(file)s: the file is empty") % {"file": path.name})

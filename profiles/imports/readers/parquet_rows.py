@@ -1,0 +1,77 @@
+"""Rows of Parquet, by pyarrow, which is an extra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.utils.translation import gettext as _
+
+from profiles.imports.errors import ImportFileError
+from profiles.imports.readers.json_rows import flat
+from profiles.imports.readers.row import REPORT_COLUMNS, Row
+
+BATCH_ROWS = 2_000
+
+
+def open_parquet(path: Path) -> Any:
+    """A `pyarrow.parquet.ParquetFile`. Raises ImportFileError."""
+    try:
+        import pyarrow as arrow  # noqa: PLC0415 - an extra, and a second to import
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError:
+        raise ImportFileError(
+            _("Parquet needs the library pyarrow: pip install -r requirements/parquet.txt, or send CSV or NDJSON.")
+        ) from None
+    try:
+        return parquet.ParquetFile(path, memory_map=True)
+    except arrow.ArrowInvalid as error:
+        raise ImportFileError(
+            _("%(file)s is not Parquet: %(error)s") % {"file": path.name, "error": str(error).partition("\n")[0]}
+        ) from error
+
+
+def read_parquet(path: Path) -> Iterator[Row]:
+    number = 0
+    with open_parquet(path) as file:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            for found in batch.to_pylist():
+                number += 1
+                plain = {name: plain_value(value) for name, value in found.items() if name not in REPORT_COLUMNS}
+                yield Row(number, 0, flat(plain), (orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode(),))
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """The names of the columns; of structs, those of their fields."""
+    with open_parquet(path) as file:
+        return [name for name in (column.path for column in _leaves(file.schema)) if name not in REPORT_COLUMNS]
+
+
+def _leaves(schema: Any) -> Iterator[Any]:
+    for index in range(len(schema)):
+        yield schema.column(index)
+
+
+def n_parquet_rows(path: Path) -> int:
+    with open_parquet(path) as file:
+        n_rows: int = file.metadata.num_rows
+    return n_rows
+
+
+def plain_value(value: Any) -> Any:
+    """As JSON has it: times as ISO 8601, decimals as numbers, bytes as text where they are one."""
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, dict):
+        return {str(name): plain_value(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain_value(item) for item in value]
+    return value

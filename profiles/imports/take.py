@@ -1,0 +1,157 @@
+"""One batch of rows into the tables."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from cdp.locks import advisory_lock
+from cdp.trouble import is_transient
+from profiles.identity.groups import Key
+from profiles.identity.resolve import Known, load_identifiers, lock_profiles
+from profiles.imports.mapping import FileMapping
+from profiles.imports.messages import RowMessages
+from profiles.imports.plan import Plan, Planner
+from profiles.imports.preview import CellProblem
+from profiles.imports.targets import Target, TargetRow, Writing, all_targets
+from profiles.ingest.counters import Tally
+from profiles.ingest.definitions import event_definitions
+from profiles.ingest.message import Message
+from profiles.ingest.process import Processed, first_copies, no_room, write
+from profiles.ingest.quality import Finding, Quality, compare, quality_of, rejecting
+from profiles.models import EventDefinition, IdentifierKind, Import
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Taken:
+    """What became of a batch: counts by name (docs/imports.md), the refused rows, and the source's own counters."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    refused: list[RowMessages] = field(default_factory=list)
+    tally: Tally = field(default_factory=Counter)
+    quality: Quality = field(default_factory=Quality)
+
+    def __add__(self, other: Taken) -> Taken:
+        return Taken(
+            self.counts + other.counts,
+            self.refused + other.refused,
+            self.tally + other.tally,
+            self.quality + other.quality,
+        )
+
+
+class Taking:
+    """Takes in one batch, in the transaction that is open."""
+
+    def __init__(self, import_: Import, mapping: FileMapping, planner: Planner, *, now: datetime) -> None:
+        self.import_ = import_
+        self.mapping = mapping
+        self.planner = planner
+        self.sources = {import_.source_id: import_.source}
+        self.now = now
+
+    def take_or_halve(self, batch: Sequence[RowMessages]) -> Taken:
+        """Take the rows in a savepoint; where that fails, each half alone, down to the row that is guilty."""
+        try:
+            with transaction.atomic():
+                return self.take(batch)
+        except Exception as error:
+            if is_transient(error):
+                raise  # the database's trouble and no row's: the run is resumed
+            if len(batch) == 1:
+                logger.exception("import %s: row %s was refused", self.import_.pk, batch[0].understood.row.number)
+                what = str(error).partition("\n")[0]  # PostgreSQL says more below
+                reason = _("could not be processed: %(error)s") % {"error": f"{type(error).__name__}: {what}"}
+                batch[0].understood.problems.append(CellProblem("", reason))
+                return Taken(Counter(refused=1), list(batch), Counter({(self.import_.source_id, "n_rejected"): 1}))
+        middle = len(batch) // 2
+        return self.take_or_halve(batch[:middle]) + self.take_or_halve(batch[middle:])
+
+    def take(self, batch: Sequence[RowMessages]) -> Taken:
+        unplanned = self.refuse_unplanned(batch)
+        definitions = self.definitions_of(batch)
+        plan = self.planner.plan(batch)
+        if self.mapping.targets:  # all profiles in one order of locks, before any of them is written
+            advisory_lock("identity")
+            lock_profiles({known.profile_id for known in load_identifiers(sorted(plan.known)).values()})
+        processed = self.write(plan.messages, definitions, unplanned)
+        counts = plan.counts + Counter(merges=processed.n_merges)
+        if self.mapping.targets:
+            counts += self.write_targets(plan)
+        tally = Counter(processed.tally)
+        tally[self.import_.source_id, "n_messages"] += len(plan.messages)
+        tally[self.import_.source_id, "n_rejected"] += len(plan.refused)
+        return Taken(counts, plan.refused, tally, processed.quality)
+
+    def refuse_unplanned(self, batch: Sequence[RowMessages]) -> dict[str, list[Finding]]:
+        """Refuse rows that the source does not let through; returns what was not planned, by message key."""
+        unplanned = compare([message for row in batch for message in row.messages()], self.sources)
+        for row in batch if unplanned else ():
+            for message in row.messages():
+                if (verdict := rejecting(unplanned.get(message.key, ()))) is not None:
+                    row.understood.problems.append(CellProblem("", verdict[0]))
+        return unplanned
+
+    def definitions_of(self, batch: Sequence[RowMessages]) -> dict[str, EventDefinition]:
+        """Of the events of the batch; rows whose event is one too many are refused."""
+        good = [row for row in batch if not row.understood.is_refused]
+        definitions = event_definitions(message.event for row in good for message in row.messages())
+        for row in good:
+            if row.event is not None and row.event.event not in definitions:
+                row.understood.problems.append(CellProblem("", no_room(row.event)))
+        return definitions
+
+    def write(
+        self,
+        messages: Sequence[Message],
+        definitions: Mapping[str, EventDefinition],
+        unplanned: Mapping[str, Sequence[Finding]],
+    ) -> Processed:
+        """As messages of an SDK are written; one that another worker has claimed meanwhile is not."""
+        new = first_copies(messages)
+        if not new:
+            return Processed()
+        tally: Tally = Counter()
+        for message in new:
+            tally[message.source_id, "n_blocked"] += message.n_blocked
+            tally[message.source_id, "n_odd_traits"] += message.n_odd_traits
+        before = Processed.of(tally, quality=quality_of(new, definitions, unplanned))
+        return before + write(new, definitions, self.sources, self.planner.kinds, now=self.now)
+
+    def write_targets(self, plan: Plan) -> Counter[str]:
+        writing = Writing(self.import_.pk, self.import_.source_id, self.import_.user, self.now)
+        anchors = sorted({row.understood.identifiers[0] for row in plan.rows})
+        known = load_identifiers(anchors)
+        counts: Counter[str] = Counter()
+        for target, rows in target_rows(self.mapping, plan.rows, known, kinds=self.planner.kinds):
+            counts.update(target.write(rows, writing))
+        return counts
+
+
+def target_rows(
+    mapping: FileMapping,
+    rows: Sequence[RowMessages],
+    known: Mapping[Key, Known],
+    *,
+    kinds: Mapping[str, IdentifierKind],
+) -> Iterator[tuple[Target, list[TargetRow]]]:
+    """For each target of the mapping, the rows that say something to it."""
+    kind_keys = {kind.pk: kind.key for kind in kinds.values()}
+    targets = all_targets()
+    for key in mapping.targets:
+        found = []
+        for row in rows:
+            if said := row.understood.others.get(key):
+                identifiers = [(kind_keys[each.kind_id], each.value) for each in row.understood.identifiers]
+                owner = next((known[each] for each in row.understood.identifiers if each in known), None)
+                found.append(TargetRow(owner.profile_id if owner else None, identifiers, said))
+        if found:
+            yield targets[key], found

@@ -1,0 +1,219 @@
+"""What a row says, before it is known to whom: nothing here reads the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from profiles.identity.groups import Key
+from profiles.identity.normalise import normalise
+from profiles.imports.cells import SKIP, CellError, TimeReader, as_text, consent_state
+from profiles.imports.mapping import Column, FileMapping
+from profiles.imports.preview import CellProblem
+from profiles.imports.readers import Row
+from profiles.ingest.message import FIRST_TIME, MAX_AHEAD, RESERVED_EVENTS
+from profiles.ingest.traits import MAX_KEY_LENGTH
+from profiles.models import Consent, IdentifierKind, Source
+
+SHORT = 4_000  # characters that a row may have before its size is looked at
+
+
+@dataclass(slots=True)
+class Understood:
+    """A row, read. `identifiers` are by priority, then value. `occurred_at` is None where the mapping has no time.
+
+    `traits` are as an identify message has them; `others` are, by target, what it read.
+    """
+
+    row: Row
+    identifiers: tuple[Key, ...]
+    n_blocked: int
+    traits: dict[str, Any]
+    consents: dict[str, Consent.State]
+    event: str
+    properties: dict[str, Any]
+    message_id: tuple[str, ...]
+    occurred_at: datetime | None
+    others: dict[str, Sequence[Any]]
+    problems: list[CellProblem]
+
+    @property
+    def is_refused(self) -> bool:
+        return any(problem.is_refusal for problem in self.problems)
+
+    def reason(self) -> str:
+        return "; ".join(str(problem) for problem in self.problems if problem.is_refusal)
+
+
+class Understanding:
+    """Reads the rows of one file; kinds are looked up once."""
+
+    def __init__(
+        self,
+        mapping: FileMapping,
+        *,
+        source: Source,
+        kinds: Mapping[str, IdentifierKind],
+        value_key: str,
+        now: datetime,
+    ) -> None:
+        self.mapping = mapping
+        self.region = source.default_region
+        self.latest = now + MAX_AHEAD
+        self.kinds = kinds
+        self.value_key = value_key
+        # Attributes that are identifiers too, as those of an SDK's identify are.
+        self.also_identifiers = [key for key in ("email", "phone") if key in kinds]
+
+    def read(self, row: Row) -> Understood:
+        """Everything that a row says, with all that is wrong with it."""
+        understood = Understood(row, (), 0, {}, {}, "", {}, (), None, {}, [])
+        if row.problem:
+            understood.problems.append(CellProblem("", row.problem))
+            return understood
+        mapping, cells = self.mapping, row.cells
+        self._read_columns(mapping.traits, cells, understood.traits, understood)
+        understood.traits.update(mapping.constants)
+        self._read_consents(cells, understood)
+        self._read_event(cells, understood)
+        self._read_identifiers(cells, understood)
+        self._read_time(cells, understood)
+        self._read_others(cells, understood)
+        self._check_whole(understood)
+        return understood
+
+    def _read_columns(
+        self, columns: Sequence[Column], cells: Mapping[str, Any], into: dict[str, Any], understood: Understood
+    ) -> None:
+        for column in columns:
+            try:
+                value = column.read.read(cells.get(column.name))
+            except CellError as error:
+                understood.problems.append(CellProblem(column.name, str(error)))
+            else:
+                if value is not SKIP:
+                    into[column.key] = value
+
+    def _read_consents(self, cells: Mapping[str, Any], understood: Understood) -> None:
+        for column in self.mapping.consents:
+            try:
+                word = column.read.read(cells.get(column.name))
+                if word is not SKIP and word is not None:
+                    understood.consents[column.key] = consent_state(word)
+            except CellError as error:
+                understood.problems.append(CellProblem(column.name, str(error)))
+
+    def _read_others(self, cells: Mapping[str, Any], understood: Understood) -> None:
+        for key, checked in self.mapping.targets.items():
+            try:
+                understood.others[key] = checked.read(cells)
+            except CellError as error:
+                understood.problems.append(CellProblem("", str(error)))
+
+    def _read_event(self, cells: Mapping[str, Any], understood: Understood) -> None:
+        mapping = self.mapping
+        name = mapping.event or (mapping.event_column and as_text(cells.get(mapping.event_column)).strip())
+        if not name:
+            return
+        if len(name) > MAX_KEY_LENGTH or name in RESERVED_EVENTS:
+            understood.problems.append(CellProblem(mapping.event_column, _("is no name of an event")))
+        understood.event = name
+        flat: dict[str, Any] = {}
+        self._read_columns(mapping.properties, cells, flat, understood)
+        flat.update(mapping.constant_properties)
+        for key, value in flat.items():
+            put(understood.properties, key, value)
+        if mapping.value:
+            found: dict[str, Any] = {}
+            self._read_columns([mapping.value], cells, found, understood)
+            for value in found.values():
+                put(understood.properties, self.value_key, value)
+        if mapping.message_id:
+            understood.message_id = tuple(as_text(cells.get(name)).strip() for name in mapping.message_id)
+            if not any(understood.message_id):
+                names = ", ".join(mapping.message_id)
+                understood.problems.append(CellProblem("", _("nothing in column %(names)s") % {"names": names}))
+
+    def _read_identifiers(self, cells: Mapping[str, Any], understood: Understood) -> None:
+        found: set[tuple[int, Key]] = set()
+        written = [(column.name, column.key, cells.get(column.name)) for column in self.mapping.identifiers]
+        written += [("", key, understood.traits.get(key)) for key in self.also_identifiers if key in understood.traits]
+        for column, kind_key, cell in written:
+            text = as_text(cell).strip()
+            if not text:
+                continue
+            kind = self.kinds[kind_key]
+            value = normalise(kind, text, self.region)
+            if value is None:
+                understood.n_blocked += 1
+                message = _("“%(cell)s” is not a usable %(kind)s") % {"cell": text[:60], "kind": kind_key}
+                understood.problems.append(CellProblem(column, message, is_refusal=False))
+            else:
+                found.add((kind.priority, Key(kind.pk, value)))
+        understood.identifiers = tuple(key for _priority, key in sorted(found))
+
+    def _read_time(self, cells: Mapping[str, Any], understood: Understood) -> None:
+        reader = self.mapping.time
+        if reader is None:
+            return
+        try:
+            understood.occurred_at = self._time(reader, cells)
+        except CellError as error:
+            understood.problems.append(CellProblem(reader.column, str(error)))
+
+    def _time(self, reader: TimeReader, cells: Mapping[str, Any]) -> datetime:
+        time = reader.constant or reader.read(cells.get(reader.column))
+        if time > self.latest:
+            raise CellError(_("time %(time)s is more than 24 hours ahead") % {"time": time.isoformat()})
+        if time < FIRST_TIME:
+            raise CellError(_("time %(time)s is before 1970") % {"time": time.isoformat()})
+        return time
+
+    def _check_whole(self, understood: Understood) -> None:
+        """Whether there is somebody, and something to say of them; and whether the database can hold it."""
+        row = understood.row
+        if not understood.identifiers:
+            understood.problems = [CellProblem(problem.column, problem.message) for problem in understood.problems] or [
+                CellProblem(
+                    "",
+                    _("nothing in column %(names)s: nobody is named")
+                    % {"names": ", ".join(column.name for column in self.mapping.identifiers)},
+                )
+            ]
+        elif not self.says_something(understood) and not understood.is_refused:
+            understood.problems.append(CellProblem("", _("says nothing")))
+        if any("\0" in text for text in row.text if isinstance(text, str)) or "\\u0000" in str(row.text):
+            understood.problems.append(CellProblem("", _("holds a NUL character, which a database text cannot hold")))
+        if sum(len(as_text(text)) for text in row.text) > SHORT:
+            self._check_size(understood)
+
+    def says_something(self, understood: Understood) -> bool:
+        return bool(understood.traits or understood.consents or understood.event or any(understood.others.values()))
+
+    def _check_size(self, understood: Understood) -> None:
+        size = max(len(orjson.dumps(said)) for said in (understood.traits, understood.properties))
+        if size > settings.COLLECT_MAX_MESSAGE_BYTES:
+            kilobytes = settings.COLLECT_MAX_MESSAGE_BYTES // 1024
+            understood.problems.append(CellProblem("", _("larger than %(n)d KB of UTF-8 JSON") % {"n": kilobytes}))
+
+
+def put(properties: dict[str, Any], path: str, value: Any) -> None:
+    """`order.total` as `{"order": {"total": …}}`, where rules look for it; as it is where a name is empty or taken."""
+    *way, last = names = path.split(".")
+    inner = properties
+    if all(names):
+        for name in way:
+            found = inner.setdefault(name, {})
+            if not isinstance(found, dict):
+                break
+            inner = found
+        else:
+            inner[last] = value
+            return
+    properties[path] = value

@@ -1,0 +1,237 @@
+"""Files, taken in: what becomes of their rows, and that twice is once."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from profiles.models import Consent, Contribution, Event, IdentityLink, InboxMessage, MessageKey, Profile
+from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, SALES, SALES_MAPPING
+from tests.profiles.ingest.messages import people, profile_of
+
+pytestmark = pytest.mark.django_db
+FACTS = (Profile, Contribution, Consent, IdentityLink, MessageKey)
+
+
+def facts():
+    """Everything that an import writes of people."""
+    return {model: list(model.objects.order_by("pk").values()) for model in FACTS} | {Event: Event.objects.count()}
+
+
+def test_members_become_people_with_attributes_times_and_consents(load):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+
+    assert import_.run.error == ""
+    assert (import_.run.state, import_.run.done, import_.run.total) == ("succeeded", 4, 4)
+    assert (import_.n_rows, import_.n_done, import_.is_complete) == (4, 4, True)
+    assert import_.counts == {"new": 3, "refused": 1, "refused_rows": ["6: Phone"]}
+    assert import_.run.counts == import_.counts
+    assert people() == {
+        frozenset({("member_card", "VIP001"), ("phone", "+8613800138000")}),
+        frozenset({("member_card", "VIP002")}),
+        frozenset({("member_card", "VIP003")}),
+    }
+    zhang = profile_of("member_card", "VIP001")
+    assert zhang.attributes == {"name": "张三", "city": "上海"}
+    assert zhang.first_seen_at == datetime(2025, 1, 30, 16, tzinfo=UTC)
+    assert profile_of("member_card", "VIP002").attributes == {"name": "Li, Si"}
+    assert profile_of("member_card", "VIP003").first_seen_at == datetime(2025, 2, 1, 9, 5, tzinfo=UTC)
+    assert set(Consent.objects.values_list("profile__attributes__name", "state")) == {
+        ("张三", "granted"),
+        ("Li, Si", "denied"),
+    }
+    assert not InboxMessage.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "mapping"), [(MEMBERS, MEMBERS_MAPPING), (SALES, SALES_MAPPING)], ids=["people", "events"]
+)
+def test_the_same_file_twice_changes_nothing(load, content, mapping):
+    load(content, mapping)
+    before = facts()
+
+    again = load(content, mapping, name="again.csv")
+
+    assert facts() == before
+    assert again.counts.get("new", 0) == again.counts.get("changed", 0) == again.counts.get("events", 0) == 0
+    assert again.counts["unchanged"] == 3
+
+
+def test_sales_become_events_with_typed_properties_and_two_equal_rows_are_two(load):
+    import_ = load(SALES, SALES_MAPPING)
+
+    assert import_.counts == {"events": 3, "new": 1, "changed": 2, "refused_rows": []}
+    at = datetime(2026, 1, 2, 9, tzinfo=UTC)
+    assert list(
+        Event.objects.order_by("value", "pk").values_list("occurred_at", "value", "properties", "import_id")
+    ) == [
+        (at, 1.0, {"total": 1, "item": "tea"}, import_.pk),
+        (at, 99.5, {"total": 99.5, "item": "tea"}, import_.pk),
+        (at, 99.5, {"total": 99.5, "item": "tea"}, import_.pk),
+    ]
+
+
+def test_columns_that_name_a_row_make_its_id(load):
+    content = "No,Card,Event,Day\n1,VIP001,Visited,2026-01-02\n1,VIP001,Visited,2026-01-03\n2,VIP001,,2026-01-04\n"
+    mapping = {
+        "identifiers": {"Card": "member_card"},
+        "event": {"column": "Event"},
+        "time": "Day",
+        "message_id": ["No"],
+    }
+
+    import_ = load(content, mapping)
+
+    assert import_.counts == {
+        "events": 1, "known_events": 1, "new": 1, "unchanged": 1, "refused": 1, "refused_rows": ["4"],
+    }  # fmt: skip
+    assert list(Event.objects.values_list("definition__name", "occurred_at")) == [
+        ("Visited", datetime(2026, 1, 1, 16, tzinfo=UTC))
+    ]
+
+
+def test_the_members_of_next_month_bring_their_changes(load):
+    load(MEMBERS, MEMBERS_MAPPING)
+    changed = MEMBERS.replace("上海,2025/1/31", "杭州,2025/3/1")
+
+    import_ = load(changed, MEMBERS_MAPPING, name="next.csv")
+
+    assert (import_.counts["changed"], import_.counts["unchanged"]) == (1, 2)
+    assert profile_of("member_card", "VIP001").attributes["city"] == "杭州"
+
+
+def test_a_corrected_mapping_brings_what_was_missing(load):
+    load(MEMBERS, MEMBERS_MAPPING | {"traits": {"Name": "name"}})
+
+    load(MEMBERS, MEMBERS_MAPPING)
+
+    assert profile_of("member_card", "VIP001").attributes == {"name": "张三", "city": "上海"}
+
+
+@pytest.mark.parametrize("named", [{}, {"message_id": ["Receipt"]}], ids=["by row", "by column"])
+def test_one_receipt_can_be_an_order_and_a_refund(load, named):
+    content = "Receipt,Card,Amount,Day\nR1,VIP001,99.50,2026-01-02\n"
+    mapping = {
+        "identifiers": {"Card": "member_card"},
+        "properties": {"Amount": {"key": "total", "type": "number"}},
+        "time": "Day",
+        **named,
+    }
+
+    load(content, mapping | {"event": "Order Completed"})
+    load(content, mapping | {"event": "Order Refunded"})
+
+    assert set(Event.objects.values_list("definition__name", "value")) == {
+        ("Order Completed", 99.5),
+        ("Order Refunded", -99.5),
+    }
+
+
+CITIES = "Card,City,SMS\nVIP001,{},yes\nVIP002,Oslo,no\n"
+CITIES_MAPPING = {
+    "identifiers": {"Card": "member_card"}, "traits": {"City": "city"}, "consents": {"SMS": "sms"},
+}  # fmt: skip
+
+
+def test_without_a_time_a_file_says_what_holds_when_it_comes(load, now):
+    """Also where it goes back to what it once said."""
+    days = [now.replace(day=day) for day in (1, 2, 3, 4)]
+    cities = ["上海", "杭州", "杭州", "上海"]
+
+    imports = [load(CITIES.format(city), CITIES_MAPPING, now=day) for city, day in zip(cities, days, strict=True)]
+
+    counts = [{name: n for name, n in import_.counts.items() if name != "refused_rows"} for import_ in imports]
+    assert counts == [{"new": 2}, {"changed": 1, "unchanged": 1}, {"unchanged": 2}, {"changed": 1, "unchanged": 1}]
+    assert profile_of("member_card", "VIP001").attributes == {"city": "上海"}
+    assert Event.objects.count() == 4
+
+
+def test_without_a_time_the_later_of_two_rows_about_one_person_wins(load):
+    content = CITIES.format("上海") + "VIP001,杭州,no\nVIP001,上海,no\n"
+
+    import_ = load(content, CITIES_MAPPING)
+    again = load(content, CITIES_MAPPING)
+
+    assert import_.counts == {"new": 2, "changed": 2, "refused_rows": []}
+    assert profile_of("member_card", "VIP001").attributes == {"city": "上海"}
+    assert Consent.objects.filter(profile=profile_of("member_card", "VIP001")).in_force().get().state == "denied"
+    assert again.counts == {"unchanged": 4, "refused_rows": []}
+    assert Event.objects.count() == 4
+
+
+def test_an_identifier_that_a_limit_leaves_out_is_no_news_again(load):
+    content = "User,Phone,Name\nu1,13800138000,Ann\nu2,13800138000,Bob\n"
+    mapping = {"identifiers": {"User": "user_id", "Phone": "phone"}, "traits": {"Name": "name"}}
+    load(content, mapping)
+    before = facts()
+
+    again = load(content, mapping)
+
+    assert again.counts == {"unchanged": 2, "refused_rows": []}
+    assert facts() == before
+
+
+def test_a_mapping_can_leave_strangers_out(load):
+    load(MEMBERS, MEMBERS_MAPPING)
+
+    import_ = load(
+        "Card,Level\nVIP001,gold\nVIP999,gold\n",
+        {"identifiers": {"Card": "member_card"}, "traits": {"Level": "level"}, "people": "known"},
+    )
+
+    assert import_.counts == {"changed": 1, "refused": 1, "refused_rows": ["3"]}
+    assert profile_of("member_card", "VIP001").attributes["level"] == "gold"
+    assert "nobody has member_card VIP999 yet" in import_.refused_file.open().read().decode()
+    assert Profile.objects.count() == 3
+
+
+def test_the_value_of_a_new_event_counts(load):
+    import_ = load(
+        "Card,Balance\nVIP001,￥1，200.50\nVIP002,30\n",
+        {
+            "identifiers": {"Card": "member_card"},
+            "event": "Balance Reported",
+            "value": "Balance",
+            "time": {"constant": "2026-05-31"},
+        },
+    )
+
+    assert import_.counts == {"events": 2, "new": 2, "refused_rows": []}
+    assert sorted(Event.objects.values_list("value", flat=True)) == [30, 1200.5]
+
+
+def test_a_row_that_the_database_refuses_is_found_and_the_others_are_taken(load, monkeypatch, caplog):
+    from profiles.imports import take
+
+    def write(messages, *arguments, **options):
+        if any(message.properties.get("city") == "北京" for message in messages):
+            raise ValueError("no room for Beijing")
+        return original(messages, *arguments, **options)
+
+    original = take.write
+    monkeypatch.setattr(take, "write", write)
+
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+
+    assert import_.counts == {"new": 2, "refused": 2, "refused_rows": ["5", "6: Phone"]}
+    assert "could not be processed: ValueError: no room for Beijing" in import_.refused_file.open().read().decode()
+    assert "row 3 was refused" in caplog.text
+
+
+def test_kinds_that_change_meanwhile_count_from_the_next_batch(load, monkeypatch):
+    from profiles.imports import engine
+    from profiles.models import IdentifierKind
+
+    def read_ahead(open_items, size):
+        for batch in original(open_items, size):
+            IdentifierKind.objects.filter(key="member_card").update(blocked_values=["VIP001"])
+            yield batch
+
+    original = engine.read_ahead
+    monkeypatch.setattr(engine, "read_ahead", read_ahead)
+    monkeypatch.setattr(engine, "BATCH_ROWS", 1)
+
+    import_ = load(
+        "Card,Name\nVIP001,Ann\nVIP002,Bob\n", {"identifiers": {"Card": "member_card"}, "traits": {"Name": "name"}}
+    )
+
+    assert import_.counts == {"new": 1, "refused": 1, "refused_rows": ["2: Card"]}

@@ -1,0 +1,91 @@
+"""What is told of a file by looking at it."""
+
+import gzip
+
+import pytest
+
+from profiles.imports.errors import ImportFileError
+from profiles.imports.facts import facts_of
+
+MEMBERS = "会员卡号,手机号,姓名\nVIP1,13800138000,张三\nVIP2,13800138001,李四\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content, name="members.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "gbk"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_encoding_and_delimiter_are_told(write, encoding, delimiter):
+    facts = facts_of(write(MEMBERS.replace(",", delimiter).encode(encoding)))
+
+    assert facts.format == "csv"
+    assert facts.encoding == ("utf-8" if encoding.startswith("utf-8") else "gb18030")
+    assert facts.delimiter == delimiter
+    assert facts.columns == ("会员卡号", "手机号", "姓名")
+    assert facts.sample[1] == {"会员卡号": "VIP2", "手机号": "13800138001", "姓名": "李四"}
+
+
+def test_one_broken_byte_does_not_decide(write):
+    content = (MEMBERS * 1).encode() + b"VIP3,\xff,\xe7\x8e\x8b\xe4\xba\x94\n"
+
+    assert facts_of(write(content)).encoding == "utf-8"
+
+
+def test_packed_files_and_ndjson(write):
+    packed = facts_of(write(gzip.compress(MEMBERS.encode("gb18030")), "members.csv.gz"))
+    lines = facts_of(write('{"card": 1, "address": {"city": "上海"}}\n{"name": "x"}\n', "members.ndjson"))
+
+    assert (packed.format, packed.encoding, packed.sample[0]["姓名"]) == ("csv", "gb18030", "张三")
+    assert (lines.format, lines.columns) == ("ndjson", ("card", "address.city", "name"))
+    assert lines.sample == ({"card": 1, "address.city": "上海"}, {"name": "x"})
+
+
+def test_parquet_has_its_own_types(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "orders.parquet"
+    parquet.write_table(arrow.table({"card": ["V1"], "address": [{"city": "上海"}], "total": [9.5]}), path)
+
+    facts = facts_of(path)
+
+    assert (facts.format, facts.columns) == ("parquet", ("card", "address.city", "total"))
+    assert facts.sample == ({"card": "V1", "address.city": "上海", "total": 9.5},)
+
+
+def test_what_is_given_is_not_guessed(write):
+    facts = facts_of(write(b"a,b;c\n1,2;3\n"), encoding="gb18030", delimiter=";")
+
+    assert (facts.encoding, facts.delimiter, facts.columns) == ("gb18030", ";", ("a,b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "the file is empty"),
+        (MEMBERS.encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        (b"PK\x03\x04....", "is a workbook (.xlsx): save the sheet as CSV"),
+        (gzip.compress(MEMBERS.encode())[:30], "Compressed file ended before the end-of-stream marker was reached"),
+        (b"PAR1....PAR2", "is not Parquet"),
+        (b'a,"b\n', "its first line, with the names of the columns, cannot be read"),
+    ],
+    ids=["empty", "utf-16", "workbook", "packed", "parquet", "quotes"],
+)
+def test_what_cannot_be_read_is_said(write, content, problem):
+    with pytest.raises(ImportFileError) as error:
+        facts_of(write(content))
+
+    assert problem in str(error.value)
+
+
+def test_a_file_without_rows_and_doubled_columns_are_warned_of(write):
+    facts = facts_of(write("a,a\n"))
+
+    assert facts.warnings == ("The file has no rows that can be read.", "There is more than one column named a.")
