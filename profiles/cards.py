@@ -117,7 +117,7 @@ def load_conflicts(request: HttpRequest) -> dict[str, Any]:
     return {
         "n_open": min(n_open, MAX_COUNTED),
         "is_more": n_open > MAX_COUNTED,
-        "by_kind": [(_(label), n) for label, n in by_kind.most_common(5)],
+        "by_kind": [(_(label) if label else _("Separation"), n) for label, n in by_kind.most_common(5)],
     }
 
 

@@ -1,34 +1,23 @@
-"""How tags and scores follow a merge."""
+"""How tags and scores follow a merge and a split."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import Q
 
 from cdp.rules.scope import Scope
-from profiles.followers import Follower, Merged, move_rows, register_follower
-from profiles.models import ProfileMerge
-from tags.models import Score, TagAssignment
-
-
-class Displaced(NamedTuple):
-    """An assignment by hand that gave way to a later one of the same tag, which was on `winner`."""
-
-    survivor: int
-    winner: int
-    row: dict[str, Any]
+from profiles.followers import Follower, HandMade, Merged, Parted, move_rows, register_follower
+from tags.models import DisplacedTag, Score, TagAssignment
 
 
 @register_follower
 class TagAssignmentFollower(Follower):
     """What hands assigned moves and keeps its origin; what rules assigned goes, and the refresh follows.
 
-    Where both carry a tag by hand, the later assignment stays; the other is kept in the ProfileMerge under `tags`.
+    Where both carry a tag by hand, the later assignment stays, and the other is kept as a DisplacedTag.
     """
 
     model = TagAssignment
@@ -36,12 +25,38 @@ class TagAssignmentFollower(Follower):
     def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
         absorbed = Scope([pair.absorbed for pair in merged])
         TagAssignment.objects.filter(absorbed.on("profile_id"), origin__isnull=True).delete()
-        keep_displaced(displace(merged))
+        displace(merged)
         move_rows(TagAssignment, merged)
 
+    def split(self, parted: Parted, *, now: datetime) -> None:
+        """Displaced ones go first; then on both sides the latest comes back of every tag that is carried no more."""
+        rows = TagAssignment.objects.filter(going(parted, TagAssignment), profile=parted.from_id)
+        carried = list(TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).values_list("tag"))
+        rows.update(profile=parted.to_id)
+        DisplacedTag.objects.filter(going(parted, DisplacedTag), profile=parted.from_id).update(profile=parted.to_id)
+        restore_displaced([parted.from_id, parted.to_id], [tag_id for (tag_id,) in carried])
 
-def displace(merged: Sequence[Merged]) -> list[Displaced]:
-    """Take off all but the latest assignment of each tag that comes together on one survivor; its own wins a tie."""
+    def hand_made(self, parted: Parted) -> Sequence[HandMade]:
+        rows = TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).select_related("tag", "value")
+        leaving = set(rows.filter(going(parted, TagAssignment)).values_list("pk", flat=True))
+        return [
+            HandMade.of(
+                row,
+                label=f"{row.tag.name}: {row.value.name}" if row.value else row.tag.name,
+                written_at=row.assigned_at,
+                goes=row.pk in leaving,
+            )
+            for row in rows.order_by("-assigned_at", "-pk")
+        ]
+
+
+def going(parted: Parted, model: type[TagAssignment] | type[DisplacedTag]) -> Q:
+    """The assignments by hand that go with the profile that they were written on, and the chosen."""
+    return Q(origin__in=list(parted.origins)) | Q(pk__in=parted.chosen_of(model), origin__isnull=False)
+
+
+def displace(merged: Sequence[Merged]) -> None:
+    """Put aside all but the latest assignment of each tag that comes together on one survivor; its own wins a tie."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -54,8 +69,7 @@ def displace(merged: Sequence[Merged]) -> list[Displaced]:
             ), ranked AS (
                 SELECT assignment.id,
                        sides.survivor,
-                       row_number() OVER latest AS place,
-                       first_value(assignment.profile_id) OVER latest AS winner
+                       row_number() OVER latest AS place
                 FROM sides
                 JOIN tags_tagassignment AS assignment USING (profile_id)
                 WHERE assignment.origin_id IS NOT NULL
@@ -63,35 +77,72 @@ def displace(merged: Sequence[Merged]) -> list[Displaced]:
                     PARTITION BY sides.survivor, assignment.tag_id
                     ORDER BY assignment.assigned_at DESC, profile_id = survivor DESC, assignment.id
                 )
+            ), lost AS (
+                DELETE FROM tags_tagassignment AS assignment
+                USING ranked
+                WHERE ranked.id = assignment.id AND ranked.place > 1
+                RETURNING assignment.*, ranked.survivor
             )
-            DELETE FROM tags_tagassignment AS lost
-            USING ranked
-            WHERE ranked.id = lost.id AND ranked.place > 1
-            RETURNING ranked.survivor, ranked.winner, to_jsonb(lost)
+            INSERT INTO tags_displacedtag
+                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id)
+            SELECT tag_id, value_id, survivor, origin_id, assigned_at, expires_at, assigned_by_id
+            FROM lost
             """,
             [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
         )
-        return [Displaced(survivor, winner, json.loads(row)) for survivor, winner, row in cursor.fetchall()]
 
 
-def keep_displaced(displaced: Iterable[Displaced]) -> None:
-    """Note each in the merge that displaced it, on the side of the profile that carried it."""
-    by_side: dict[tuple[int, str], list[dict[str, Any]]] = defaultdict(list)
-    for survivor, winner, row in displaced:
-        carrier = row["profile_id"]
-        by_side[(winner, "survivor_before") if carrier == survivor else (carrier, "absorbed_before")].append(row)
-    absorbed = Scope([profile_id for profile_id, _side in by_side]).on("absorbed")
-    merges = {merge.absorbed_id: merge for merge in ProfileMerge.objects.filter(absorbed).order_by("id")}
-    for (profile_id, side), rows in by_side.items():
-        getattr(merges[profile_id], side)["tags"] = rows
-    ProfileMerge.objects.bulk_update(merges.values(), ["absorbed_before", "survivor_before"])
+def restore_displaced(profile_ids: Sequence[int], tag_ids: Sequence[int]) -> None:
+    """Of each of these tags that one of these profiles carries no more, the latest that was displaced comes back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH latest AS (
+                SELECT DISTINCT ON (displaced.profile_id, displaced.tag_id) displaced.*
+                FROM tags_displacedtag AS displaced
+                WHERE displaced.profile_id = ANY(%s) AND displaced.tag_id = ANY(%s) AND NOT EXISTS (
+                    SELECT
+                    FROM tags_tagassignment AS held
+                    WHERE held.profile_id = displaced.profile_id AND held.tag_id = displaced.tag_id
+                )
+                ORDER BY displaced.profile_id, displaced.tag_id, displaced.assigned_at DESC,
+                    displaced.origin_id = displaced.profile_id DESC, displaced.id
+            ), back AS (
+                DELETE FROM tags_displacedtag AS displaced
+                USING latest
+                WHERE displaced.id = latest.id
+                RETURNING displaced.*
+            )
+            INSERT INTO tags_tagassignment
+                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id)
+            SELECT tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id
+            FROM back
+            """,
+            [list(profile_ids), list(tag_ids)],
+        )
+
+
+@register_follower
+class DisplacedTagFollower(Follower):
+    """They stay with the person; TagAssignmentFollower brings them back."""
+
+    model = DisplacedTag
+
+    def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
+        move_rows(DisplacedTag, merged)
+
+    def split(self, parted: Parted, *, now: datetime) -> None:
+        return
 
 
 @register_follower
 class ScoreFollower(Follower):
-    """Scores of the absorbed go; the survivor is scored anew from all that both did."""
+    """Scores of the absorbed go, and those of both sides of a split; they are scored anew from all that they did."""
 
     model = Score
 
     def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
         Score.objects.filter(Scope([pair.absorbed for pair in merged]).on("profile_id")).delete()
+
+    def split(self, parted: Parted, *, now: datetime) -> None:
+        return

@@ -12,4 +12,5 @@ class Cause(models.TextChoices):
     RULE = "rule", _("Rule")
     CORRECTION = "correction", _("Correction")
     MERGE = "merge", _("Merge")
+    SPLIT = "split", _("Split")
     MANUAL = "manual", _("By hand")

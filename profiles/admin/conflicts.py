@@ -148,6 +148,8 @@ def is_moot(conflict: IdentityConflict) -> bool:
 
 def why(conflict: IdentityConflict) -> str:
     """The reason in a sentence."""
+    if conflict.kind is None:
+        return gettext("They were taken apart by hand, and stay apart until somebody lifts the separation.")
     kind = gettext(conflict.kind.label)
     if conflict.kind.limit_per_profile is None:
         return gettext("Together they would have had more of %(kind)s than was allowed at the time.") % {"kind": kind}

@@ -1,4 +1,4 @@
-"""Followers: how the facts of each model that points at Profile move when profiles merge.
+"""Followers: how the facts of each model that points at Profile move when profiles merge, and return at a split.
 
 Each app brings its own in `<app>/followers.py`, or in modules of a package of that name; a test fails for a model
 without one.
@@ -7,9 +7,10 @@ without one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from django.db import connection
 from django.db.models import Model
@@ -23,6 +24,43 @@ class Merged(NamedTuple):
     survivor: int
 
 
+@dataclass(frozen=True)
+class Parted:
+    """What leaves one profile for another, which is new, or lives again as its merge is undone.
+
+    `identifiers` are the ids of those that go. `origins` are the profiles that go as wholes, with what was written on
+    them by hand; the one that lives again is among them. `undone` are the ids of merges that no longer hold, and
+    `moved_merges` those whose absorbed go along, each with the profiles that hang below. `chosen` are the `ref`s of
+    rows by hand that somebody wants to go too.
+    """
+
+    from_id: int
+    to_id: int
+    identifiers: Sequence[int]
+    origins: Sequence[int]
+    undone: Sequence[int] = ()
+    moved_merges: Mapping[int, Collection[int]] = field(default_factory=dict)
+    chosen: frozenset[str] = frozenset()
+
+    def chosen_of(self, model: type[Model]) -> list[int]:
+        """The ids of the chosen rows of this model."""
+        prefix = f"{model._meta.label_lower}:"
+        return [int(ref.removeprefix(prefix)) for ref in self.chosen if ref.startswith(prefix)]
+
+
+class HandMade(NamedTuple):
+    """A row that somebody wrote by hand: what it says, when, and whether it goes unless somebody chooses otherwise."""
+
+    ref: str
+    label: str
+    written_at: datetime
+    goes: bool
+
+    @classmethod
+    def of(cls, row: Model, *, label: str, written_at: datetime, goes: bool) -> Self:
+        return cls(f"{row._meta.label_lower}:{row.pk}", label, written_at, goes)
+
+
 class Follower(ABC):
     """What happens to the rows of `model`. `writes_feed` ones run last, under the feed's lock."""
 
@@ -32,6 +70,14 @@ class Follower(ABC):
     @abstractmethod
     def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
         """Move the rows of the absorbed to their survivors: one statement for all pairs, several per kind of row."""
+
+    @abstractmethod
+    def split(self, parted: Parted, *, now: datetime) -> None:
+        """Move the rows that leave, and bring back what a merge put aside."""
+
+    def hand_made(self, parted: Parted) -> Sequence[HandMade]:
+        """The rows by hand on `parted.from_id`, for somebody who is about to take it apart."""
+        return ()
 
 
 _followers: dict[type[Model], Follower] = {}

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from profiles.followers import Follower, Merged, register_follower
+from profiles.followers import Follower, Merged, Parted, register_follower
 from profiles.models import DuplicateSuggestion
 
 
@@ -45,3 +45,6 @@ class DuplicateSuggestionFollower(Follower):
                 """,
                 [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
             )
+
+    def split(self, parted: Parted, *, now: datetime) -> None:
+        """They go on speaking of the same two profiles; the separation forbids that they be accepted."""

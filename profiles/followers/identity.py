@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from profiles.followers import Follower, Merged, move_rows, register_follower
+from profiles.followers import Follower, Merged, Parted, move_rows, register_follower
 from profiles.models import Identifier, Profile, ProfileMerge, ProfileSplit
 
 
@@ -29,6 +29,18 @@ class IdentifierFollower(Follower):
                 [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
             )
 
+    def split(self, parted: Parted, *, now: datetime) -> None:
+        """Those that were written on a profile that goes along keep that origin; the others are at home from now on."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE profiles_identifier
+                SET profile_id = %s, origin_id = CASE WHEN origin_id = ANY(%s) AND origin_id <> %s THEN origin_id END
+                WHERE id = ANY(%s)
+                """,
+                [parted.to_id, list(parted.origins), parted.to_id, list(parted.identifiers)],
+            )
+
 
 @register_follower
 class ProfileFollower(Follower):
@@ -39,15 +51,23 @@ class ProfileFollower(Follower):
     def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
         move_rows(Profile, merged, column="merged_into_id")
 
+    def split(self, parted: Parted, *, now: datetime) -> None:
+        """Those that went along point at whom they went to; who lives again points at nobody."""
+        Profile.objects.filter(pk__in=parted.origins).exclude(pk=parted.to_id).update(merged_into=parted.to_id)
+        Profile.objects.filter(pk=parted.to_id).update(merged_into=None)
+
 
 @register_follower
 class ProfileMergeFollower(Follower):
-    """Merges are history: they keep the two profiles that they speak of."""
+    """Merges are history: they keep the two profiles that they speak of. At a split they note below whom they hang."""
 
     model = ProfileMerge
 
     def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
         return
+
+    def split(self, parted: Parted, *, now: datetime) -> None:
+        ProfileMerge.objects.filter(pk__in=list(parted.moved_merges)).update(parent=parted.to_id)
 
 
 @register_follower
@@ -57,4 +77,7 @@ class ProfileSplitFollower(Follower):
     model = ProfileSplit
 
     def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
+        return
+
+    def split(self, parted: Parted, *, now: datetime) -> None:
         return

@@ -7,13 +7,16 @@ difference whether the two met within a batch or were stored before.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models.functions import Coalesce
+
 from cdp.rules.scope import Scope
-from profiles.identity.groups import Group, Groups, Link, Step, TakenIn
-from profiles.models import Consent
+from profiles.followers import Parted
+from profiles.identity.groups import Group, Groups, Key, Link, Step, TakenIn
+from profiles.models import Consent, ProfileMerge
 
 
 class Word(NamedTuple):
@@ -24,11 +27,17 @@ class Word(NamedTuple):
 
 
 class Overruling(NamedTuple):
-    """At a link, the denial of one of two overruled the other's later grant."""
+    """At a link, the denial of one of two overruled the other's later grant.
+
+    `absorbed_id` is the profile that gave way at that link; where not both were stored, None, and the word hangs on
+    `anchor`, the link's first identifier.
+    """
 
     group: Group
     channel: str
     occurred_at: datetime
+    absorbed_id: int | None
+    anchor: Key | None
 
 
 Words = defaultdict[str, list[Word]]  # by channel
@@ -43,20 +52,23 @@ def overrulings(groups: Groups) -> list[Overruling]:
             mine = said.setdefault(group, Words(list))
             for taken in taken_in:
                 theirs = said.pop(taken.group, Words(list))
-                overruled = [channel for channel in theirs if is_overruled(mine[channel], theirs[channel], link)]
+                overruled = [
+                    channel for channel in theirs if is_overruled(mine[channel], theirs[channel], link.occurred_at)
+                ]
                 for channel, words in theirs.items():
                     mine[channel] += words
                 for channel in sorted(overruled):
                     mine[channel].append(Word(link.occurred_at, is_denied=True))
-                    found.append(Overruling(group, channel, link.occurred_at))
+                    anchor = link.keys[0] if taken.absorbed_id is None else None
+                    found.append(Overruling(group, channel, link.occurred_at, taken.absorbed_id, anchor))
             for channel, state in link.consents.items():
                 mine[channel].append(Word(link.occurred_at, state == Consent.State.DENIED))
     return found
 
 
-def is_overruled(mine: Iterable[Word], theirs: Iterable[Word], link: Link) -> bool:
-    """Whether, when the link was said, one of the two denied and the other had granted later."""
-    until = [[word for word in words if word.occurred_at <= link.occurred_at] for words in (mine, theirs)]
+def is_overruled(mine: Iterable[Word], theirs: Iterable[Word], at: datetime) -> bool:
+    """Whether, when the two became one, one of them denied and the other had granted later."""
+    until = [[word for word in words if word.occurred_at <= at] for words in (mine, theirs)]
     in_force = [max(words) for words in until if words]
     return any(word.is_denied for word in in_force) and not max(in_force).is_denied
 
@@ -92,13 +104,21 @@ def load_words(groups: Groups) -> dict[Group, Words]:
     return said
 
 
-def write_overrulings(found: Iterable[tuple[int, Overruling]]) -> None:
-    """Pairs of profile id and overruling, as words without a source."""
+def write_overrulings(found: Sequence[tuple[int, Overruling]], ids: Mapping[Key, int]) -> None:
+    """Pairs of profile id and overruling, as words without a source; `ids` are of the anchors."""
+    absorbed = [overruling.absorbed_id for _profile_id, overruling in found if overruling.absorbed_id is not None]
+    merges = dict(
+        ProfileMerge.objects.filter(absorbed__in=absorbed, undone_at=None).values_list("absorbed", "pk")
+        if absorbed
+        else ()
+    )
     Consent.objects.bulk_create(
         (
             Consent(
                 profile_id=profile_id,
                 origin_id=profile_id,
+                anchor_id=ids[overruling.anchor] if overruling.anchor else None,
+                merge_id=merges[overruling.absorbed_id] if overruling.absorbed_id is not None else None,
                 channel=overruling.channel,
                 state=Consent.State.DENIED,
                 occurred_at=overruling.occurred_at,
@@ -107,3 +127,23 @@ def write_overrulings(found: Iterable[tuple[int, Overruling]]) -> None:
         ),
         batch_size=1000,
     )
+
+
+def settle_overrulings(parted: Parted) -> None:
+    """Of the words that merges added, those of the merge that is undone go; those of one that went along stay only
+    where, among what went with it, the stricter still has something to overrule.
+    """
+    Consent.objects.filter(profile=parted.from_id, merge__in=parted.undone).delete()
+    for merge_id, nodes in parted.moved_merges.items():
+        words = Consent.objects.filter(profile=parted.from_id, merge=merge_id)
+        for word in words:
+            mine, theirs = Words(list), Words(list)
+            said = Consent.objects.filter(profile=parted.to_id, channel=word.channel, occurred_at__lte=word.occurred_at)
+            homes = said.annotate(home=Coalesce("anchor__origin_id", "origin_id"))
+            for at, state, home in homes.values_list("occurred_at", "state", "home"):
+                side = theirs if home in nodes else mine
+                side[word.channel].append(Word(at, state == Consent.State.DENIED))
+            if is_overruled(mine[word.channel], theirs[word.channel], word.occurred_at):
+                words.filter(pk=word.pk).update(profile=parted.to_id)
+            else:
+                words.filter(pk=word.pk).delete()

@@ -1,4 +1,4 @@
-"""Who is together, in memory: groups of identifiers that messages join, as far as limits allow."""
+"""Who is together, in memory: groups of identifiers that messages join, as far as limits and separations allow."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Standing(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A key that could not be taken in, and the kind whose limit forbade it."""
+    """A key that could not be taken in, and the kind whose limit forbade it; None where a separation did."""
 
     key: Key
-    kind_id: int
+    kind_id: int | None
 
 
 class Absorbed(NamedTuple):
@@ -59,12 +59,14 @@ class Group:
     """Identifiers of one person. `profile` is the oldest of the profiles that they had, None if all are new; until a
     link joins it to one, a new group notes in `first_at` when it was seen.
 
-    `counts` are of kinds with a limit only; `absorbed` are the other profiles, of each parent in the order of links.
+    `counts` are of kinds with a limit only; `absorbed` are the other profiles, of each parent in the order of links;
+    `apart` are the groups, as they were at the start, that separations keep away.
     """
 
     profile: Standing | None = None
     counts: dict[int, int] = field(default_factory=dict)
     absorbed: list[Absorbed] = field(default_factory=list)
+    apart: set[Group] = field(default_factory=set)
     parent: Group | None = None
     first_at: datetime | None = None
 
@@ -117,7 +119,10 @@ class Groups:
         return root_of(self._group_of[key])
 
     def join(self, link: Link) -> tuple[list[Key], list[LeftOut]]:
-        """Take each key of the link into the group of its first, unless a limit would break: kept, and left out."""
+        """Take each key of the link into the group of its first, unless a limit or a separation would break.
+
+        Returns the kept, and those left out.
+        """
         kept, left_out = [link.keys[0]], []
         mine = self.find(link.keys[0])
         taken_in: list[TakenIn] = []
@@ -125,7 +130,8 @@ class Groups:
         for key in link.keys[1:]:
             theirs = self.find(key)
             if mine is not theirs:
-                if (broken := self.broken_limit(mine, theirs)) is not None:
+                broken = self.broken_limit(mine, theirs)
+                if broken is not None or are_apart(mine, theirs):
                     left_out.append(LeftOut(key, broken))
                     continue
                 taken_in.append(TakenIn(theirs, unite(mine, theirs, link)))
@@ -143,6 +149,17 @@ class Groups:
             if n_other and n_one + n_other > self.limits[kind_id]:
                 return kind_id
         return None
+
+
+def keep_apart(one: Group, other: Group) -> None:
+    """Never unite these two, nor what they become part of."""
+    one.apart.add(other)
+    other.apart.add(one)
+
+
+def are_apart(one: Group, other: Group) -> bool:
+    """Whether a separation forbids that these two roots become one."""
+    return any(root_of(group) is other for group in one.apart)
 
 
 def root_of(group: Group) -> Group:
@@ -163,6 +180,7 @@ def unite(root: Group, other: Group, link: Link) -> int | None:
     for kind_id, n in other.counts.items():
         root.counts[kind_id] = root.counts.get(kind_id, 0) + n
     root.absorbed += other.absorbed
+    root.apart |= other.apart
     if root.profile is not None and other.profile is not None:
         root.profile, younger = sorted((root.profile, other.profile))
         root.absorbed.append(Absorbed(younger, root.profile, link))

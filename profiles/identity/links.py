@@ -1,4 +1,4 @@
-"""Who said that two identifiers are one person, and where a limit kept two apart."""
+"""Who said that two identifiers are one person, and where a limit or a separation kept two apart."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from profiles.models import IdentityConflict
 
 
 class Conflict(NamedTuple):
-    """A key that its message's first identifier could not take in, and the kind whose limit forbade it."""
+    """A key that its message's first identifier could not take in, and the kind whose limit forbade it, or None."""
 
     link: Link
     left_out: Key
-    kind_id: int
+    kind_id: int | None
+
+    @property
+    def reason(self) -> IdentityConflict.Reason:
+        return IdentityConflict.Reason.SEPARATION if self.kind_id is None else IdentityConflict.Reason.LIMIT
 
 
 def write_links(kept: Iterable[tuple[Link, Sequence[Key]]], ids: Mapping[Key, int]) -> None:
@@ -64,17 +68,18 @@ def upsert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
 
 
 def write_conflicts(conflicts: Sequence[Conflict], ids: Mapping[Key, int]) -> None:
-    """One row a pair, counted; the latest message is named."""
-    rows: dict[tuple[int, int], IdentityConflict] = {}
-    for link, left_out, kind_id in sorted(conflicts):
-        pair = (ids[link.keys[0]], ids[left_out])
+    """One row a pair and reason, counted; the latest message is named. One that was settled is open again."""
+    rows: dict[tuple[int, int, str], IdentityConflict] = {}
+    for conflict in sorted(conflicts, key=lambda conflict: conflict.link[:3]):
+        link = conflict.link
+        slot = (ids[link.keys[0]], ids[conflict.left_out], conflict.reason)
         row = rows.setdefault(
-            pair,
+            slot,
             IdentityConflict(
-                anchor_id=pair[0],
-                left_out_id=pair[1],
-                reason=IdentityConflict.Reason.LIMIT,
-                kind_id=kind_id,
+                anchor_id=slot[0],
+                left_out_id=slot[1],
+                reason=conflict.reason,
+                kind_id=conflict.kind_id,
                 n_messages=0,
                 first_at=link.occurred_at,
             ),

@@ -1,7 +1,7 @@
 """Whose message is it? The deterministic rules over a batch of messages, set-based.
 
-Where no limit binds, any order and any batching of the same messages put the same identifiers together; where one
-binds, it is never exceeded.
+Where neither a limit nor a separation binds, any order and any batching of the same messages put the same identifiers
+together; where one binds, it is never exceeded.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from profiles.identity.consents import overrulings, write_overrulings
 from profiles.identity.groups import Group, Groups, Key, Link, Standing, root_of
 from profiles.identity.links import Conflict, write_conflicts, write_links
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb
+from profiles.identity.separations import bind_separations
 from profiles.models import Identifier, IdentifierKind, Profile, ProfileMerge
 
 __all__ = ["Anchor", "Key", "Link", "Resolution", "resolve"]
@@ -103,8 +104,8 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
     joined = absorptions(groups, known, profiles)
     overruled = overrulings(groups)
     merged = absorb(joined, now=now)
-    ids, gained = write_identifiers(sights, known, groups)
-    write_overrulings((profile_of(root_of(overruling.group)), overruling) for overruling in overruled)
+    ids, gained = write_identifiers(sights_kept(sights, links, kept, conflicts, known), known, groups)
+    write_overrulings([(profile_of(root_of(overruling.group)), overruling) for overruling in overruled], ids)
     write_links(((links[n], keys) for n, keys in kept.items()), ids)
     write_conflicts(conflicts, ids)
     anchors = [Anchor(ids[link.keys[0]], profile_of(groups.find(link.keys[0]))) for link in links]
@@ -133,6 +134,27 @@ def see_identifiers(links: Iterable[Link]) -> dict[Key, Sight]:
                 import_id = link.import_id if link.import_id == sight.import_id else None
                 sights[key] = Sight(min(link.occurred_at, sight.at), import_id)
     return dict(sorted(sights.items()))
+
+
+def sights_kept(
+    sights: Mapping[Key, Sight],
+    links: Sequence[Link],
+    kept: Mapping[int, Sequence[Key]],
+    conflicts: Iterable[Conflict],
+    known: Mapping[Key, Known],
+) -> Mapping[Key, Sight]:
+    """The sights by those links alone that kept the key; of one that was only ever left out, by them all if it is new.
+
+    So a profile was first seen when the first of its identifiers was, and this can be told again from them.
+    """
+    left_out = {conflict.left_out for conflict in conflicts}
+    if not left_out:
+        return sights
+    kept_at: dict[Key, datetime] = {key: known[key].first_seen_at for key in left_out if key in known}
+    for n, keys in kept.items():
+        for key in left_out.intersection(keys):
+            kept_at[key] = min(kept_at.get(key, links[n].occurred_at), links[n].occurred_at)
+    return {key: sight._replace(at=kept_at.get(key, sight.at)) for key, sight in sights.items()}
 
 
 def load_identifiers(keys: Iterable[Key]) -> dict[Key, Known]:
@@ -190,7 +212,9 @@ def group_keys(
     limits: Mapping[int, int],
 ) -> Groups:
     """Everybody as they stand before the batch."""
-    group_of_profile = load_groups(profiles, limits, meeting=met(links, known))
+    meeting = met(links, known)
+    group_of_profile = load_groups(profiles, limits, meeting=meeting)
+    bind_separations({profile_id: group_of_profile[profile_id] for profile_id in meeting})
     groups = Groups(limits)
     for key in {key for link in links for key in link.keys}:
         if key in known:
@@ -201,7 +225,9 @@ def group_keys(
 
 
 def met(links: Iterable[Link], known: Mapping[Key, Known]) -> set[int]:
-    """Ids of the profiles that a link names beside somebody else: limits bind where people may become one."""
+    """Ids of the profiles that a link names beside somebody else: limits and separations bind where people may become
+    one.
+    """
     found: set[int] = set()
     for link in links:
         if len(link.keys) > 1:

@@ -302,6 +302,7 @@ def write_consents(messages: Sequence[Message], anchors: Sequence[Anchor]) -> No
             Consent(
                 profile_id=anchor.profile_id,
                 origin_id=anchor.profile_id,
+                anchor_id=anchor.identifier_id,
                 channel=channel,
                 state=state,
                 source_id=message.source_id,

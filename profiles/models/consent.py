@@ -24,6 +24,10 @@ class Consent(models.Model):
     `origin` is the profile it was written on, before any merge. A source's message told the word; or somebody wrote it
     down by hand, who is its `user`, at `recorded_at`, with a `note` of where it is from; or it was decided when two
     turned out to be one (`profiles/identity/consents.py`), and has neither.
+
+    When people are taken apart, a word by message goes with `anchor`, the identifier on which its message hung, and one
+    by hand with its origin. One that was decided between two stored profiles names their `merge`, and goes when that is
+    undone.
     """
 
     class State(models.TextChoices):
@@ -32,6 +36,24 @@ class Consent(models.Model):
 
     profile = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="consents")
     origin = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    anchor = models.ForeignKey(
+        "profiles.Identifier",
+        null=True,
+        editable=False,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    merge = models.ForeignKey(
+        "profiles.ProfileMerge",
+        null=True,
+        editable=False,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     channel = models.SlugField(_("channel"), max_length=50)
     state = models.CharField(_("state"), max_length=7, choices=State)
     source = models.ForeignKey("profiles.Source", null=True, on_delete=models.PROTECT, related_name="+")

@@ -120,7 +120,7 @@ class IdentityConflictQuerySet(models.QuerySet["IdentityConflict"]):
 
 
 class IdentityConflict(models.Model):
-    """Two identifiers of one message that a limit kept apart; one row a pair, counted.
+    """Two identifiers of one message that a limit or a separation kept apart; one row a pair and reason, counted.
 
     `state` is what people decided; a settled one that messages bring again is open again, a dismissed one is not.
     """
@@ -132,12 +132,18 @@ class IdentityConflict(models.Model):
 
     class Reason(models.TextChoices):
         LIMIT = "limit", _("Limit per profile")
+        SEPARATION = "separation", _("Separation")
 
     anchor = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", verbose_name=_("kept"))
     left_out = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", verbose_name=_("left out"))
     reason = models.CharField(_("reason"), max_length=12, choices=Reason)
     kind = models.ForeignKey(
-        IdentifierKind, on_delete=models.PROTECT, related_name="+", verbose_name=_("kind whose limit binds")
+        IdentifierKind,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("kind whose limit binds"),
     )
     source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+", verbose_name=_("source"))
     message_id = models.CharField(_("last message"), max_length=200)
@@ -181,8 +187,7 @@ class ProfileMerge(models.Model):
     was taken apart (None is the survivor). Identifiers with an id above `last_identifier` came later.
 
     `identifiers` are the ids of those that moved; `absorbed_before` and `survivor_before` hold each profile as it was
-    (`attributes`, `first_seen_at`, `last_seen_at`; `tags`, where a tag by hand gave way to the other's, holds its row),
-    and `repointed` the ids of profiles that pointed at the absorbed.
+    (`attributes`, `first_seen_at`, `last_seen_at`), and `repointed` the ids of profiles that pointed at the absorbed.
     """
 
     class Cause(models.TextChoices):

@@ -17,12 +17,17 @@ from cdp.rules.scope import Scope
 from profiles.models import ProfileChange
 from profiles.refresh.engine import RULE_FAILURES, Now, differences, moment
 from profiles.refresh.gates import passage
-from profiles.refresh.graph import MERGE, Graph
+from profiles.refresh.graph import MERGE, SPLIT, Graph
 from profiles.refresh.people import lock_profiles, survivors_of
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500  # rows, so at most as many profiles are locked at a time
+CAUSES = {
+    MERGE: Cause.MERGE,
+    SPLIT: Cause.SPLIT,
+}  # by topic; what others bring about is the person's own doing
+TOPICS = {cause: topic for topic, cause in CAUSES.items()}
 PUT_BACK_FOR = timedelta(seconds=5)  # a full refresh of a million profiles takes about that long
 
 
@@ -42,9 +47,9 @@ class Batch:
     concerned: dict[str, dict[int, Taken]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, holder_key: str, row: Taken) -> None:
-        """A merge is the stronger reason: what it brings about is not the person's own doing."""
+        """A merge or a split is the stronger reason: what it brings about is not the person's own doing."""
         rows = self.concerned[holder_key]
-        if row.profile_id not in rows or row.topic == MERGE:
+        if row.profile_id not in rows or row.topic in CAUSES:
             rows[row.profile_id] = row
 
     def profile_ids(self) -> list[int]:
@@ -127,7 +132,7 @@ def judge(
         moved += [(holder, cause, caused) for cause, caused in moves.items()]
         for cause, caused in moves.items():
             for move in caused:
-                topic = MERGE if cause == Cause.MERGE else holder.key
+                topic = TOPICS.get(cause, holder.key)
                 row = rows[move.profile_id]._replace(topic=topic, holder="")
                 for dependent in graph.concerned(holder.key):
                     batch.add(dependent, row)
@@ -143,7 +148,7 @@ def write_moves(holder: Holder, rows: Mapping[int, Taken], *, now: datetime) -> 
     """Judge the profiles of `rows` and write who moved; returns the moves by cause."""
     moves: dict[Cause, list[Move]] = defaultdict(list)
     for move in differences(holder, scope=Scope(sorted(rows)), now=now):
-        moves[Cause.MERGE if rows[move.profile_id].topic == MERGE else Cause.DATA].append(move)
+        moves[CAUSES.get(rows[move.profile_id].topic, Cause.DATA)].append(move)
     for cause, caused in moves.items():
         holder.apply(caused, cause=cause, now=now)
     return moves

@@ -15,7 +15,7 @@ from cdp.rules.errors import Problem, RuleError
 from cdp.rules.holders import Holder, all_holders
 from cdp.rules.parse import parse_rule
 
-CREATED, MERGE = "created", "merge"  # topics that concern every holder
+CREATED, MERGE, SPLIT = "created", "merge", "split"  # topics that concern every holder
 
 
 class DependencyCycle(RuleError):
@@ -48,7 +48,7 @@ class Graph:
 
     def concerned(self, topic: str) -> list[str]:
         """Keys of the holders whose rules depend on `topic`, in order."""
-        if topic in (CREATED, MERGE):
+        if topic in (CREATED, MERGE, SPLIT):
             return list(self.holders)
         return [key for key in self.holders if topic in self.inputs[key]]
 

@@ -1,9 +1,11 @@
 """Tables of who belongs where."""
 
-from segments.models.segment import Membership, MembershipChange, Segment
-from segments.models.tier import Tier, TierChange, TierScheme, TierStanding
+from segments.models.segment import FormerMembership, Membership, MembershipChange, Segment
+from segments.models.tier import FormerStanding, Tier, TierChange, TierScheme, TierStanding
 
 __all__ = [
+    "FormerMembership",
+    "FormerStanding",
     "Membership",
     "MembershipChange",
     "Segment",

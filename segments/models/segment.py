@@ -76,3 +76,20 @@ class MembershipChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.segment_id} {self.profile_id} {self.change}"
+
+
+class FormerMembership(models.Model):
+    """Since when a profile was in a segment, as it went into a merge; with this it comes back when that is undone."""
+
+    merge = models.ForeignKey("profiles.ProfileMerge", on_delete=models.CASCADE, related_name="+")
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="+")
+    profile = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    entered_at = models.DateTimeField(_("entered"))
+
+    class Meta:
+        verbose_name = _("former membership")
+        verbose_name_plural = _("former memberships")
+        constraints = [models.UniqueConstraint(fields=["merge", "segment", "profile"], name="former_membership_merge")]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.profile_id}"

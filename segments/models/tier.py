@@ -99,3 +99,21 @@ class TierChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scheme_id} {self.profile_id}"
+
+
+class FormerStanding(models.Model):
+    """Where a profile stood as it was absorbed by a merge; there it stands again when that is undone."""
+
+    merge = models.ForeignKey("profiles.ProfileMerge", on_delete=models.CASCADE, related_name="+")
+    scheme = models.ForeignKey(TierScheme, on_delete=models.CASCADE, related_name="+")
+    tier = models.ForeignKey(Tier, on_delete=models.CASCADE, related_name="+")
+    profile = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    entered_at = models.DateTimeField(_("entered"))
+
+    class Meta:
+        verbose_name = _("former standing")
+        verbose_name_plural = _("former standings")
+        constraints = [models.UniqueConstraint(fields=["merge", "scheme"], name="former_standing_merge")]
+
+    def __str__(self) -> str:
+        return f"{self.tier_id} {self.profile_id}"

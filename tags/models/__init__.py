@@ -1,6 +1,6 @@
 """Tables of what we say of profiles."""
 
 from tags.models.score import Score
-from tags.models.tag import Tag, TagAssignment, TagValue
+from tags.models.tag import DisplacedTag, Tag, TagAssignment, TagValue
 
-__all__ = ["Score", "Tag", "TagAssignment", "TagValue"]
+__all__ = ["DisplacedTag", "Score", "Tag", "TagAssignment", "TagValue"]

@@ -103,3 +103,28 @@ class TagAssignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tag_id} {self.profile_id}"
+
+
+class DisplacedTag(models.Model):
+    """An assignment by hand that gave way, as profiles merged, to a later one of the same tag.
+
+    It comes back when its person is taken apart, unless somebody took the tag off meanwhile. `profile` is who the
+    person is now, `origin` the profile it was written on.
+    """
+
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="+")
+    value = models.ForeignKey(TagValue, null=True, on_delete=models.CASCADE, related_name="+", db_index=False)
+    profile = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    origin = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    assigned_at = models.DateTimeField(_("assigned"))
+    expires_at = models.DateTimeField(_("expires"), null=True)
+    assigned_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+
+    class Meta:
+        verbose_name = _("displaced tag")
+        verbose_name_plural = _("displaced tags")
+
+    def __str__(self) -> str:
+        return f"{self.tag_id} {self.profile_id}"

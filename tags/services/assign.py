@@ -14,7 +14,7 @@ from cdp.models import User
 from cdp.rules.scope import Scope
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles, survivors_of
-from tags.models import Tag, TagAssignment, TagValue
+from tags.models import DisplacedTag, Tag, TagAssignment, TagValue
 
 
 class Assigned(NamedTuple):
@@ -70,6 +70,7 @@ def unassign_tag(tag: Tag, profile_ids: Iterable[int], *, now: datetime) -> Unas
     carried = TagAssignment.objects.filter(Scope(locked).on("profile_id"), tag=tag)
     carriers = list(carried.order_by("profile").values_list("profile", flat=True))
     carried.delete()
+    DisplacedTag.objects.filter(Scope(locked).on("profile_id"), tag=tag).delete()
     enqueue_changes(carriers, f"tag:{tag.key}", due_at=now)
     return Unassigned(len(carriers), len(locked) - len(carriers))
 
@@ -98,8 +99,22 @@ def write_assignments(
     user: User | None,
     now: datetime,
 ) -> list[int]:
-    """Insert or replace; returns the profiles for whom something is another now."""
+    """Insert or replace; returns the profiles for whom something is another now.
+
+    What a merge brought from another profile is kept aside for it, should the two be taken apart.
+    """
     with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO tags_displacedtag
+                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id)
+            SELECT tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id
+            FROM tags_tagassignment
+            WHERE tag_id = %s AND profile_id = ANY(%s) AND origin_id <> profile_id
+                AND (value_id, expires_at) IS DISTINCT FROM (%s::bigint, %s::timestamptz)
+            """,
+            [tag.pk, profile_ids, value.pk if value else None, expires_at],
+        )
         cursor.execute(
             """
             INSERT INTO tags_tagassignment AS held

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from profiles.followers import Merged, all_followers
-from profiles.models import Profile, ProfileMerge
-from tags.followers import ScoreFollower, TagAssignmentFollower
-from tags.models import Score, TagAssignment
+from profiles.followers import Merged, Parted, all_followers
+from profiles.models import Profile
+from tags.followers import DisplacedTagFollower, ScoreFollower, TagAssignmentFollower
+from tags.models import DisplacedTag, Score, TagAssignment
+from tags.services.assign import assign_tag, unassign_tag
 from tests.factories.profiles import ProfileFactory
 from tests.factories.segments import lives_in
 from tests.factories.tags import ScoreFactory, TagAssignmentFactory, TagFactory, TagValueFactory
@@ -19,20 +20,8 @@ DAY = timedelta(days=1)
 
 
 def merge(survivor: Profile, *absorbed: Profile) -> None:
-    ProfileMerge.objects.bulk_create(
-        ProfileMerge(
-            survivor=survivor,
-            absorbed=profile,
-            cause="message",
-            merged_at=NOW,
-            identifiers=[],
-            absorbed_before={"attributes": {}},
-            survivor_before={"attributes": {}},
-        )
-        for profile in absorbed
-    )
     for follower in all_followers():
-        if isinstance(follower, TagAssignmentFollower | ScoreFollower):
+        if isinstance(follower, TagAssignmentFollower | DisplacedTagFollower | ScoreFollower):
             follower.merge([Merged(profile.pk, survivor.pk) for profile in absorbed], now=NOW)
 
 
@@ -57,7 +46,7 @@ def test_tag_by_rule_goes():
     assert TagAssignment.objects.get().profile == ann
 
 
-def test_later_of_two_tags_stays_and_the_other_is_kept_in_the_merge():
+def test_later_of_two_tags_stays_and_the_other_is_kept():
     ann, absorbed = ProfileFactory(), ProfileFactory()
     tag = TagFactory()
     gold, silver = TagValueFactory(tag=tag), TagValueFactory(tag=tag)
@@ -68,8 +57,8 @@ def test_later_of_two_tags_stays_and_the_other_is_kept_in_the_merge():
 
     row = TagAssignment.objects.get()
     assert (row.profile, row.value, row.origin) == (ann, gold, absorbed)
-    (kept,) = ProfileMerge.objects.get().survivor_before["tags"]
-    assert (kept["profile_id"], kept["value_id"], kept["origin_id"]) == (ann.pk, silver.pk, ann.pk)
+    kept = DisplacedTag.objects.get()
+    assert (kept.profile, kept.value, kept.origin, kept.assigned_at) == (ann, silver, ann, NOW - DAY)
 
 
 def test_own_tag_wins_a_tie():
@@ -80,12 +69,8 @@ def test_own_tag_wins_a_tie():
     merge(ann, first, second)
 
     assert TagAssignment.objects.get() == rows[ann]
-    kept = {merge.absorbed_id: merge.absorbed_before["tags"] for merge in ProfileMerge.objects.all()}
-    assert {pk: [row["id"] for row in tags] for pk, tags in kept.items()} == {
-        first.pk: [rows[first].pk],
-        second.pk: [rows[second].pk],
-    }
-    assert ProfileMerge.objects.first().absorbed_before["attributes"] == {}
+    kept = set(DisplacedTag.objects.values_list("profile", "origin"))
+    assert kept == {(ann.pk, first.pk), (ann.pk, second.pk)}
 
 
 def test_scores_of_the_absorbed_go():
@@ -96,3 +81,70 @@ def test_scores_of_the_absorbed_go():
     merge(ann, absorbed)
 
     assert Score.objects.get().profile == ann
+
+
+def split(ann: Profile, to: Profile, **parted) -> None:
+    for follower in all_followers():
+        if isinstance(follower, TagAssignmentFollower | DisplacedTagFollower | ScoreFollower):
+            follower.split(Parted(ann.pk, to.pk, identifiers=[], origins=[to.pk], **parted), now=NOW)
+
+
+def carried(*profiles):
+    rows = TagAssignment.objects.filter(profile__in=profiles)
+    return set(rows.values_list("profile", "value", "origin", "assigned_at"))
+
+
+def test_a_split_gives_back_what_was_displaced_on_either_side():
+    ann, bob = ProfileFactory(), ProfileFactory()
+    for ours, theirs in [(NOW, NOW - DAY), (NOW - DAY, NOW)]:
+        tag = TagFactory()
+        TagAssignmentFactory(profile=ann, tag=tag, assigned_at=ours, value=TagValueFactory(tag=tag))
+        TagAssignmentFactory(profile=bob, tag=tag, assigned_at=theirs, value=TagValueFactory(tag=tag))
+    before = carried(ann, bob)
+    merge(ann, bob)
+
+    split(ann, bob)
+
+    assert carried(ann, bob) == before
+    assert not DisplacedTag.objects.exists()
+
+
+def test_a_tag_that_was_taken_off_does_not_come_back():
+    ann, bob = ProfileFactory(), ProfileFactory()
+    tag = TagFactory()
+    for profile in (ann, bob):
+        TagAssignmentFactory(profile=profile, tag=tag)
+    merge(ann, bob)
+    unassign_tag(tag, [ann.pk], now=NOW)
+
+    split(ann, bob)
+
+    assert carried(ann, bob) == set()
+
+
+def test_a_tag_that_somebody_changed_since_stays_and_the_old_one_comes_back():
+    ann, bob = ProfileFactory(), ProfileFactory()
+    tag = TagFactory()
+    gold, silver = TagValueFactory(tag=tag), TagValueFactory(tag=tag)
+    TagAssignmentFactory(profile=bob, tag=tag, value=silver, assigned_at=NOW - DAY)
+    merge(ann, bob)
+    assign_tag(tag, [ann.pk], value=gold, now=NOW)
+
+    split(ann, bob)
+
+    assert carried(ann, bob) == {(ann.pk, gold.pk, ann.pk, NOW), (bob.pk, silver.pk, bob.pk, NOW - DAY)}
+
+
+def test_displaced_tags_come_back_in_whatever_order_a_chain_is_taken_apart():
+    first, second, third = ProfileFactory(), ProfileFactory(), ProfileFactory()
+    tag = TagFactory()
+    for day, profile in enumerate((second, first, third)):
+        TagAssignmentFactory(profile=profile, tag=tag, assigned_at=NOW - day * DAY)
+    before = carried(first, second, third)
+    merge(second, third)
+    merge(first, second)
+
+    split(first, third)
+    split(first, second)
+
+    assert carried(first, second, third) == before

@@ -51,7 +51,7 @@ def merge_profiles(
     reason = Reason(cause, user_id=user.pk if user else None)
     overruled = overrulings_by_hand(survivor.id, [other.id for other in others], now=now)
     merged = absorb([Absorption(other, survivor, survivor.id, reason) for other in others], now=now)
-    write_overrulings(overruled)
+    write_overrulings(overruled, {})
     widen_seen(profiles, survivor)
     fold_into_profiles([survivor.id], {survivor.id: survivor.attributes})
     enqueue_changes([survivor.id], MERGE, due_at=now)

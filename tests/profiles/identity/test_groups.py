@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.identity.groups import Absorbed, Group, Groups, Key, LeftOut, Link, Standing
+from profiles.identity.groups import Absorbed, Group, Groups, Key, LeftOut, Link, Standing, are_apart, keep_apart
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 USER, PHONE, DEVICE = 1, 2, 3
@@ -88,6 +88,32 @@ def test_the_oldest_profile_survives_and_each_other_names_the_link_that_joined_i
     ]
 
 
+def test_a_separation_binds_directly_and_through_others():
+    groups = Groups({})
+    ann, bob = Group(standing(1)), Group(standing(2))
+    groups.add(p1, ann)
+    groups.add(p2, bob)
+    groups.add_new(d1)
+    keep_apart(ann, bob)
+
+    assert groups.join(link(p1, p2)) == ([p1], [LeftOut(p2, None)])
+    assert groups.join(link(p1, d1)) == ([p1, d1], [])
+    assert groups.join(link(d1, p2)) == ([d1], [LeftOut(p2, None)])
+    assert groups.join(link(p2, d1)) == ([p2], [LeftOut(d1, None)])
+
+
+def test_who_takes_in_somebody_separated_is_separated_too():
+    groups = Groups({})
+    ann, bob, cleo = (Group(standing(n)) for n in (1, 2, 3))
+    for key, group in [(p1, ann), (p2, bob), (d1, cleo)]:
+        groups.add(key, group)
+    keep_apart(ann, bob)
+
+    groups.join(link(d1, p2))
+
+    assert groups.join(link(d1, p1)) == ([d1], [LeftOut(p1, None)])
+
+
 keys = st.builds(Key, st.sampled_from([USER, PHONE, DEVICE]), st.sampled_from("abcde"))
 links = st.lists(st.lists(keys, min_size=1, max_size=4, unique=True).map(sorted), max_size=25)
 
@@ -125,3 +151,21 @@ def test_a_limit_is_never_exceeded(said, limits):
     for component in components(groups, all_keys):
         for kind_id, limit in limits.items():
             assert sum(key.kind_id == kind_id for key in component) <= limit
+
+
+@given(links, st.sets(st.tuples(st.integers(0, 14), st.integers(0, 14)), max_size=6))
+def test_separated_groups_never_come_together(said, pairs):
+    all_keys = sorted({Key(kind, value) for kind in (USER, PHONE, DEVICE) for value in "abcde"})
+    groups = Groups({})
+    of_key = {key: Group(standing(number)) for number, key in enumerate(all_keys, start=1)}
+    for key, group in of_key.items():
+        groups.add(key, group)
+    apart = [(all_keys[one], all_keys[other]) for one, other in sorted(pairs) if one != other]
+    for one, other in apart:
+        keep_apart(of_key[one], of_key[other])
+    for keys in said:
+        kept, left_out = groups.join(link(*keys))
+        assert sorted([*kept, *(key for key, _kind in left_out)]) == sorted(keys)
+        assert all(are_apart(groups.find(keys[0]), groups.find(key)) for key, _kind in left_out)
+
+    assert all(groups.find(one) is not groups.find(other) for one, other in apart)

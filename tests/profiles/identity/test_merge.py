@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from profiles.followers import Follower, all_followers
 from profiles.followers import _followers as registered
+from profiles.followers import all_followers
+from profiles.followers.identity import IdentifierFollower
 from profiles.models import (
     Consent,
     Event,
@@ -209,9 +210,7 @@ def test_a_join_that_comes_late_overrules_only_what_was_said_before_it(shop):
 def test_followers_that_write_feeds_run_last(shop, monkeypatch):
     ran = []
 
-    class Recorder(Follower):
-        model = Identifier
-
+    class Recorder(IdentifierFollower):
         def __init__(self, name, *, writes_feed):
             self.name, self.writes_feed = name, writes_feed
 
