@@ -42,6 +42,7 @@ NAVIGATION = [
             link(_("Profiles"), "person_search", "profiles.profile"),
             link(_("Merges"), "call_merge", "profiles.profilemerge"),
             link(_("Identity conflicts"), "rule", "profiles.identityconflict"),
+            link(_("Possible duplicates"), "group_work", "profiles.duplicatesuggestion"),
         ],
     },
     {

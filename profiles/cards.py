@@ -17,8 +17,10 @@ from psycopg import sql
 
 from cdp.cards import Card, register_card
 from cdp.local_settings import set_local
+from cdp.models import Run
 from cdp.sampling import Sampled, count_sampled
-from profiles.models import Event, EventDefinition, IdentifierKind, IdentityConflict, Source
+from profiles.models import DuplicateSuggestion, Event, EventDefinition, IdentifierKind, IdentityConflict, Source
+from profiles.services.duplicates.search import FIND_DUPLICATES
 
 N_DAYS = 30
 COUNT_TIMEOUT = "3s"
@@ -137,6 +139,26 @@ register_card(
         template="profiles/cards/events.html",
         permission="profiles.view_event",
         load=load_events,
+    )
+)
+
+
+def load_duplicates(request: HttpRequest) -> dict[str, Any]:
+    """How many pairs wait for review, and when they were last searched for; a search keeps at most 100,000."""
+    searched = Run.objects.filter(kind=FIND_DUPLICATES, state=Run.State.SUCCEEDED).order_by("-id")
+    return {
+        "n_open": DuplicateSuggestion.objects.open().count(),
+        "searched_at": searched.values_list("ended_at", flat=True).first(),
+    }
+
+
+register_card(
+    Card(
+        key="duplicates",
+        order=55,
+        template="profiles/cards/duplicates.html",
+        permission="profiles.view_duplicatesuggestion",
+        load=load_duplicates,
     )
 )
 register_card(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from cdp.subjects import Subject, by_key, name_family
@@ -10,7 +11,9 @@ from profiles.models import AttributeDefinition, Import, Source
 
 def duplicates(keys: Collection[str]) -> Mapping[str, Subject]:
     """All of them together are one thing."""
-    return {key: Subject(_("Possible duplicates")) for key in keys}
+    return {
+        key: Subject(_("Possible duplicates"), reverse("admin:profiles_duplicatesuggestion_changelist")) for key in keys
+    }
 
 
 def imports(keys: Collection[str]) -> Mapping[str, Subject]:

@@ -21,6 +21,7 @@ from tests.factories.profiles import (
     AttributeDefinitionFactory,
     ConsentFactory,
     ContributionFactory,
+    DuplicateSuggestionFactory,
     EventFactory,
     IdentifierFactory,
     ProfileFactory,
@@ -75,6 +76,8 @@ def make_world() -> World:
         profile=profile, anchor=email, source=source, occurred_at=AT, definition__name="$identify",
         properties={"name": NAME, "phone": PHONE},
     )  # fmt: skip
+    other = ProfileFactory(attributes={"name": NAME, "email": EMAIL, "city": "Oslo"})
+    DuplicateSuggestionFactory(left=profile, right=other)
     ConsentFactory(profile=profile, source=source)
     ConsentFactory(profile=profile, source=None, recorded_at=AT, note=f"{NAME} said so")
     before = {"attributes": {"name": NAME, "email": EMAIL}}
@@ -148,6 +151,8 @@ def pages(world: World) -> Iterator[str]:
     yield reverse("admin:profiles_profile_timeline", args=[world.profile.pk])
     yield reverse("admin:segments_segment_members", args=[world.segment.pk])
     yield reverse("admin:segments_segment_changes", args=[world.segment.pk])
+    yield reverse("admin:profiles_duplicatesuggestion_many")
+    yield reverse("admin:profiles_duplicatesuggestion_changelist") + "?state=all"
     yield reverse("admin:cdp_run_progress", args=[world.run.pk])
     yield reverse("admin:campaigns_campaign_launch", args=[world.draft.pk])
     yield reverse("admin:campaigns_outbox")

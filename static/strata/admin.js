@@ -13,3 +13,9 @@ document.addEventListener("run-ended", async () => {
     htmx.process(element);
   });
 });
+
+// One key for what is done again and again: it clicks what carries it, unless somebody is typing.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+  document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`)?.click();
+});

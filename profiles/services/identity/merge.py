@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -59,8 +59,8 @@ def merge_profiles(
     return Profile.objects.get(pk=survivor.id)
 
 
-def check_together(profiles: Mapping[int, ProfileBefore]) -> None:
-    """Raises KeptApartError, with every reason, where these may not be one."""
+def check_together(profiles: Collection[int]) -> None:
+    """Raises KeptApartError, with every reason, where these, by id, may not be one."""
     together = Scope(list(profiles)).on("profile_id")
     reasons: list[LimitBroken | Separated] = []
     for kind in IdentifierKind.objects.filter(limit_per_profile__isnull=False):

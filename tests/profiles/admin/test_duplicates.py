@@ -1,0 +1,176 @@
+"""Possible duplicates in the admin."""
+
+import pytest
+
+from cdp.models import Run
+from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
+from profiles.models import DuplicateSuggestion, ProfileMerge
+from profiles.services.duplicates import engine
+from tests.factories.profiles import DuplicateSuggestionFactory, IdentifierFactory, ProfileFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/profiles/duplicatesuggestion/"
+
+
+def shown(query="", role=OPERATOR):
+    return [row.pk for row in sign_in(role).get(LIST + query).context["cl"].result_list]
+
+
+def pair(suggestion, role=OPERATOR):
+    return sign_in(role).get(f"{LIST}{suggestion.pk}/change/")
+
+
+def decide(suggestion, decision, role=OPERATOR):
+    return sign_in(role).post(f"{LIST}{suggestion.pk}/decide/", {"decision": decision}, follow=True)
+
+
+def state_of(suggestion):
+    return DuplicateSuggestion.objects.get(pk=suggestion.pk).state
+
+
+def texts(answer):
+    return [str(message) for message in answer.context["messages"]]
+
+
+def test_the_list_begins_with_what_is_to_review_the_most_probable_first():
+    less, more, rejected = (
+        DuplicateSuggestionFactory(probability=probability, state=state)
+        for probability, state in ((0.91, "open"), (0.9999, "open"), (0.99, "rejected"))
+    )
+
+    assert shown() == [more.pk, less.pk]
+    assert shown("?state=rejected") == [rejected.pk]
+    assert shown("?state=all&probable=0.99") == [more.pk, rejected.pk]
+
+
+def test_the_list_takes_a_fixed_number_of_queries(django_assert_num_queries):
+    client = sign_in(OPERATOR)
+    for n in range(20):
+        if n in (2, 19):
+            with django_assert_num_queries(9):
+                client.get(LIST)
+        DuplicateSuggestionFactory()
+
+
+def test_a_pair_stands_side_by_side_with_what_differs():
+    suggestion = DuplicateSuggestionFactory(
+        left=ProfileFactory(attributes={"name": "Ann Olsen", "city": "Oslo", "gender": "f"}),
+        right=ProfileFactory(attributes={"name": "Anne Olsen", "city": "Oslo"}),
+        evidence=[{"field": "name", "level": "alike", "weight": 9.1}],
+    )
+
+    answer = pair(suggestion)
+
+    rows = {str(row.label): (row.left, row.right, row.state) for row in answer.context["rows"]}
+    assert rows["Name"] == (["Ann Olsen"], ["Anne Olsen"], "differs")
+    assert rows["City"] == (["Oslo"], ["Oslo"], "same")
+    assert rows["Gender"] == (["f"], [], "one")
+    assert "names are similar" in answer.content.decode()
+    assert "speaks strongly for" in answer.content.decode()
+
+
+def test_accepting_merges_and_the_next_pair_follows():
+    first, second = DuplicateSuggestionFactory(probability=0.99), DuplicateSuggestionFactory(probability=0.95)
+
+    answer = decide(first, "accept")
+
+    assert (state_of(first), ProfileMerge.objects.get().cause) == ("accepted", "duplicate")
+    assert answer.redirect_chain[-1][0] == f"{LIST}{second.pk}/change/"
+    assert "Undo it on the page of the profile" in texts(answer)[0]
+
+
+def test_rejecting_the_last_leads_to_the_list():
+    suggestion = DuplicateSuggestionFactory()
+
+    answer = decide(suggestion, "reject")
+
+    assert state_of(suggestion) == "rejected"
+    assert answer.redirect_chain[-1][0] == LIST
+    assert "Look again" in texts(answer)[0]
+    assert decide(suggestion, "reopen").context["suggestion"].state == "open"
+
+
+def test_a_limit_is_said_before_and_refused_after():
+    suggestion = DuplicateSuggestionFactory()
+    for profile in (suggestion.left, suggestion.right):
+        IdentifierFactory(profile=profile, kind_key="user_id")
+
+    page = pair(suggestion)
+    answer = decide(suggestion, "accept")
+
+    assert "One person may have 1 User id" in page.context["apart"]
+    assert 'value="accept"' not in page.content.decode()
+    assert "One person may have 1 User id" in texts(answer)[0]
+    assert state_of(suggestion) == "open"
+
+
+def test_what_was_decided_meanwhile_is_said():
+    suggestion = DuplicateSuggestionFactory(state="rejected")
+
+    assert texts(decide(suggestion, "accept"))[0] == "This suggestion was settled meanwhile: Rejected."
+
+
+@pytest.mark.parametrize("role", [VIEWER, PRIVACY_OFFICER])
+def test_those_who_may_not_decide_see_the_pair_and_no_button(role):
+    suggestion = DuplicateSuggestionFactory()
+
+    page = pair(suggestion, role)
+
+    assert 'name="decision"' not in page.content.decode()
+    assert decide(suggestion, "reject", role).status_code == 403
+    assert sign_in(role).get(f"{LIST}many/").status_code == 403
+    assert sign_in(role).post(f"{LIST}search/").status_code == 403
+    assert (state_of(suggestion), Run.objects.count()) == ("open", 0)
+
+
+@pytest.mark.parametrize(("method", "decision", "status"), [("get", "accept", 405), ("post", "burn", 400)])
+def test_other_decisions_are_refused(method, decision, status):
+    suggestion = DuplicateSuggestionFactory()
+
+    answer = getattr(sign_in(OPERATOR), method)(f"{LIST}{suggestion.pk}/decide/", {"decision": decision})
+
+    assert answer.status_code == status
+    assert state_of(suggestion) == "open"
+
+
+def test_many_are_counted_then_queued():
+    for probability in (0.99, 0.995, 0.9):
+        DuplicateSuggestionFactory(probability=probability)
+    client = sign_in(OPERATOR)
+
+    assert client.get(f"{LIST}many/?at_least=0.99").context["n_sure"] == 2
+    assert not Run.objects.exists()
+    client.post(f"{LIST}many/", {"at_least": "0.99"})
+
+    assert [(run.kind, run.params) for run in Run.objects.all()] == [("accept_duplicates", {"at_least": 0.99})]
+
+
+@pytest.mark.parametrize("at_least", ["", "x", "0.1", "2", "nan"])
+def test_a_wrong_probability_is_said_and_queues_nothing(at_least):
+    DuplicateSuggestionFactory()
+
+    answer = sign_in(OPERATOR).post(f"{LIST}many/", {"at_least": at_least})
+
+    assert answer.context["form"].errors["at_least"]
+    assert not Run.objects.exists()
+
+
+def test_the_search_is_queued_from_the_list():
+    answer = sign_in(OPERATOR).post(f"{LIST}search/", follow=True)
+
+    assert [run.kind for run in Run.objects.all()] == ["find_duplicates"]
+    assert texts(answer) == ["Queued a search. The list fills when it has ended."]
+
+
+def test_without_the_extra_the_list_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    client = sign_in(OPERATOR)
+
+    page = client.get(LIST).content.decode()
+    answer = client.post(f"{LIST}search/", follow=True)
+
+    assert "requirements/duplicates.txt" in page
+    assert f'action="{LIST}search/"' not in page
+    assert "requirements/duplicates.txt" in texts(answer)[0]
+    assert not Run.objects.exists()
