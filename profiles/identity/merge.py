@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Max
 
 from profiles.followers import Merged, all_followers
+from profiles.identity.feed import write_merged
 from profiles.models import Identifier, Profile, ProfileMerge
 
 
@@ -68,12 +69,16 @@ def absorb(absorptions: Sequence[Absorption], *, now: datetime) -> list[Merged]:
 
 
 def write_feeds(merged: Sequence[Merged], *, now: datetime) -> None:
-    """The followers that write feed rows; nothing may lock anything after them in the transaction."""
+    """The followers that write feed rows, then the feed of identity changes.
+
+    Nothing may lock anything after them in the transaction.
+    """
     if not merged:
         return
     for follower in all_followers():
         if follower.writes_feed:
             follower.merge(merged, now=now)
+    write_merged(merged, now=now)
 
 
 def record(absorptions: Sequence[Absorption], *, now: datetime) -> None:

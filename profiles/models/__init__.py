@@ -1,6 +1,6 @@
 """Tables of who: each file holds one idea, and this module is their front."""
 
-from profiles.models.change import Lane, ProfileChange
+from profiles.models.change import IdentityChange, Lane, ProfileChange
 from profiles.models.consent import Consent
 from profiles.models.contribution import Contribution
 from profiles.models.definition import AttributeDefinition, AttributeType, EventDefinition, Survivorship
@@ -32,6 +32,7 @@ __all__ = [
     "Handling",
     "Identifier",
     "IdentifierKind",
+    "IdentityChange",
     "IdentityConflict",
     "IdentityLink",
     "Import",

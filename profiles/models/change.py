@@ -1,4 +1,4 @@
-"""The queue from which segments, tags and tiers follow the data."""
+"""The queue from which segments, tags and tiers follow the data, and the feed of who is whom."""
 
 from __future__ import annotations
 
@@ -35,3 +35,28 @@ class ProfileChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.profile_id} {self.topic}"
+
+
+class IdentityChange(models.Model):
+    """A profile merged into another, split, so that a part of it went into another, or was erased.
+
+    `id` is commit order: rows are written last, under the feed's lock. Profiles are named by their public ids, which
+    outlive them.
+    """
+
+    class Change(models.TextChoices):
+        MERGED = "merged", _("Merged")
+        SPLIT = "split", _("Split")
+        ERASED = "erased", _("Erased")
+
+    profile = models.UUIDField(_("profile id"))
+    change = models.CharField(_("change"), max_length=6, choices=Change)
+    into = models.UUIDField(_("into"), null=True, blank=True)
+    at = models.DateTimeField(_("time"))
+
+    class Meta:
+        verbose_name = _("identity change")
+        verbose_name_plural = _("identity changes")
+
+    def __str__(self) -> str:
+        return f"{self.profile} {self.change}"

@@ -14,6 +14,7 @@ from cdp.locks import advisory_lock
 from cdp.models import User
 from profiles.followers import HandMade, Parted, all_followers
 from profiles.identity.errors import IdentityError
+from profiles.identity.feed import write_split
 from profiles.identity.forest import Going, Tree, load_tree, splitting, undoing
 from profiles.identity.separations import check_pairs, separate
 from profiles.ingest.contributions import fold_into_profiles
@@ -188,6 +189,7 @@ def part(
     for follower in all_followers():
         if follower.writes_feed:
             follower.split(parted, now=now)
+    write_split(parted, now=now)
     return Profile.objects.get(pk=to.pk)
 
 

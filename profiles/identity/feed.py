@@ -1,0 +1,38 @@
+"""The feed of identity changes, without gaps for a reader: see segments/feeds.py, after whose feeds it is locked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from cdp.copy import copy_rows
+from cdp.locks import advisory_lock
+from cdp.rules.scope import Scope
+from profiles.followers import Merged, Parted
+from profiles.models import IdentityChange, Profile
+
+MERGED, SPLIT = IdentityChange.Change.MERGED, IdentityChange.Change.SPLIT
+
+
+def write_merged(merged: Sequence[Merged], *, now: datetime) -> None:
+    """Each absorbed went into its survivor."""
+    append([(pair.absorbed, MERGED, pair.survivor) for pair in merged], now=now)
+
+
+def write_split(parted: Parted, *, now: datetime) -> None:
+    """A part went into another; whoever had been merged into that part now leads there."""
+    along = [(profile_id, MERGED, parted.to_id) for profile_id in parted.origins if profile_id != parted.to_id]
+    append([(parted.from_id, SPLIT, parted.to_id), *along], now=now)
+
+
+def append(changes: Sequence[tuple[int, str, int]], *, now: datetime) -> None:
+    """Rows of profile, change and into, by their ids here. Nothing may lock anything after this in the transaction."""
+    ids = sorted({profile_id for one, _change, other in changes for profile_id in (one, other)})
+    public: dict[int, UUID] = dict(Profile.objects.filter(Scope(ids).on("pk")).values_list("pk", "public_id"))
+    advisory_lock("feed", "identity")
+    copy_rows(
+        IdentityChange._meta.db_table,
+        ["profile", "change", "into", "at"],
+        ((public[one], change, public[other], now) for one, change, other in changes),
+    )
