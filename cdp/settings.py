@@ -135,6 +135,7 @@ CELERY_BEAT_SCHEDULE = {
     "process_inbox": {"task": "profiles.process_inbox", "schedule": 5.0, "options": {"expires": 30.0}},
     "refresh_changes": {"task": "profiles.refresh_changes", "schedule": 5.0, "options": {"expires": 30.0}},
     "resume_runs": {"task": "cdp.resume_runs", "schedule": 30.0, "options": {"expires": 60.0}},
+    "purge_rejected": {"task": "profiles.purge_rejected", "schedule": 6 * 3600.0},
     "ensure_partitions": {"task": "profiles.ensure_partitions", "schedule": 12 * 3600.0},
     "queue_due_scores": {"task": "tags.queue_due_scores", "schedule": 600.0, "options": {"expires": 600.0}},
     "queue_due_search": {"task": "profiles.queue_due_search", "schedule": 1800.0, "options": {"expires": 1800.0}},
@@ -264,6 +265,9 @@ if odd := [channel for channel in CONSENT_CHANNELS if not re.fullmatch(r"[-a-zA-
 DUPLICATE_THRESHOLD = env.float("DUPLICATE_THRESHOLD", default=0.9)
 if not 0.5 <= DUPLICATE_THRESHOLD < 1:
     raise ImproperlyConfigured(f"DUPLICATE_THRESHOLD is {DUPLICATE_THRESHOLD}: it must be at least 0.5 and below 1.")
+
+# Rejected messages wait so long for somebody to correct their cause and replay them.
+REJECTED_MESSAGE_DAYS = env.int("REJECTED_MESSAGE_DAYS", default=90)
 
 # --- Logs ----------------------------------------------------------------------------------------------------------
 

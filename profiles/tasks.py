@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from cdp.lanes import work_through
@@ -19,7 +20,7 @@ from profiles.models import Import
 from profiles.refresh import changes
 from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import REFRESH
-from profiles.services import definitions
+from profiles.services import definitions, rejected
 from profiles.services.duplicates.bulk import ACCEPT_DUPLICATES, accept_at_least
 from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicates
 from profiles.services.duplicates.search import queue_due_search as queue_due_search_of
@@ -75,6 +76,19 @@ def refresh(run: Run, now: datetime) -> None:
 def refold(run: Run, now: datetime) -> None:
     """Fold everybody again, after a change of what the run's subject names."""
     definitions.refold(run)
+
+
+@run_kind(rejected.REPLAY)
+@run_kind(rejected.DISCARD)
+def settle_rejected(run: Run, now: datetime) -> None:
+    """Replay or discard the rejected messages that `run.params` choose."""
+    rejected.carry_out(run)
+
+
+@shared_task(name="profiles.purge_rejected", acks_late=True)
+def purge_rejected() -> None:
+    """Delete rejected messages that nobody cared for in `settings.REJECTED_MESSAGE_DAYS` days."""
+    rejected.purge_rejected(now=timezone.now(), days=settings.REJECTED_MESSAGE_DAYS)
 
 
 @run_kind(IMPORT)

@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from drf_spectacular.generators import SchemaGenerator
 
 from cdp.models import Run
-from profiles.models import AttributeDefinition, IdentifierKind
+from profiles.models import AttributeDefinition, IdentifierKind, RejectedMessage
 from segments.models import MembershipChange
 from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory
 from tests.factories.profiles import (
@@ -82,6 +82,9 @@ def make_world() -> dict[str, Any]:
     DeliveryFactory(
         campaign=campaign, profile=ann, tier=gold, address=EMAIL, detail=f"550 {EMAIL} unknown", state="failed"
     )
+    rejected = RejectedMessage.objects.create(
+        source=shop, received_at=SEEN_AT, reason=f"timestamp '{EMAIL}' is not a time", payload=f'{{"name": "{MARKER}"}}'
+    )
     run = Run.objects.create(
         kind="import",
         subject="shop",
@@ -103,6 +106,7 @@ def make_world() -> dict[str, Any]:
         "attributes": "city",
         "events": "Order Completed",
         "scores": "rfm",
+        "rejected-messages": rejected.pk,
         "runs": run.pk,
         "duplicates": DuplicateSuggestionFactory(left=ann).pk,
     }
@@ -154,6 +158,15 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
         ("patch", "attributes/{key}/"): {"label": "Town", "is_pii": True, "survivorship": "first"},
         ("post", "events/"): {"name": "Sneezed", "label": "l", "value_property": "n", "value_sign": -1, "schema": {}},
         ("patch", "events/{name}/"): {"label": "l", "category": "c", "schema": {"required": ["total"]}},
+        ("patch", "rejected-messages/{id}/"): {"payload": "{}"},
+        ("post", "rejected-messages/replay/"): {
+            "source": "shop",
+            "code": "invalid",
+            "reason": "x",
+            "since": "2026-01-01",
+            "until": "2026-12-31",
+        },
+        ("post", "rejected-messages/discard/"): {"ids": [1]},
         ("post", "tags/"): {"key": "town", "name": "Town", "kind": "rule", "category": "c", "values": [value]},
         ("patch", "tags/{key}/"): {"name": "Best", "category": "c", "description": "d", "version": 1},
         ("post", "tags/{key}/assignments/"): {**people, "value": None, "expires_at": "2099-01-01T00:00:00Z"},
