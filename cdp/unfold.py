@@ -72,6 +72,12 @@ NAVIGATION = [
             link(_("Attributes"), "badge", "profiles.attributedefinition"),
             link(_("Events"), "bolt", "profiles.eventdefinition"),
             link(_("Identifier kinds"), "fingerprint", "profiles.identifierkind"),
+            {
+                "title": _("Data quality"),
+                "icon": "monitoring",
+                "link": reverse_lazy("admin:profiles_quality"),
+                "permission": allowed("profiles.view_eventday"),
+            },
             link(_("Rejected messages"), "report", "profiles.rejectedmessage"),
         ],
     },

@@ -5,9 +5,11 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from cdp.health import ReadinessView
+from cdp.metrics import metrics
 
 urlpatterns = [
     path("health/", ReadinessView.as_view(), name="health"),
+    path("metrics", metrics, name="metrics"),
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),

@@ -19,7 +19,16 @@ from cdp.cards import Card, register_card
 from cdp.local_settings import set_local
 from cdp.models import Run
 from cdp.sampling import Sampled, count_sampled
-from profiles.models import DuplicateSuggestion, Event, EventDefinition, IdentifierKind, IdentityConflict, Source
+from profiles.models import (
+    DuplicateSuggestion,
+    Event,
+    EventDefinition,
+    IdentifierKind,
+    IdentityConflict,
+    RejectedMessage,
+    Source,
+)
+from profiles.services.backlog import inbox, queue
 from profiles.services.duplicates.search import FIND_DUPLICATES
 
 N_DAYS = 30
@@ -123,6 +132,21 @@ def load_conflicts(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def load_backlog(request: HttpRequest) -> dict[str, Any]:
+    """What waits to be processed and judged."""
+    now = timezone.now()
+    return {"inbox": inbox(now=now), "queue": queue(now=now), "n_rejected": RejectedMessage.objects.count()}
+
+
+register_card(
+    Card(
+        key="backlog",
+        order=30,
+        template="profiles/cards/backlog.html",
+        permission="profiles.view_event",
+        load=load_backlog,
+    )
+)
 register_card(
     Card(
         key="people",

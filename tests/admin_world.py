@@ -13,7 +13,17 @@ from campaigns.channels.base import Message
 from campaigns.channels.outbox import OutboxSender
 from campaigns.models import Attempt, Campaign, Delivery
 from cdp.models import Run
-from profiles.models import IdentifierKind, IdentityConflict, Profile, ProfileMerge, RejectedMessage
+from profiles.models import (
+    EventDay,
+    EventDefinition,
+    IdentifierKind,
+    IdentityConflict,
+    Profile,
+    ProfileMerge,
+    RejectedMessage,
+    Source,
+    Violation,
+)
 from segments.models import Segment, TierScheme
 from tags.models import Score, Tag
 from tests.factories.campaigns import CampaignFactory, ContentFactory
@@ -90,6 +100,13 @@ def make_world() -> World:
         kind=IdentifierKind.objects.get(key="user_id"), first_at=AT, last_at=AT,
     )  # fmt: skip
     RejectedMessage.objects.create(source=source, received_at=AT, reason="no type", payload=f'{{"email": "{EMAIL}"}}')
+    EventDay.objects.create(
+        source=source, definition=EventDefinition.objects.get(name="$identify"), day=AT.date(), n_events=1, last_at=AT
+    )
+    Violation.objects.create(
+        source=source, day=AT.date(), event="$identify", rule="schema", path="traits.name", problem="is missing",
+        n_messages=1, last_at=AT, examples=[{"message": EMAIL, "value": NAME}],
+    )  # fmt: skip
     segment = SegmentFactory(rule={"op": "attribute", "key": "email", "is": "eq", "value": EMAIL}, n_members=1)
     MembershipFactory(segment=segment, profile=profile)
     MembershipChangeFactory(segment=segment, profile=profile)
@@ -153,6 +170,11 @@ def pages(world: World) -> Iterator[str]:
     yield reverse("admin:segments_segment_changes", args=[world.segment.pk])
     yield reverse("admin:profiles_duplicatesuggestion_many")
     yield reverse("admin:profiles_duplicatesuggestion_changelist") + "?state=all"
+    source = Source.objects.exclude(key="strata").latest("pk")
+    yield f"{reverse('admin:profiles_quality')}?days=90&source={source.pk}"
+    yield f"{reverse('admin:profiles_quality')}?event={EventDefinition.objects.get(name='$identify').pk}"
+    yield f"{reverse('admin:profiles_quality_events')}?since=2026-06-01"
+    yield f"{reverse('admin:profiles_rejectedmessage_all')}?day=month"
     yield reverse("admin:cdp_run_progress", args=[world.run.pk])
     yield reverse("admin:campaigns_campaign_launch", args=[world.draft.pk])
     yield reverse("admin:campaigns_outbox")

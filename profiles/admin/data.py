@@ -1,8 +1,7 @@
-"""Where the data comes from and what it means: sources, definitions, kinds, rejected messages."""
+"""Where the data comes from: sources."""
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -11,22 +10,21 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import ReadOnlyAdmin, StrataAdmin, display, has_perm
-from cdp.disclosure import may_see_pii
-from profiles.masking import MASK
-from profiles.models import AttributeDefinition, EventDefinition, RejectedMessage, Source, SourceDay
+from cdp.admin.base import display, has_perm
+from cdp.models import Run, User
+from profiles.admin.refold import RefoldingAdmin
+from profiles.models import Source, SourceDay
 from profiles.models.source import COUNTERS
+from profiles.services.definitions import Consequences, consequences_of_rank, save_source
 
 SHOWN = timedelta(days=30)  # of a source's counters
 
 
 @admin.register(Source)
-class SourceAdmin(StrataAdmin):
+class SourceAdmin(RefoldingAdmin):
     """Sources. The write key lets collect, so only those see it who may change the source."""
 
     empty_text = _(
@@ -52,15 +50,22 @@ class SourceAdmin(StrataAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         what_it_is = ("name", "key", "kind", "rank", "is_enabled")
-        edited = (*what_it_is, "default_region", "previous_id_kind", "max_messages_per_second")
+        plan = ("unplanned_events", "unplanned_attributes", "schema_violations")
+        edited = (*what_it_is, "default_region", "previous_id_kind", "max_messages_per_second", *plan)
         if obj is None:
             return edited
         shown = ("write_key_shown",) if has_perm(request, "profiles.change_source") else ()
         return (*edited, *shown, "created_at", "last_days")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        """The key and the rank are fixed: what was folded by them is not folded again."""
-        return self.readonly_fields if obj is None else ("key", "rank", *self.readonly_fields)
+        """The key is fixed: requests name it."""
+        return self.readonly_fields if obj is None else ("key", *self.readonly_fields)
+
+    def consequences(self, before: Source, after: Source) -> Consequences | None:
+        return None if before.rank == after.rank else consequences_of_rank(before)
+
+    def save_and_queue(self, source: Source, user: User) -> Run | None:
+        return save_source(source, user=user)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Model | None = None) -> dict[str, Any]:
         return self.prepopulated_fields if obj is None else {}
@@ -80,62 +85,3 @@ class SourceAdmin(StrataAdmin):
         names = [field.verbose_name for field in SourceDay._meta.fields if field.name in COUNTERS]
         rows = [(day.day, [getattr(day, name) for name in COUNTERS]) for day in days]
         return render_to_string("profiles/source_days.html", {"names": names, "rows": rows})
-
-
-@admin.register(AttributeDefinition)
-class AttributeDefinitionAdmin(StrataAdmin):
-    """Attributes are made at first sight; here they get a label and are marked as personal data."""
-
-    list_display = ("key", "shown_label", "type", "survivorship", "is_pii", "is_discovered")
-    list_filter = ("type", "is_pii", "is_discovered")
-    search_fields = ("key", "label")
-    search_help_text = _("Key or label")
-    fields = ("key", "label", "type", "survivorship", "is_pii", "is_discovered", "created_at")
-    readonly_fields = ("key", "type", "survivorship", "is_discovered", "created_at")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    @display(description=_("label"), ordering="label")
-    def shown_label(self, definition: AttributeDefinition) -> str:
-        return gettext(definition.label) if definition.label else "-"
-
-
-@admin.register(EventDefinition)
-class EventDefinitionAdmin(ReadOnlyAdmin):
-    """Events by name, and which of their properties is the number that counts."""
-
-    list_display = ("name", "value_property", "value_sign", "is_discovered", "created_at")
-    list_filter = ("is_discovered",)
-    search_fields = ("name",)
-    search_help_text = pgettext_lazy("of an event", "Name")
-    fields = ("name", "value_property", "value_sign", "is_discovered", "created_at")
-
-
-@admin.register(RejectedMessage)
-class RejectedMessageAdmin(ReadOnlyAdmin):
-    """Messages that could not be taken, newest first, with the reason."""
-
-    empty_text = _("No message was rejected. One that cannot be taken stands here with its reason.")
-    list_display = ("rejected_at", "source", "reason")
-    list_filter = ("source",)
-    list_select_related = ("source",)
-    ordering = ("-id",)
-    sortable_by = ()
-    fields = ("source", "received_at", "rejected_at", "reason", "message")
-
-    @display(description=_("message"))
-    def message(self, rejected: Any) -> SafeString:
-        text = pretty(rejected.payload) if may_see_pii(rejected.viewer) else MASK
-        return format_html('<pre class="st-code">{}</pre>', text)
-
-
-def pretty(payload: str) -> str:
-    """A message as indented JSON; what is not JSON as it came."""
-    try:
-        return json.dumps(json.loads(payload), ensure_ascii=False, indent=2)
-    except ValueError:
-        return payload

@@ -22,7 +22,7 @@ from cdp.api.viewsets import ReadingViewSet
 from cdp.disclosure import VIEW_PII, may_see_pii
 from profiles.masking import MASK, masking_for
 from profiles.models import RejectedMessage, Source
-from profiles.services.rejected import CHUNK, DISCARD, REPLAY, Chosen, discard, edit_payload, queue_for_all, replay
+from profiles.services.rejected import CHUNK, DISCARD, REPLAY, Chosen, corrected, discard, queue_for_all, replay
 
 CODES = RejectedMessage.Code.choices
 CHOSEN = ("source", "code", "reason", "since", "until")
@@ -41,6 +41,9 @@ class RejectedSerializer(StrictModelSerializer[RejectedMessage]):
         fields = ("id", "source", "received_at", "rejected_at", "code", "reason", "payload")
         read_only_fields = ("id", "received_at", "rejected_at", "code", "reason")
 
+    def validate_payload(self, written: str) -> str:
+        return corrected(written)
+
     def to_representation(self, rejected: RejectedMessage) -> dict[str, Any]:
         shown = super().to_representation(rejected)
         user = self.context["request"].user
@@ -50,8 +53,8 @@ class RejectedSerializer(StrictModelSerializer[RejectedMessage]):
 
     def update(self, instance: RejectedMessage, validated_data: dict[str, Any]) -> RejectedMessage:
         if "payload" in validated_data:
-            edit_payload(instance, validated_data["payload"])
-            instance.refresh_from_db()
+            instance.payload = validated_data["payload"]
+            instance.save(update_fields=["payload"])
         return instance
 
 

@@ -98,19 +98,14 @@ def discard(ids: Iterable[int]) -> int:
     return n_deleted
 
 
-def edit_payload(rejected: RejectedMessage, text: str) -> None:
-    """Put another message in place of one that was rejected, before it is replayed.
-
-    Raises:
-        ValidationError: it is no message that the inbox takes.
-    """
+def corrected(text: str) -> str:
+    """The payload in place of one that was rejected. Raises ValidationError where the inbox takes no such."""
     try:
-        payload = as_payload(orjson.loads(text))
+        return as_payload(orjson.loads(text))
     except orjson.JSONDecodeError as error:
-        raise ValidationError({"payload": _("Not JSON: %(error)s") % {"error": error}}) from error
+        raise ValidationError(_("Not JSON: %(error)s") % {"error": error}) from error
     except MessageError as error:
-        raise ValidationError({"payload": str(error)}) from error
-    RejectedMessage.objects.filter(pk=rejected.pk).update(payload=payload)
+        raise ValidationError(str(error)) from error
 
 
 def queue_for_all(kind: str, chosen: Chosen, *, user: User | None) -> Run:

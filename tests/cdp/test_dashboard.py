@@ -1,6 +1,6 @@
 """The dashboard: each card behind its permission, in a fixed number of queries, with a word where there is nothing."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -8,9 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from cdp.roles import ADMIN, VIEWER
 from profiles.cards import count_events_by_day, count_people
+from profiles.models import InboxMessage
 from segments.cards import distribution
 from tests.admin_world import make_world
-from tests.factories.profiles import EventFactory, IdentifierFactory, ProfileFactory
+from tests.factories.profiles import EventFactory, IdentifierFactory, ProfileFactory, SourceFactory
 from tests.factories.segments import SegmentFactory, TierSchemeFactory, TierStandingFactory
 from tests.sign_in import sign_in
 
@@ -22,7 +23,16 @@ def cards(client):
 
 
 def test_a_role_sees_its_cards():
-    assert cards(sign_in(VIEWER)) == {"people", "events", "conflicts", "tiers", "segments", "runs"}
+    assert cards(sign_in(VIEWER)) == {
+        "backlog",
+        "duplicates",
+        "people",
+        "events",
+        "conflicts",
+        "tiers",
+        "segments",
+        "runs",
+    }
 
 
 def test_without_a_role_there_is_no_card_but_a_way_on():
@@ -52,7 +62,23 @@ def test_queries_do_not_grow_with_the_data():
     with CaptureQueriesContext(connection) as many:
         client.get("/admin/")
 
-    assert len(many) == len(few) <= 23  # runs name what they worked on, one query a kind of thing
+    assert len(many) == len(few) <= 26  # runs name what they worked on, one query a kind of thing
+
+
+def test_an_inbox_that_stalls_is_a_warning_that_says_what_to_do():
+    waiting = InboxMessage.objects.create(
+        source=SourceFactory(), received_at=datetime.now(UTC) - timedelta(minutes=4), payload="{}"
+    )
+    client = sign_in(VIEWER)
+
+    def card():
+        return {card.key: html for card, html in client.get("/admin/").context["cards"]}["backlog"]
+
+    assert "the oldest has waited 4 minutes" in card()
+    assert "st-warning" not in card()
+    InboxMessage.objects.filter(pk=waiting.pk).update(received_at=datetime.now(UTC) - timedelta(hours=3))
+    assert "the oldest has waited 3 hours" in card()
+    assert "See that a worker runs" in card()
 
 
 def test_known_people_have_a_personal_identifier():

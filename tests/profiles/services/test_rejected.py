@@ -13,8 +13,8 @@ from profiles.services.rejected import (
     REPLAY,
     Chosen,
     carry_out,
+    corrected,
     discard,
-    edit_payload,
     purge_rejected,
     queue_for_all,
     replay,
@@ -102,8 +102,9 @@ def test_an_edited_message_is_what_is_replayed():
 
     for text in ("{", "[]", '{"type": "\\u0000"}'):
         with pytest.raises(ValidationError):
-            edit_payload(rejected, text)
-    edit_payload(rejected, rejected.payload.replace("trak", "track"))
+            corrected(text)
+    rejected.payload = corrected(rejected.payload.replace("trak", "track"))
+    rejected.save()
     replay([rejected.pk])
 
     assert process_batch(now=NOW).n_events == 1

@@ -1,0 +1,194 @@
+"""What the data means: attributes and events, discovered or planned."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminExpandableTextareaWidget
+
+from cdp.admin.base import StrataAdmin, display
+from cdp.models import Run, User
+from profiles.admin.refold import RefoldingAdmin
+from profiles.ingest.schemas import SchemaError, check_schema
+from profiles.masking import mask_attribute
+from profiles.models import AttributeDefinition, EventDefinition
+from profiles.services.definitions import (
+    Consequences,
+    check_attribute,
+    check_key,
+    consequences_of,
+    plan,
+    save_attribute,
+    save_event_definition,
+    suggested_schema,
+)
+
+PLANNED = {False: (_("planned"), "success"), True: (_("discovered"), "warning")}
+
+
+def plan_label(definition: AttributeDefinition | EventDefinition) -> SafeString:
+    text, type_ = PLANNED[definition.is_discovered]
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": type_})
+
+
+class PlanningAdmin(StrataAdmin):
+    """A list of definitions, of which discovered ones can be made planned."""
+
+    actions = ("make_planned",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @admin.action(description=_("Make planned"), permissions=["change"])
+    def make_planned(self, request: HttpRequest, definitions: QuerySet[Any]) -> None:
+        n = plan(definitions)
+        self.message_user(request, ngettext("%(n)d is planned now.", "%(n)d are planned now.", n) % {"n": n})
+
+    @display(description=_("state"), ordering="is_discovered")
+    def planned(self, definition: Any) -> SafeString:
+        return plan_label(definition)
+
+    @display(description=_("label"), ordering="label")
+    def shown_label(self, definition: Any) -> str:
+        return gettext(definition.label) if definition.label else "-"
+
+
+class AttributeForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Type and survivorship must fit each other."""
+
+    class Meta:
+        model = AttributeDefinition
+        fields = ("key", "label", "category", "type", "survivorship", "is_pii", "is_discovered")
+
+    def clean(self) -> dict[str, Any] | None:
+        given = super().clean() or self.cleaned_data
+        key = given.get("key") or self.instance.key
+        try:
+            if self.instance.pk is None:
+                check_key(key)
+            if "type" in given and "survivorship" in given:
+                check_attribute(AttributeDefinition(key=key, type=given["type"], survivorship=given["survivorship"]))
+        except ValidationError as error:
+            self.add_error(None, error)
+        return given
+
+
+@admin.register(AttributeDefinition)
+class AttributeDefinitionAdmin(RefoldingAdmin, PlanningAdmin):
+    """Attributes are made at first sight, or planned here. Another type or survivorship folds all values again."""
+
+    form = AttributeForm
+    list_display = ("key", "shown_label", "category", "type", "survivorship", "is_pii", "planned")
+    list_filter = ("type", "survivorship", "is_pii", "is_discovered")
+    search_fields = ("key", "label", "category")
+    search_help_text = _("Key, label or category")
+    fields = ("key", "label", "category", "type", "survivorship", "is_pii", "planned", "created_at")
+    add_fields = ("key", "label", "category", "type", "survivorship", "is_pii")
+    readonly_fields = ("planned", "created_at")
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return self.add_fields if obj is None else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj is None else ("key", *self.readonly_fields)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Personal until somebody says that it is not."""
+        return {"is_pii": True, **super().get_changeform_initial_data(request)}
+
+    def consequences(self, before: AttributeDefinition, after: AttributeDefinition) -> Consequences | None:
+        return consequences_of(before, after)
+
+    def save_and_queue(self, thing: AttributeDefinition, user: User) -> Run | None:
+        return save_attribute(thing, user=user)
+
+    def shown_misfit(self, request: HttpRequest, thing: AttributeDefinition, value: Any) -> Any:
+        return mask_attribute(thing.key, value, request.user)
+
+
+class Indented(json.JSONEncoder):
+    """JSON as people read it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "indent": 2})
+
+
+class EventForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The schema is checked as a whole."""
+
+    schema = forms.JSONField(
+        label=_("JSON Schema"),
+        required=False,
+        encoder=Indented,
+        widget=UnfoldAdminExpandableTextareaWidget(attrs={"class": "st-rule", "rows": 12, "spellcheck": "false"}),
+        help_text=_(
+            "What the properties must look like; empty: anything. Each source says what becomes of those that break it."
+        ),
+    )
+
+    class Meta:
+        model = EventDefinition
+        fields = ("name", "label", "category", "value_property", "value_sign", "schema")
+
+    def clean_schema(self) -> Any:
+        schema = self.cleaned_data["schema"]
+        if schema is not None:
+            try:
+                check_schema(schema)
+            except SchemaError as error:
+                raise ValidationError(str(error)) from error
+        return schema
+
+
+@admin.register(EventDefinition)
+class EventDefinitionAdmin(PlanningAdmin):
+    """Events by name: which of their properties is the number that counts, and what all of them look like."""
+
+    form = EventForm
+    change_form_outer_before_template = "profiles/event_bar.html"
+    list_display = ("name", "shown_label", "category", "value_property", "has_schema", "planned")
+    list_filter = ("is_discovered",)
+    search_fields = ("name", "label", "category")
+    search_help_text = pgettext_lazy("of an event", "Name, label or category")
+    fields = ("name", "label", "category", "value_property", "value_sign", "schema", "planned", "created_at")
+    add_fields = ("name", "label", "category", "value_property", "value_sign", "schema")
+    readonly_fields = ("planned", "created_at")
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        return self.add_fields if obj is None else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        """Events hold the value that they were stored with."""
+        return self.readonly_fields if obj is None else ("name", "value_property", "value_sign", *self.readonly_fields)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """With `?suggest`, the form offers a schema that the latest events fit."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None and request.method == "GET" and "suggest" in request.GET:
+            schema, n_seen = suggested_schema(found)
+            if schema is None:
+                self.message_user(request, gettext("No event of this name has come yet."), messages.WARNING)
+            else:
+                found.schema = schema
+                said = ngettext("Made from the latest event.", "Made from the latest %(n)d events.", n_seen) % {
+                    "n": n_seen
+                }
+                self.message_user(request, f"{said} {gettext('Look through it, then save.')}", messages.WARNING)
+        return found
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        save_event_definition(obj)
+
+    @display(description=_("schema"), boolean=True)
+    def has_schema(self, definition: EventDefinition) -> bool:
+        return definition.schema is not None

@@ -1,0 +1,155 @@
+"""The pages of attributes and events: what a change will do stands there before it is done."""
+
+import pytest
+from django.urls import reverse
+
+from cdp.models import Run
+from cdp.roles import OPERATOR, VIEWER
+from profiles.models import AttributeDefinition, EventDefinition, Source
+from tests.factories.profiles import (
+    AttributeDefinitionFactory,
+    ContributionFactory,
+    EventDefinitionFactory,
+    EventFactory,
+    SourceFactory,
+)
+from tests.factories.segments import SegmentFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+
+
+def address(thing):
+    return reverse(f"admin:profiles_{thing._meta.model_name}_change", args=[thing.pk])
+
+
+def form_of(definition, **changed):
+    fields = ("label", "category", "type", "survivorship")
+    pii = {"is_pii": "on"} if definition.is_pii else {}
+    return {name: getattr(definition, name) for name in fields} | pii | changed
+
+
+def test_a_change_of_type_says_first_what_it_will_do():
+    definition = AttributeDefinitionFactory(key="points", type="text")
+    for value in ("7", "many"):
+        ContributionFactory(definition=definition, value=value)
+    SegmentFactory(name="Rich people", rule={"op": "attribute", "key": "points", "is": "set"})
+    client = sign_in(OPERATOR)
+
+    asked = client.post(address(definition), form_of(definition, type="number", survivorship="max"))
+
+    text = asked.content.decode()
+    assert "2 values are folded again" in text
+    assert "1 do not fit the new type" in text
+    assert ">many<" in text
+    assert "Rich people" in text
+    assert AttributeDefinition.objects.get(key="points").type == "text"
+    assert not Run.objects.exists()
+
+    done = client.post(
+        address(definition), form_of(definition, type="number", survivorship="max", _confirmed="1"), follow=True
+    )
+
+    assert "A run folds all values again" in done.content.decode()
+    saved = AttributeDefinition.objects.get(key="points")
+    assert (saved.type, saved.survivorship) == ("number", "max")
+    assert Run.objects.get().subject == "attribute:points"
+
+
+def test_a_label_is_saved_without_a_question():
+    definition = AttributeDefinitionFactory(key="points")
+
+    sign_in(OPERATOR).post(address(definition), form_of(definition, label="Points", category="Loyalty"))
+
+    saved = AttributeDefinition.objects.get(key="points")
+    assert (saved.label, saved.category) == ("Points", "Loyalty")
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"survivorship": "union"}, "Does not fit this type"), ({"type": "money"}, "money is not one of the available")],
+)
+def test_what_does_not_fit_stays_in_the_form(changed, said):
+    definition = AttributeDefinitionFactory(key="points")
+
+    answer = sign_in(OPERATOR).post(address(definition), form_of(definition, **changed))
+
+    assert said in answer.content.decode()
+    assert AttributeDefinition.objects.get(key="points").survivorship == "most_recent"
+
+
+def test_a_type_that_a_rule_cannot_compare_is_refused_with_its_name():
+    definition = AttributeDefinitionFactory(key="points")
+    SegmentFactory(name="Rich people", rule={"op": "attribute", "key": "points", "is": "contains", "value": "9"})
+
+    answer = sign_in(OPERATOR).post(
+        address(definition), form_of(definition, type="boolean", _confirmed="1"), follow=True
+    )
+
+    assert "Rich people" in answer.content.decode()
+    assert AttributeDefinition.objects.get(key="points").type == "text"
+
+
+def test_another_rank_says_first_what_it_will_do():
+    source = SourceFactory(rank=100)
+    ContributionFactory(source=source)
+    fields = {"name": "Till", "kind": "till", "rank": 7, "default_region": "CN", "is_enabled": "on"}
+    fields |= dict.fromkeys(("unplanned_events", "unplanned_attributes", "schema_violations"), "allow")
+    client = sign_in(OPERATOR)
+
+    asked = client.post(address(source), fields)
+    assert "1 value is folded again" in asked.content.decode()
+    assert Source.objects.get(pk=source.pk).rank == 100
+
+    client.post(address(source), fields | {"_confirmed": "1"})
+    assert Source.objects.get(pk=source.pk).rank == 7
+    assert Run.objects.get().subject == f"source:{source.key}"
+
+
+def test_an_attribute_is_planned_and_personal_unless_said_otherwise():
+    client = sign_in(OPERATOR)
+    page = reverse("admin:profiles_attributedefinition_add")
+
+    assert "checked" in client.get(page).content.decode().partition('name="is_pii"')[2].partition(">")[0]
+    client.post(page, {"key": "shoe", "type": "number", "survivorship": "max", "label": "", "category": ""})
+    refused = client.post(page, {"key": "firstName", "type": "text", "survivorship": "first"})
+
+    assert not AttributeDefinition.objects.get(key="shoe").is_discovered
+    assert "first_name" in refused.content.decode()
+    assert not AttributeDefinition.objects.filter(key="firstName").exists()
+
+
+def test_discovered_names_become_planned_together():
+    events = [EventDefinitionFactory(is_discovered=True) for _n in range(3)]
+    page = reverse("admin:profiles_eventdefinition_changelist")
+    chosen = {"action": "make_planned", "_selected_action": [event.pk for event in events[:2]]}
+
+    assert "2 are planned now" in sign_in(OPERATOR).post(page, chosen, follow=True).content.decode()
+    sign_in(VIEWER).post(page, {**chosen, "_selected_action": [events[2].pk]})
+
+    assert [EventDefinition.objects.get(pk=event.pk).is_discovered for event in events] == [False, False, True]
+
+
+def test_a_schema_is_offered_from_the_events_seen_and_checked_when_saved():
+    event = EventDefinitionFactory(name="Booked")
+    EventFactory(definition=event, properties={"table": 7, "guests": 2})
+    EventFactory(definition=event, properties={"table": 8})
+    client = sign_in(OPERATOR)
+
+    offered = client.get(f"{address(event)}?suggest=1")
+    assert "Made from the latest 2 events" in offered.content.decode()
+    assert offered.context["adminform"].form["schema"].value().count('"integer"') == 2
+    assert EventDefinition.objects.get(name="Booked").schema is None
+
+    refused = client.post(address(event), {"schema": '{"type": "array"}'})
+    assert "nothing would ever fit" in refused.content.decode()
+    client.post(address(event), {"schema": '{"required": ["table"]}', "label": "Booking"})
+    saved = EventDefinition.objects.get(name="Booked")
+    assert (saved.schema, saved.label) == ({"required": ["table"]}, "Booking")
+
+
+def test_without_events_no_schema_is_offered():
+    event = EventDefinitionFactory()
+
+    assert "No event of this name" in sign_in(OPERATOR).get(f"{address(event)}?suggest=1").content.decode()

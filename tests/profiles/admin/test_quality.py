@@ -1,0 +1,110 @@
+"""Data quality: figures from counters, and the rows behind them."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from cdp.roles import OPERATOR, VIEWER
+from profiles.models import EventDay, EventDefinition, IdentifierKind, KindDay, SourceDay, Violation
+from tests.factories.profiles import EventDefinitionFactory, EventFactory, SourceFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+PAGE = reverse("admin:profiles_quality")
+ROWS = reverse("admin:profiles_quality_events")
+
+
+def make_day(n=1234, *, back=0, name="Booked"):
+    """A source with one day of one event."""
+    day, now = timezone.localdate() - timedelta(days=back), timezone.now()
+    source, event = SourceFactory(), EventDefinitionFactory(name=name, is_discovered=True)
+    EventDay.objects.create(source=source, definition=event, day=day, n_events=n, last_at=now)
+    SourceDay.objects.create(source=source, day=day, n_messages=n + 9, n_events=n, n_rejected=7, n_duplicates=2)
+    email = IdentifierKind.objects.get(key="email")
+    KindDay.objects.create(source=source, kind=email, day=day, n_messages=n // 2)
+    Violation.objects.create(
+        source=source, day=day, event=name, rule="schema", path="properties.table", problem="is missing",
+        n_messages=41, last_at=now, examples=[{"message": "m1", "value": "Ann"}],
+    )  # fmt: skip
+    return source, event
+
+
+def test_the_figures_come_from_counters():
+    make_day()
+
+    page = sign_in(VIEWER).get(PAGE).content.decode()
+
+    for shown in ("Booked", "1,234", "1,243", "properties.table", "50%", "41"):
+        assert shown in page
+    assert f'?is_discovered__exact=1">{EventDefinition.objects.filter(is_discovered=True).count()}<' in page
+
+
+def test_the_time_and_a_source_narrow_them_down():
+    old, _event = make_day(back=20, name="Old one")
+    make_day(back=3, name="New one")
+    client = sign_in(VIEWER)
+
+    names = {
+        query: {name for name in ("Old one", "New one") if name in client.get(f"{PAGE}?{query}").content.decode()}
+        for query in ("days=7", "days=30", f"days=30&source={old.pk}", "days=x&source=y&event=z")
+    }
+
+    both = {"Old one", "New one"}
+    assert list(names.values()) == [{"New one"}, both, {"Old one"}, both]
+
+
+@pytest.mark.parametrize("n", [1, 12])
+def test_the_page_is_a_fixed_number_of_queries(n, django_assert_max_num_queries):
+    for index in range(n):
+        make_day(name=f"Event {index}")
+    client = sign_in(VIEWER)
+    client.get(PAGE)
+
+    with django_assert_max_num_queries(26):
+        client.get(PAGE)
+
+
+def test_a_number_opens_its_rows():
+    source, event = make_day()
+    EventFactory(source=source, definition=event, occurred_at=timezone.now(), properties={"table": 7, "guest": "Ann"})
+    EventFactory(definition=event, occurred_at=timezone.now(), properties={"table": 8})
+    today = timezone.localdate()
+
+    def rows(role, query):
+        return sign_in(role).get(f"{ROWS}?{query}").content.decode().count("&quot;table&quot;") // 2
+
+    assert rows(VIEWER, f"event={event.pk}&since={today}") == 2
+    assert rows(VIEWER, f"event={event.pk}&source={source.pk}&since={today}&until={today}") == 1
+    assert rows(VIEWER, f"since={today - timedelta(days=9)}&until={today - timedelta(days=1)}") == 0
+    assert "Ann" not in sign_in(VIEWER).get(f"{ROWS}?since={today}").content.decode()
+    assert "Ann" in sign_in(OPERATOR).get(f"{ROWS}?since={today}").content.decode()
+
+
+def test_examples_are_for_those_who_may_see_personal_data():
+    make_day()
+    page = reverse("admin:profiles_violation_change", args=[Violation.objects.get().pk])
+
+    assert "Ann" not in sign_in(VIEWER).get(page).content.decode()
+    assert "Ann" in sign_in(OPERATOR).get(page).content.decode()
+
+
+def test_violations_are_narrowed_down_by_day():
+    make_day(back=3)
+    client = sign_in(VIEWER)
+    page = reverse("admin:profiles_violation_changelist")
+
+    found = {
+        day: len(client.get(page, {"day": day}).context["cl"].result_list)
+        for day in ("today", "week", str(timezone.localdate() - timedelta(days=3)))
+    }
+
+    assert list(found.values()) == [0, 1, 1]
+
+
+def test_an_installation_without_data_says_what_to_do():
+    page = sign_in(VIEWER).get(PAGE).content.decode()
+
+    assert "They arrive with the messages of your sources" in page
+    assert "No source yet" in page

@@ -1,0 +1,96 @@
+"""The pages of rejected messages: choosing, correcting, replaying."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from cdp.models import Run
+from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
+from profiles.models import InboxMessage, RejectedMessage
+from tests.factories.profiles import SEEN_AT, SourceFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:profiles_rejectedmessage_changelist")
+ALL = reverse("admin:profiles_rejectedmessage_all")
+BUTTON = "profiles_rejectedmessage_save_and_replay"
+PAYLOAD = '{"type":"trak","messageId":"m1"}'
+
+
+def make(**fields):
+    given = {"source": SourceFactory(), "reason": "type 'trak' is not taken", "payload": PAYLOAD, **fields}
+    return RejectedMessage.objects.create(received_at=SEEN_AT, **given)
+
+
+def address(rejected):
+    return reverse("admin:profiles_rejectedmessage_change", args=[rejected.pk])
+
+
+def shown(client, query):
+    return set(client.get(f"{LIST}?{query}").context["cl"].result_list)
+
+
+def test_the_list_is_narrowed_down_by_source_kind_day_and_reason():
+    first, second = make(), make(code="schema", reason="properties.price: is missing")
+    client = sign_in(OPERATOR)
+
+    assert shown(client, f"source__id__exact={first.source_id}") == {first}
+    assert shown(client, "code__exact=schema") == shown(client, "q=PRICE") == {second}
+    assert shown(client, "day=today") == shown(client, f"day={timezone.localdate()}") == {first, second}
+    assert shown(client, "day=2020-01-01") == set()
+
+
+def test_chosen_messages_are_replayed_or_discarded():
+    first, second, third = make(), make(payload="[]"), make()
+    client = sign_in(OPERATOR)
+
+    replayed = client.post(
+        LIST, {"action": "replay_chosen", "_selected_action": [first.pk, second.pk]}, follow=True
+    ).content.decode()
+    client.post(LIST, {"action": "discard_chosen", "_selected_action": [second.pk]})
+
+    assert "1 message is back in the inbox" in replayed
+    assert "1 message stays" in replayed
+    assert InboxMessage.objects.count() == 1
+    assert list(RejectedMessage.objects.all()) == [third]
+
+
+def test_a_message_is_corrected_and_replayed():
+    rejected = make()
+    client = sign_in(OPERATOR)
+
+    refused = client.post(address(rejected), {"payload": "{"})
+    assert "Not JSON" in refused.content.decode()
+    done = client.post(address(rejected), {"payload": PAYLOAD.replace("trak", "track"), BUTTON: "1"}, follow=True)
+
+    assert done.status_code == 200
+    assert InboxMessage.objects.get().payload == '{"type":"track","messageId":"m1"}'
+    assert not RejectedMessage.objects.exists()
+
+
+def test_all_that_match_are_replayed_by_a_run():
+    rejected = make()
+    make(code="schema")
+    client = sign_in(OPERATOR)
+    query = f"source__id__exact={rejected.source_id}&day=today&q=trak"
+
+    assert "1 rejected message" in client.get(f"{ALL}?{query}").content.decode()
+    assert not Run.objects.exists()
+    client.post(f"{ALL}?{query}", {"kind": "replay"})
+
+    run = Run.objects.get()
+    assert (run.kind, run.params["source"], run.params["reason"]) == ("replay", rejected.source.key, "trak")
+    assert run.params["since"] == timezone.localdate().isoformat()
+
+
+def test_who_may_only_look_changes_nothing():
+    rejected = make()
+
+    for role in (VIEWER, PRIVACY_OFFICER):
+        client = sign_in(role)
+        assert client.post(ALL, {"kind": "replay"}).status_code == 403
+        client.post(LIST, {"action": "replay_chosen", "_selected_action": [rejected.pk]})
+        client.post(address(rejected), {"payload": "{}"})
+    assert 'name="payload"' not in sign_in(PRIVACY_OFFICER).get(address(rejected)).content.decode()
+    assert RejectedMessage.objects.get().payload == PAYLOAD
+    assert not Run.objects.exists()
