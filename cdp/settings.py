@@ -234,6 +234,8 @@ SPECTACULAR_SETTINGS = {
         "DuplicateStateEnum": "profiles.models.duplicate.DuplicateSuggestion.State",
         "ConsentStateEnum": "profiles.models.consent.Consent.State",
         "HandlingEnum": "profiles.models.source.Handling",
+        "IdentityChangeEnum": "profiles.models.IdentityChange.Change",
+        "MembershipChangeEnum": "segments.models.MembershipChange.Change",
         "MergeCauseEnum": "profiles.models.ProfileMerge.Cause",
         "MoveCauseEnum": "cdp.rules.causes.Cause",
     },

@@ -20,6 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 from cdp.api.idempotency import once
 
 KEY_PATTERN = "[-a-zA-Z0-9_]+"
+ROW_PATTERN = "[0-9]{1,18}"  # ids of rows, as far as PostgreSQL counts them
 
 
 class ApiViewSet(GenericViewSet[Any]):

@@ -18,13 +18,16 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, display, has_perm, signed_in
 from cdp.disclosure import may_see_pii
+from cdp.models import User
+from profiles.admin.comparison import compare
 from profiles.admin.holders import badge
 from profiles.admin.identity import error_text, identifier_text, person_link
 from profiles.admin.merging import MAY_MERGE, merge_url
 from profiles.identity.errors import IdentityError
 from profiles.masking import MASK
 from profiles.models import IdentityConflict
-from profiles.services.identity.conflicts import dismiss_conflict, reopen_conflict
+from profiles.services.identity.conflicts import dismiss_conflict, reopen_conflict, settle_by_move
+from profiles.services.identity.preview import PreviewUnavailable, preview
 
 STATE_KINDS = {
     IdentityConflict.State.OPEN: "warning",
@@ -54,6 +57,7 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/dismiss/", wrap(self.dismiss_view), name="profiles_identityconflict_dismiss"),
+            path("<int:pk>/move/", wrap(self.move_view), name="profiles_identityconflict_move"),
             path("<int:pk>/reopen/", wrap(self.reopen_view), name="profiles_identityconflict_reopen"),
             *super().get_urls(),
         ]
@@ -120,6 +124,38 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
 
         return self.decide(request, pk, dismiss)
 
+    def move_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The identifier that was left out is of the other person: what that would make; POST moves it."""
+        if not has_perm(request, MAY_MERGE):
+            return HttpResponse(status=403)
+
+        def move(conflict: IdentityConflict) -> str:
+            settle_by_move(conflict, user=signed_in(request), now=timezone.now())
+            return gettext("Moved. A separation keeps it from the person it came from.")
+
+        if request.method == "POST":
+            return self.decide(request, pk, move)
+        related = IdentityConflict.objects.select_related("anchor__profile", "left_out__profile", "left_out__kind")
+        conflict = get_object_or_404(related, pk=pk)
+        sides = [conflict.left_out.profile_id, conflict.anchor.profile_id]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Move %(identifier)s") % {"identifier": identifier_text(conflict.left_out, request.user)},
+            "opts": self.opts,
+            "conflict": conflict,
+        }
+        try:
+            tried = preview(sides, lambda: [sides[0], settled_in(conflict, signed_in(request))])
+        except PreviewUnavailable as error:
+            return TemplateResponse(request, "profiles/conflict_move.html", {**context, "trouble": str(error)})
+        if tried.refused is not None:
+            context["trouble"] = error_text(tried.refused, request)
+        else:
+            context["comparison"] = compare(
+                tried, request.user, after_notes=[gettext("Without it"), gettext("With it")]
+            )
+        return TemplateResponse(request, "profiles/conflict_move.html", context)
+
     def reopen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """It is to be looked at again."""
 
@@ -139,6 +175,11 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
         except IdentityError as error:
             messages.error(request, error_text(error, request))
         return HttpResponseRedirect(reverse("admin:profiles_identityconflict_change", args=[pk]))
+
+
+def settled_in(conflict: IdentityConflict, user: User) -> int:
+    """Move what was left out, and return the id of the person who has it then."""
+    return settle_by_move(conflict, user=user, now=timezone.now()).pk
 
 
 def is_moot(conflict: IdentityConflict) -> bool:

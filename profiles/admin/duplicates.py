@@ -23,9 +23,8 @@ from cdp.admin.base import ReadOnlyAdmin, display, has_perm, signed_in
 from cdp.admin.runs import progress
 from cdp.disclosure import may_see_pii
 from cdp.models import Run
-from profiles.admin.conflicts import error_text
 from profiles.admin.holders import badge
-from profiles.admin.identity import person_link
+from profiles.admin.identity import error_text, person_link
 from profiles.admin.pairs import rows_of, sides_of
 from profiles.admin.profile import chips
 from profiles.identity.errors import IdentityError

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from profiles.admin.disputes import Disputed, conflicts_of, own_identifier, stayed_with
 from profiles.admin.graph import graph_of
+from profiles.admin.history import barriers_of, history_of
 from profiles.admin.timeline import timeline_context
 from profiles.masking import mask_attribute, mask_attributes
 from profiles.models import (
@@ -22,7 +23,6 @@ from profiles.models import (
     Identifier,
     IdentityConflict,
     Profile,
-    ProfileMerge,
     Survivorship,
 )
 from profiles.sections import all_sections
@@ -62,7 +62,8 @@ def person_context(request: HttpRequest, profile: Profile) -> dict[str, Any]:
         "is_known": any(identifier.kind.is_personal for identifier in identifiers),
         "facts": facts_of(profile, request.user, conflicts),
         "identifiers": [own_identifier(identifier, conflicts, request.user) for identifier in identifiers],
-        "merges": merges_of(profile),
+        "deeds": history_of(profile, request.user),
+        "barriers": barriers_of(profile, request.user),
         "sections": sections_of(request, profile),
         "graph": graph_of(profile, request.user),
         "timeline_before": request.GET.get("before", ""),
@@ -116,14 +117,6 @@ def sayings_of(
         )
         for index, said in enumerate(ordered)
     ]
-
-
-def merges_of(profile: Profile) -> list[ProfileMerge]:
-    """The merges that made this person, newest first."""
-    into = Q(survivor=profile) | Q(survivor__merged_into=profile)
-    return list(
-        ProfileMerge.objects.filter(into).select_related("absorbed", "source").order_by("-merged_at", "-pk")[:MAX_ROWS]
-    )
 
 
 def sections_of(request: HttpRequest, profile: Profile) -> list[SafeString]:

@@ -25,6 +25,7 @@ from profiles.admin.holders import edits_rules
 from profiles.admin.merging import MAX_AT_ONCE, MAY_MERGE, merge_page, merge_url
 from profiles.admin.names import display_name
 from profiles.admin.page import person_context
+from profiles.admin.parting import lift, split_page, undo_page
 from profiles.admin.rules import rule_preview
 from profiles.admin.search import find_people
 from profiles.admin.timeline import timeline_context
@@ -87,6 +88,9 @@ class ProfileAdmin(ReadOnlyAdmin):
         return [
             path("rule-preview/", wrap(self.rule_preview_view), name="profiles_rule_preview"),
             path("merge/", wrap(self.merge_view), name="profiles_profile_merge"),
+            path("<int:profile_id>/split/", wrap(self.split_view), name="profiles_profile_split"),
+            path("<int:profile_id>/lift/", wrap(self.lift_view), name="profiles_profile_lift"),
+            path("merge/<int:merge_id>/undo/", wrap(self.undo_view), name="profiles_profile_undo"),
             path("by-id/<uuid:public_id>/", wrap(self.by_id_view), name="profiles_profile_by_id"),
             path("<int:profile_id>/timeline/", wrap(self.timeline_view), name="profiles_profile_timeline"),
             path("<int:profile_id>/consent/", wrap(consent_view), name="profiles_profile_consent"),
@@ -141,7 +145,7 @@ class ProfileAdmin(ReadOnlyAdmin):
         seen = timezone.localtime(profile.last_seen_at)
         return format_html('<span class="st-nowrap">{}</span>', f"{seen:%Y-%m-%d %H:%M}")
 
-    # --- Merging ---
+    # --- Merging and taking apart ---
 
     actions = ("merge_chosen",)
 
@@ -159,6 +163,18 @@ class ProfileAdmin(ReadOnlyAdmin):
     def merge_view(self, request: HttpRequest) -> HttpResponse:
         return merge_page(request, {**self.admin_site.each_context(request), "opts": self.opts})
 
+    def split_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
+        profile = self.profile_or_404(request, str(profile_id))
+        if profile.merged_into_id is not None:
+            return self.to_survivor(request, profile)
+        return split_page(request, profile, {**self.admin_site.each_context(request), "opts": self.opts})
+
+    def undo_view(self, request: HttpRequest, merge_id: int) -> HttpResponse:
+        return undo_page(request, merge_id, {**self.admin_site.each_context(request), "opts": self.opts})
+
+    def lift_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
+        return lift(request, self.profile_or_404(request, str(profile_id)))
+
     # --- The page ---
 
     def change_view(
@@ -170,15 +186,18 @@ class ProfileAdmin(ReadOnlyAdmin):
             return self.to_survivor(request, profile)
         name = display_name(profile, request.user)
         profile.shown_name = name  # type: ignore[attr-defined]  # for the breadcrumb
+        may_merge = has_perm(request, MAY_MERGE)
+        person = person_context(request, profile)
         context = {
             **self.admin_site.each_context(request),
             "title": name,
             "opts": self.opts,
             "original": profile,
             "is_fullwidth": "1",
-            "may_merge": has_perm(request, MAY_MERGE),
+            "may_merge": may_merge,
+            "may_split": may_merge and len(person["identifiers"]) > 1,
             "merge_url": merge_url([profile.pk]),
-            **person_context(request, profile),
+            **person,
         }
         return TemplateResponse(request, "profiles/page.html", context)
 

@@ -16,19 +16,18 @@ from rest_framework.response import Response
 
 from cdp.api.router import route
 from cdp.api.serializers import StrictSerializer
-from cdp.api.viewsets import ReadingViewSet
+from cdp.api.viewsets import ROW_PATTERN, ReadingViewSet
 from cdp.disclosure import Viewer, may_see_pii
-from profiles.api.identity import MERGING, refusals
-from profiles.api.representation import IdentifierSerializer
-from profiles.masking import MASK, masking_for
-from profiles.models import Identifier, IdentityConflict
-from profiles.services.identity.conflicts import MAX_NOTE, dismiss_conflict, reopen_conflict
-
-
-class SideSerializer(IdentifierSerializer):
-    """An identifier, and whose it is."""
-
-    profile = serializers.UUIDField()
+from profiles.api.identity import MERGING, SideSerializer, refusals, show_side
+from profiles.masking import MASK
+from profiles.models import IdentityConflict
+from profiles.services.identity.conflicts import (
+    MAX_NOTE,
+    dismiss_conflict,
+    reopen_conflict,
+    settle_by_merge,
+    settle_by_move,
+)
 
 
 class ConflictSerializer(serializers.Serializer[Any]):
@@ -69,14 +68,6 @@ class ConflictSerializer(serializers.Serializer[Any]):
         }
 
 
-def show_side(identifier: Identifier, viewer: Viewer) -> dict[str, Any]:
-    return {
-        "kind": identifier.kind.key,
-        "value": masking_for(viewer).identifier(identifier.kind.key, identifier.value),
-        "profile": identifier.profile.public_id,
-    }
-
-
 class NoteSerializer(StrictSerializer):
     note = serializers.CharField(max_length=MAX_NOTE, required=False, default="", allow_blank=True)
 
@@ -100,8 +91,8 @@ class ConflictViewSet(ReadingViewSet):
     serializer_class = ConflictSerializer
     filterset_class = ConflictFilters
     lookup_url_kwarg = "id"
-    lookup_value_regex = "[0-9]{1,18}"
-    action_permissions = {"dismiss": MERGING, "reopen": MERGING}
+    lookup_value_regex = ROW_PATTERN
+    action_permissions = dict.fromkeys(("dismiss", "merge", "move", "reopen"), MERGING)
 
     @extend_schema(request=NoteSerializer, responses=ConflictSerializer)
     @action(detail=True, methods=["post"])
@@ -114,11 +105,23 @@ class ConflictViewSet(ReadingViewSet):
 
     @extend_schema(request=None, responses=ConflictSerializer)
     @action(detail=True, methods=["post"])
+    def merge(self, request: Request, id: str) -> Response:
+        """The two are one person: merge them."""
+        return self.decide(lambda conflict, user: settle_by_merge(conflict, user=user, now=timezone.now()))
+
+    @extend_schema(request=None, responses=ConflictSerializer)
+    @action(detail=True, methods=["post"])
+    def move(self, request: Request, id: str) -> Response:
+        """The identifier that was left out is of the other person: split it off and move it there."""
+        return self.decide(lambda conflict, user: settle_by_move(conflict, user=user, now=timezone.now()))
+
+    @extend_schema(request=None, responses=ConflictSerializer)
+    @action(detail=True, methods=["post"])
     def reopen(self, request: Request, id: str) -> Response:
         """It is to be looked at again."""
         return self.decide(lambda conflict, user: reopen_conflict(conflict, user=user, now=timezone.now()))
 
-    def decide(self, decision: Callable[[IdentityConflict, Any], None]) -> Response:
+    def decide(self, decision: Callable[[IdentityConflict, Any], object]) -> Response:
         conflict: IdentityConflict = self.get_object()
         user: Any = self.request.user
         with refusals(user):

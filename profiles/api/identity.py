@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,23 +10,32 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cdp.api.feeds import FEED_PARAMETERS, FEED_QUERY, feed_page, feed_schema
 from cdp.api.problems import Conflict
+from cdp.api.router import route
 from cdp.api.serializers import StrictSerializer
-from cdp.api.viewsets import ApiViewSet
+from cdp.api.viewsets import ROW_PATTERN, ApiViewSet, ReadingViewSet
+from cdp.disclosure import Viewer
 from cdp.models import User
-from profiles.api.representation import ProfileSerializer, represent
+from profiles.api.chosen import NamedSerializer, check_kinds
+from profiles.api.representation import IdentifierSerializer, ProfileSerializer, represent
 from profiles.identity.errors import IdentityError, KeptApartError
-from profiles.models import Profile, ProfileMerge
-from profiles.services.identity import merge_profiles
+from profiles.identity.normalise import spell
+from profiles.masking import masking_for
+from profiles.models import Identifier, IdentityChange, Profile, ProfileMerge, Separation
+from profiles.models.source import DEFAULT_REGION
+from profiles.services.identity import lift_separation, merge_profiles, split_profile, undo_merge
 
 MERGING = ("profiles.merge_profile",)
 MAX_MERGED = 20  # profiles in one request
+MAX_SPLIT = 1000  # identifiers in one request
 
 
 class KeptApart(Conflict):
@@ -53,6 +62,9 @@ class ProfileMergeSerializer(serializers.Serializer[Any]):
     undone_by = serializers.CharField(allow_null=True)
     undone_at = serializers.DateTimeField(allow_null=True)
 
+    def to_representation(self, merge: ProfileMerge) -> dict[str, Any]:
+        return show_merge(merge)
+
 
 def show_merge(merge: ProfileMerge) -> dict[str, Any]:
     return {
@@ -67,6 +79,93 @@ def show_merge(merge: ProfileMerge) -> dict[str, Any]:
         "undone_by": merge.undone_by.username if merge.undone_by else None,
         "undone_at": merge.undone_at,
     }
+
+
+class SplitSerializer(StrictSerializer):
+    identifiers = serializers.ListField(child=NamedSerializer(), allow_empty=False, max_length=MAX_SPLIT)
+
+    def validate_identifiers(self, identifiers: list[dict[str, str]]) -> list[dict[str, str]]:
+        check_kinds(identifiers)
+        return identifiers
+
+
+SPLIT = inline_serializer("SplitAnswer", {"from": serializers.UUIDField(), "to": serializers.UUIDField()})
+
+
+class SideSerializer(IdentifierSerializer):
+    """An identifier, and whose it is."""
+
+    profile = serializers.UUIDField()
+
+
+class SeparationSerializer(serializers.Serializer[Any]):
+    """Two identifiers that nothing brings together, for the schema."""
+
+    id = serializers.IntegerField()
+    identifiers = SideSerializer(many=True, help_text="Two.")
+    at = serializers.DateTimeField()
+    by = serializers.CharField(allow_null=True)
+    lifted_at = serializers.DateTimeField(allow_null=True)
+    lifted_by = serializers.CharField(allow_null=True)
+
+    def to_representation(self, separation: Separation) -> dict[str, Any]:
+        return show_separation(separation, self.context["request"].user)
+
+
+class IdentityChangeSerializer(serializers.Serializer[Any]):
+    """One change of who is whom, for the schema. `into` is null for one who was erased."""
+
+    id = serializers.IntegerField()
+    profile = serializers.UUIDField()
+    change = serializers.ChoiceField(IdentityChange.Change.choices)
+    into = serializers.UUIDField(allow_null=True)
+    at = serializers.DateTimeField()
+
+
+def show_side(identifier: Identifier, viewer: Viewer) -> dict[str, Any]:
+    """An identifier as its viewer may see it, with the profile that it belongs to."""
+    return {
+        "kind": identifier.kind.key,
+        "value": masking_for(viewer).identifier(identifier.kind.key, identifier.value),
+        "profile": identifier.profile.public_id,
+    }
+
+
+def show_separation(separation: Separation, viewer: Viewer) -> dict[str, Any]:
+    return {
+        "id": separation.pk,
+        "identifiers": [show_side(separation.left, viewer), show_side(separation.right, viewer)],
+        "at": separation.separated_at,
+        "by": separation.split.split_by.username if separation.split.split_by else None,
+        "lifted_at": separation.lifted_at,
+        "lifted_by": separation.lifted_by.username if separation.lifted_by else None,
+    }
+
+
+SIDES = ("left__kind", "left__profile", "right__kind", "right__profile", "split__split_by", "lifted_by")
+
+
+def separations_of(profile: Profile) -> QuerySet[Separation]:
+    """Those in force."""
+    side = Q(left__profile=profile) | Q(right__profile=profile)
+    return Separation.objects.in_force().filter(side).select_related(*SIDES).order_by("-id")
+
+
+def own_identifiers(profile: Profile, named: Sequence[dict[str, str]]) -> list[Identifier]:
+    """The person's identifiers that are named, however written. Raises ValidationError, by index, for others."""
+    own = {(each.kind.key, each.value): each for each in profile.identifiers.select_related("kind")}
+    normalisers = {each.kind.key: each.kind.normaliser for each in own.values()}
+    found = [
+        own.get((name["kind"], spell(normalisers[name["kind"]], name["value"], DEFAULT_REGION) or ""))
+        if name["kind"] in normalisers
+        else None
+        for name in named
+    ]
+    message = _("is no identifier of this person")
+    if wrong := {n: {"value": [message]} for n, identifier in enumerate(found) if identifier is None}:
+        errors: Any = {"identifiers": wrong}
+        raise serializers.ValidationError(errors)
+    return [identifier for identifier in found if identifier is not None]
 
 
 @contextmanager
@@ -109,6 +208,32 @@ class IdentityActions(ApiViewSet):
         page: list[ProfileMerge] = self.paginate_queryset(merges_of(self._survivor(id))) or []
         return self.get_paginated_response([show_merge(merge) for merge in page])
 
+    @extend_schema(request=SplitSerializer, responses=SPLIT)
+    @action(detail=True, methods=["post"], pagination_class=None, filterset_class=None)
+    def split(self, request: Request, id: str) -> Response:
+        """Move identifiers into a person of their own, and keep the two apart until somebody lifts it."""
+        body = SplitSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        profile = self._survivor(id)
+        chosen = own_identifiers(profile, body.validated_data["identifiers"])
+        with refusals(self.user):
+            other = split_profile(profile, chosen, user=self.user, now=timezone.now())
+        return Response({"from": profile.public_id, "to": other.public_id})
+
+    @extend_schema(responses=SeparationSerializer(many=True))
+    @action(detail=True, filterset_class=None)
+    def separations(self, request: Request, id: str) -> Response:
+        """What keeps this person apart from others, the latest first; those that were lifted are left out."""
+        page: list[Separation] = self.paginate_queryset(separations_of(self._survivor(id))) or []
+        return self.get_paginated_response([show_separation(separation, self.user) for separation in page])
+
+    @extend_schema(parameters=FEED_PARAMETERS, responses=feed_schema("IdentityFeed", IdentityChangeSerializer()))
+    @action(detail=False, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
+    def changes(self, request: Request) -> Response:
+        """Who became whom, in order: of `profile`, or a part of it, `into` stands from then on."""
+        rows = IdentityChange.objects.values("id", "profile", "change", "into", "at")
+        return feed_page(rows, request, dict)
+
     @property
     def user(self) -> User:
         """Who asks; nobody is served without a token."""
@@ -128,3 +253,49 @@ def merges_of(profile: Profile) -> QuerySet[ProfileMerge]:
     into = Q(survivor=profile) | Q(survivor__merged_into=profile)
     related = ("survivor", "absorbed", "source", "merged_by", "undone_by")
     return ProfileMerge.objects.filter(into).select_related(*related).order_by("-id")
+
+
+class MergeFilters(filters.FilterSet):
+    cause = filters.ChoiceFilter(choices=ProfileMerge.Cause.choices)
+
+
+@route("merges")
+class MergeViewSet(ReadingViewSet):
+    """Merges, the latest first."""
+
+    queryset = ProfileMerge.objects.select_related("survivor", "absorbed", "source", "merged_by", "undone_by").order_by(
+        "-id"
+    )
+    serializer_class = ProfileMergeSerializer
+    filterset_class = MergeFilters
+    lookup_url_kwarg = "id"
+    lookup_value_regex = ROW_PATTERN
+    action_permissions = {"undo": MERGING}
+
+    @extend_schema(request=None, responses=ProfileSerializer)
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, id: str) -> Response:
+        """Let the absorbed live again, under the old id; answers with them."""
+        user: Any = request.user
+        with refusals(user):
+            profile = undo_merge(self.get_object(), user=user, now=timezone.now())
+        return Response(represent([profile], user)[0])
+
+
+@route("separations")
+class SeparationViewSet(ReadingViewSet):
+    """Pairs of identifiers that nothing brings together, the latest first, lifted ones included."""
+
+    queryset: QuerySet[Separation] = Separation.objects.select_related(*SIDES).order_by("-id")
+    serializer_class = SeparationSerializer
+    lookup_url_kwarg = "id"
+    lookup_value_regex = ROW_PATTERN
+    action_permissions = {"lift": MERGING}
+
+    @extend_schema(request=None, responses=SeparationSerializer)
+    @action(detail=True, methods=["post"])
+    def lift(self, request: Request, id: str) -> Response:
+        """Let links and merges bring the two together again; lifted already, it changes nothing."""
+        user: Any = request.user
+        lift_separation(self.get_object(), user=user, now=timezone.now())
+        return Response(self.get_serializer(self.get_object()).data)

@@ -79,6 +79,9 @@ class ProfileViewSet(ConsentActions, IdentityActions):
         "lookup": ("profiles.view_profile", "profiles.view_pii"),
         "merge": MERGING,
         "merges": ("profiles.view_profilemerge",),
+        "split": MERGING,
+        "changes": ("profiles.view_identitychange",),
+        "separations": ("profiles.view_separation",),
     }
 
     def list(self, request: Request) -> Response:

@@ -18,6 +18,8 @@ from profiles.models import (
     Profile,
     ProfileChange,
     ProfileMerge,
+    ProfileSplit,
+    Separation,
     Source,
 )
 
@@ -89,6 +91,34 @@ class ProfileMergeFactory(DjangoModelFactory):
     identifiers = factory.LazyFunction(list)
     absorbed_before = factory.LazyFunction(lambda: {"attributes": {}})
     survivor_before = factory.LazyFunction(lambda: {"attributes": {}})
+
+
+class ProfileSplitFactory(DjangoModelFactory):
+    """A split as history tells it; nothing was moved."""
+
+    class Meta:
+        model = ProfileSplit
+
+    from_profile = factory.SubFactory(ProfileFactory)
+    to_profile = factory.SubFactory(ProfileFactory)
+    identifiers = factory.LazyFunction(list)
+    split_at = SEEN_AT
+
+
+class SeparationFactory(DjangoModelFactory):
+    """Two identifiers that a split keeps apart; `left` is made first."""
+
+    class Meta:
+        model = Separation
+
+    left = factory.SubFactory(IdentifierFactory)
+    right = factory.SubFactory(IdentifierFactory, kind_key="anonymous_id")
+    split = factory.SubFactory(
+        ProfileSplitFactory,
+        from_profile=factory.SelfAttribute("..left.profile"),
+        to_profile=factory.SelfAttribute("..right.profile"),
+    )
+    separated_at = SEEN_AT
 
 
 class AttributeDefinitionFactory(DjangoModelFactory):

@@ -7,10 +7,12 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from cdp.locks import advisory_lock
 from cdp.models import User
 from profiles.identity.errors import IdentityError
-from profiles.models import IdentityConflict, Profile
+from profiles.models import Identifier, IdentityConflict, Profile
 from profiles.services.identity.merge import merge_profiles
+from profiles.services.identity.split import split_profile
 
 MAX_NOTE = 500
 
@@ -35,6 +37,26 @@ def settle_by_merge(conflict: IdentityConflict, *, user: User | None, now: datet
         survivor = merge_profiles([conflict.anchor.profile_id, conflict.left_out.profile_id], user=user, now=now)
         decide(conflict, IdentityConflict.State.SETTLED, note=conflict.note, user=user, now=now)
     return survivor
+
+
+def settle_by_move(conflict: IdentityConflict, *, user: User | None, now: datetime) -> Profile:
+    """The identifier that was left out is of the other person: move it there. Returns that person.
+
+    Raises:
+        IdentityError: both are with one person already, or a limit or a separation forbids it; nothing is changed then.
+    """
+    with transaction.atomic():
+        advisory_lock("identity")
+        identifier = Identifier.objects.select_related("profile").get(pk=conflict.left_out_id)
+        anchor = Identifier.objects.get(pk=conflict.anchor_id)
+        moved = identifier.profile
+        if anchor.profile_id == moved.pk:
+            raise IdentityError(_("These are one person already."))
+        if Identifier.objects.filter(profile=moved).exclude(pk=identifier.pk).exists():
+            moved = split_profile(moved, [identifier], user=user, now=now)
+        person = merge_profiles([anchor.profile_id, moved.pk], user=user, now=now, into=anchor.profile_id)
+        decide(conflict, IdentityConflict.State.SETTLED, note=conflict.note, user=user, now=now)
+    return person
 
 
 def decide(

@@ -29,8 +29,9 @@ def merge_profiles(
     user: User | None,
     now: datetime,
     cause: ProfileMerge.Cause = ProfileMerge.Cause.MANUAL,
+    into: int | None = None,
 ) -> Profile:
-    """Make one of several profiles, and return the survivor: the one that was seen first.
+    """Make one of several profiles, and return the survivor: the one that was seen first, unless `into` names another.
 
     Ids of profiles that were merged away mean their survivors. Takes the identity lock, as processing does.
 
@@ -47,7 +48,9 @@ def merge_profiles(
         raise IdentityError(_("These profiles are one person already.") if len(wanted) > 1 else _("Name at least two."))
     profiles = lock_profiles(current.values())
     check_together(profiles)
-    survivor, *others = sorted(profiles.values(), key=lambda profile: (profile.first_seen_at, profile.public_id))
+    survivor, *others = sorted(
+        profiles.values(), key=lambda profile: (profile.id != into, profile.first_seen_at, profile.public_id)
+    )
     reason = Reason(cause, user_id=user.pk if user else None)
     overruled = overrulings_by_hand(survivor.id, [other.id for other in others], now=now)
     merged = absorb([Absorption(other, survivor, survivor.id, reason) for other in others], now=now)

@@ -16,7 +16,12 @@ MERGES = {"operator", "integration", "admin"}
 MAY = {
     ("post", "profiles/merge/"): MERGES,
     ("post", "conflicts/{id}/dismiss/"): MERGES,
+    ("post", "conflicts/{id}/merge/"): MERGES,
+    ("post", "conflicts/{id}/move/"): MERGES,
     ("post", "conflicts/{id}/reopen/"): MERGES,
+    ("post", "profiles/{id}/split/"): MERGES,
+    ("post", "merges/{id}/undo/"): MERGES,
+    ("post", "separations/{id}/lift/"): MERGES,
     ("post", "profiles/lookup/"): {"operator", "integration", "privacy_officer", "admin"},
     ("post", "duplicates/search/"): RULES,
     ("post", "duplicates/{id}/accept/"): RULES,

@@ -22,6 +22,7 @@ from tests.factories.profiles import (
     IdentifierFactory,
     ProfileFactory,
     ProfileMergeFactory,
+    SeparationFactory,
     SourceFactory,
 )
 from tests.factories.segments import (
@@ -60,6 +61,7 @@ def make_world() -> dict[str, Any]:
     theirs = IdentifierFactory(profile=other, kind_key="email", value=f"other-{EMAIL}")
     conflict = ConflictFactory(anchor=theirs, left_out__profile=ann, source=shop, note=MARKER)
     merge = ProfileMergeFactory(survivor=ann, source=shop)
+    separation = SeparationFactory(left=theirs, right__profile=ann)
     properties = {"email": EMAIL, "shipping": {"Phone": PHONE, "realName": MARKER}, "products": [{"name": "Tea"}]}
     EventFactory(profile=ann, source=shop, definition__name="Order Completed", properties=properties)
     EventFactory(profile=ann, definition__name="$identify", properties={"firstName": MARKER, "wechat name": MARKER})
@@ -102,6 +104,7 @@ def make_world() -> dict[str, Any]:
         "identifier-kinds": "phone",
         "conflicts": conflict.pk,
         "merges": merge.pk,
+        "separations": separation.pk,
         "other": other.public_id,
         "attributes": "city",
         "events": "Order Completed",
@@ -145,6 +148,7 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     return {
         ("post", "profiles/merge/"): {"profiles": [str(world["profiles"]), str(world["other"])]},
         ("post", "conflicts/{id}/dismiss/"): {"note": MARKER},
+        ("post", "profiles/{id}/split/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
         ("post", "profiles/lookup/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
         ("post", "profiles/{id}/consents/"): {"channel": "sms", "state": "granted", "note": MARKER},
         ("post", "profiles/consents/"): {

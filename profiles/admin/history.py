@@ -1,0 +1,134 @@
+"""What became of a person's identity: merges, splits, and what keeps them apart from others. Each part is bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Q
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+
+from profiles.admin.identity import identifier_text, person_link
+from profiles.models import Profile, ProfileMerge, ProfileSplit, Separation
+
+MAX_ROWS = 100
+MAX_PAIRS = 20  # of one split
+
+
+@dataclass(frozen=True)
+class Deed:
+    """One line of the history. `note` says that it was undone, `undo_url` how it can be; empty otherwise."""
+
+    at: datetime
+    what: str
+    person: SafeString
+    public_id: str
+    by: str
+    note: str = ""
+    undo_url: str = ""
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """What one split keeps apart still: the first pairs as (own, other, separation id), and how many more."""
+
+    split: ProfileSplit
+    person: SafeString
+    pairs: list[tuple[str, str, int]]
+    n_more: int
+
+
+def history_of(profile: Profile, user: Any) -> list[Deed]:
+    """Merges and splits of the person, the latest first; two queries."""
+    return sorted([*merges_of(profile, user), *splits_of(profile, user)], key=lambda deed: deed.at, reverse=True)
+
+
+def merges_of(profile: Profile, user: Any) -> list[Deed]:
+    """Merges into the person, or into those whom they absorbed, and those of before by which they were absorbed."""
+    side = Q(survivor=profile) | Q(survivor__merged_into=profile) | Q(absorbed=profile)
+    related = ("survivor", "absorbed", "source", "merged_by", "undone_by")
+    found = ProfileMerge.objects.filter(side).select_related(*related).order_by("-pk")[:MAX_ROWS]
+    return [deed_of_merge(merge, profile, user) for merge in found]
+
+
+def deed_of_merge(merge: ProfileMerge, profile: Profile, user: Any) -> Deed:
+    was_absorbed = merge.absorbed_id == profile.pk
+    other = merge.survivor if was_absorbed else merge.absorbed
+    is_undone = merge.undone_at is not None
+    note = ""
+    if merge.undone_at is not None:
+        note = gettext("Undone by %(who)s.") % {"who": merge.undone_by or "-"}
+    return Deed(
+        at=merge.merged_at,
+        what=gettext("Merged into another") if was_absorbed else gettext("Took in another"),
+        person=person_link(other, user),
+        public_id=str(other.public_id),
+        by=cause_of(merge),
+        note=note,
+        undo_url="" if is_undone else reverse("admin:profiles_profile_undo", args=[merge.pk]),
+    )
+
+
+def cause_of(merge: ProfileMerge) -> str:
+    """Who or what asked for it."""
+    if merge.source is not None:
+        words = {"source": merge.source.name, "message": merge.message_id}
+        return gettext("%(source)s, message %(message)s") % words if merge.message_id else merge.source.name
+    return f"{merge.get_cause_display()}, {merge.merged_by or '-'}"
+
+
+def splits_of(profile: Profile, user: Any) -> list[Deed]:
+    """Splits of the person, and the one by which they came to be."""
+    side = Q(from_profile=profile) | Q(to_profile=profile)
+    related = ("from_profile", "to_profile", "split_by")
+    found = ProfileSplit.objects.filter(side).select_related(*related).order_by("-pk")[:MAX_ROWS]
+    return [deed_of_split(split, profile, user) for split in found]
+
+
+def deed_of_split(split: ProfileSplit, profile: Profile, user: Any) -> Deed:
+    went = split.from_profile_id == profile.pk
+    other = split.to_profile if went else split.from_profile
+    n = len(split.identifiers)
+    text = (
+        ngettext("Split off %(n)d identifier", "Split off %(n)d identifiers", n)
+        if went
+        else ngettext("Was split off with %(n)d identifier", "Was split off with %(n)d identifiers", n)
+    )
+    return Deed(
+        at=split.split_at,
+        what=text % {"n": n},
+        person=person_link(other, user),
+        public_id=str(other.public_id),
+        by=str(split.split_by or "-"),
+    )
+
+
+def barriers_of(profile: Profile, user: Any) -> list[Barrier]:
+    """What keeps the person apart from others, the latest split first; two queries, and one a split."""
+    touching = Separation.objects.in_force().filter(Q(left__profile=profile) | Q(right__profile=profile))
+    counted = dict(touching.order_by().values_list("split").annotate(n=Count("pk")).order_by("-split")[:MAX_ROWS])
+    splits = ProfileSplit.objects.select_related("from_profile", "to_profile", "split_by").in_bulk(list(counted))
+    barriers = []
+    for split_id, n in counted.items():
+        pairs = touching.filter(split=split_id).select_related("left__kind", "right__kind").order_by("pk")[:MAX_PAIRS]
+        split = splits[split_id]
+        went = profile.pk in (split.from_profile_id, split.from_profile.merged_into_id)
+        barriers.append(
+            Barrier(
+                split=split,
+                person=person_link(split.to_profile if went else split.from_profile, user),
+                pairs=[pair_of(separation, profile, user) for separation in pairs],
+                n_more=max(0, n - MAX_PAIRS),
+            )
+        )
+    return barriers
+
+
+def pair_of(separation: Separation, profile: Profile, user: Any) -> tuple[str, str, int]:
+    own, other = separation.left, separation.right
+    if own.profile_id != profile.pk:
+        own, other = other, own
+    return identifier_text(own, user), identifier_text(other, user), separation.pk

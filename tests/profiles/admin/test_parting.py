@@ -1,0 +1,232 @@
+"""Taking people apart in the admin: split, undo, what keeps them apart, and lifting it."""
+
+from datetime import timedelta
+
+import pytest
+
+from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
+from profiles.models import Event, Identifier, IdentityConflict, Profile, ProfileMerge, ProfileSplit, Separation
+from profiles.services.identity import merge_profiles, split_profile
+from tests.factories.profiles import SourceFactory
+from tests.factories.tags import TagAssignmentFactory
+from tests.profiles.ingest.messages import START, identify, people, profile_of, send
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+PROFILES = "/admin/profiles/profile/"
+NOW = START + timedelta(days=1)
+
+
+@pytest.fixture
+def shop():
+    return SourceFactory(key="shop", name="Shop")
+
+
+@pytest.fixture
+def ann(shop):
+    """One person with a mail, seen first, and a device."""
+    send(shop, identify(email="ann@example.com", anonymous="a1", at=0, city="Oslo"))
+    send(shop, identify(anonymous="a1", at=5, city="Rome"))
+    return profile_of("email", "ann@example.com")
+
+
+def identifier(kind, value):
+    return Identifier.objects.get(kind__key=kind, value=value)
+
+
+def page_of(profile, client):
+    return client.get(f"{PROFILES}{profile.pk}/change/")
+
+
+def everything():
+    models = (Profile, Identifier, Event, ProfileMerge, ProfileSplit, Separation)
+    return [list(model.objects.order_by("pk").values()) for model in models]
+
+
+def rows_of(comparison):
+    return {row.label or str(group.title): [cell.words for cell in row.cells]
+            for group in comparison.groups for row in group.rows}  # fmt: skip
+
+
+def test_the_preview_of_a_split_shows_both_sides_and_changes_nothing(ann):
+    before, device = everything(), identifier("anonymous_id", "a1")
+
+    page = sign_in(OPERATOR).get(f"{PROFILES}{ann.pk}/split/", {"identifier": device.pk})
+
+    rows = rows_of(page.context["comparison"])
+    assert rows["Identifiers"][1:] == [["Email ann@example.com"], ["Anonymous id a1"]]
+    assert rows["City"] == [["Rome"], ["Oslo"], ["Rome"]]
+    assert rows["Events"] == [["2"], ["1"], ["1"]]
+    assert everything() == before
+
+
+def test_a_split_takes_along_what_is_ticked_and_leads_to_the_other(ann):
+    tag = TagAssignmentFactory(profile=ann)
+    client, device = sign_in(OPERATOR), identifier("anonymous_id", "a1")
+    page = client.get(f"{PROFILES}{ann.pk}/split/", {"identifier": device.pk})
+    (row,) = page.context["hand_made"]
+
+    answer = client.post(f"{PROFILES}{ann.pk}/split/", {"identifier": device.pk, "along": row.ref}, follow=True)
+
+    other = profile_of("anonymous_id", "a1")
+    tag.refresh_from_db()
+    assert answer.redirect_chain == [(f"{PROFILES}{ann.pk}/change/", 302)]
+    assert f"{PROFILES}{other.pk}/change/" in answer.content.decode()
+    assert people() == {frozenset({("email", "ann@example.com")}), frozenset({("anonymous_id", "a1")})}
+    assert tag.profile == other
+    assert ProfileSplit.objects.get().split_by == answer.wsgi_request.user
+
+
+def test_what_cannot_be_split_says_why_and_changes_nothing(ann):
+    client, ids = sign_in(OPERATOR), list(Identifier.objects.values_list("pk", flat=True))
+    before = everything()
+
+    page = client.get(f"{PROFILES}{ann.pk}/split/", {"identifier": ids})
+    answer = client.post(f"{PROFILES}{ann.pk}/split/", {"identifier": ids}, follow=True)
+
+    assert page.context["trouble"] == "Nothing would stay: a person needs at least one identifier."
+    assert "Nothing would stay" in answer.content.decode()
+    assert everything() == before
+
+
+@pytest.mark.parametrize("ticked", ["x", "0", "99999999999999999999"])
+def test_odd_ticks_are_passed_by(ann, ticked):
+    page = sign_in(OPERATOR).get(f"{PROFILES}{ann.pk}/split/", {"identifier": ticked})
+
+    assert (page.status_code, "comparison" in page.context) == (200, False)
+
+
+def test_a_merge_is_undone_from_the_history_after_a_preview(shop, ann):
+    send(shop, identify(user="u1", at=9))
+    other = profile_of("user_id", "u1")
+    merge_profiles([ann.pk, other.pk], user=None, now=NOW)
+    client, merge = sign_in(OPERATOR, username="olga"), ProfileMerge.objects.get()
+    (deed,) = page_of(ann, client).context["deeds"]
+    before = everything()
+
+    page = client.get(deed.undo_url)
+    unchanged = everything() == before
+    answer = client.post(deed.undo_url, follow=True)
+
+    assert rows_of(page.context["comparison"])["Identifiers"][2] == ["User id u1"]
+    assert unchanged
+    assert profile_of("user_id", "u1") == other
+    assert answer.redirect_chain == [(f"{PROFILES}{ann.pk}/change/", 302)]
+    what = [(deed.what, deed.note, deed.undo_url) for deed in page_of(ann, client).context["deeds"]]
+    assert sorted(what) == [
+        ("Split off 1 identifier", "", ""), ("Took in another", "Undone by olga.", "")
+    ]  # fmt: skip
+    assert merge.pk == ProfileMerge.objects.get(undone_by__username="olga").pk
+
+
+def test_a_merge_undone_twice_says_so(shop, ann):
+    send(shop, identify(user="u1", at=9))
+    merge_profiles([ann.pk, profile_of("user_id", "u1").pk], user=None, now=NOW)
+    client, undo = sign_in(OPERATOR), f"{PROFILES}merge/{ProfileMerge.objects.get().pk}/undo/"
+    client.post(undo)
+
+    answer = client.post(undo, follow=True)
+
+    assert "This merge was undone already." in answer.content.decode()
+    assert client.get(undo).context["trouble"] == "This merge was undone already."
+    assert ProfileSplit.objects.count() == 1
+
+
+def test_the_history_says_which_message_of_which_source_merged(shop):
+    send(shop, identify(user="u1", at=0))
+    send(shop, identify(email="ann@example.com", at=5))
+    send(shop, identify(user="u1", email="ann@example.com", at=9, id="m77"))
+
+    (deed,) = page_of(profile_of("user_id", "u1"), sign_in(VIEWER)).context["deeds"]
+
+    assert (deed.what, deed.by) == ("Took in another", "Shop, message m77")
+
+
+def test_separations_stand_on_both_pages_and_are_lifted_one_by_one_or_together(shop, ann):
+    send(shop, identify(email="ann@example.com", phone="13800138000", at=6))
+    other = split_profile(ann, [identifier("anonymous_id", "a1")], user=None, now=NOW)
+    client = sign_in(OPERATOR)
+    (barrier,) = page_of(ann, client).context["barriers"]
+    (theirs,) = page_of(other, client).context["barriers"]
+    url = f"{PROFILES}{ann.pk}/lift/"
+
+    client.post(url, {"separation": barrier.pairs[0][2]})
+    n_left = Separation.objects.in_force().count()
+    client.post(url, {"split": barrier.split.pk})
+
+    assert [(own, away) for own, away, _pk in barrier.pairs] == [
+        ("Email ann@example.com", "Anonymous id a1"), ("Phone +8613800138000", "Anonymous id a1"),
+    ]  # fmt: skip
+    assert [own for own, _away, _pk in theirs.pairs] == ["Anonymous id a1", "Anonymous id a1"]
+    assert f"/profile/{other.pk}/" in barrier.person
+    assert f"/profile/{ann.pk}/" in theirs.person
+    assert (n_left, Separation.objects.in_force().count()) == (1, 0)
+    assert page_of(ann, client).context["barriers"] == []
+
+
+@pytest.mark.parametrize("given", [{}, {"split": "x"}, {"separation": "0"}, {"split": "99999999999999999999"}])
+def test_what_is_no_separation_is_not_lifted(ann, given):
+    assert sign_in(OPERATOR).post(f"{PROFILES}{ann.pk}/lift/", given).status_code == 404
+
+
+@pytest.mark.parametrize("role", [VIEWER, PRIVACY_OFFICER])
+def test_others_see_it_and_take_nothing_apart(shop, ann, role):
+    send(shop, identify(user="u1", at=9))
+    merge_profiles([ann.pk, profile_of("user_id", "u1").pk], user=None, now=NOW)
+    other = split_profile(ann, [identifier("anonymous_id", "a1")], user=None, now=NOW)
+    client, before = sign_in(role), everything()
+    merge = ProfileMerge.objects.get()
+
+    answers = [
+        client.post(f"{PROFILES}{ann.pk}/split/", {"identifier": identifier("user_id", "u1").pk}),
+        client.get(f"{PROFILES}{ann.pk}/split/"),
+        client.get(f"{PROFILES}merge/{merge.pk}/undo/"),
+        client.post(f"{PROFILES}merge/{merge.pk}/undo/"),
+        client.post(f"{PROFILES}{other.pk}/lift/", {"split": ProfileSplit.objects.get().pk}),
+    ]
+    text = page_of(ann, client).content.decode()
+
+    assert [answer.status_code for answer in answers] == [403] * 5
+    assert everything() == before
+    assert 'id="history"' in text
+    assert 'id="separations"' in text
+    assert "/undo/" not in text
+    assert "/lift/" not in text
+
+
+def test_what_was_left_out_is_moved_to_whom_it_belongs(shop):
+    send(shop, identify(user="a", anonymous="device", at=0), identify(user="b", anonymous="device", at=1))
+    conflict, client = IdentityConflict.objects.get(), sign_in(OPERATOR)
+    bob = profile_of("user_id", "b")
+    move = f"/admin/profiles/identityconflict/{conflict.pk}/move/"
+    before = everything()
+
+    page = client.get(move)
+    unchanged = everything() == before
+    client.post(move)
+
+    assert rows_of(page.context["comparison"])["Identifiers"][2:] == [
+        ["User id a"], ["User id b", "Anonymous id device"]
+    ]  # fmt: skip
+    assert unchanged
+    assert profile_of("anonymous_id", "device") == bob == profile_of("user_id", "b")
+    conflict.refresh_from_db()
+    assert conflict.state == "settled"
+
+
+def test_a_merged_away_id_leads_to_its_survivor_everywhere(shop, ann):
+    send(shop, identify(user="u1", at=9))
+    gone = profile_of("user_id", "u1")
+    merge_profiles([ann.pk, gone.pk], user=None, now=NOW)
+    client = sign_in(OPERATOR)
+
+    pages = {
+        path: client.get(f"{PROFILES}{path}", follow=True).context
+        for path in (f"{gone.pk}/change/", f"by-id/{gone.public_id}/", f"{gone.pk}/split/")
+    }
+    chosen = client.get(f"{PROFILES}merge/", {"id": gone.pk}).context["chosen"]
+    found = client.get(PROFILES, {"q": str(gone.public_id)}).context["cl"].result_list
+
+    assert {path: context["profile"] for path, context in pages.items()} == dict.fromkeys(pages, ann)
+    assert [each for each, *_rest in chosen] == [ann]
+    assert list(found) == [ann]
