@@ -56,7 +56,7 @@ def count_people() -> Sampled:
     return count_sampled(
         "profiles_profile",
         counted=sql.SQL("count(*), " + known),
-        where=sql.SQL("t.merged_into_id IS NULL"),
+        where=sql.SQL("t.merged_into_id IS NULL AND t.erased_at IS NULL"),
         params={"personal": personal},
     )
 

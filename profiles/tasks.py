@@ -24,7 +24,8 @@ from profiles.services import definitions, rejected
 from profiles.services.duplicates.bulk import ACCEPT_DUPLICATES, accept_at_least
 from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicates
 from profiles.services.duplicates.search import queue_due_search as queue_due_search_of
-from profiles.services.imports import DRY_RUN, IMPORT
+from profiles.services.imports import DRY_RUN, IMPORT, TAKE_BACK
+from profiles.services.take_back import take_back_rows
 
 PARTITIONS_AHEAD = timedelta(days=400)
 
@@ -101,3 +102,9 @@ def import_file(run: Run, now: datetime) -> None:
 def try_import(run: Run, now: datetime) -> None:
     """Count what the import would do."""
     try_rows(Import.objects.select_related("source").get(pk=run.params["import"]), run, now=now)
+
+
+@run_kind(TAKE_BACK)
+def take_back(run: Run, now: datetime) -> None:
+    """Remove what the import wrote."""
+    take_back_rows(Import.objects.select_related("source").get(pk=run.params["import"]), run, now=now)

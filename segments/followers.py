@@ -71,6 +71,15 @@ class MembershipFollower(Follower):
             write_changes(entered, MembershipChange.Change.ENTERED, cause=Cause.SPLIT, now=now)
             grow(Counter(segment_id for segment_id, _profile in entered), Counter())
 
+    def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
+        """They leave, which the feed says."""
+        left = leave([Merged(profile_id, profile_id) for profile_id in profile_ids])
+        if left:
+            lock_segment_feed()
+            gone = [(row.segment_id, row.absorbed) for row in left]
+            write_changes(gone, MembershipChange.Change.LEFT, cause=Cause.ERASED, now=now)
+            grow({}, Counter(row.segment_id for row in left))
+
 
 def keep_former(merged: Sequence[Merged]) -> None:
     """Note since when each of the absorbed was in what, and their survivors where they were in the same."""
@@ -253,6 +262,17 @@ class TierStandingFollower(Follower):
                 TierChange._meta.db_table,
                 ["scheme_id", "profile_id", "before", "after", "cause", "at"],
                 ((scheme_id, parted.to_id, None, key, Cause.SPLIT, now) for scheme_id, key in back),
+            )
+
+    def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
+        """They stand nowhere any more, which the feed says."""
+        stood = step_down([Merged(profile_id, profile_id) for profile_id in profile_ids])
+        if stood:
+            lock_tier_feed()
+            copy_rows(
+                TierChange._meta.db_table,
+                ["scheme_id", "profile_id", "before", "after", "cause", "at"],
+                ((row.scheme_id, row.absorbed, row.tier_key, None, Cause.ERASED, now) for row in stood),
             )
 
 

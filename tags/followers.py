@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Q
 
 from cdp.rules.scope import Scope
-from profiles.followers import Follower, HandMade, Merged, Parted, move_rows, register_follower
+from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, move_rows, register_follower
 from tags.models import DisplacedTag, Score, TagAssignment
 
 
@@ -35,6 +35,10 @@ class TagAssignmentFollower(Follower):
         rows.update(profile=parted.to_id)
         DisplacedTag.objects.filter(going(parted, DisplacedTag), profile=parted.from_id).update(profile=parted.to_id)
         restore_displaced([parted.from_id, parted.to_id], [tag_id for (tag_id,) in carried])
+
+    def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
+        erase_rows(TagAssignment, profile_ids)
+        erase_rows(DisplacedTag, profile_ids)
 
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).select_related("tag", "value")
@@ -146,3 +150,6 @@ class ScoreFollower(Follower):
 
     def split(self, parted: Parted, *, now: datetime) -> None:
         return
+
+    def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
+        erase_rows(Score, profile_ids)

@@ -14,3 +14,5 @@ class Cause(models.TextChoices):
     MERGE = "merge", _("Merge")
     SPLIT = "split", _("Split")
     MANUAL = "manual", _("By hand")
+    IMPORT = "import", _("Import")
+    ERASED = "erased", _("Erased")

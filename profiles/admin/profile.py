@@ -118,7 +118,7 @@ class ProfileAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Profile], search_term: str
     ) -> tuple[QuerySet[Profile], bool]:
         """Exact by public id or any identifier, else by the start of the name; see `find_people` for who may."""
-        queryset = queryset.filter(merged_into__isnull=True)
+        queryset = queryset.filter(merged_into__isnull=True, erased_at__isnull=True)
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -227,6 +227,6 @@ class ProfileAdmin(ReadOnlyAdmin):
 
     def profile_or_404(self, request: HttpRequest, object_id: str) -> Profile:
         profile = Profile.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
-        if profile is None or not self.has_view_permission(request, profile):
+        if profile is None or profile.erased_at is not None or not self.has_view_permission(request, profile):
             raise Http404
         return profile

@@ -243,7 +243,7 @@ class IdentityActions(ApiViewSet):
     def _survivor(self, public_id: str) -> Profile:
         """The person of this id, wherever merges have brought it."""
         profile = Profile.objects.select_related("merged_into").filter(public_id=public_id).first()
-        if profile is None:
+        if profile is None or profile.erased_at is not None:
             raise Http404(_("No profile has this id."))
         return profile.merged_into or profile
 

@@ -1,4 +1,5 @@
-"""Followers: how the facts of each model that points at Profile move when profiles merge, and return at a split.
+"""Followers: how the facts of each model that points at Profile move when profiles merge, return at a split, and go
+when one is erased.
 
 Each app brings its own in `<app>/followers.py`, or in modules of a package of that name; a test fails for a model
 without one.
@@ -75,6 +76,11 @@ class Follower(ABC):
     def split(self, parted: Parted, *, now: datetime) -> None:
         """Move the rows that leave, and bring back what a merge put aside."""
 
+    def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:  # noqa: B027 - most have nothing to do
+        """Remove the rows of people of whom nothing is to be left. Stays as it is: history, and what hangs on their
+        identifiers, which are gone before.
+        """
+
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         """The rows by hand on `parted.from_id`, for somebody who is about to take it apart."""
         return ()
@@ -103,3 +109,12 @@ def move_rows(model: type[Model], merged: Sequence[Merged], *, column: str = "pr
     ).format(table=sql.Identifier(model._meta.db_table), column=sql.Identifier(column))
     with connection.cursor() as cursor:
         cursor.execute(statement, [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]])
+
+
+def erase_rows(model: type[Model], profile_ids: Sequence[int]) -> None:
+    """Delete the rows of these profiles, in one statement."""
+    statement = sql.SQL("DELETE FROM {table} WHERE profile_id = ANY(%s)").format(
+        table=sql.Identifier(model._meta.db_table)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [list(profile_ids)])

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from profiles.followers import Follower, HandMade, Merged, Parted, move_rows, register_follower
+from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, move_rows, register_follower
 from profiles.identity.consents import settle_overrulings
 from profiles.models import Consent
 
@@ -33,6 +33,9 @@ class ConsentFollower(Follower):
     def split(self, parted: Parted, *, now: datetime) -> None:
         Consent.objects.filter(going(parted), profile=parted.from_id).update(profile=parted.to_id)
         settle_overrulings(parted)
+
+    def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
+        erase_rows(Consent, profile_ids)
 
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = Consent.objects.filter(profile=parted.from_id, anchor=None, merge=None).order_by("-occurred_at", "-pk")

@@ -12,7 +12,7 @@ from cdp.rules.scope import Scope
 from profiles.followers import Merged, Parted
 from profiles.models import IdentityChange, Profile
 
-MERGED, SPLIT = IdentityChange.Change.MERGED, IdentityChange.Change.SPLIT
+MERGED, SPLIT, ERASED = IdentityChange.Change.MERGED, IdentityChange.Change.SPLIT, IdentityChange.Change.ERASED
 
 
 def write_merged(merged: Sequence[Merged], *, now: datetime) -> None:
@@ -22,17 +22,24 @@ def write_merged(merged: Sequence[Merged], *, now: datetime) -> None:
 
 def write_split(parted: Parted, *, now: datetime) -> None:
     """A part went into another; whoever had been merged into that part now leads there."""
-    along = [(profile_id, MERGED, parted.to_id) for profile_id in parted.origins if profile_id != parted.to_id]
+    along: list[tuple[int, str, int | None]] = [
+        (profile_id, MERGED, parted.to_id) for profile_id in parted.origins if profile_id != parted.to_id
+    ]
     append([(parted.from_id, SPLIT, parted.to_id), *along], now=now)
 
 
-def append(changes: Sequence[tuple[int, str, int]], *, now: datetime) -> None:
+def write_erased(profile_ids: Sequence[int], *, now: datetime) -> None:
+    """Nothing is left of them."""
+    append([(profile_id, ERASED, None) for profile_id in profile_ids], now=now)
+
+
+def append(changes: Sequence[tuple[int, str, int | None]], *, now: datetime) -> None:
     """Rows of profile, change and into, by their ids here. Nothing may lock anything after this in the transaction."""
-    ids = sorted({profile_id for one, _change, other in changes for profile_id in (one, other)})
+    ids = sorted({profile_id for one, _change, other in changes for profile_id in (one, other) if profile_id})
     public: dict[int, UUID] = dict(Profile.objects.filter(Scope(ids).on("pk")).values_list("pk", "public_id"))
     advisory_lock("feed", "identity")
     copy_rows(
         IdentityChange._meta.db_table,
         ["profile", "change", "into", "at"],
-        ((public[one], change, public[other], now) for one, change, other in changes),
+        ((public[one], change, public[other] if other else None, now) for one, change, other in changes),
     )

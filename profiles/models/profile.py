@@ -16,8 +16,8 @@ INDEXED_LENGTH = 100  # characters of a name
 
 class ProfileQuerySet(models.QuerySet["Profile"]):
     def current(self) -> Self:
-        """Profiles that stand for a person now: those not merged into another."""
-        return self.filter(merged_into__isnull=True)
+        """Profiles that stand for a person now: those neither merged into another nor erased."""
+        return self.filter(merged_into__isnull=True, erased_at__isnull=True)
 
     def named(self, prefix: str) -> Self:
         """Profiles whose name starts with `prefix`, in any case; by index on a million rows.
@@ -36,7 +36,8 @@ def name_start() -> Left:
 class Profile(models.Model):
     """A person, as all their identifiers together tell of them.
 
-    A merged-away profile keeps its row: `merged_into` names the survivor directly, however many merges lie between.
+    A merged-away profile keeps its row: `merged_into` names the survivor directly, however many merges lie between. So
+    does an erased one, of which nothing else is left: feeds that spoke of it can still name it.
     """
 
     public_id = models.UUIDField(_("profile id"), default=uuid.uuid4, unique=True, editable=False)
@@ -47,6 +48,8 @@ class Profile(models.Model):
     merged_into = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="absorbed", verbose_name=_("merged into")
     )
+
+    erased_at = models.DateTimeField(_("erased"), null=True, editable=False)
 
     objects = ProfileQuerySet.as_manager()
 

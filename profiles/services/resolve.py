@@ -36,7 +36,7 @@ def find_by_public_ids(public_ids: Iterable[str | UUID]) -> dict[UUID, int]:
     """Profile ids by public id, a merged-away one with its survivor's; one query for any number."""
     wanted = [public_id for written in public_ids if (public_id := as_uuid(written)) is not None]
     return dict(
-        Profile.objects.filter(public_id__in=wanted)
+        Profile.objects.filter(public_id__in=wanted, erased_at__isnull=True)
         .annotate(current_id=Coalesce("merged_into_id", "id"))
         .values_list("public_id", "current_id")
     )

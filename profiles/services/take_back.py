@@ -1,0 +1,204 @@
+"""Taking an import back: what it wrote, and nothing has touched since, goes again.
+
+Person by person: the events that it brought, its words of consent, its part in attributes (which are folded again from
+what else was said), the identifiers that it made and nothing else has named, and whoever is left without any. Merges
+stay: they are undone one by one, where somebody sees whom they concern.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+
+from cdp.locks import advisory_lock
+from cdp.models import Run
+from cdp.rules.scope import Scope
+from cdp.runs import advance
+from profiles.identity.kinds import load_kinds
+from profiles.identity.resolve import lock_profiles
+from profiles.imports.targets import all_targets
+from profiles.ingest.changes import CREATED
+from profiles.ingest.contributions import fold_into_profiles
+from profiles.ingest.refold import rebuilt, share_definitions, write_rows
+from profiles.models import (
+    AttributeDefinition,
+    Consent,
+    Contribution,
+    Event,
+    Identifier,
+    Import,
+)
+from profiles.refresh.enqueue import enqueue_changes
+from profiles.services.erase import erase_empty
+
+PEOPLE = 500  # taken back in one transaction
+KEYS = 20_000  # message keys deleted in one transaction
+ROWS = 2_000  # of tags, members and the like
+
+
+class Gone(NamedTuple):
+    """What of one source's messages went: who said it about whom, and the ids of its identify messages."""
+
+    n_events: int
+    anchor_ids: list[int]
+    message_ids: list[str]
+
+
+def count_written(import_: Import) -> dict[str, int]:
+    """What a taking back would remove now, by name; `merges` are those that it would leave."""
+    mine = Identifier.objects.filter(import_id=import_.pk)
+    others = Identifier.objects.filter(profile=OuterRef("profile")).exclude(import_id=import_.pk)
+    counts: Counter[str] = Counter(
+        events=Event.objects.filter(import_id=import_.pk).count(),
+        identifiers=mine.count(),
+        people=mine.filter(~Exists(others)).values("profile").distinct().count(),
+        merges=len(merges_of(import_)),
+    )
+    for target in all_targets().values():
+        counts.update(target.count(import_.pk))
+    return {name: n for name, n in counts.items() if n}
+
+
+def merges_of(import_: Import) -> list[int]:
+    """Ids of the merges that messages of the import asked for."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT merge.id
+            FROM profiles_profilemerge AS merge
+            JOIN profiles_messagekey AS known
+                ON known.key = md5(merge.source_id::text || ':' || merge.message_id)::uuid
+            WHERE merge.source_id = %s AND merge.merged_at >= %s AND known.import_id = %s
+            ORDER BY merge.id
+            """,
+            [import_.source_id, import_.created_at, import_.pk],
+        )
+        return [merge_id for (merge_id,) in cursor.fetchall()]
+
+
+def take_back_rows(import_: Import, run: Run, *, now: datetime) -> None:
+    """Take everything back, batch after batch; killed anywhere, it goes on when run again.
+
+    Raises RunCancelled after a batch; what has gone stays gone.
+    """
+    total = sum(n for name, n in count_written(import_).items() if name != "merges")
+    counts: Counter[str] = Counter()
+    for key, target in all_targets().items():
+        while n := target.take_back(import_.pk, now=now, limit=ROWS):
+            counts[key] += n
+            report(run, counts, total)
+    while batch := take_back_people(import_, now=now):
+        counts.update(batch)
+        report(run, counts, total)
+    while n := forget_keys(import_):
+        counts["messages"] += n
+        report(run, counts, total)
+    Import.objects.filter(pk=import_.pk).update(taken_back_at=now, taken_back_by=run.user)
+
+
+def report(run: Run, counts: Counter[str], total: int) -> None:
+    done = sum(n for name, n in counts.items() if name != "messages")
+    advance(run, done, max(total, done), **counts)
+
+
+@transaction.atomic
+def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
+    """Of the next people, what the import brought; empty where nothing is left."""
+    share_definitions()
+    kinds = load_kinds()
+    advisory_lock("identity")
+    profile_ids = next_people(import_)
+    if not profile_ids:
+        return Counter()
+    before = lock_profiles(profile_ids)
+    gone = delete_events(import_, profile_ids)
+    Consent.objects.filter(
+        Scope(profile_ids).on("profile_id"), source=import_.source_id, message_id__in=gone.message_ids
+    ).delete()
+    keys = forget_contributions(import_, gone)
+    for definition in AttributeDefinition.objects.filter(pk__in=keys).order_by("pk"):
+        write_rows(rebuilt(definition, profile_ids, kinds=kinds))
+    n_identifiers = forget_identifiers(import_, profile_ids)
+    fold_into_profiles(profile_ids, {pk: profile.attributes for pk, profile in before.items()})
+    set_seen(profile_ids)
+    enqueue_changes(profile_ids, CREATED, due_at=now)  # everything about them may be another
+    erased = erase_empty(profile_ids, now=now)
+    return Counter(events=gone.n_events, identifiers=n_identifiers, people=len(erased))
+
+
+def next_people(import_: Import) -> list[int]:
+    """Who has events of the import, then who has only identifiers that it made."""
+    for model in (Event, Identifier):
+        rows = model._default_manager.filter(import_id=import_.pk).values_list("profile_id", flat=True)
+        if found := sorted(set(rows[:PEOPLE])):
+            return found
+    return []
+
+
+def delete_events(import_: Import, profile_ids: Sequence[int]) -> Gone:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH gone AS (
+                DELETE FROM profiles_event
+                WHERE profile_id = ANY(%s) AND import_id = %s
+                RETURNING anchor_id, message_id
+            )
+            SELECT count(*), array_agg(DISTINCT anchor_id),
+                coalesce(array_agg(message_id) FILTER (WHERE message_id IS NOT NULL), '{}')
+            FROM gone
+            """,
+            [list(profile_ids), import_.pk],
+        )
+        n_events, anchor_ids, message_ids = cursor.fetchone()
+        return Gone(n_events, anchor_ids or [], message_ids)
+
+
+def forget_contributions(import_: Import, gone: Gone) -> set[int]:
+    """Delete the last values that these messages gave; returns the definitions that they may have had part in."""
+    touched = Contribution.objects.filter(Scope(gone.anchor_ids).on("anchor_id"), source=import_.source_id)
+    definitions = set(touched.values_list("definition", flat=True))
+    touched.filter(message_id__in=gone.message_ids).delete()
+    return definitions
+
+
+def forget_identifiers(import_: Import, profile_ids: Sequence[int]) -> int:
+    """Delete those that only the import has named, with all that hangs on them; returns how many."""
+    made = Identifier.objects.filter(Scope(profile_ids).on("profile_id"), import_id=import_.pk)
+    _n_rows, by_model = made.delete()
+    return by_model.get(Identifier._meta.label, 0)
+
+
+def set_seen(profile_ids: Sequence[int]) -> None:
+    """First and last seen as what is left says; of whom nothing is left, as it was."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE profiles_profile AS profile SET first_seen_at = seen.first_at, last_seen_at = seen.last_at
+            FROM (
+                SELECT profile_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at
+                FROM profiles_event WHERE profile_id = ANY(%s) GROUP BY profile_id
+            ) AS seen
+            WHERE profile.id = seen.profile_id
+                AND (profile.first_seen_at, profile.last_seen_at) IS DISTINCT FROM (seen.first_at, seen.last_at)
+            """,
+            [list(profile_ids)],
+        )
+
+
+def forget_keys(import_: Import) -> int:
+    """Forget up to KEYS messages of the import, so that they can come again; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM profiles_messagekey
+            WHERE key = ANY(ARRAY(SELECT key FROM profiles_messagekey WHERE import_id = %s LIMIT %s))
+            """,
+            [import_.pk, KEYS],
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,187 @@
+"""Imports, taken back: as if they had never been, as far as nothing has touched what they wrote."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from cdp.models import Run
+from cdp.runs import execute_run
+from profiles.models import (
+    Consent,
+    Contribution,
+    Event,
+    Identifier,
+    IdentityChange,
+    IdentityLink,
+    MessageKey,
+    Profile,
+    ProfileChange,
+    ProfileMerge,
+)
+from profiles.services.imports import ImportStateError, preview_take_back, queue_import, take_back
+from profiles.services.resolve import find_by_public_ids
+from segments.models import MembershipChange
+from tags.models import TagAssignment
+from tests.factories.profiles import SourceFactory
+from tests.factories.segments import MembershipFactory, SegmentFactory
+from tests.factories.tags import TagAssignmentFactory
+from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW, SALES, SALES_MAPPING
+from tests.profiles.ingest.messages import identify, people, profile_of, send, track
+
+pytestmark = pytest.mark.django_db
+
+
+def undo(import_):
+    """Take back, as a worker does; returns the counts of the run."""
+    run = take_back(import_, user=None)
+    execute_run(run.pk, now=NOW)
+    run.refresh_from_db()
+    assert (run.state, run.error) == (Run.State.SUCCEEDED, "")
+    import_.refresh_from_db()
+    return run.counts
+
+
+def facts():
+    """All that is known, without the rows' own numbers."""
+    return {
+        "people": people(),
+        "profiles": sorted(
+            map(repr, Profile.objects.current().values_list("attributes", "first_seen_at", "last_seen_at"))
+        ),
+        "said": sorted(
+            map(repr, Contribution.objects.values_list("anchor__value", "definition__key", "value", "message_id"))
+        ),
+        "events": sorted(
+            map(repr, Event.objects.values_list("definition__name", "occurred_at", "anchor_id", "properties"))
+        ),
+        "consents": sorted(map(repr, Consent.objects.values_list("profile_id", "channel", "state", "occurred_at"))),
+        "links": IdentityLink.objects.count(),
+        "keys": set(MessageKey.objects.values_list("key", flat=True)),
+    }
+
+
+def test_what_only_the_import_said_goes(load):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+
+    assert preview_take_back(import_) == {"events": 3, "identifiers": 4, "people": 3}
+    assert undo(import_) == {"events": 3, "identifiers": 4, "people": 3, "messages": 3}
+
+    assert facts() == {key: [] for key in ("profiles", "said", "events", "consents")} | {
+        "people": set(), "links": 0, "keys": set(),
+    }  # fmt: skip
+    assert import_.taken_back_at == NOW
+    assert preview_take_back(import_) == {}
+
+
+def test_the_rest_is_as_if_it_had_never_been(load, till):
+    """Also where the import said the last word of what was said before it."""
+    web = SourceFactory(key="web")
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    before = {**identify(user="u1", city="Oslo"), "context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}}
+    send(web, before | {"timestamp": day.isoformat()})
+    send(till, before | {"timestamp": day.isoformat(), "messageId": "till", "traits": {"city": "Bergen"}})
+    known = facts()
+    members = load(MEMBERS, MEMBERS_MAPPING)
+    sales = load(SALES, SALES_MAPPING)
+    assert profile_of("member_card", "VIP001").attributes == {"city": "上海", "name": "张三"}
+
+    undo(sales)
+    undo(members)
+
+    assert facts() == known
+
+
+def test_what_was_touched_since_stays(load):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    web = SourceFactory(key="web")
+    said = track("Page Viewed", user="u1") | {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}}
+    send(web, said)
+
+    assert preview_take_back(import_) == {"events": 3, "identifiers": 3, "people": 2}
+    assert undo(import_)["people"] == 2
+
+    assert people() == {frozenset({("user_id", "u1"), ("member_card", "VIP001")})}
+    assert profile_of("user_id", "u1").attributes == {}
+    assert list(Event.objects.values_list("definition__name", flat=True)) == ["Page Viewed"]
+    assert not Consent.objects.exists()
+
+
+def test_those_whom_it_changed_are_judged_again(load):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    send(
+        SourceFactory(key="web"),
+        track("Page Viewed", user="u1") | {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}},
+    )
+    ProfileChange.objects.all().delete()
+
+    undo(import_)
+
+    assert (profile_of("user_id", "u1").pk, "created") in ProfileChange.objects.values_list("profile_id", "topic")
+
+
+def test_the_file_can_be_imported_again(load):
+    undo(load(MEMBERS, MEMBERS_MAPPING))
+
+    again = load(MEMBERS, MEMBERS_MAPPING)
+
+    assert again.counts["new"] == 3
+    assert len(people()) == 3
+
+
+def test_merges_stay_and_are_told(load, till):
+    send(till, identify(user="u1", name="Ann"))
+    send(till, track("Page Viewed", anonymous="a1"))
+    import_ = load(
+        "User,Device,Name\nu1,a1,Ann\n",
+        {"identifiers": {"User": "user_id", "Device": "anonymous_id"}, "traits": {"Name": "name"}},
+    )
+
+    assert preview_take_back(import_) == {"events": 1, "merges": 1}
+    undo(import_)
+
+    assert people() == {frozenset({("user_id", "u1"), ("anonymous_id", "a1")})}
+    assert ProfileMerge.objects.count() == 1
+
+
+def test_a_killed_taking_back_goes_on(load, monkeypatch):
+    from profiles.services import take_back as module
+
+    monkeypatch.setattr(module, "PEOPLE", 1)
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    assert module.take_back_people(import_, now=NOW)["people"] == 1
+
+    undo(import_)
+
+    assert (people(), Event.objects.count(), Identifier.objects.count()) == (set(), 0, 0)
+
+
+def test_only_what_stands_can_be_taken_back(load):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    undo(import_)
+
+    with pytest.raises(ImportStateError, match="taken back already"):
+        take_back(import_, user=None)
+    with pytest.raises(ImportStateError, match="upload the file again"):
+        queue_import(import_, user=None)
+    with pytest.raises(ImportStateError, match="Nothing of this import"):
+        take_back(load(MEMBERS, MEMBERS_MAPPING, dry_run=True), user=None)
+
+
+def test_who_is_erased_leaves_by_the_feeds(load):
+    """Segments, tiers and tags too; the profile is found no more, and its id is not given to anybody."""
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    profile = profile_of("member_card", "VIP001")
+    segment = SegmentFactory(n_members=1)
+    MembershipFactory(segment=segment, profile=profile)
+    TagAssignmentFactory(profile=profile, origin=profile)
+
+    undo(import_)
+
+    profile.refresh_from_db()
+    assert (profile.erased_at, profile.attributes) == (NOW, {})
+    assert list(MembershipChange.objects.values_list("profile", "change", "cause")) == [(profile.pk, "left", "erased")]
+    segment.refresh_from_db()
+    assert segment.n_members == 0
+    assert not TagAssignment.objects.exists()
+    assert (profile.public_id, "erased", None) in IdentityChange.objects.values_list("profile", "change", "into")
+    assert find_by_public_ids([profile.public_id]) == {}
