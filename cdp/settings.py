@@ -251,6 +251,8 @@ SPECTACULAR_SETTINGS = {
 
 COLLECT_MAX_REQUEST_BYTES = 5 * 1024 * 1024
 COLLECT_MAX_MESSAGE_BYTES = 32 * 1024
+# Where Segment's SDK for browsers is installed, which Strata then serves to the snippet.
+ANALYTICS_JS_DIR = Path(folder) if (folder := env.str("ANALYTICS_JS_DIR", default="")) else None
 # A client that makes names of ids must not fill every list: beyond, messages with new events are rejected, and new
 # traits stay in their event.
 MAX_DISCOVERED_EVENTS = env.int("MAX_DISCOVERED_EVENTS", default=10_000)

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from profiles.api.write_keys import forget_sources
 from tests.needs import needed_program
 
 CHROMIUM = "/usr/bin/chromium"
@@ -46,6 +47,12 @@ def _own_language(settings: Settings) -> Iterator[None]:
     settings.LANGUAGE_CODE = "en"
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_sources() -> None:
+    """No test knows the sources of the one before by their write keys."""
+    forget_sources()
 
 
 @pytest.fixture(autouse=True, scope="session")

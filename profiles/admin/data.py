@@ -5,20 +5,25 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, has_perm
 from cdp.models import Run, User
+from profiles.admin.connect import GraceForm, connect_context, connection_context
 from profiles.admin.refold import RefoldingAdmin
 from profiles.models import Source, SourceDay
 from profiles.models.source import COUNTERS
 from profiles.services.definitions import Consequences, consequences_of_rank, save_source
+from profiles.services.sources import replace_write_key
 
 SHOWN = timedelta(days=30)  # of a source's counters
 
@@ -36,6 +41,48 @@ class SourceAdmin(RefoldingAdmin):
     search_help_text = _("Key or name")
     readonly_fields = ("write_key_shown", "created_at", "last_days")
     prepopulated_fields = {"key": ("name",)}
+    change_form_outer_before_template = "profiles/connect.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/connection/", wrap(self.connection_view), name="profiles_source_connection"),
+            path("<int:pk>/write-key/", wrap(self.write_key_view), name="profiles_source_write_key"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """With how to connect a program, and whether one is."""
+        source = self.get_object(request, object_id)
+        if source is not None and self.has_view_permission(request, source):
+            connect = connect_context(source, shows_key=self.has_change_permission(request, source))
+            extra_context = {**(extra_context or {}), "connect": connect}
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def connection_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Whether messages come: asked again and again while the page is open."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        source = get_object_or_404(self.get_queryset(request), pk=pk)
+        return render(request, "profiles/connection.html", connection_context(source))
+
+    def write_key_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Replace the write key; the old one is good as long as asked for."""
+        source = get_object_or_404(self.get_queryset(request), pk=pk)
+        form = GraceForm(request.POST)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_change_permission(request, source):
+            raise PermissionDenied
+        if form.is_valid():
+            replace_write_key(source, grace=form.grace, now=timezone.now())
+            self.log_change(request, source, [{"changed": {"fields": [str(_("write key"))]}}])
+            messages.success(request, _("The source has a new write key."))
+        else:
+            messages.error(request, _("Choose for how long the old key stays good."))
+        return HttpResponseRedirect(reverse("admin:profiles_source_change", args=[pk]))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         """Without Strata's own, which collects nothing: its key would lead nowhere."""

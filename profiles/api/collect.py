@@ -20,9 +20,17 @@ from django.views.decorators.csrf import csrf_exempt
 
 from cdp.throttle import seconds_to_wait
 from profiles.api.body import CollectError, read_json
+from profiles.api.browser_files import BUNDLE_SECONDS, MAIN_FILE, SNIPPET_SECONDS, browser_file
 from profiles.api.browser_settings import rudder_source_config, segment_settings
-from profiles.api.write_keys import decode_base64, source_of_body, source_of_request, source_with
-from profiles.ingest.accept import accept_messages
+from profiles.api.write_keys import (
+    decode_base64,
+    forget_sources,
+    source_of_body,
+    source_of_request,
+    source_with,
+    unknown_key,
+)
+from profiles.ingest.accept import SourceGoneError, accept_messages
 from profiles.ingest.times import parse_time
 from profiles.models import Source
 
@@ -127,6 +135,17 @@ def config_of_rudder(request: HttpRequest) -> HttpResponse:
     return JsonResponse(rudder_source_config(source_of_request(request) or source_with(None)))
 
 
+@collecting("GET")
+def snippet_of_segment(request: HttpRequest, write_key: str) -> HttpResponse:
+    source_with(write_key)
+    return browser_file(MAIN_FILE, max_age=SNIPPET_SECONDS)
+
+
+@collecting("GET")
+def bundle_of_segment(request: HttpRequest, name: str) -> HttpResponse:
+    return browser_file(name, max_age=BUNDLE_SECONDS)
+
+
 @collecting(ANY)
 def unknown_path(request: HttpRequest) -> HttpResponse:
     raise CollectError(404, "unknown_path", "Nothing is collected at this path.")
@@ -138,7 +157,11 @@ def accept(request: HttpRequest, source: Source, messages: Sequence[Any], body: 
     sent_at = parse_time(body.get("sentAt")) or parse_time(request.headers.get("SentAt"))
     if anonymous_id := decode_base64(request.headers.get("AnonymousId", "")):
         messages = [with_anonymous_id(message, anonymous_id) for message in messages]
-    accept_messages(source, messages, received_at=timezone.now(), sent_at=sent_at)
+    try:
+        accept_messages(source, messages, received_at=timezone.now(), sent_at=sent_at, needs_enabled=True)
+    except SourceGoneError as error:
+        forget_sources()
+        raise unknown_key() from error
     return JsonResponse({"success": True})
 
 
@@ -181,6 +204,8 @@ collect_urlpatterns = [
     *(re_path(rf"^v1/(?:{short}|{type_})/?$", single(type_)) for short, type_ in TYPES_BY_PATH.items()),
     re_path(r"^v1/m/?$", metrics),
     re_path(r"^v1/projects/([^/]+)/settings/?$", settings_of_segment),
+    re_path(r"^analytics\.js/v1/([^/]+)/analytics(?:\.min)?\.js$", snippet_of_segment),
+    re_path(r"^analytics-next/bundles/([\w.-]+\.js)$", bundle_of_segment),
     re_path(r"^sourceConfig/?$", config_of_rudder),
     re_path(r"^(?:beacon/)?v1/", unknown_path),
 ]

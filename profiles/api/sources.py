@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,16 +18,17 @@ from cdp.api.filters import YesNoFilter
 from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.runs import accepted
-from cdp.api.serializers import StrictModelSerializer
+from cdp.api.serializers import StrictModelSerializer, StrictSerializer
 from cdp.api.viewsets import ManagingViewSet
 from cdp.models import Run
 from profiles.api.definitions import FOLDED
 from profiles.models import IdentifierKind, Source
 from profiles.models.source import MAX_RANK
 from profiles.services.definitions import save_source
-from profiles.services.sources import SourceKeptError, delete_source
+from profiles.services.sources import SourceKeptError, delete_source, replace_write_key
 
 WRITE_KEY_SEEN_BY = "profiles.change_source"
+MAX_GRACE_HOURS = 30 * 24
 KINDS = [choice for choice in Source.Kind.choices if choice[0] != Source.Kind.BUILT_IN]
 
 
@@ -86,6 +90,10 @@ class SourceFilters(filters.FilterSet):
         fields = ("kind", "is_enabled")
 
 
+class WriteKeySerializer(StrictSerializer):
+    grace_hours = serializers.IntegerField(min_value=0, max_value=MAX_GRACE_HOURS, default=24)
+
+
 @route("sources")
 class SourceViewSet(ManagingViewSet):
     """Sources by key. One that has sent data is switched off, not deleted."""
@@ -93,6 +101,7 @@ class SourceViewSet(ManagingViewSet):
     queryset = Source.objects.select_related("previous_id_kind").order_by("key")
     serializer_class = SourceSerializer
     filterset_class = SourceFilters
+    action_permissions = {"write_key": (WRITE_KEY_SEEN_BY,)}
 
     @extend_schema(responses={200: SourceSerializer, 202: FOLDED})
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -104,6 +113,19 @@ class SourceViewSet(ManagingViewSet):
         serializer.is_valid(raise_exception=True)
         serializer.save()
         return accepted(serializer.run, request) if serializer.run else Response(serializer.data)
+
+    @extend_schema(request=WriteKeySerializer, responses=SourceSerializer)
+    @action(detail=True, methods=["post"], url_path="write-key", pagination_class=None, filterset_class=None)
+    def write_key(self, request: Request, key: str) -> Response:
+        """Replace the write key; the old one is good for `grace_hours` longer. Answers with the source."""
+        body = WriteKeySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        grace = timedelta(hours=body.validated_data["grace_hours"])
+        try:
+            source = replace_write_key(self.get_object(), grace=grace, now=timezone.now())
+        except SourceKeptError as error:
+            raise Conflict(str(error)) from error
+        return Response(self.get_serializer(source).data)
 
     def perform_destroy(self, instance: Source) -> None:
         try:

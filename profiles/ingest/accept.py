@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from cdp.copy import copy_rows
 from cdp.stages import wake
@@ -28,12 +28,24 @@ class Accepted(NamedTuple):
     rejected: int
 
 
+class SourceGoneError(LookupError):
+    """The source was deleted, or is disabled, since it was read."""
+
+
 def accept_messages(
-    source: Source, messages: Iterable[Any], *, received_at: datetime, sent_at: datetime | None = None
+    source: Source,
+    messages: Iterable[Any],
+    *,
+    received_at: datetime,
+    sent_at: datetime | None = None,
+    needs_enabled: bool = False,
 ) -> Accepted:
     """Put `messages` (JSON values as decoded) into the inbox in one COPY, and wake who processes it.
 
     One that cannot be stored is kept as a RejectedMessage. All are durable once the outermost transaction commits.
+
+    Raises:
+        SourceGoneError: nothing was stored, since there is no such source or, with `needs_enabled`, no enabled one.
     """
     taken: list[str] = []
     rejected: list[RejectedMessage] = []
@@ -43,6 +55,7 @@ def accept_messages(
         except MessageError as reason:
             rejected.append(rejection(source.pk, received_at, str(reason), as_text(message), sent_at=sent_at))
     with transaction.atomic():
+        hold_source(source, needs_enabled=needs_enabled)
         copy_rows(
             InboxMessage._meta.db_table,
             ["source_id", "received_at", "sent_at", "payload"],
@@ -55,6 +68,19 @@ def accept_messages(
             refused = {(source.pk, name): len(rejected) for name in ("n_messages", "n_rejected")}
             write_tally(Counter(refused), now=received_at)
     return Accepted(len(taken), len(rejected))
+
+
+def hold_source(source: Source, *, needs_enabled: bool) -> None:
+    """Keep the source from being deleted until the transaction ends, as a foreign key would row by row.
+
+    Raises:
+        SourceGoneError: as said by `accept_messages`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT is_enabled FROM profiles_source WHERE id = %s FOR KEY SHARE", [source.pk])
+        row = cursor.fetchone()
+    if row is None or (needs_enabled and not row[0]):
+        raise SourceGoneError(source.key)
 
 
 def as_payload(message: Any) -> str:

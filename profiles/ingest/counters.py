@@ -24,9 +24,12 @@ def write_tally(tally: Tally, *, now: datetime) -> None:
         return
     statement = sql.SQL(
         """
-        INSERT INTO {table} AS known (source_id, day, {names})
-        SELECT source_id, %s, {names} FROM unnest(%s::bigint[], {arrays}) AS counted(source_id, {names})
-        ON CONFLICT (source_id, day) DO UPDATE SET {sums}
+        INSERT INTO {table} AS known (source_id, day, last_message_at, {names})
+        SELECT source_id, %s, CASE WHEN n_messages > 0 THEN %s END, {names}
+        FROM unnest(%s::bigint[], {arrays}) AS counted(source_id, {names})
+        ON CONFLICT (source_id, day) DO UPDATE SET
+            last_message_at = greatest(known.last_message_at, EXCLUDED.last_message_at),
+            {sums}
         """
     ).format(
         table=sql.Identifier(SourceDay._meta.db_table),
@@ -39,4 +42,4 @@ def write_tally(tally: Tally, *, now: datetime) -> None:
     columns = [[tally[source_id, name] for source_id in source_ids] for name in COUNTERS]
     day = timezone.localtime(now, timezone.get_default_timezone()).date()
     with connection.cursor() as cursor:
-        cursor.execute(statement, [day, source_ids, *columns])
+        cursor.execute(statement, [day, now, source_ids, *columns])

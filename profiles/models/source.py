@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
+from typing import Self
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 STRATA = "strata"  # key of the built-in source of computed values
@@ -15,6 +18,13 @@ DEFAULT_REGION = "CN"  # of phone numbers that come from no source, such as in a
 
 def new_write_key() -> str:
     return secrets.token_urlsafe(24)
+
+
+class SourceQuerySet(models.QuerySet["Source"]):
+    def with_write_key(self, key: str, *, now: datetime) -> Self:
+        """The enabled source that `key` lets collect: its write key, or the one before, as long as that is good."""
+        previous = Q(previous_write_key=key, previous_write_key_until__gt=now)
+        return self.filter(Q(write_key=key) | previous, is_enabled=True)
 
 
 class Handling(models.TextChoices):
@@ -41,6 +51,8 @@ class Source(models.Model):
     name = models.CharField(_("name"), max_length=100)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.SERVER)
     write_key = models.CharField(_("write key"), max_length=64, unique=True, default=new_write_key, editable=False)
+    previous_write_key = models.CharField(max_length=64, default="", editable=False)
+    previous_write_key_until = models.DateTimeField(_("the key before is good until"), null=True, editable=False)
     rank = models.PositiveSmallIntegerField(
         _("rank"), default=100, help_text=_("The higher rank wins where two sources say something at the same time.")
     )
@@ -91,6 +103,8 @@ class Source(models.Model):
     is_enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
+    objects = SourceQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("source")
         verbose_name_plural = _("sources")
@@ -111,6 +125,7 @@ class SourceDay(models.Model):
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="days")
     day = models.DateField(_("day"))
+    last_message_at = models.DateTimeField(null=True)
     n_messages = models.BigIntegerField(_("messages"), default=0)
     n_duplicates = models.BigIntegerField(_("sent again"), default=0)
     n_rejected = models.BigIntegerField(_("rejected"), default=0)

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from benchmarks.processes import Processes, running_processes
+from cdp.servers.data_dir import BASE_DIR
 from cdp.servers.ports import HOST
+from profiles.sdks import ADDRESS, KEY
 from tests.sdks.line import Line, line_to
-from tests.sdks.packages import installed_sdks
+from tests.sdks.packages import folder_of_sdks, installed_sdks
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -36,7 +39,8 @@ class Server:
 def serving(django_db_setup: None) -> Iterator[Server]:
     """One web process for all tests of a process."""
     with running_processes() as processes, line_to(processes.port) as line:
-        processes.environment["PUBLIC_URL"] = line.url
+        umd = folder_of_sdks() / "node_modules/@segment/analytics-next/dist/umd"
+        processes.environment |= {"PUBLIC_URL": line.url, "ANALYTICS_JS_DIR": str(umd)}
         processes.start("web")
         processes.wait_for_web()
         yield Server(processes, line)
@@ -56,17 +60,32 @@ def node_modules() -> Path:
     return installed_sdks()
 
 
+def snippet_page() -> str:
+    """The snippet that the documentation shows, but for the page view that it begins with."""
+    documented = (BASE_DIR / "docs" / "connecting.md").read_text()
+    snippet = documented.partition("```html\n")[2].partition("```")[0]
+    return snippet.replace(
+        "    analytics.page();\n", "    window.make = (calls) => calls.forEach((call) => analytics.push(call));\n"
+    )
+
+
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Nothing."""
 
 
 @pytest.fixture
-def website(node_modules: Path, server: Server, tmp_path: Path) -> Iterator[str]:
-    """The address of a website of another origin than the server's, whose pages load an SDK for the key WK."""
-    for page in PROGRAMS.glob("*.html"):
-        text = page.read_text().replace("WRITE_KEY", "WK").replace("SERVER", server.line.url)
-        (tmp_path / page.name).write_text(text)
+def write_key() -> str:
+    """Of this test alone: the web process knows for some seconds whose a key was."""
+    return uuid4().hex
+
+
+@pytest.fixture
+def website(node_modules: Path, server: Server, write_key: str, tmp_path: Path) -> Iterator[str]:
+    """The address of a website of another origin than the server's, whose pages load an SDK."""
+    pages = {page.stem: page.read_text() for page in PROGRAMS.glob("*.html")} | {"snippet": snippet_page()}
+    for name, text in pages.items():
+        (tmp_path / f"{name}.html").write_text(text.replace(KEY, write_key).replace(ADDRESS, server.line.url))
     (tmp_path / "sdks").symlink_to(node_modules)
     with ThreadingHTTPServer((HOST, 0), partial(_Quiet, directory=str(tmp_path))) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()

@@ -17,11 +17,16 @@ REQUIRED_BY = "REQUIRE_NODE"
 INSTALL_SECONDS = 300
 
 
+def folder_of_sdks() -> Path:
+    """Where they are, or will be: kept between runs, and never part of the repository."""
+    lock = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in FILES)).hexdigest()[:16]
+    return BASE_DIR / ".venv" / f"sdks-{lock}"
+
+
 def installed_sdks() -> Path:
     """Their `node_modules`. Skips the test where npm is missing or reaches no registry, and fails it in CI."""
     npm = needed_command("npm", package="npm", required_by=REQUIRED_BY)
-    lock = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in FILES)).hexdigest()[:16]
-    folder = BASE_DIR / ".venv" / f"sdks-{lock}"  # kept between runs, and never part of the repository
+    folder = folder_of_sdks()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # the other processes of the test run wait

@@ -55,21 +55,21 @@ def troubles_of(server: Server) -> list[Any]:
     return [Refuse(500), None, Refuse(429, {"Retry-After": "1"}), None, LoseAnswer(), None, Before(server.restart)]
 
 
-def by_segment_python(url: str) -> list[Any]:
+def by_segment_python(key: str, url: str) -> list[Any]:
     """Make the calls in this process; returns what the SDK gave up."""
     from segment.analytics import Client
 
     given_up: list[Any] = []
-    client = Client("WK", host=url, upload_size=10, on_error=lambda error, items: given_up.append(error))
+    client = Client(key, host=url, upload_size=10, on_error=lambda error, items: given_up.append(error))
     make_in_python(client)
     return given_up
 
 
-def by_rudder_python(url: str) -> list[Any]:
+def by_rudder_python(key: str, url: str) -> list[Any]:
     from rudderstack.analytics.client import Client
 
     given_up: list[Any] = []
-    client = Client("WK", host=url, upload_size=10, on_error=lambda error, items: given_up.append(error))
+    client = Client(key, host=url, upload_size=10, on_error=lambda error, items: given_up.append(error))
     make_in_python(client)
     return given_up
 
@@ -82,12 +82,12 @@ def make_in_python(client: Any) -> None:
     client.join()
 
 
-def by_node(program: str) -> Callable[[str], list[Any]]:
-    def run(url: str) -> list[Any]:
+def by_node(program: str) -> Callable[[str, str], list[Any]]:
+    def run(key: str, url: str) -> list[Any]:
         """Make the calls in a program of Node's; returns what the SDK gave up."""
         node = needed_command("node", package="nodejs", required_by=REQUIRED_BY)
         done = subprocess.run(
-            [node, PROGRAMS / program, "WK", url],
+            [node, PROGRAMS / program, key, url],
             input=json.dumps(CALLS), capture_output=True, text=True, timeout=SECONDS, check=False,
             env={"NODE_PATH": str(installed_sdks())},
         )  # fmt: skip
@@ -106,12 +106,12 @@ SDKS = {
 
 
 @pytest.mark.parametrize("sdk", SDKS)
-def test_what_a_program_says_arrives_once_and_whole(sdk, server):
-    source = SourceFactory(write_key="WK")
+def test_what_a_program_says_arrives_once_and_whole(sdk, server, write_key):
+    source = SourceFactory(write_key=write_key)
     server.line.troubles.extend(troubles_of(server))
     started_at = timezone.now()
 
-    given_up = SDKS[sdk](server.line.url)
+    given_up = SDKS[sdk](write_key, server.line.url)
     processed = process_all()
 
     assert given_up == []
@@ -161,9 +161,11 @@ def identifiers() -> set[tuple[str, str]]:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("sdk", ["segment", "rudder"])
-def test_what_a_page_says_arrives_once_and_whole(sdk, django_db_serialized_rollback, chromium, website, server):
-    source = SourceFactory(write_key="WK")
+@pytest.mark.parametrize("sdk", ["segment", "rudder", "snippet"])
+def test_what_a_page_says_arrives_once_and_whole(
+    sdk, django_db_serialized_rollback, chromium, website, server, write_key
+):
+    source = SourceFactory(write_key=write_key)
     context = chromium.new_context()
     page = context.new_page()
     page.goto(f"{website}/{sdk}.html")

@@ -32,6 +32,7 @@ MAY = {
     ("post", "sources/"): SOURCES,
     ("patch", "sources/{key}/"): SOURCES,
     ("delete", "sources/{key}/"): SOURCES,
+    ("post", "sources/{key}/write-key/"): SOURCES,
     ("post", "identifier-kinds/"): SOURCES,
     ("patch", "identifier-kinds/{key}/"): SOURCES,
     ("delete", "identifier-kinds/{key}/"): SOURCES,

@@ -5,10 +5,15 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
-from cdp.roles import VIEWER
+from cdp.roles import OPERATOR, VIEWER
+from cdp.servers.data_dir import BASE_DIR
+from profiles.ingest.accept import accept_messages
+from profiles.ingest.process import process_batch
 from profiles.models import Source, SourceDay
 from profiles.models.source import STRATA
+from profiles.sdks import SNIPPETS
 from tests.factories.profiles import SourceFactory
 from tests.sign_in import sign_in
 
@@ -46,3 +51,68 @@ def test_help_stands_only_where_something_can_be_filled_in(admin_client):
 
     assert help_of_rank in admin_client.get(page).content.decode()
     assert help_of_rank not in sign_in(VIEWER).get(page).content.decode()
+
+
+def connection_of(client, source):
+    return client.get(reverse("admin:profiles_source_connection", args=[source.pk])).content.decode()
+
+
+def test_the_page_says_whether_messages_come(admin_client):
+    source, other = SourceFactory(), SourceFactory()
+    assert "Waiting for the first message." in connection_of(admin_client, source)
+
+    accept_messages(other, [{"type": "track"}], received_at=timezone.now())
+    assert "Waiting for the first message." in connection_of(admin_client, source)
+
+    accept_messages(source, [{"type": "page", "userId": "u1"}, 7], received_at=timezone.now() - timedelta(minutes=3))
+    assert "3\xa0minutes ago" in connection_of(admin_client, source)
+    assert "It waits to be processed." in connection_of(admin_client, source)
+    assert "1 message was rejected today" in connection_of(admin_client, source)
+
+    process_batch(now=timezone.now())
+    assert "Last message: now" in connection_of(admin_client, source)
+    assert "It waits to be processed." not in connection_of(admin_client, source)
+
+    Source.objects.filter(pk=source.pk).update(is_enabled=False)
+    assert "This source is disabled" in connection_of(admin_client, source)
+
+
+@pytest.mark.parametrize(("role", "shown"), [(VIEWER, False), (OPERATOR, True)])
+def test_only_those_see_the_key_and_how_to_use_it_who_may_change_the_source(role, shown):
+    source = SourceFactory(write_key="SECRET-KEY")
+
+    page = sign_in(role).get(reverse("admin:profiles_source_change", args=[source.pk])).content.decode()
+
+    assert ("SECRET-KEY" in page) is shown
+    assert all((escape(snippet.name) in page) is shown for snippet in SNIPPETS[:-1])
+    assert "Waiting for the first message." in page
+
+
+def test_a_write_key_is_replaced_and_the_old_one_stays_good_for_as_long_as_asked():
+    source = SourceFactory(write_key="OLD")
+    address = reverse("admin:profiles_source_write_key", args=[source.pk])
+    started_at = timezone.now()
+
+    assert sign_in(OPERATOR).get(address).status_code == 405
+    assert sign_in(VIEWER).post(address, {"hours": 24}).status_code == 403
+    assert sign_in(OPERATOR).post(address, {"hours": 1}).status_code == 302
+    source.refresh_from_db()
+    assert source.write_key == "OLD"
+
+    sign_in(OPERATOR).post(address, {"hours": 24})
+    source.refresh_from_db()
+    assert source.previous_write_key == "OLD"
+    assert timedelta(hours=24) <= source.previous_write_key_until - started_at < timedelta(hours=25)
+    key = source.write_key
+    assert len(key) == 32
+
+    sign_in(OPERATOR).post(address, {"hours": 0})
+    source.refresh_from_db()
+    assert source.write_key != key
+    assert (source.previous_write_key, source.previous_write_key_until) == ("", None)
+
+
+def test_the_documentation_has_the_lines_that_the_page_has():
+    documented = (BASE_DIR / "docs" / "connecting.md").read_text()
+
+    assert [snippet.name for snippet in SNIPPETS if snippet.code not in documented] == []

@@ -1,6 +1,7 @@
 """What browser SDKs ask for before they send."""
 
 import base64
+import gzip
 from datetime import UTC, datetime
 
 import pytest
@@ -82,3 +83,49 @@ def test_without_the_key_of_an_enabled_source_there_are_none(client, path, key):
 
     assert response.status_code in (401, 404)
     assert response.json().keys() == {"code", "message"}
+
+
+@pytest.fixture
+def umd(settings, tmp_path):
+    settings.ANALYTICS_JS_DIR = tmp_path
+    (tmp_path / "standalone.js").write_text("main()")
+    (tmp_path / "a.bundle.61efa1.js").write_text("bundle()")
+    (tmp_path / "secret.txt").write_text("secret")
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "seconds"),
+    [
+        ("/analytics.js/v1/WK/analytics.min.js", "main()", 300),
+        ("/analytics.js/v1/WK/analytics.js", "main()", 300),
+        ("/analytics-next/bundles/a.bundle.61efa1.js", "bundle()", 31_536_000),
+    ],
+)
+def test_the_snippet_of_segment_gets_its_files(client, shop, umd, path, text, seconds):
+    response = client.get(path, headers={"Origin": "https://shop.example"})
+
+    assert (response.status_code, gzip.decompress(response.content).decode()) == (200, text)
+    assert response["Content-Type"] == "text/javascript; charset=utf-8"
+    assert response["Content-Encoding"] == "gzip"
+    assert response["Cache-Control"] == f"public, max-age={seconds}"
+    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/analytics.js/v1/wrong/analytics.min.js", 401),
+        ("/analytics-next/bundles/missing.js", 404),
+        ("/analytics-next/bundles/secret.txt", 404),
+        ("/analytics-next/bundles/..%2Fstandalone.js", 404),
+    ],
+)
+def test_no_other_file_is_served(client, shop, umd, path, status):
+    assert client.get(path).status_code == status
+
+
+def test_without_the_package_the_answer_says_what_to_set(client, shop):
+    response = client.get("/analytics.js/v1/WK/analytics.min.js")
+
+    assert response.status_code == 404
+    assert "ANALYTICS_JS_DIR" in response.json()["message"]

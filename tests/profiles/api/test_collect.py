@@ -16,7 +16,7 @@ from django.utils import timezone
 from cdp.throttle import seconds_to_wait
 from profiles.ingest.accept import accept_messages
 from profiles.ingest.process import process_batch
-from profiles.models import Event, InboxMessage, Profile, RejectedMessage
+from profiles.models import Event, InboxMessage, Profile, RejectedMessage, Source
 from tests.factories.profiles import SourceFactory
 from tests.profiles.ingest.messages import people, profile_of, track
 
@@ -186,6 +186,34 @@ def test_a_disabled_source_is_401(client):
     SourceFactory(write_key="WK", is_enabled=False)
 
     assert post(client, "/v1/batch", {"batch": []}, Authorization=basic("WK")).status_code == 401
+
+
+def test_a_source_collects_nothing_more_from_the_moment_that_it_is_disabled(client, shop):
+    batch = {"batch": [track("Viewed", user="u1")]}
+    assert post(client, "/v1/batch", batch, Authorization=basic("WK")).status_code == 200
+
+    Source.objects.update(is_enabled=False)  # the web process still knows the key
+    statuses = [post(client, "/v1/batch", batch, Authorization=basic("WK")).status_code for _ in range(2)]
+
+    assert statuses == [401, 401]
+    assert InboxMessage.objects.count() == 1
+
+
+def test_a_source_that_was_deleted_meanwhile_is_401(client, shop):
+    post(client, "/v1/batch", {"batch": []}, Authorization=basic("WK"))
+    Source.objects.filter(pk=shop.pk).delete()
+
+    assert post(client, "/v1/batch", {"batch": [{}]}, Authorization=basic("WK")).status_code == 401
+    assert not InboxMessage.objects.exists()
+
+
+@pytest.mark.parametrize(("good_for", "status"), [(timedelta(minutes=1), 200), (-timedelta(minutes=1), 401)])
+def test_a_replaced_key_is_good_until_its_time_is_over(client, good_for, status):
+    SourceFactory(write_key="NEW", previous_write_key="OLD", previous_write_key_until=timezone.now() + good_for)
+
+    assert post(client, "/v1/batch", {"batch": []}, Authorization=basic("NEW")).status_code == 200
+    assert post(client, "/v1/batch", {"batch": []}, Authorization=basic("OLD")).status_code == status
+    assert post(client, "/v1/batch", {"batch": []}, Authorization=basic("")).status_code == 401
 
 
 @pytest.mark.parametrize(

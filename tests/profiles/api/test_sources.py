@@ -85,6 +85,22 @@ def test_another_rank_is_saved_and_everybody_folded_again_by_a_run():
     assert Source.objects.get(key="till").rank == 7
 
 
+def test_a_write_key_is_replaced_and_shown():
+    SourceFactory(key="till", write_key="OLD")
+    api = api_of("operator")
+
+    answer = api.send("post", "sources/till/write-key/", {})
+
+    source = Source.objects.get(key="till")
+    assert (answer.status_code, answer.json()["write_key"]) == (200, source.write_key)
+    assert source.previous_write_key == "OLD"
+    assert api.send("post", "sources/till/write-key/", {"grace_hours": 0}).status_code == 200
+    assert Source.objects.get(key="till").previous_write_key == ""
+    for wrong in ({"grace_hours": -1}, {"grace_hours": 721}, {"grace_hours": "soon"}, {"hours": 1}):
+        assert api.send("post", "sources/till/write-key/", wrong).status_code == 400
+    assert api.send("post", "sources/strata/write-key/", {}).status_code == 409
+
+
 def test_only_a_source_that_never_spoke_is_deleted():
     SourceFactory(key="till")
     EventFactory(source=SourceFactory(key="shop"))

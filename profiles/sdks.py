@@ -1,0 +1,92 @@
+"""What to write in a program so that an SDK sends here: code, the same in every language of the interface."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Snippet(NamedTuple):
+    """`install` is the command that gets the SDK, empty where none is needed."""
+
+    name: str
+    install: str
+    code: str
+
+
+KEY, ADDRESS = "WRITE_KEY", "https://cdp.example.com"
+
+SNIPPETS = (
+    Snippet(
+        "@segment/analytics-next",
+        "npm install @segment/analytics-next",
+        """import { AnalyticsBrowser } from "@segment/analytics-next";
+
+const analytics = AnalyticsBrowser.load({ writeKey: "WRITE_KEY", cdnURL: "https://cdp.example.com" });
+analytics.identify("u1", { email: "ann@example.com" });
+analytics.track("Order Completed", { total: 12.5 });""",
+    ),
+    Snippet(
+        "@rudderstack/analytics-js",
+        "npm install @rudderstack/analytics-js",
+        """import { RudderAnalytics } from "@rudderstack/analytics-js/bundled";
+
+const analytics = new RudderAnalytics();
+analytics.load("WRITE_KEY", "https://cdp.example.com", { configUrl: "https://cdp.example.com" });
+analytics.identify("u1", { email: "ann@example.com" });
+analytics.track("Order Completed", { total: 12.5 });""",
+    ),
+    Snippet(
+        "@segment/analytics-node",
+        "npm install @segment/analytics-node",
+        """const { Analytics } = require("@segment/analytics-node");
+
+const analytics = new Analytics({ writeKey: "WRITE_KEY", host: "https://cdp.example.com", maxRetries: 10 });
+analytics.on("error", console.error);
+analytics.track({ userId: "u1", event: "Order Completed", properties: { total: 12.5 } });
+process.on("beforeExit", () => analytics.closeAndFlush());""",
+    ),
+    Snippet(
+        "@rudderstack/rudder-sdk-node",
+        "npm install @rudderstack/rudder-sdk-node",
+        """const RudderAnalytics = require("@rudderstack/rudder-sdk-node");
+
+const analytics = new RudderAnalytics("WRITE_KEY", {
+  dataPlaneUrl: "https://cdp.example.com",
+  retryCount: 10, // by itself it gives up within two seconds
+  errorHandler: console.error, // without one, a refused message ends the program
+});
+analytics.track({ userId: "u1", event: "Order Completed", properties: { total: 12.5 } });""",
+    ),
+    Snippet(
+        "segment-analytics-python",
+        "pip install segment-analytics-python",
+        """from segment.analytics import Client
+
+client = Client("WRITE_KEY", host="https://cdp.example.com", gzip=True)
+client.track("u1", "Order Completed", {"total": 12.5})
+client.flush()""",
+    ),
+    Snippet(
+        "rudder-sdk-python",
+        "pip install rudder-sdk-python",
+        """from rudderstack.analytics.client import Client
+
+client = Client("WRITE_KEY", host="https://cdp.example.com")
+client.track("u1", "Order Completed", {"total": 12.5})
+client.flush()""",
+    ),
+    Snippet(
+        "HTTP",
+        "",
+        """curl -u WRITE_KEY: https://cdp.example.com/v1/track \\
+  -d '{"userId": "u1", "event": "Order Completed", "properties": {"total": 12.5}}'""",
+    ),
+)
+
+
+def snippets_for(write_key: str, *, address: str) -> list[Snippet]:
+    """All of them, with a source's key and the address of this installation."""
+    return [
+        snippet._replace(code=snippet.code.replace(KEY, write_key).replace(ADDRESS, address.rstrip("/")))
+        for snippet in SNIPPETS
+    ]
