@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from profiles.models import AttributeDefinition, IdentifierKind, Source
 
 # Attributes that are identifiers as well: what is no email must not reach the golden record as one.
 IDENTIFIER_ATTRIBUTES = ("email", "phone")
+ROWS_AT_ONCE = 10_000  # of contributions: a batch of messages with thousands of traits each has some hundred thousand
 
 
 Slot = tuple[int, int, int]  # ids of anchor, source and definition
@@ -57,8 +59,9 @@ def write_contributions(
                 asked.setdefault(slot, []).append(said)
             touched.add(anchor.profile_id)
     kept = keep(asked, policies) if asked else {}
-    if latest:
-        upsert_contributions(latest)
+    slots = iter(latest.items())
+    while rows := dict(islice(slots, ROWS_AT_ONCE)):
+        upsert_contributions(rows)
     if kept:
         write_kept(kept)
     return touched
