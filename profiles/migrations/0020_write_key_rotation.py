@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('profiles', '0018_identity_changes'),
+        ('profiles', '0019_erased'),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('profiles', '0019_write_key_rotation'),
+        ('profiles', '0020_write_key_rotation'),
     ]
 
     operations = [
