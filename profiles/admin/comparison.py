@@ -96,16 +96,19 @@ def identifier_row(people: Sequence[Snapshot], viewer: Any) -> Row:
 
 
 def attribute_rows(people: Sequence[Snapshot], n_before: int, viewer: Any) -> list[Row]:
-    """One a key; where the people before differ, what the change decides is loud."""
+    """One a key; what the change decides, where the people before differ, or alters, is loud."""
     keys = sorted({key for person in people for key in person.profile.attributes})
     labels = {found.key: definition_label(found) for found in AttributeDefinition.objects.filter(key__in=keys)}
     masked = [mask_attributes(person.profile.attributes, viewer) for person in people]
     rows = []
     for key in keys:
         stored = [person.profile.attributes.get(key) for person in people]
-        differ = any(value != stored[0] for value in stored[1:])
+        differ = any(value != stored[0] for value in stored[1:n_before])
         cells = [
-            cell([attribute_value(values[key])] if key in values else [], is_loud=differ and n >= n_before)
+            cell(
+                [attribute_value(values[key])] if key in values else [],
+                is_loud=n >= n_before and (differ or stored[n] != stored[0]),
+            )
             for n, values in enumerate(masked)
         ]
         rows.append(Row(labels.get(key, key), cells))

@@ -37,7 +37,8 @@ class OwnIdentifier:
 
 def conflicts_of(profile: Profile) -> list[IdentityConflict]:
     """The open conflicts in which the person is either side, the latest first."""
-    sides = Q(anchor__profile=profile) | Q(left_out__profile=profile)
+    own = list(Identifier.objects.filter(profile=profile).values_list("pk", flat=True))  # a join would read them all
+    sides = Q(anchor__in=own) | Q(left_out__in=own)
     related = ("anchor__kind", "anchor__profile", "left_out__kind", "left_out__profile")
     return list(IdentityConflict.objects.open().filter(sides).select_related(*related).order_by("-pk")[:MAX_CONFLICTS])
 

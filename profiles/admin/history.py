@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from profiles.admin.identity import identifier_text, person_link
-from profiles.models import Profile, ProfileMerge, ProfileSplit, Separation
+from profiles.admin.names import display_name
+from profiles.models import Identifier, Profile, ProfileMerge, ProfileSplit, Separation
 
 MAX_ROWS = 100
+MAX_SPLITS = 10  # whose separations are shown
 MAX_PAIRS = 20  # of one split
 
 
@@ -33,22 +36,31 @@ class Deed:
 
 @dataclass(frozen=True)
 class Barrier:
-    """What one split keeps apart still: the first pairs as (own, other, separation id), and how many more."""
+    """What one split keeps apart still: the first pairs as (own, other, separation id), and how many there are."""
 
     split: ProfileSplit
     person: SafeString
     pairs: list[tuple[str, str, int]]
-    n_more: int
+    n_pairs: int
+
+    @property
+    def n_more(self) -> int:
+        return self.n_pairs - len(self.pairs)
 
 
 def history_of(profile: Profile, user: Any) -> list[Deed]:
-    """Merges and splits of the person, the latest first; two queries."""
-    return sorted([*merges_of(profile, user), *splits_of(profile, user)], key=lambda deed: deed.at, reverse=True)
+    """Merges and splits of the person and of those whom they absorbed, the latest first; three queries."""
+    ids = profiles_of(profile)
+    return sorted([*merges_of(ids, profile, user), *splits_of(ids, user)], key=lambda deed: deed.at, reverse=True)
 
 
-def merges_of(profile: Profile, user: Any) -> list[Deed]:
-    """Merges into the person, or into those whom they absorbed, and those of before by which they were absorbed."""
-    side = Q(survivor=profile) | Q(survivor__merged_into=profile) | Q(absorbed=profile)
+def profiles_of(profile: Profile) -> list[int]:
+    """The profile and all that were merged into it. As a list: a condition over a join would read every merge."""
+    return [profile.pk, *Profile.objects.filter(merged_into=profile).values_list("pk", flat=True)]
+
+
+def merges_of(ids: list[int], profile: Profile, user: Any) -> list[Deed]:
+    side = Q(survivor__in=ids) | Q(absorbed__in=ids)
     related = ("survivor", "absorbed", "source", "merged_by", "undone_by")
     found = ProfileMerge.objects.filter(side).select_related(*related).order_by("-pk")[:MAX_ROWS]
     return [deed_of_merge(merge, profile, user) for merge in found]
@@ -58,13 +70,16 @@ def deed_of_merge(merge: ProfileMerge, profile: Profile, user: Any) -> Deed:
     was_absorbed = merge.absorbed_id == profile.pk
     other = merge.survivor if was_absorbed else merge.absorbed
     is_undone = merge.undone_at is not None
-    note = ""
-    if merge.undone_at is not None:
-        note = gettext("Undone by %(who)s.") % {"who": merge.undone_by or "-"}
+    note = gettext("Undone by %(who)s.") % {"who": merge.undone_by or "-"} if is_undone else ""
+    if is_undone or was_absorbed:
+        person = person_link(other, user)
+    else:  # a link would lead back here
+        other.attributes = merge.absorbed_before.get("attributes") or {}
+        person = conditional_escape(display_name(other, user))
     return Deed(
         at=merge.merged_at,
         what=gettext("Merged into another") if was_absorbed else gettext("Took in another"),
-        person=person_link(other, user),
+        person=person,
         public_id=str(other.public_id),
         by=cause_of(merge),
         note=note,
@@ -80,16 +95,16 @@ def cause_of(merge: ProfileMerge) -> str:
     return f"{merge.get_cause_display()}, {merge.merged_by or '-'}"
 
 
-def splits_of(profile: Profile, user: Any) -> list[Deed]:
+def splits_of(ids: list[int], user: Any) -> list[Deed]:
     """Splits of the person, and the one by which they came to be."""
-    side = Q(from_profile=profile) | Q(to_profile=profile)
+    side = Q(from_profile__in=ids) | Q(to_profile__in=ids)
     related = ("from_profile", "to_profile", "split_by")
     found = ProfileSplit.objects.filter(side).select_related(*related).order_by("-pk")[:MAX_ROWS]
-    return [deed_of_split(split, profile, user) for split in found]
+    return [deed_of_split(split, ids, user) for split in found]
 
 
-def deed_of_split(split: ProfileSplit, profile: Profile, user: Any) -> Deed:
-    went = split.from_profile_id == profile.pk
+def deed_of_split(split: ProfileSplit, ids: list[int], user: Any) -> Deed:
+    went = split.from_profile_id in ids
     other = split.to_profile if went else split.from_profile
     n = len(split.identifiers)
     text = (
@@ -107,9 +122,9 @@ def deed_of_split(split: ProfileSplit, profile: Profile, user: Any) -> Deed:
 
 
 def barriers_of(profile: Profile, user: Any) -> list[Barrier]:
-    """What keeps the person apart from others, the latest split first; two queries, and one a split."""
-    touching = Separation.objects.in_force().filter(Q(left__profile=profile) | Q(right__profile=profile))
-    counted = dict(touching.order_by().values_list("split").annotate(n=Count("pk")).order_by("-split")[:MAX_ROWS])
+    """What keeps the person apart from others, the latest split first; three queries, and one a split."""
+    touching = separations_of(profile)
+    counted = dict(touching.order_by().values_list("split").annotate(n=Count("pk")).order_by("-split")[:MAX_SPLITS])
     splits = ProfileSplit.objects.select_related("from_profile", "to_profile", "split_by").in_bulk(list(counted))
     barriers = []
     for split_id, n in counted.items():
@@ -121,10 +136,16 @@ def barriers_of(profile: Profile, user: Any) -> list[Barrier]:
                 split=split,
                 person=person_link(split.to_profile if went else split.from_profile, user),
                 pairs=[pair_of(separation, profile, user) for separation in pairs],
-                n_more=max(0, n - MAX_PAIRS),
+                n_pairs=n,
             )
         )
     return barriers
+
+
+def separations_of(profile: Profile) -> QuerySet[Separation]:
+    """Those in force, by the indexes of both sides."""
+    own = list(Identifier.objects.filter(profile=profile).values_list("pk", flat=True))
+    return Separation.objects.in_force().filter(Q(left__in=own) | Q(right__in=own))
 
 
 def pair_of(separation: Separation, profile: Profile, user: Any) -> tuple[str, str, int]:

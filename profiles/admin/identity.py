@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -44,15 +45,16 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
     """Every merge with its cause, newest first."""
 
     empty_text = _("No merge yet. Two profiles become one when a message names identifiers of both.")
-    list_display = ("merged_at", "survivor_link", "absorbed_link", "cause", "source")
-    list_filter = ("source",)
-    list_select_related = ("survivor", "absorbed", "source")
+    list_display = ("merged_at", "survivor_link", "absorbed_link", "cause", "source", "merged_by", "undone_at")
+    list_filter = ("cause", "source")
+    list_select_related = ("survivor", "absorbed", "source", "merged_by")
     ordering = ("-id",)
     sortable_by = ()
     search_fields = ("message_id",)
     search_help_text = _("Profile id or identifier")
     fields = (
-        "merged_at", "survivor_link", "absorbed_link", "cause", "source", "message_id", "moved", "before",
+        "merged_at", "survivor_link", "absorbed_link", "cause", "source", "message_id", "merged_by", "undone", "moved",
+        "before",
     )  # fmt: skip
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
@@ -67,6 +69,16 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
     @display(description=_("absorbed"))
     def absorbed_link(self, merge: Any) -> SafeString:
         return person_link(merge.absorbed, merge.viewer)
+
+    @display(description=_("undone"))
+    def undone(self, merge: Any) -> SafeString | str:
+        """When and by whom; where it holds, the way to undo it, for those who may."""
+        if merge.undone_at is not None:
+            return f"{localtime(merge.undone_at):%Y-%m-%d %H:%M} {merge.undone_by or ''}"
+        if not merge.viewer.has_perm("profiles.merge_profile"):
+            return "-"
+        url = reverse("admin:profiles_profile_undo", args=[merge.pk])
+        return format_html('<a class="st-link" href="{}">{}</a>', url, gettext("Undo…"))
 
     @display(description=_("identifiers that moved"))
     def moved(self, merge: Any) -> str:

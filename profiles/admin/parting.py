@@ -105,9 +105,11 @@ def preview_context(
         return {"trouble": str(error)}
     if tried.refused is not None:
         return {"trouble": error_text(tried.refused, request)}
+    hand_made = look().hand_made
     return {
         "comparison": compare(tried, request.user, after_notes=[gettext("Stays"), gettext("Goes")]),
-        "hand_made": look().hand_made,
+        "hand_made": hand_made,
+        "may_choose": any(not row.goes for row in hand_made),
     }
 
 

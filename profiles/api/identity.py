@@ -147,7 +147,8 @@ SIDES = ("left__kind", "left__profile", "right__kind", "right__profile", "split_
 
 def separations_of(profile: Profile) -> QuerySet[Separation]:
     """Those in force."""
-    side = Q(left__profile=profile) | Q(right__profile=profile)
+    own = list(profile.identifiers.values_list("pk", flat=True))  # a condition over joins would read them all
+    side = Q(left__in=own) | Q(right__in=own)
     return Separation.objects.in_force().filter(side).select_related(*SIDES).order_by("-id")
 
 
@@ -250,7 +251,8 @@ class IdentityActions(ApiViewSet):
 
 def merges_of(profile: Profile) -> QuerySet[ProfileMerge]:
     """Into this person, or into those whom they absorbed."""
-    into = Q(survivor=profile) | Q(survivor__merged_into=profile)
+    absorbed = Profile.objects.filter(merged_into=profile).values_list("pk", flat=True)
+    into = Q(survivor__in=[profile.pk, *absorbed])
     related = ("survivor", "absorbed", "source", "merged_by", "undone_by")
     return ProfileMerge.objects.filter(into).select_related(*related).order_by("-id")
 

@@ -103,7 +103,7 @@ def test_merges_take_the_same_queries_for_many(django_assert_num_queries):
     profile, api = ProfileFactory(), api_of(OPERATOR)
     for n_rows in (1, 20):
         ProfileMergeFactory.create_batch(n_rows, survivor=profile)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             api.send("get", f"profiles/{profile.public_id}/merges/")
 
 
