@@ -41,7 +41,7 @@ test: $(DEV_STAMP) catalogues
 	@$(BESIDE_SERVERS) $(PY) -m pytest -n 2 $(ARGS)
 
 bench: $(DEV_STAMP) catalogues
-	@$(BESIDE_SERVERS) $(PY) -m benchmarks $(ARGS)
+	@$(PY) -m cdp.servers --durable $(DATA_DIR)/bench -- $(PY) -m benchmarks $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(VENV)/bin/ruff format --check .

@@ -1,7 +1,7 @@
-"""Run a command beside throw-away servers: `python -m cdp.servers .data/test -- pytest -n 2`.
+"""Run a command beside throw-away servers: `python -m cdp.servers [--durable] .data/test -- pytest -n 2`.
 
 The command sees their DATABASE_URL, BROKER_URL and SECRET_KEY, and the folder as DATA_DIR; its exit code is ours. What
-the environment already names is used instead.
+the environment already names is used instead. Durable ones sync to disk, as those of `make up` do: for measuring.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from cdp.servers.stack_file import read_stack_file
 
 
 def main(arguments: list[str]) -> int:
-    folder, separator, *command = arguments
+    is_durable = arguments[:1] == ["--durable"]
+    folder, separator, *command = arguments[is_durable:]
     if separator != "--" or not command:
         sys.exit(f"usage: {__doc__}")
     data_dir = Path(folder).resolve()
-    with running_servers(data_dir, is_throwaway=True):
+    with running_servers(data_dir, is_throwaway=not is_durable):
         environment = read_stack_file(data_dir) | os.environ | {"DATA_DIR": str(data_dir)}
         process = subprocess.Popen(command, env=environment)  # noqa: S603 - the caller's own command
         try:

@@ -24,7 +24,7 @@ def running_servers(folder: Path, *, say: Say = say_to_stderr, is_throwaway: boo
     """Hold the data folder, and start in it the servers that DATABASE_URL and BROKER_URL do not name.
 
     Ready when the block begins, restarted when they die, stopped at its end, also by Ctrl-C, SIGTERM and SIGHUP.
-    `stack.env` in the folder tells where they are. Throw-away servers do not sync to disk: for tests and benchmarks.
+    `stack.env` in the folder tells where they are. Throw-away servers do not sync to disk: for tests.
 
     Raises:
         StackError: in one line why not, and the way out.
