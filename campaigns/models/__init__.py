@@ -2,5 +2,6 @@
 
 from campaigns.models.campaign import Campaign, Content
 from campaigns.models.delivery import Attempt, Delivery
+from campaigns.models.suppression import Suppression
 
-__all__ = ["Attempt", "Campaign", "Content", "Delivery"]
+__all__ = ["Attempt", "Campaign", "Content", "Delivery", "Suppression"]

@@ -43,6 +43,7 @@ class Delivery(models.Model):
     class Reason(models.TextChoices):
         NO_ADDRESS = "no_address", _("no address on this channel")
         NO_CONSENT = "no_consent", _("consent was denied")
+        SUPPRESSED = "suppressed", _("the address is on the suppression list")
         NO_CONTENT = "no_content", _("no content for this tier")
         MISSING_VALUE = "missing_value", _("the content needs a value that is missing")
         DUPLICATE = "duplicate", _("the same person was already written to")

@@ -117,6 +117,8 @@ def prepare(delivery: Delivery, recipient: Recipient, *, at: datetime) -> Messag
         return Suppressed(Reason.NO_CONSENT)
     if not recipient.address:
         return Suppressed(Reason.NO_ADDRESS)
+    if recipient.suppression is not None:
+        return Suppressed(Reason.SUPPRESSED, recipient.suppression)
     try:
         rendered = render(subject=delivery.content.subject, body=delivery.content.body, context=recipient.context)
     except MissingValueError as error:

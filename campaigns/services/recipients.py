@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from campaigns.channels.base import Channel
-from campaigns.models import Delivery
+from campaigns.models import Delivery, Suppression
 from campaigns.rendering import present
 from campaigns.variables import SEEN_AT
 from profiles.models import Consent, Identifier, Profile
@@ -17,11 +17,15 @@ from segments.models import Tier
 
 @dataclass(frozen=True)
 class Recipient:
-    """The person behind a delivery; `address` is "" where the channel reaches none of their identifiers."""
+    """The person behind a delivery; `address` is "" where the channel reaches none of their identifiers.
+
+    `suppression` is why the address is on the list of those not written to, None where it is not.
+    """
 
     person_id: int
     address: str
     is_denied: bool
+    suppression: str | None
     context: dict[str, Any]
 
 
@@ -34,12 +38,16 @@ def load_recipients(deliveries: Sequence[Delivery], channel: Channel) -> dict[in
     person_ids = sorted({person.pk for person in people.values()})
     addresses = _addresses(people.values(), person_ids, channel.identifier_kind)
     denied = _denied(person_ids, channel.consent_channel)
+    suppressed = Suppression.objects.of_addresses(
+        addresses.values(), kind=channel.identifier_kind, channel=channel.consent_channel
+    )
     sections = load_sections(person_ids, keys={"tags", "scores"})
     return {
         delivery.pk: Recipient(
             person_id=person.pk,
             address=addresses.get(person.pk, ""),
             is_denied=person.pk in denied,
+            suppression=suppressed.get(addresses.get(person.pk, "")),
             context=context_of(person, delivery.tier, sections[person.pk]),
         )
         for delivery in deliveries

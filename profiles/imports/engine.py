@@ -226,6 +226,6 @@ def plan_targets(job: Job, plan: Plan, notes: Notes) -> Counter[str]:
         by_note = {note_key("t", f"{target.key} {row.identifiers[0]} {row.said!r}"): row for row in rows}
         noted = notes.read(by_note)
         counts[f"{target.key}_unchanged"] += len(rows) - len(by_note) + len(noted)
-        counts.update(target.plan([row for key, row in by_note.items() if key not in noted]))
+        counts.update(target.plan([row for key, row in by_note.items() if key not in noted], now=job.now))
         notes.write(dict.fromkeys(by_note, ""))
     return counts

@@ -92,6 +92,9 @@ class TagAssignment(models.Model):
         related_name="+",
         verbose_name=_("assigned by"),
     )
+    import_id = models.IntegerField(
+        null=True, editable=False, help_text=_("The import that assigned it, while nothing else has.")
+    )
 
     objects = TagAssignmentQuerySet.as_manager()
 
@@ -99,7 +102,10 @@ class TagAssignment(models.Model):
         verbose_name = _("tag assignment")
         verbose_name_plural = _("tag assignments")
         constraints = [models.UniqueConstraint(fields=["tag", "profile"], name="assignment_tag_profile")]
-        indexes = [models.Index(fields=["tag", "value", "profile"], name="assignment_tag_value")]
+        indexes = [
+            models.Index(fields=["tag", "value", "profile"], name="assignment_tag_value"),
+            models.Index(fields=["import_id"], name="assignment_import", condition=models.Q(import_id__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.tag_id} {self.profile_id}"

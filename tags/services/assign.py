@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -126,10 +126,80 @@ def write_assignments(
                 value_id = excluded.value_id,
                 expires_at = excluded.expires_at,
                 assigned_by_id = excluded.assigned_by_id,
-                assigned_at = excluded.assigned_at
+                assigned_at = excluded.assigned_at,
+                import_id = NULL
             WHERE (held.value_id, held.expires_at) IS DISTINCT FROM (excluded.value_id, excluded.expires_at)
             RETURNING profile_id
             """,
             [tag.pk, value.pk if value else None, expires_at, user.pk if user else None, now, profile_ids],
         )
         return [profile_id for (profile_id,) in cursor.fetchall()]
+
+
+class Assignment(NamedTuple):
+    """A tag by hand for one profile, by ids."""
+
+    profile_id: int
+    tag_id: int
+    value_id: int | None
+    expires_at: datetime | None
+
+
+def differing(wanted: Sequence[Assignment]) -> list[Assignment]:
+    """Those of the assignments that are not written so already."""
+    held = TagAssignment.objects.filter(
+        Scope([each.profile_id for each in wanted]).on("profile_id"), tag__in={each.tag_id for each in wanted}
+    )
+    known = {(row[0], row[1]): row[2:] for row in held.values_list("profile_id", "tag_id", "value_id", "expires_at")}
+    return [each for each in wanted if known.get(each[:2], ()) != each[2:]]
+
+
+def assign_each(wanted: Sequence[Assignment], *, user: User | None, import_id: int, now: datetime) -> int:
+    """Put tags by hand on profiles, each with a value and an end of its own, one a profile and tag.
+
+    Returns how many are another now.
+
+    In a transaction that holds the locks of the profiles. What a merge brought is kept aside, as for `assign_tag`.
+    """
+    changed = differing(wanted)
+    if not changed:
+        return 0
+    columns = [list(column) for column in zip(*changed, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO tags_displacedtag
+                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id)
+            SELECT held.tag_id, held.value_id, held.profile_id, origin_id, assigned_at, expires_at, assigned_by_id
+            FROM unnest(%s::bigint[], %s::bigint[]) AS wanted (profile_id, tag_id)
+            JOIN tags_tagassignment AS held
+                ON held.profile_id = wanted.profile_id AND held.tag_id = wanted.tag_id
+            WHERE held.origin_id <> held.profile_id
+            """,
+            columns[:2],
+        )
+        cursor.execute(
+            """
+            INSERT INTO tags_tagassignment
+                (profile_id, origin_id, tag_id, value_id, expires_at, assigned_by_id, assigned_at, import_id)
+            SELECT profile_id, profile_id, tag_id, value_id, expires_at, %s, %s, %s
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+                AS wanted (profile_id, tag_id, value_id, expires_at)
+            ON CONFLICT (tag_id, profile_id) DO UPDATE
+            SET origin_id = excluded.origin_id,
+                value_id = excluded.value_id,
+                expires_at = excluded.expires_at,
+                assigned_by_id = excluded.assigned_by_id,
+                assigned_at = excluded.assigned_at,
+                import_id = excluded.import_id
+            """,
+            [user.pk if user else None, now, import_id, *columns],
+        )
+    keys = dict(Tag.objects.filter(pk__in={each.tag_id for each in changed}).values_list("pk", "key"))
+    for tag_id, key in sorted(keys.items()):
+        mine = [each for each in changed if each.tag_id == tag_id]
+        enqueue_changes([each.profile_id for each in mine], f"tag:{key}", due_at=now)
+        for ends_at in sorted({each.expires_at for each in mine if each.expires_at is not None}):
+            ending = [each.profile_id for each in mine if each.expires_at == ends_at]
+            enqueue_changes(ending, f"tag:{key}", due_at=ends_at)
+    return len(changed)

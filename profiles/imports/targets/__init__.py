@@ -72,8 +72,8 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def plan(self, rows: Sequence[TargetRow]) -> Counter[str]:
-        """The counts that `write` would return, without writing."""
+    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
+        """The counts that `write` would return at `now`, without writing."""
 
     @abstractmethod
     def count(self, import_id: int) -> Counter[str]:

@@ -1,0 +1,133 @@
+"""Addresses not to be written to, as the rows of a file list them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from campaigns.models import Suppression
+from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
+from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
+from profiles.models import IdentifierKind
+
+ALLOWED = ("kind", "channel", "reason", "when")
+
+
+class Suppressing(NamedTuple):
+    """What a row says: its identifiers of this kind are not written to on this channel, "" for every one."""
+
+    kind: str
+    channel: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Part:
+    kind: str
+    channel: str
+    reason: str
+    reason_column: str
+    when: str
+
+
+@dataclass(frozen=True)
+class CheckedSuppressions:
+    parts: tuple[Part, ...]
+
+    def columns(self) -> set[str]:
+        return {name for part in self.parts for name in (part.reason_column, part.when)} - {""}
+
+    def read(self, cells: Mapping[str, Any]) -> Sequence[Suppressing]:
+        return [
+            Suppressing(part.kind, part.channel, cell(cells, part.reason_column)[:200] or part.reason)
+            for part in self.parts
+            if is_meant(cells, part.when)
+        ]
+
+    def describe(self, said: Sequence[Suppressing]) -> list[str]:
+        return [" ".join(filter(None, [each.kind, each.channel or "*", each.reason])) for each in said]
+
+
+@register_target
+class SuppressionTarget(Target):
+    """`"suppressions": [{"kind": "email", "channel": "email", "reason": {"column": "原因"}}]`."""
+
+    key = "suppressions"
+    label = gettext_lazy("suppressions")
+    needs_person = False  # the list may name addresses of people who come later
+
+    def check(self, given: Any, reporter: Reporter, *, zone: tzinfo) -> Checked | None:
+        kinds = set(IdentifierKind.objects.values_list("key", flat=True))
+        parts = []
+        for path, said in objects(given, reporter, allowed=ALLOWED):
+            reason, reason_column = text_or_column(said, "reason", path, reporter)
+            when = column_of(said, "when", path, reporter)
+            kind, channel = said.get("kind"), said.get("channel", "")
+            if kind not in kinds:
+                message = _("unknown kind of identifier “%(kind)s”; known: %(known)s")
+                reporter.problem(f"{path}.kind", message % {"kind": kind or "", "known": ", ".join(sorted(kinds))})
+            elif channel and channel not in settings.CONSENT_CHANNELS:
+                message = _("unknown channel “%(channel)s”; known: %(known)s")
+                known = ", ".join(settings.CONSENT_CHANNELS)
+                reporter.problem(f"{path}.channel", message % {"channel": channel, "known": known})
+            else:
+                parts.append(Part(kind, channel, reason, reason_column, when))
+        return CheckedSuppressions(tuple(parts))
+
+    def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
+        wanted = addresses(rows)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO campaigns_suppression (kind_id, value, channel, reason, source_id, created_at, import_id)
+                SELECT kind.id, wanted.value, wanted.channel, wanted.reason, %s, %s, %s
+                FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS wanted (kind, value, channel, reason)
+                JOIN profiles_identifierkind AS kind ON kind.key = wanted.kind
+                ORDER BY kind.id, wanted.value, wanted.channel
+                ON CONFLICT DO NOTHING
+                """,
+                [
+                    writing.source_id,
+                    writing.now,
+                    writing.import_id,
+                    *([key[place] for key in wanted] for place in range(3)),
+                    list(wanted.values()),
+                ],
+            )
+            n_new = int(cursor.rowcount)
+        return Counter(suppressions=n_new, suppressions_unchanged=len(wanted) - n_new)
+
+    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
+        wanted = addresses(rows)
+        held = Suppression.objects.filter(value__in={value for _kind, value, _channel in wanted})
+        known = set(held.values_list("kind__key", "value", "channel"))
+        n_known = sum(key in known for key in wanted)
+        return Counter(suppressions=len(wanted) - n_known, suppressions_unchanged=n_known)
+
+    def count(self, import_id: int) -> Counter[str]:
+        return Counter(suppressions=Suppression.objects.filter(import_id=import_id).count())
+
+    def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
+        with transaction.atomic():
+            found = list(Suppression.objects.filter(import_id=import_id).values_list("pk", flat=True)[:limit])
+            Suppression.objects.filter(pk__in=found).delete()
+        return len(found)
+
+
+def addresses(rows: Sequence[TargetRow]) -> dict[tuple[str, str, str], str]:
+    """The reason by kind, address and channel; of several that of the first row."""
+    found: dict[tuple[str, str, str], str] = {}
+    for row in rows:
+        for said in row.said:
+            for kind, value in row.identifiers:
+                if kind == said.kind:
+                    found.setdefault((kind, value, said.channel), said.reason)
+    return found

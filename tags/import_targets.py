@@ -1,0 +1,215 @@
+"""Tags by hand that the rows of a file assign."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cdp.rules.scope import Scope
+from profiles.imports.cells import CellError, TimeReader
+from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
+from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
+from profiles.refresh.enqueue import enqueue_changes
+from profiles.refresh.people import lock_profiles
+from tags.models import Tag, TagAssignment, TagValue
+from tags.services.assign import Assignment, assign_each, differing
+
+ALLOWED = ("tag", "split", "value", "expires_at", "when")
+
+
+class Assigning(NamedTuple):
+    """What a row assigns."""
+
+    tag_id: int
+    value_id: int | None
+    expires_at: datetime | None
+
+    def has_ended(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True)
+class TagWords:
+    """A tag as files name it: by its key or its name, and its values likewise."""
+
+    tag: Tag
+    values: Mapping[str, TagValue]
+
+    def assign(self, value: str, expires_at: datetime | None) -> Assigning:
+        """Raises CellError."""
+        if not self.values:
+            if value:
+                raise CellError(_("“%(tag)s” has no values") % {"tag": self.tag.key})
+            return Assigning(self.tag.pk, None, expires_at)
+        if value not in self.values:
+            known = ", ".join(sorted({found.key for found in self.values.values()}))
+            message = _("“%(value)s” is no value of “%(tag)s”; known: %(known)s")
+            raise CellError(message % {"value": value[:60], "tag": self.tag.key, "known": known})
+        return Assigning(self.tag.pk, self.values[value].pk, expires_at)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One object of the mapping; of `tag` and `column` one is there."""
+
+    tag: TagWords | None
+    column: str
+    split: str
+    value: str
+    value_column: str
+    expires_at: TimeReader | None
+    when: str
+
+
+@dataclass(frozen=True)
+class CheckedTags:
+    parts: tuple[Part, ...]
+    known: Mapping[str, TagWords]
+
+    def columns(self) -> set[str]:
+        named = {name for part in self.parts for name in (part.column, part.value_column, part.when)}
+        named |= {part.expires_at.column for part in self.parts if part.expires_at}
+        return named - {""}
+
+    def read(self, cells: Mapping[str, Any]) -> Sequence[Assigning]:
+        return [assigning for part in self.parts for assigning in self._read(part, cells)]
+
+    def _read(self, part: Part, cells: Mapping[str, Any]) -> list[Assigning]:
+        value = cell(cells, part.value_column) if part.value_column else part.value
+        if not is_meant(cells, part.when) or (part.value_column and not value):
+            return []
+        expires_at = None
+        if part.expires_at is not None and cell(cells, part.expires_at.column):
+            expires_at = part.expires_at.read(cells[part.expires_at.column])
+        if part.tag is not None:
+            return [part.tag.assign(value, expires_at)]
+        written = cell(cells, part.column)
+        names = written.split(part.split) if part.split else [written]
+        return [self._named(name.strip()).assign(value, expires_at) for name in names if name.strip()]
+
+    def _named(self, name: str) -> TagWords:
+        if name not in self.known:
+            raise CellError(_("there is no tag by hand “%(name)s”") % {"name": name[:60]})
+        return self.known[name]
+
+    def describe(self, said: Sequence[Assigning]) -> list[str]:
+        tags = {words.tag.pk: words for words in self.known.values()}
+        found = []
+        for tag_id, value_id, expires_at in said:
+            value = next((each.name for each in tags[tag_id].values.values() if each.pk == value_id), "")
+            words = [tags[tag_id].tag.name, value, f"< {expires_at.isoformat()}" if expires_at else ""]
+            found.append(" ".join(filter(None, words)))
+        return found
+
+
+@register_target
+class TagTarget(Target):
+    """`"tags": [{"tag": "vip"}, {"tag": {"column": "Tags"}, "split": ","}]`; a tag with values has a `value` too."""
+
+    key = "tags"
+    label = gettext_lazy("tags")
+
+    def check(self, given: Any, reporter: Reporter, *, zone: tzinfo) -> Checked | None:
+        known = known_tags()
+        parts = [
+            part
+            for path, said in objects(given, reporter, allowed=ALLOWED)
+            if (part := check_part(said, path, reporter, known, zone)) is not None
+        ]
+        return CheckedTags(tuple(parts), known)
+
+    def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
+        wanted = latest(rows, now=writing.now)
+        changed = assign_each(wanted, user=writing.user, import_id=writing.import_id, now=writing.now)
+        return Counter(tags=changed, tags_unchanged=len(wanted) - changed)
+
+    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
+        wanted = latest([row for row in rows if row.profile_id is not None], now=now)
+        strangers = {
+            (row.identifiers[0], said.tag_id)
+            for row in rows
+            if row.profile_id is None
+            for said in row.said
+            if not said.has_ended(now)
+        }
+        changed = len(differing(wanted)) + len(strangers)
+        return Counter(tags=changed, tags_unchanged=len(wanted) + len(strangers) - changed)
+
+    def count(self, import_id: int) -> Counter[str]:
+        return Counter(tags=TagAssignment.objects.filter(import_id=import_id).count())
+
+    def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
+        with transaction.atomic():
+            written = TagAssignment.objects.filter(import_id=import_id).order_by("pk")
+            found = list(written.values_list("pk", "profile_id", "tag__key")[:limit])
+            lock_profiles(sorted({profile_id for _pk, profile_id, _tag in found}))
+            TagAssignment.objects.filter(Scope([pk for pk, *_rest in found]).on("pk"), import_id=import_id).delete()
+            for key in sorted({tag for *_rest, tag in found}):
+                enqueue_changes([profile_id for _pk, profile_id, tag in found if tag == key], f"tag:{key}", due_at=now)
+        return len(found)
+
+
+def known_tags() -> dict[str, TagWords]:
+    """Tags by hand, by key, and by name where that is no other's key. Two queries."""
+    by_name: dict[str, TagWords] = {}
+    by_key: dict[str, TagWords] = {}
+    for tag in Tag.objects.filter(kind=Tag.Kind.MANUAL).prefetch_related("values"):
+        values = list(tag.values.all())
+        words = TagWords(tag, {value.name: value for value in values} | {value.key: value for value in values})
+        by_name[tag.name] = by_key[tag.key] = words
+    return by_name | by_key
+
+
+def check_part(
+    said: Mapping[str, Any], path: str, reporter: Reporter, known: Mapping[str, TagWords], zone: tzinfo
+) -> Part | None:
+    name, column = text_or_column(said, "tag", path, reporter)
+    value, value_column = text_or_column(said, "value", path, reporter)
+    expiry = column_of(said, "expires_at", path, reporter)
+    when = column_of(said, "when", path, reporter)
+    split = said.get("split", "")
+    if not isinstance(split, str):
+        reporter.problem(f"{path}.split", _("not a text"))
+        return None
+    if not name and not column:
+        reporter.problem(f"{path}.tag", _("missing: a tag, or {“column”: …} whose cells name some"))
+        return None
+    if name and name not in known:
+        message = _("there is no tag by hand “%(name)s”; there are: %(known)s")
+        keys = ", ".join(sorted({words.tag.key for words in known.values()})) or "-"
+        reporter.problem(f"{path}.tag", message % {"name": name, "known": keys})
+        return None
+    part = Part(
+        tag=known[name] if name else None,
+        column=column,
+        split=split,
+        value=value,
+        value_column=value_column,
+        expires_at=TimeReader(zone=zone, column=expiry) if expiry else None,
+        when=when,
+    )
+    if part.tag is not None and not value_column:
+        try:
+            part.tag.assign(value, None)
+        except CellError as error:
+            reporter.problem(f"{path}.value", str(error))
+            return None
+    return part
+
+
+def latest(rows: Sequence[TargetRow], *, now: datetime) -> list[Assignment]:
+    """Of each profile and tag what the last row says; what has ended at `now` is left out."""
+    found: dict[tuple[int, int], Assignment] = {}
+    for row in rows:
+        for said in row.said:
+            assert row.profile_id is not None
+            if not said.has_ended(now):
+                found[row.profile_id, said.tag_id] = Assignment(row.profile_id, *said)
+    return list(found.values())

@@ -1,0 +1,84 @@
+"""Addresses not to be written to, from a file."""
+
+import pytest
+
+from campaigns.models import Delivery, Suppression
+from campaigns.services.deliver import deliver_due
+from cdp.runs import execute_run
+from profiles.imports.mapping import check
+from profiles.services.imports import preview_take_back, take_back
+from tests.factories.campaigns import DeliveryFactory, ReachableFactory
+from tests.profiles.conftest import load, till  # noqa: F401
+from tests.profiles.imports.files import NOW
+
+pytestmark = pytest.mark.django_db
+LIST = "Mail,Why,Only\nAnn@Example.com,bounced,yes\nbob@example.com,asked us to,no\nbroken,bounced,yes\n"
+MAPPING = {
+    "identifiers": {"Mail": "email"},
+    "suppressions": [{"kind": "email", "channel": "email", "reason": {"column": "Why"}, "when": {"column": "Only"}}],
+}
+
+
+def test_a_list_of_addresses_need_not_be_of_people(load):  # noqa: F811
+    expected = load(LIST, MAPPING, dry_run=True).dry_run_counts
+
+    import_ = load(LIST, MAPPING)
+
+    assert list(Suppression.objects.values_list("value", "channel", "reason", "source__key")) == [
+        ("ann@example.com", "email", "bounced", "till")
+    ]
+    assert (import_.counts["suppressions"], import_.counts["refused"]) == (1, 2)
+    assert (expected["suppressions"], expected["refused"]) == (1, 2)
+    assert load(LIST, MAPPING).counts["suppressions_unchanged"] == 1
+
+
+def test_who_is_on_the_list_is_not_written_to(load, now):  # noqa: F811
+    profile = ReachableFactory()
+    address = profile.identifiers.get(kind__key="email").value
+    delivery = DeliveryFactory(profile=profile, not_before=now)
+    load(f"Mail,Why,Only\n{address},bounced,yes\n", MAPPING)
+
+    deliver_due(now=now)
+
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.reason, delivery.detail) == (
+        Delivery.State.SUPPRESSED, Delivery.Reason.SUPPRESSED, "bounced",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("channel", "is_suppressed"), [("", True), ("email", True), ("sms", False)], ids=["all", "this", "another"]
+)
+def test_a_suppression_counts_on_its_channel(channel, is_suppressed, load):  # noqa: F811
+    load(
+        "Mail\nann@example.com\n",
+        {"identifiers": {"Mail": "email"}, "suppressions": [{"kind": "email", "channel": channel}]},
+    )
+
+    found = Suppression.objects.of_addresses(["ann@example.com", "bob@example.com"], kind="email", channel="email")
+
+    assert found == ({"ann@example.com": ""} if is_suppressed else {})
+
+
+def test_taken_back_the_addresses_go(load):  # noqa: F811
+    import_ = load(LIST, MAPPING)
+
+    assert preview_take_back(import_) == {"suppressions": 1}
+    execute_run(take_back(import_, user=None).pk, now=NOW)
+
+    assert not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "path", "message"),
+    [
+        ({"kind": "carte"}, "suppressions[0].kind", "unknown kind of identifier “carte”"),
+        ({"kind": "email", "channel": "fax"}, "suppressions[0].channel", "unknown channel “fax”; known: email"),
+    ],
+    ids=["kind", "channel"],
+)
+def test_a_bad_part_is_named_by_its_place(part, path, message):
+    _parsed, problems = check(MAPPING | {"suppressions": [part]}, kinds={"email"})
+
+    assert problems[0].path == path
+    assert message in problems[0].message

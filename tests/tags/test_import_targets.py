@@ -1,0 +1,133 @@
+"""Tags that the rows of a file assign, and that go when it is taken back."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from cdp.runs import execute_run
+from profiles.imports.mapping import check
+from profiles.models import ProfileChange
+from profiles.services.imports import preview_take_back, take_back
+from tags.models import TagAssignment
+from tags.services import assign_tag
+from tests.factories.tags import TagFactory, TagValueFactory
+from tests.profiles.conftest import load, till  # noqa: F401
+from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW
+from tests.profiles.ingest.messages import profile_of
+
+pytestmark = pytest.mark.django_db
+LIST = "卡号,标签,等级,到期\nVIP001,高价值、老客户,金卡,2027-01-01\nVIP002,,金卡,\nVIP003,老客户,,2026-01-01\n"
+MAPPING = {
+    "identifiers": {"卡号": "member_card"},
+    "tags": [
+        {"tag": {"column": "标签"}, "split": "、", "expires_at": {"column": "到期"}},
+        {"tag": "card", "value": {"column": "等级"}},
+    ],
+}
+
+
+@pytest.fixture
+def _tags():
+    TagFactory(key="rich", name="高价值")
+    TagFactory(key="old", name="老客户")
+    card = TagFactory(key="card", name="会员卡")
+    TagValueFactory(tag=card, key="gold", name="金卡")
+    TagValueFactory(tag=card, key="silver", name="银卡")
+
+
+def held():
+    rows = TagAssignment.objects.values_list("profile__identifiers__value", "tag__key", "value__key", "expires_at")
+    return {row for row in rows if row[0].startswith("VIP")}
+
+
+@pytest.mark.usefixtures("_tags")
+def test_rows_assign_tags_by_key_or_name_with_value_and_end(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    ProfileChange.objects.all().delete()
+    expected = load(LIST, MAPPING, dry_run=True).dry_run_counts
+    assert not TagAssignment.objects.exists()
+
+    import_ = load(LIST, MAPPING)
+
+    ends_at = datetime(2026, 12, 31, 16, tzinfo=UTC)
+    assert held() == {
+        ("VIP001", "rich", None, ends_at),
+        ("VIP001", "old", None, ends_at),
+        ("VIP001", "card", "gold", None),
+        ("VIP002", "card", "gold", None),
+    }
+    assert import_.counts == {"unchanged": 3, "tags": 4, "refused_rows": []}
+    assert expected == import_.counts
+    first = profile_of("member_card", "VIP001").pk
+    assert set(ProfileChange.objects.filter(profile_id=first).values_list("topic", "due_at")) == {
+        ("tag:rich", NOW), ("tag:rich", ends_at), ("tag:old", NOW), ("tag:old", ends_at), ("tag:card", NOW),
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("_tags")
+def test_the_same_list_twice_changes_nothing(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    load(LIST, MAPPING)
+    before = list(TagAssignment.objects.order_by("pk").values())
+
+    again = load(LIST, MAPPING)
+
+    assert again.counts == {"unchanged": 3, "tags_unchanged": 4, "refused_rows": []}
+    assert list(TagAssignment.objects.order_by("pk").values()) == before
+
+
+@pytest.mark.usefixtures("_tags")
+def test_strangers_are_refused_unless_the_mapping_makes_people(load):  # noqa: F811
+    refused = load(LIST, MAPPING)
+    made = load(LIST, MAPPING | {"people": "create"})
+
+    assert refused.counts == {"refused": 3, "refused_rows": ["2", "3", "4"]}
+    assert (made.counts["new"], made.counts["tags"]) == (3, 4)
+
+
+@pytest.mark.usefixtures("_tags")
+def test_taken_back_the_tags_go_that_nobody_has_touched(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    import_ = load(LIST, MAPPING)
+    card = TagAssignment.objects.filter(tag__key="card").first().tag
+    assign_tag(card, [profile_of("member_card", "VIP002").pk], value=card.values.get(key="silver"), now=NOW)
+
+    assert preview_take_back(import_) == {"tags": 3}
+    execute_run(take_back(import_, user=None).pk, now=NOW)
+
+    assert held() == {("VIP002", "card", "silver", None)}
+
+
+@pytest.mark.usefixtures("_tags")
+def test_a_cell_that_names_no_tag_or_value_refuses_its_row(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+
+    import_ = load("卡号,标签,等级,到期\nVIP001,新客户,,\nVIP002,,白金,\nVIP003,老客户,,\n", MAPPING)
+
+    assert (import_.counts["refused"], import_.counts["tags"]) == (2, 1)
+    refused = import_.refused_file.open().read().decode()
+    assert "there is no tag by hand “新客户”" in refused
+    assert "“白金” is no value of “card”; known: gold, silver" in refused
+
+
+@pytest.mark.parametrize(
+    ("tags", "path", "message"),
+    [
+        ({}, "tags", "not a list of objects"),
+        (["vip"], "tags[0]", "not a JSON object"),
+        ([{"tag": "none"}], "tags[0].tag", "there is no tag by hand “none”; there are: card, old, rich"),
+        ([{}], "tags[0].tag", "missing: a tag"),
+        ([{"tag": "rich", "colour": 1}], "tags[0].colour", "unknown key"),
+        ([{"tag": "card"}], "tags[0].value", "is no value of “card”; known: gold, silver"),
+        ([{"tag": "rich", "value": "gold"}], "tags[0].value", "has no values"),
+        ([{"tag": "rich", "when": "VIP"}], "tags[0].when", "needs {“column”: …}"),
+        ([{"tag": 7}], "tags[0].tag", "neither a text nor"),
+    ],
+    ids=range(9),
+)
+@pytest.mark.usefixtures("_tags")
+def test_a_bad_part_is_named_by_its_place(tags, path, message):
+    _parsed, problems = check(MAPPING | {"tags": tags}, kinds={"member_card"})
+
+    assert problems[0].path == path
+    assert message in problems[0].message
