@@ -137,11 +137,11 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
         url = reverse("admin:profiles_duplicatesuggestion_change", args=[suggestion.pk])
         return format_html('<a class="st-link" href="{}">{}</a>', url, percent(suggestion.probability))
 
-    @display(description=_("one"))
+    @display(description=_("one profile"))
     def one(self, suggestion: Any) -> SafeString:
         return person_link(suggestion.people[0], suggestion.viewer)
 
-    @display(description=_("the other"))
+    @display(description=_("other profile"))
     def other(self, suggestion: Any) -> SafeString:
         return person_link(suggestion.people[1], suggestion.viewer)
 

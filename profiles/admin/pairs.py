@@ -26,10 +26,11 @@ MAX_EVENTS = 1_000  # counted of each
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: their name as this user may see it."""
+    """One of the two: their name as this user may see it, and the start of their id."""
 
     profile: Profile
     name: str
+    short_id: str
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Row:
 
 
 def sides_of(people: Sequence[Profile], viewer: Any) -> list[Side]:
-    return [Side(person, display_name(person, viewer)) for person in people]
+    return [Side(person, display_name(person, viewer), str(person.public_id)[:8]) for person in people]
 
 
 def rows_of(people: Sequence[Profile], viewer: Any) -> list[Row]:
@@ -85,6 +86,7 @@ def identifier_rows(left: Profile, right: Profile, viewer: Any) -> list[Row]:
 
 def attribute_rows(left: Profile, right: Profile, viewer: Any) -> list[Row]:
     keys = {key for person in (left, right) for key, value in person.attributes.items() if value not in (None, "")}
+    keys -= {key for key in keys & {"email", "phone"} if all(is_own(person, key) for person in (left, right))}
     masking = masking_for(viewer)
     definitions = AttributeDefinition.objects.filter(key__in=keys).order_by("pk")
 
@@ -101,6 +103,12 @@ def attribute_rows(left: Profile, right: Profile, viewer: Any) -> list[Row]:
         )
         for definition in definitions
     ]
+
+
+def is_own(person: Profile, kind: str) -> bool:
+    """Whether the attribute of this name says nothing more than the person's identifiers."""
+    value = person.attributes.get(kind)
+    return not value or Identifier.objects.filter(profile=person, kind__key=kind, value=value).exists()
 
 
 def section_rows(left: Profile, right: Profile) -> list[Row]:

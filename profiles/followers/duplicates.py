@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Q
 
 from profiles.followers import Follower, Merged, Parted, register_follower
 from profiles.models import DuplicateSuggestion
@@ -47,4 +48,8 @@ class DuplicateSuggestionFollower(Follower):
             )
 
     def split(self, parted: Parted, *, now: datetime) -> None:
-        """They go on speaking of the same two profiles; the separation forbids that they be accepted."""
+        """An accepted pair that is taken apart counts as rejected: somebody knew better."""
+        origins = list(parted.origins)
+        goes, stays = Q(left__in=origins) & ~Q(right__in=origins), Q(right__in=origins) & ~Q(left__in=origins)
+        accepted = DuplicateSuggestion.objects.filter(goes | stays, state=DuplicateSuggestion.State.ACCEPTED)
+        accepted.update(state=DuplicateSuggestion.State.REJECTED, decided_at=now, decided_by=None)

@@ -21,7 +21,6 @@ SEED = 1
 MAX_BLOCK = 200  # people who share one key: of more, such as all of a common name, none are compared by it
 MAX_PAIRS = 10_000_000
 MIN_PEOPLE_TO_LEARN = 1_000
-MIN_KNOWN = 50  # people of whom a field is known; below, it is not compared
 SAMPLED_PAIRS = 2_000_000
 MIN_LESSON = 100  # pairs
 # Each learns the steps of the fields that it does not name, among people who are alike in those that it does.
@@ -108,8 +107,7 @@ class Engine:
             comparison.field: self._number(f"SELECT count(*) FROM people WHERE {comparison.known}")
             for comparison in COMPARISONS
         }
-        least = min(MIN_KNOWN, max(2, self.n_people // 10))
-        self.comparisons = tuple(each for each in COMPARISONS if known[each.field] >= least)
+        self.comparisons = tuple(each for each in COMPARISONS if known[each.field] > 1)
 
     def block(self, excluded: Iterable[tuple[int, int]], *, max_pairs: int = MAX_PAIRS) -> Blocked:
         """Choose the pairs to compare: those who share a key, the rarest keys first, until there are `max_pairs`."""

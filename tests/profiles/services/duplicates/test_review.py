@@ -14,7 +14,7 @@ from profiles.services.duplicates import (
     reject_suggestion,
     reopen_suggestion,
 )
-from profiles.services.identity import merge_profiles
+from profiles.services.identity import merge_profiles, undo_merge
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import DuplicateSuggestionFactory, IdentifierFactory, ProfileFactory
 
@@ -93,6 +93,18 @@ def test_pairs_that_merge_otherwise_are_outdated_and_those_with_a_third_go_on(no
     accept_suggestion(with_third[0].pk, user=None, now=now)
     assert [state_of(each) for each in (of_both, *with_third)] == ["outdated", "accepted", "outdated"]
     assert Profile.objects.current().count() == 1
+
+
+def test_an_accepted_pair_whose_merge_is_undone_counts_as_rejected(now):
+    suggestion, elsewhere = DuplicateSuggestionFactory(), DuplicateSuggestionFactory(state="accepted")
+    for profile in (suggestion.left, suggestion.right):
+        IdentifierFactory(profile=profile, kind_key="member_card")
+    accept_suggestion(suggestion.pk, user=None, now=now)
+
+    undo_merge(ProfileMerge.objects.get(), user=None, now=now)
+
+    assert [state_of(each) for each in (suggestion, elsewhere)] == ["rejected", "accepted"]
+    assert Profile.objects.current().filter(pk__in=[suggestion.left_id, suggestion.right_id]).count() == 2
 
 
 def test_a_bulk_acceptance_takes_the_sure_ones_and_leaves_what_differs(now):
