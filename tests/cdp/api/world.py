@@ -38,6 +38,7 @@ from tests.factories.tags import ScoreFactory, TagAssignmentFactory, TagFactory,
 # Every personal value holds this word, in some spelling.
 MARKER = "pimpernel"
 EMAIL, PHONE = f"{MARKER}@example.com", "+8613800138000"
+OTHER = "0f5a2c1e-0000-4000-8000-000000000000"  # somebody else
 IS_ANN = {"op": "attribute", "key": "email", "is": "eq", "value": EMAIL}
 IN_OSLO = {"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"}
 
@@ -57,7 +58,7 @@ def make_world() -> dict[str, Any]:
         IdentifierFactory(profile=ann, kind_key=kind, value=value)
     IdentifierKind.objects.filter(key="phone").update(blocked_values=["+8613800138001"])
     shop = SourceFactory(key="shop")
-    other = ProfileFactory(attributes={"name": MARKER})
+    other = ProfileFactory(public_id=OTHER, attributes={"name": MARKER})
     theirs = IdentifierFactory(profile=other, kind_key="email", value=f"other-{EMAIL}")
     conflict = ConflictFactory(anchor=theirs, left_out__profile=ann, source=shop, note=MARKER)
     merge = ProfileMergeFactory(survivor=ann, source=shop)
@@ -105,7 +106,6 @@ def make_world() -> dict[str, Any]:
         "conflicts": conflict.pk,
         "merges": merge.pk,
         "separations": separation.pk,
-        "other": other.public_id,
         "attributes": "city",
         "events": "Order Completed",
         "scores": "rfm",
@@ -146,7 +146,7 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     campaign = {"name": "May", "channel": "outbox", "audience": {"tier_scheme": "club"}, "contents": [content]}
     source = {"name": "Till", "kind": "till", "default_region": "NO", "is_enabled": False}
     return {
-        ("post", "profiles/merge/"): {"profiles": [str(world["profiles"]), str(world["other"])]},
+        ("post", "profiles/merge/"): {"profiles": [str(world["profiles"]), OTHER]},
         ("post", "conflicts/{id}/dismiss/"): {"note": MARKER},
         ("post", "profiles/{id}/split/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
         ("post", "profiles/lookup/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
