@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import action
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 
 from cdp.admin.base import StrataAdmin, display
@@ -33,7 +34,10 @@ from profiles.services.definitions import (
     suggested_schema,
 )
 
-PLANNED = {False: (_("planned"), "success"), True: (_("discovered"), "warning")}
+PLANNED = {
+    False: (pgettext_lazy("of a definition", "planned"), "success"),
+    True: (pgettext_lazy("of a definition", "discovered"), "warning"),
+}
 
 
 def plan_label(definition: AttributeDefinition | EventDefinition) -> SafeString:
@@ -45,6 +49,20 @@ class PlanningAdmin(StrataAdmin):
     """A list of definitions, of which discovered ones can be made planned."""
 
     actions = ("make_planned",)
+    actions_submit_line = ("save_and_plan",)
+
+    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """What is planned already has no button for it."""
+        is_discovered = self.model._default_manager.filter(pk=object_id, is_discovered=True).exists()
+        return list(super().get_actions_submit_line(request, object_id)) if is_discovered else []
+
+    @action(description=_("Save as planned"), permissions=["change"])  # type: ignore[untyped-decorator]
+    def save_and_plan(self, request: HttpRequest, obj: Any) -> None:
+        """The saving itself reads the button, so that everything is one change."""
+
+    def plan_if_asked(self, request: HttpRequest, definition: Any) -> None:
+        if f"profiles_{self.opts.model_name}_save_and_plan" in request.POST:
+            definition.is_discovered = False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -68,7 +86,18 @@ class AttributeForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = AttributeDefinition
-        fields = ("key", "label", "category", "type", "survivorship", "is_pii", "is_discovered")
+        fields = ("key", "label", "category", "type", "survivorship", "is_pii")
+        help_texts = {
+            "key": _(
+                "As messages send it; nested traits by dotted path, such as address.street. It cannot be changed later."
+            ),
+            "type": _("What does not fit the type is kept as it came, and not shown."),
+            "survivorship": _(
+                "Which value is shown where several were said. Greatest and smallest are for numbers and dates, all "
+                "items for lists. Before a change is made, the next page says what it does."
+            ),
+            "is_pii": _("Masked for those who may not see personal data."),
+        }
 
     def clean(self) -> dict[str, Any] | None:
         given = super().clean() or self.cleaned_data
@@ -105,6 +134,10 @@ class AttributeDefinitionAdmin(RefoldingAdmin, PlanningAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Personal until somebody says that it is not."""
         return {"is_pii": True, **super().get_changeform_initial_data(request)}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        self.plan_if_asked(request, obj)
+        super().save_model(request, obj, form, change)
 
     def consequences(self, before: AttributeDefinition, after: AttributeDefinition) -> Consequences | None:
         return consequences_of(before, after)
@@ -183,10 +216,12 @@ class EventDefinitionAdmin(PlanningAdmin):
                 said = ngettext("Made from the latest event.", "Made from the latest %(n)d events.", n_seen) % {
                     "n": n_seen
                 }
-                self.message_user(request, f"{said} {gettext('Look through it, then save.')}", messages.WARNING)
+                then = gettext("Look through it, then save.")
+                self.message_user(request, f"{said} {then}", messages.WARNING)
         return found
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        self.plan_if_asked(request, obj)
         save_event_definition(obj)
 
     @display(description=_("schema"), boolean=True)

@@ -16,6 +16,7 @@ from profiles.admin.disputes import Disputed, conflicts_of, own_identifier, stay
 from profiles.admin.graph import graph_of
 from profiles.admin.history import barriers_of, history_of
 from profiles.admin.timeline import timeline_context
+from profiles.ingest.survivorship import Candidate, Policy, Said, kept_by, policy_of
 from profiles.masking import mask_attribute, mask_attributes
 from profiles.models import (
     AttributeDefinition,
@@ -99,8 +100,11 @@ def sayings_of(
     profile: Profile, definition: AttributeDefinition, contributions: list[Contribution], user: Any
 ) -> list[Saying]:
     """In the order in which survivorship prefers them; the first that fits is the one it took."""
-    by_rank = definition.survivorship == Survivorship.SOURCE_RANK
     golden = profile.attributes.get(definition.key)
+    policy = policy_of(definition.survivorship, definition.type)
+    if policy is not None:
+        return sayings_kept(policy, definition, contributions, golden, user)
+    by_rank = definition.survivorship == Survivorship.SOURCE_RANK
 
     def preference(said: Contribution) -> tuple[Any, ...]:
         rank, time = said.source.rank, said.occurred_at
@@ -117,6 +121,28 @@ def sayings_of(
         )
         for index, said in enumerate(ordered)
     ]
+
+
+def sayings_kept(
+    policy: Policy, definition: AttributeDefinition, contributions: list[Contribution], golden: Any, user: Any
+) -> list[Saying]:
+    """What each source brings into the choice, which need not be its last value; those that were taken come first."""
+    sayings = []
+    for said in contributions:
+        last = Said(said.occurred_at, said.message_id, said.value, said.fits)
+        kept = kept_by(policy, said.kept, last)
+        value = policy.choose([Candidate(kept, said.source.rank, said.source_id)]) if kept else said.value
+        is_part = isinstance(value, list) and isinstance(golden, list) and all(item in golden for item in value)
+        sayings.append(
+            Saying(
+                source=said.source.name,
+                value=mask_attribute(definition.key, value, user),
+                fits=kept is not None or said.fits,
+                chosen=kept is not None and value is not None and (value == golden or is_part),
+                at=said.occurred_at,
+            )
+        )
+    return sorted(sayings, key=lambda saying: not saying.chosen)
 
 
 def sections_of(request: HttpRequest, profile: Profile) -> list[SafeString]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class AttributeType(models.TextChoices):
@@ -62,7 +63,7 @@ class EventDefinition(models.Model):
 
     id = models.AutoField(primary_key=True)  # four bytes: every event and two of its indexes hold it
     name = models.CharField(_("name"), max_length=200, unique=True)
-    label = models.CharField(_("label"), max_length=200, blank=True)
+    label = models.CharField(pgettext_lazy("of an event", "label"), max_length=200, blank=True)
     category = models.CharField(_("category"), max_length=100, blank=True)
     value_property = models.CharField(
         _("value property"), max_length=200, blank=True, help_text=_("Dotted path of the number that counts.")

@@ -10,6 +10,7 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 STRATA = "strata"  # key of the built-in source of computed values
 MAX_RANK = 32_767
@@ -128,7 +129,7 @@ class SourceDay(models.Model):
     last_message_at = models.DateTimeField(null=True)
     n_messages = models.BigIntegerField(_("messages"), default=0)
     n_duplicates = models.BigIntegerField(_("sent again"), default=0)
-    n_rejected = models.BigIntegerField(_("rejected"), default=0)
+    n_rejected = models.BigIntegerField(pgettext_lazy("of messages", "rejected"), default=0)
     n_blocked = models.BigIntegerField(_("identifiers dropped"), default=0)
     n_odd_traits = models.BigIntegerField(_("traits not understood"), default=0)
     n_events = models.BigIntegerField(_("events"), default=0)

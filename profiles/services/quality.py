@@ -36,13 +36,14 @@ class Period:
 @dataclass
 class SourceFigures:
     """What came of one source: counters of the days in which its messages were processed, and the share of its events
-    whose message carried each kind of identifier, by key, in percent.
+    whose message carried each kind of identifier, by label, in percent. `n_happened` are the events of the period.
     """
 
     source: Source
     counts: dict[str, int] = field(default_factory=dict)
     shares: list[tuple[Any, float]] = field(default_factory=list)
     last_at: datetime | None = None
+    n_happened: int = 0
     n_violations: int = 0
 
 
@@ -63,7 +64,7 @@ def of_period(rows: QuerySet[Any], period: Period, source_id: int | None) -> Que
 
 
 def by_source(period: Period, *, source_id: int | None = None) -> list[SourceFigures]:
-    """All sources but Strata's own, by name; four queries."""
+    """All sources but Strata's own, by name; six queries."""
     sources = Source.objects.exclude(kind=Source.Kind.BUILT_IN).order_by("name")
     sources = sources if source_id is None else sources.filter(pk=source_id)
     figures = {source.pk: SourceFigures(source, dict.fromkeys(COUNTERS, 0)) for source in sources}
@@ -79,6 +80,10 @@ def by_source(period: Period, *, source_id: int | None = None) -> list[SourceFig
     for pk, at in last.order_by().values_list("source").annotate(Max("last_at")):
         if pk in figures:
             figures[pk].last_at = at
+    happened = of_period(EventDay.objects.all(), period, source_id)
+    for pk, n in happened.values_list("source").annotate(Sum("n_events")):
+        if pk in figures:
+            figures[pk].n_happened = n
     flagged = of_period(Violation.objects.all(), period, source_id)
     for pk, n in flagged.values_list("source").annotate(Sum("n_messages")):
         if pk in figures:

@@ -131,6 +131,20 @@ def test_discovered_names_become_planned_together():
     assert [EventDefinition.objects.get(pk=event.pk).is_discovered for event in events] == [False, False, True]
 
 
+def test_a_page_of_something_discovered_saves_it_as_planned():
+    event, attribute = EventDefinitionFactory(is_discovered=True), AttributeDefinitionFactory(is_discovered=True)
+    client = sign_in(OPERATOR)
+    button = "profiles_{}_save_and_plan"
+
+    assert "Save as planned" in client.get(address(event)).content.decode()
+    client.post(address(event), {"label": "Seen", button.format("eventdefinition"): "1"})
+    client.post(address(attribute), form_of(attribute, **{button.format("attributedefinition"): "1"}))
+
+    assert not EventDefinition.objects.get(pk=event.pk).is_discovered
+    assert not AttributeDefinition.objects.get(pk=attribute.pk).is_discovered
+    assert "Save as planned" not in client.get(address(event)).content.decode()
+
+
 def test_a_schema_is_offered_from_the_events_seen_and_checked_when_saved():
     event = EventDefinitionFactory(name="Booked")
     EventFactory(definition=event, properties={"table": 7, "guests": 2})

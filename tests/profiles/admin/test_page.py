@@ -65,6 +65,26 @@ def test_each_attribute_names_its_sources_the_chosen_first(survivorship, chosen)
     assert [said.chosen for said in fact.sayings].count(True) == 1
 
 
+@pytest.mark.parametrize(
+    ("survivorship", "type_", "written", "shown"),
+    [
+        ("first", "text", [["a", "b"], ["c"]], [("a", True), ("c", False)]),
+        ("max", "number", [[3, 1], [9, 2], ["?"]], [(9, True), (3, False), ("?", False)]),
+        ("union", "list", [[["a"], ["b"]], [["b"]]], [(["a", "b"], True), (["b"], True)]),
+    ],
+)
+def test_what_each_source_brings_into_the_choice_is_shown(survivorship, type_, written, shown):
+    AttributeDefinitionFactory(key="thing", type=type_, survivorship=survivorship)
+    for start, values in enumerate(written):
+        send(SourceFactory(), *(identify(user="u1", at=10 * start + n, thing=each) for n, each in enumerate(values)))
+
+    facts = facts_of(profile_of("user_id", "u1"), UserFactory(role=OPERATOR))
+
+    (fact,) = [fact for fact in facts if fact.definition.key == "thing"]
+    assert sorted([(said.value, said.chosen) for said in fact.sayings], key=repr) == sorted(shown, key=repr)
+    assert fact.sayings[0].chosen
+
+
 def test_the_timeline_is_paged_newest_first_without_gap_or_repeat():
     profile = ProfileFactory()
     definition = EventFactory(profile=profile, definition__name="Opened 0").definition
