@@ -142,6 +142,7 @@ CELERY_BEAT_SCHEDULE = {
     "ensure_partitions": {"task": "profiles.ensure_partitions", "schedule": 12 * 3600.0},
     "queue_due_scores": {"task": "tags.queue_due_scores", "schedule": 600.0, "options": {"expires": 600.0}},
     "queue_due_search": {"task": "profiles.queue_due_search", "schedule": 1800.0, "options": {"expires": 1800.0}},
+    "watch_folders": {"task": "profiles.watch_folders", "schedule": 15.0, "options": {"expires": 15.0}},
     "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 30.0}},
 }
 STAGE_LANES = env.int("STAGE_LANES", default=CELERY_WORKER_CONCURRENCY)
@@ -199,6 +200,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+IMPORT_FOLDER = Path(env.str("IMPORT_FOLDER", default=str(DATA_DIR / "import")))
+IMPORT_QUIET_SECONDS = env.int("IMPORT_QUIET_SECONDS", default=30)
 OUTBOX_DIR = Path(env.str("OUTBOX_DIR", default=str(DATA_DIR / "outbox")))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Strata <strata@localhost>")
 

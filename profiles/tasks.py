@@ -26,6 +26,7 @@ from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicat
 from profiles.services.duplicates.search import queue_due_search as queue_due_search_of
 from profiles.services.imports import DRY_RUN, IMPORT, TAKE_BACK
 from profiles.services.take_back import take_back_rows
+from profiles.services.watch import import_new_files
 
 PARTITIONS_AHEAD = timedelta(days=400)
 
@@ -90,6 +91,12 @@ def settle_rejected(run: Run, now: datetime) -> None:
 def purge_rejected() -> None:
     """Delete rejected messages that nobody cared for in `settings.REJECTED_MESSAGE_DAYS` days."""
     rejected.purge_rejected(now=timezone.now(), days=settings.REJECTED_MESSAGE_DAYS)
+
+
+@shared_task(name="profiles.watch_folders")
+def watch_folders() -> None:
+    """Import the new files of the watched folders."""
+    import_new_files(now=timezone.now())
 
 
 @run_kind(IMPORT)

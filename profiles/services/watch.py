@@ -1,0 +1,123 @@
+"""Folders that are watched: each new file in them is imported once, by the saved mapping that watches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from django.conf import settings
+from django.core.files import File
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from profiles.imports.errors import ImportFileError
+from profiles.models import ImportedFile, ImportMapping
+from profiles.services.imports import create_import, queue_import, sha256_of
+
+logger = logging.getLogger(__name__)
+
+UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")  # what programs call files that they still write
+
+
+class Seen(NamedTuple):
+    """A file of a folder as it stands now."""
+
+    path: Path
+    size: int
+    modified_at: datetime
+
+
+def import_new_files(*, now: datetime) -> int:
+    """Look into every watched folder; returns how many files were taken up. Several workers may do this at once."""
+    watching = ImportMapping.objects.filter(is_watching=True).order_by("pk")
+    return sum(look_into(pk, now=now) for pk in watching.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def look_into(mapping_id: int, *, now: datetime) -> int:
+    """The files of one mapping's folder; passes by where another worker looks into it."""
+    found = ImportMapping.objects.select_for_update(of=("self",), skip_locked=True).select_related("source")
+    mapping = found.filter(pk=mapping_id, is_watching=True).first()
+    if mapping is None:
+        return 0
+    try:
+        files = list(files_in(folder_of(mapping)))
+    except OSError as error:
+        note_error(mapping, _("%(folder)s: %(error)s") % {"folder": mapping.folder, "error": error.strerror})
+        return 0
+    note_error(mapping, "")
+    return sum(take_up(mapping, file, now=now) for file in files)
+
+
+def folder_of(mapping: ImportMapping) -> Path:
+    """The folder, which lies below `settings.IMPORT_FOLDER` wherever links lead. Raises OSError."""
+    root = Path(settings.IMPORT_FOLDER).resolve()
+    folder = (root / mapping.folder).resolve()
+    if not folder.is_relative_to(root):
+        raise PermissionError(13, _("leads out of the import folder"), mapping.folder)
+    return folder
+
+
+def files_in(folder: Path) -> Iterator[Seen]:
+    """The files by name; hidden ones, links and those that a program says it still writes are passed by."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() in UNFINISHED or path.is_symlink() or not path.is_file():
+            continue
+        stat = path.stat()
+        yield Seen(path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, tz=UTC))
+
+
+def take_up(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
+    """Import the file if it is new and has been quiet for `settings.IMPORT_QUIET_SECONDS`; returns whether it was."""
+    rows = ImportedFile.objects.filter(saved_mapping=mapping, name=file.path.name)
+    if rows.exclude(sha256="").filter(size=file.size, modified_at=file.modified_at).exists():
+        return False
+    looked, is_first = rows.get_or_create(
+        saved_mapping=mapping,
+        name=file.path.name,
+        sha256="",
+        defaults={"size": file.size, "modified_at": file.modified_at, "seen_at": now},
+    )
+    if is_first or (looked.size, looked.modified_at) != (file.size, file.modified_at):
+        looked.size, looked.modified_at, looked.seen_at = file.size, file.modified_at, now
+        looked.save()
+        return False
+    if now - looked.seen_at < timedelta(seconds=settings.IMPORT_QUIET_SECONDS):
+        return False
+    looked.delete()
+    return import_once(mapping, file, now=now)
+
+
+def import_once(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
+    """Queue the import of a file whose content is new under its name."""
+    sha256 = sha256_of(file.path)
+    row, is_new = ImportedFile.objects.get_or_create(
+        saved_mapping=mapping,
+        name=file.path.name,
+        sha256=sha256,
+        defaults={"size": file.size, "modified_at": file.modified_at, "seen_at": now},
+    )
+    if not is_new:
+        row.size, row.modified_at = file.size, file.modified_at
+        row.save(update_fields=["size", "modified_at"])
+        return False
+    try:
+        with file.path.open("rb") as content:
+            row.imported = create_import(
+                File(content), name=file.path.name, source=mapping.source, saved_mapping=mapping, now=now
+            )
+        queue_import(row.imported, user=None)
+    except (ImportFileError, OSError) as error:
+        logger.warning("%s of %s was not imported: %s", file.path.name, mapping.key, error)
+        row.error = str(error)[:500]
+    row.save()
+    return not row.error
+
+
+def note_error(mapping: ImportMapping, error: str) -> None:
+    if mapping.watch_error != error:
+        mapping.watch_error = error[:500]
+        mapping.save(update_fields=["watch_error"])

@@ -1,0 +1,117 @@
+"""Watched folders: each new file once, and none that is still being written."""
+
+import os
+from datetime import timedelta
+
+import pytest
+
+from profiles.models import Import, ImportedFile
+from profiles.services.watch import import_new_files
+from tests.factories.imports import ImportMappingFactory
+from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW
+
+pytestmark = pytest.mark.django_db
+LATER, QUIET = NOW + timedelta(seconds=15), NOW + timedelta(seconds=40)
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    settings.IMPORT_FOLDER, settings.IMPORT_QUIET_SECONDS = tmp_path / "in", 30
+    folder = tmp_path / "in" / "till" / "members"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def mapping(folder):
+    return ImportMappingFactory(mapping=MEMBERS_MAPPING, folder="till/members", is_watching=True)
+
+
+def put(folder, content=MEMBERS, name="members.csv", at=NOW):
+    path = folder / name
+    path.write_text(content)
+    os.utime(path, (at.timestamp(), at.timestamp()))
+    return path
+
+
+def look(*times):
+    return [import_new_files(now=time) for time in times]
+
+
+def test_a_quiet_file_is_imported_once(folder, mapping):
+    put(folder)
+
+    assert look(NOW, LATER, QUIET, QUIET + timedelta(days=1)) == [0, 0, 1, 0]
+    import_ = Import.objects.get()
+    assert (import_.name, import_.saved_mapping, import_.source) == ("members.csv", mapping, mapping.source)
+    assert import_.run.kind == "import"
+    assert list(ImportedFile.objects.values_list("name", "imported", "error")) == [("members.csv", import_.pk, "")]
+
+
+@pytest.mark.usefixtures("mapping")
+def test_a_file_that_grows_is_left_alone_until_it_is_quiet(folder):
+    """Also where its time does not change, as copying programs may have it."""
+    put(folder, MEMBERS[:50])
+    look(NOW)
+    put(folder, MEMBERS)
+
+    assert look(QUIET, QUIET + timedelta(seconds=29), QUIET + timedelta(seconds=31)) == [0, 0, 1]
+    assert Import.objects.get().size == len(MEMBERS.encode())
+
+
+@pytest.mark.usefixtures("mapping")
+def test_a_changed_file_is_imported_again_and_the_same_content_is_not(folder):
+    put(folder)
+    look(NOW, QUIET)
+    put(folder, at=LATER)
+    touched = look(QUIET + timedelta(hours=1), QUIET + timedelta(hours=2))
+    put(folder, MEMBERS.replace("上海", "杭州"), at=QUIET)
+
+    assert touched == [0, 0]
+    assert look(QUIET + timedelta(hours=3), QUIET + timedelta(hours=4)) == [0, 1]
+    assert Import.objects.count() == 2
+    put(folder, MEMBERS, name="copy.csv")
+    assert look(QUIET + timedelta(hours=5), QUIET + timedelta(hours=6)) == [0, 1]
+
+
+@pytest.mark.usefixtures("mapping")
+def test_unfinished_and_hidden_files_folders_and_links_are_passed_by(folder, tmp_path):
+    for name in (".members.csv", "members.csv.part", "members.tmp"):
+        put(folder, name=name)
+    (folder / "done").mkdir()
+    outside = put(tmp_path, name="secret.csv")
+    (folder / "link.csv").symlink_to(outside)
+
+    assert look(NOW, QUIET) == [0, 0]
+    assert not ImportedFile.objects.exists()
+
+
+def test_what_cannot_be_imported_is_said_once(folder, mapping):
+    put(folder, "Other\n1\n")
+
+    assert look(NOW, QUIET, QUIET + timedelta(days=1)) == [0, 0, 0]
+    file = ImportedFile.objects.get()
+    assert "the file has no column “Card”" in file.error
+
+
+@pytest.mark.parametrize("where", ["none", "out"])
+def test_a_folder_that_is_not_there_or_leads_out_is_said(folder, mapping, tmp_path, where):
+    (tmp_path / "elsewhere").mkdir()
+    put(tmp_path / "elsewhere")
+    (tmp_path / "in" / "out").symlink_to(tmp_path / "elsewhere")
+    mapping.folder = where
+    mapping.save()
+
+    assert look(NOW, QUIET) == [0, 0]
+    mapping.refresh_from_db()
+    assert mapping.watch_error == {
+        "none": "none: No such file or directory", "out": "out: leads out of the import folder",
+    }[where]  # fmt: skip
+
+
+def test_a_folder_is_not_watched_any_more(folder, mapping):
+    mapping.is_watching = False
+    mapping.save()
+    put(folder)
+
+    assert look(NOW, QUIET) == [0, 0]
