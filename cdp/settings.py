@@ -255,6 +255,8 @@ SPECTACULAR_SETTINGS = {
 
 COLLECT_MAX_REQUEST_BYTES = 5 * 1024 * 1024
 COLLECT_MAX_MESSAGE_BYTES = 32 * 1024
+# More than any SDK puts into a request. Two million rejected ones fit into 5 MB, and would busy the server for minutes.
+COLLECT_MAX_MESSAGES = 20_000
 # Where Segment's SDK for browsers is installed, which Strata then serves to the snippet.
 ANALYTICS_JS_DIR = Path(folder) if (folder := env.str("ANALYTICS_JS_DIR", default="")) else None
 # A client that makes names of ids must not fill every list: beyond, messages with new events are rejected, and new

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import re_path
@@ -103,6 +104,8 @@ def batch(request: HttpRequest) -> HttpResponse:
     messages = body.get("batch")
     if not isinstance(messages, list):
         raise CollectError(400, "invalid_batch", "The body has no list named batch.")
+    if len(messages) > (limit := settings.COLLECT_MAX_MESSAGES):
+        raise CollectError(413, "too_many_messages", f"A request may have {limit} messages. Send smaller batches.")
     return accept(request, source or source_of_body(body, *messages[:1]), messages, body)
 
 

@@ -45,6 +45,7 @@ class Line:
 
     port: int
     troubles: deque[Trouble] = field(default_factory=deque)
+    n_posts: int = 0
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -70,6 +71,7 @@ def line_to(server_port: int) -> Iterator[Line]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            line.n_posts += 1
             if not line.troubles:
                 self.pass_on(body)
                 return

@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from profiles.ingest.process import Processed, process_batch
-from profiles.models import Event, Identifier, MessageKey, Profile
+from profiles.models import Event, Identifier, InboxMessage, MessageKey, Profile
 from tests.factories.profiles import SourceFactory
 from tests.needs import needed_command
 from tests.sdks.conftest import PROGRAMS, Server
@@ -124,6 +124,18 @@ def test_what_a_program_says_arrives_once_and_whole(sdk, server, write_key):
     profile = Profile.objects.get()
     assert profile.attributes.items() >= TRAITS.items()
     assert identifiers() == {("user_id", "u1"), ("email", "ann@example.com"), ("anonymous_id", "visitor")}
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_a_program_with_a_wrong_key_hears_of_it_goes_on_and_does_not_try_again(sdk, server):
+    """Each batch is sent once: an error without code and message would be taken for a broken network."""
+    n_posts = server.line.n_posts
+
+    given_up = SDKS[sdk]("wrong", server.line.url)
+
+    assert len(given_up) > 0
+    assert server.line.n_posts - n_posts <= len(CALLS) // 10 + 2  # the first call of some goes alone
+    assert not InboxMessage.objects.exists()
 
 
 def process_all() -> Processed:

@@ -247,6 +247,17 @@ def test_a_request_over_the_limit_is_413(client, shop, settings, packed):
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
+def test_a_request_of_too_many_messages_is_413_and_nothing_is_stored(client, shop, settings):
+    settings.COLLECT_MAX_MESSAGES = 3
+
+    taken = post(client, "/v1/batch", {"batch": [1, 2, 3]}, Authorization=basic("WK"))
+    refused = post(client, "/v1/batch", {"batch": [1, 2, 3, 4]}, Authorization=basic("WK"))
+
+    assert taken.status_code == 200
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_many_messages")
+    assert RejectedMessage.objects.count() == 3
+
+
 def test_a_request_larger_than_djangos_own_limit_is_taken(client, shop, settings):
     batch = [track("Viewed", user="u1", text="x" * 30_000) for _ in range(100)]
 
