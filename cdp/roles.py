@@ -40,6 +40,7 @@ VIEW_ALL = (
     "profiles.view_consent",
     "profiles.view_duplicatesuggestion",
     "profiles.view_eventday",
+    "profiles.view_import",
     "profiles.view_kindday",
     "profiles.view_violation",
 )
@@ -47,6 +48,11 @@ EDIT_RULES = (
     "tags.add_tag*", "tags.change_tag*", "tags.delete_tag*",
     "segments.add_segment", "segments.change_segment", "segments.delete_segment",
     "segments.add_tier*", "segments.change_tier*", "segments.delete_tier*",
+)  # fmt: skip
+IMPORT_FILES = (
+    "profiles.add_import", "profiles.change_import",
+    "profiles.view_importmapping", "profiles.add_importmapping", "profiles.change_importmapping",
+    "profiles.delete_importmapping",
 )  # fmt: skip
 
 # Role -> patterns `app.codename`; a trailing * stands for any ending.
@@ -66,6 +72,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         "profiles.add_identifierkind", "profiles.change_identifierkind", "profiles.delete_identifierkind",
         "profiles.add_attributedefinition", "profiles.change_attributedefinition",
         "profiles.add_eventdefinition", "profiles.change_eventdefinition",
+        *IMPORT_FILES,
     ),
     CAMPAIGN_MANAGER: (
         *VIEW_ALL,
@@ -74,6 +81,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
     INTEGRATION: (
         *VIEW_ALL,
         *EDIT_RULES,
+        *IMPORT_FILES,
         "profiles.view_pii",
         "profiles.merge_profile",
         "profiles.add_duplicatesuggestion", "profiles.change_duplicatesuggestion",

@@ -69,6 +69,8 @@ NAVIGATION = [
         "title": _("Data"),
         "items": [
             link(_("Sources"), "input", "profiles.source"),
+            link(_("Imports"), "upload_file", "profiles.import"),
+            link(_("Saved mappings"), "bookmark", "profiles.importmapping"),
             link(_("Attributes"), "badge", "profiles.attributedefinition"),
             link(_("Events"), "bolt", "profiles.eventdefinition"),
             link(_("Identifier kinds"), "fingerprint", "profiles.identifierkind"),

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from cdp.subjects import Subject, by_key, name_family
+from profiles.masking import Masking
 from profiles.models import AttributeDefinition, Import, Source
 
 
@@ -17,9 +18,14 @@ def duplicates(keys: Collection[str]) -> Mapping[str, Subject]:
 
 
 def imports(keys: Collection[str]) -> Mapping[str, Subject]:
-    """By the name of the file."""
+    """By the name of the file, masked for everybody: runs are shown to whoever may see that they are there."""
     found = Import.objects.filter(pk__in=[int(key) for key in keys if key.isdigit()])
-    return {str(pk): Subject(name) for pk, name in found.values_list("pk", "name")}
+    masking = Masking(sees_all=False)
+    page = "admin:profiles_import_change"
+    return {
+        str(pk): Subject(masking.sentence(name), reverse(page, args=[pk]))
+        for pk, name in found.values_list("pk", "name")
+    }
 
 
 name_family("import", imports)

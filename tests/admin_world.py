@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.contrib import admin
+from django.core.files.base import ContentFile
 from django.urls import NoReverseMatch, reverse
 
 from campaigns.channels.base import Message
@@ -18,6 +19,7 @@ from profiles.models import (
     EventDefinition,
     IdentifierKind,
     IdentityConflict,
+    ImportedFile,
     Profile,
     ProfileMerge,
     RejectedMessage,
@@ -27,6 +29,7 @@ from profiles.models import (
 from segments.models import Segment, TierScheme
 from tags.models import Score, Tag
 from tests.factories.campaigns import CampaignFactory, ContentFactory
+from tests.factories.imports import MAPPING, ImportFactory, ImportMappingFactory
 from tests.factories.profiles import (
     AttributeDefinitionFactory,
     ConsentFactory,
@@ -135,6 +138,18 @@ def make_world() -> World:
     run = Run.objects.create(kind="refresh", subject=f"segment:{segment.key}", state=Run.State.RUNNING, total=10)
     Run.objects.create(
         kind="import", subject=source.key, state=Run.State.FAILED, error=f"m.csv: line 2: '{NAME}' is not a {EMAIL}"
+    )
+    saved = ImportMappingFactory(source=source, mapping={**MAPPING, "constants": {"traits": {"nick": NAME}}})
+    imported = ImportFactory(
+        source=source, saved_mapping=saved, mapping=saved.mapping, name=f"{PHONE}.csv",
+        text=f"Name,Phone\n{NAME},{PHONE}\n",
+        n_rows=1, n_done=1, ended_at=AT, counts={"new": 0, "refused": 1, "refused_rows": ["2: Phone"]},
+        refused_file=ContentFile(f"strata_row,strata_reason,Name,Phone\n1,“{PHONE}” is odd,{NAME},{PHONE}\n", "1.csv"),
+        refused_size=99,
+        run=Run.objects.create(kind="import", subject="import:1", state=Run.State.FAILED, error=f"“{NAME}” is odd"),
+    )  # fmt: skip
+    ImportedFile.objects.create(
+        saved_mapping=saved, name=f"{PHONE}.csv", size=1, modified_at=AT, seen_at=AT, imported=imported
     )
     return World(profile, absorbed, segment, tag, scheme, draft, sent, delivery, run)
 

@@ -34,6 +34,8 @@ KIND_NAMES = {
     "replay": _("Replay of rejected messages"),
     "discard": _("Discarding rejected messages"),
     "import": _("Import"),
+    "dry_run": _("Check of an import"),
+    "take_back": _("Taking back of an import"),
     "plan_campaign": _("Planning a campaign"),
     "find_duplicates": _("Search for duplicates"),
     "accept_duplicates": _("Acceptance of duplicates"),
@@ -54,6 +56,19 @@ COUNT_NAMES = {
     "accepted": _("accepted"),
     "refused": _("refused by a limit or a separation"),
     "passed_over": _("passed over, as decided or merged meanwhile"),
+}
+# What a kind of work means by a word that others use too.
+KIND_COUNT_NAMES = {
+    kind: {
+        "new": _("new people"),
+        "changed": _("changed people"),
+        "unchanged": _("without anything new"),
+        "refused": _("refused rows"),
+        "refused_rows": _("where rows were refused"),
+        "events": _("events"),
+        "known_events": _("events known before"),
+    }
+    for kind in ("import", "dry_run")
 }
 STATE_LABELS = {
     Run.State.QUEUED: "default",
@@ -191,9 +206,8 @@ class RunAdmin(ReadOnlyAdmin):
     @display(description=_("counts"))
     def counted(self, run: Run) -> SafeString:
         counts: dict[str, Any] = run.counts or {}
+        names = COUNT_NAMES | KIND_COUNT_NAMES.get(run.kind, {})
         facts = {
-            COUNT_NAMES.get(name, name): "; ".join(n) if isinstance(n, list) else n
-            for name, n in counts.items()
-            if n != []
+            names.get(name, name): "; ".join(n) if isinstance(n, list) else n for name, n in counts.items() if n != []
         }
         return render_to_string("cdp/facts.html", {"facts": facts.items()})

@@ -1,5 +1,27 @@
 """The pages of who: the list of profiles, a person's page, and the data that they come from."""
 
-from profiles.admin import conflicts, data, definitions, duplicates, identity, kinds, profile, quality, rejected
+from profiles.admin import (
+    conflicts,
+    data,
+    definitions,
+    duplicates,
+    identity,
+    imports,
+    kinds,
+    profile,
+    quality,
+    rejected,
+)
 
-__all__ = ["conflicts", "data", "definitions", "duplicates", "identity", "kinds", "profile", "quality", "rejected"]
+__all__ = [
+    "conflicts",
+    "data",
+    "definitions",
+    "duplicates",
+    "identity",
+    "imports",
+    "kinds",
+    "profile",
+    "quality",
+    "rejected",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -54,7 +54,7 @@ class ImportMapping(models.Model):
 
 
 class ImportQuerySet(models.QuerySet["Import"]):
-    def with_state(self) -> Self:
+    def with_state(self) -> models.QuerySet[Any]:
         """Each with its `state`, one of `Import.State`; `state` can be filtered by then."""
         state = Import.State
         return self.annotate(
@@ -145,7 +145,7 @@ class Import(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"#{self.pk} {self.name}"
+        return f"#{self.pk}"  # without the name, which may hold what only some may see
 
     @property
     def is_running(self) -> bool:

@@ -10,6 +10,7 @@ from tests.clients import api_of
 ALL = set(ROLE_NAMES)
 RULES = {"operator", "integration", "admin"}
 SOURCES = {"operator", "admin"}
+IMPORTS = {"operator", "integration", "admin"}
 CAMPAIGNS = {"campaign_manager", "integration", "admin"}
 CONSENTS = {"operator", "integration", "privacy_officer", "admin"}
 MERGES = {"operator", "integration", "admin"}
@@ -67,6 +68,15 @@ MAY = {
     ("post", "campaigns/{key}/launch/"): CAMPAIGNS,
     ("post", "runs/{id}/cancel/"): {"operator", "admin"},
     ("get", "runs/{id}/result/"): {"operator", "integration", "privacy_officer", "admin"},
+    ("post", "imports/"): IMPORTS,
+    ("post", "imports/guess/"): IMPORTS,
+    ("post", "imports/{id}/start/"): IMPORTS,
+    ("get", "imports/{id}/refused/"): {"operator", "integration", "privacy_officer", "admin"},
+    ("get", "import-mappings/"): IMPORTS,
+    ("get", "import-mappings/{key}/"): IMPORTS,
+    ("post", "import-mappings/"): IMPORTS,
+    ("patch", "import-mappings/{key}/"): IMPORTS,
+    ("delete", "import-mappings/{key}/"): IMPORTS,
 }
 pytestmark = pytest.mark.django_db
 

@@ -13,6 +13,7 @@ from cdp.models import Run
 from profiles.models import AttributeDefinition, IdentifierKind, RejectedMessage
 from segments.models import MembershipChange
 from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory
+from tests.factories.imports import MAPPING, ImportFactory, ImportMappingFactory
 from tests.factories.profiles import (
     SEEN_AT,
     ConflictFactory,
@@ -88,6 +89,14 @@ def make_world() -> dict[str, Any]:
     rejected = RejectedMessage.objects.create(
         source=shop, received_at=SEEN_AT, reason=f"timestamp '{EMAIL}' is not a time", payload=f'{{"name": "{MARKER}"}}'
     )
+    saved = ImportMappingFactory(
+        key="members", source=shop, mapping={**MAPPING, "constants": {"traits": {"nick": MARKER}}}
+    )
+    imported = ImportFactory(
+        source=shop, saved_mapping=saved, mapping=saved.mapping, name=f"{EMAIL}.csv",
+        text=f"Name,Phone\n{MARKER},{PHONE}\n",
+        n_rows=1, n_done=1, ended_at=SEEN_AT, refused_file=ContentFile(f"Name\n{MARKER}\n", "1.csv"), refused_size=9,
+    )  # fmt: skip
     run = Run.objects.create(
         kind="import",
         subject="shop",
@@ -111,6 +120,8 @@ def make_world() -> dict[str, Any]:
         "scores": "rfm",
         "rejected-messages": rejected.pk,
         "runs": run.pk,
+        "imports": imported.pk,
+        "import-mappings": "members",
         "duplicates": DuplicateSuggestionFactory(left=ann).pk,
     }
 
@@ -180,6 +191,16 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
         ("post", "segments/preview/"): {"rule": {"not": IN_OSLO}},
         ("post", "tier-schemes/"): {"key": "ladder", "name": "Ladder", "description": "", "tiers": tiers},
         ("patch", "tier-schemes/{key}/"): {"name": "Clan", "tiers": tiers, "version": 1},
+        ("post", "imports/{id}/start/"): {"dry_run": True},
+        ("post", "import-mappings/"): {
+            "key": "sales",
+            "name": "Sales",
+            "source": "shop",
+            "mapping": MAPPING,
+            "folder": "sales",
+            "is_watching": True,
+        },
+        ("patch", "import-mappings/{key}/"): {"name": "All", "mapping": MAPPING, "folder": "all", "is_watching": False},
         ("post", "campaigns/"): {"key": "may", "trigger": "now", **campaign},
         ("patch", "campaigns/{key}/"): {"name": "May", "audience": {"segment": "loyal"}, "contents": [content]},
     }

@@ -1,0 +1,76 @@
+"""The second step: how the file is read, and how it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from profiles.imports.errors import ImportFileError
+from profiles.imports.facts import FileFacts
+from profiles.models import Import
+from profiles.services.imports import check_mapping, guess_mapping, inspect_file
+
+N_ROWS = 10
+DELIMITERS = [
+    (",", _("Comma")),
+    (";", _("Semicolon")),
+    ("\t", pgettext_lazy("between columns", "Tab")),
+    ("|", _("Vertical bar")),
+]
+
+
+class ReadingForm(forms.Form):
+    """How a file is read."""
+
+    format = forms.ChoiceField(label=_("Format"), choices=Import.Format, widget=UnfoldAdminSelectWidget)
+    encoding = forms.ChoiceField(label=_("Encoding"), choices=Import.Encoding, widget=UnfoldAdminSelectWidget)
+    delimiter = forms.ChoiceField(label=_("Between the columns"), choices=DELIMITERS, widget=UnfoldAdminSelectWidget)
+
+
+def facts_of_import(imported: Import) -> FileFacts:
+    """The file, read as the import says. Raises ImportFileError."""
+    return inspect_file(Path(imported.file.path), name=imported.name, **reading_of(imported))
+
+
+def reading_of(imported: Import) -> dict[str, str]:
+    return {"format": imported.format, "encoding": imported.encoding, "delimiter": imported.delimiter}
+
+
+def file_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> HttpResponse:
+    """Show the first rows; a POST, by htmx, reads the file otherwise, and keeps that where it can be read so."""
+    is_chosen = request.method == "POST" and context["is_open"]
+    form = ReadingForm(request.POST if is_chosen else None, initial=reading_of(imported))
+    if form.is_bound and form.is_valid():
+        imported.format, imported.encoding, imported.delimiter = form.cleaned_data.values()
+    problem, facts = "", None
+    try:
+        facts = facts_of_import(imported)
+    except ImportFileError as error:
+        problem = str(error)
+    else:
+        if form.is_bound:
+            read_otherwise(imported, facts)
+    shown = {
+        **context,
+        "form": form,
+        "facts": facts,
+        "problem": problem,
+        "rows": [[row.get(name, "") for name in facts.columns] for row in facts.sample[:N_ROWS]] if facts else [],
+    }
+    template = "file_facts" if request.headers.get("HX-Request") else "file"
+    return TemplateResponse(request, f"profiles/imports/{template}.html", shown)
+
+
+def read_otherwise(imported: Any, facts: FileFacts) -> None:
+    """Keep how the file is read; where its columns are others by that, guess anew what they mean."""
+    if check_mapping(imported.mapping, columns=facts.columns):
+        imported.mapping = guess_mapping(facts, source=imported.source)
+    imported.dry_run_counts = imported.n_rows = None
+    imported.save(update_fields=["format", "encoding", "delimiter", "mapping", "dry_run_counts", "n_rows"])

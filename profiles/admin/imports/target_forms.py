@@ -1,0 +1,69 @@
+"""How the page of the columns asks for what the further targets of a row need: tags, segments, suppressions.
+
+A target's part of a mapping is a list of objects. Each app says which fields these have, beside its own target, by
+`register_target_form` in a module of its admin; the page makes a row of inputs of each object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+
+Choices = Callable[[], list[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of an object: one of `choices`, or, with `from_column`, what stands in a column of the file.
+
+    Without either it is a text. In the JSON a choice is the text itself, a column `{"column": name}`.
+    """
+
+    name: str
+    label: str | Promise
+    choices: Choices | None = None
+    from_column: bool = False
+    is_required: bool = True
+
+
+@dataclass(frozen=True)
+class TargetForm:
+    """`key` is the target's, `label` what the operator ticks, `empty` what to do where there is nothing to choose."""
+
+    key: str
+    label: str | Promise
+    fields: tuple[Field, ...]
+    empty: str | Promise = ""
+
+
+_forms: dict[str, TargetForm] = {}
+
+
+def register_target_form(form: TargetForm) -> TargetForm:
+    _forms[form.key] = form
+    return form
+
+
+def target_forms() -> list[dict[str, Any]]:
+    """All forms as the page's script takes them; one query a field with choices."""
+    return [
+        {
+            "key": form.key,
+            "label": str(form.label),
+            "empty": str(form.empty),
+            "fields": [
+                {
+                    "name": field.name,
+                    "label": str(field.label),
+                    "choices": None if field.choices is None else field.choices(),
+                    "from_column": field.from_column,
+                    "is_required": field.is_required,
+                }
+                for field in form.fields
+            ],
+        }
+        for form in _forms.values()
+    ]

@@ -1,0 +1,84 @@
+"""What the pages of imports say: counts, mappings, and names of files as a user may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.utils.translation import gettext, pgettext
+
+from cdp.admin.runs import KIND_COUNT_NAMES
+from profiles.admin.imports.column_form import state_of
+from profiles.masking import masking_for
+from profiles.models import AttributeDefinition, IdentifierKind, Import, ImportedFile
+from profiles.services.imports import IMPORT
+from profiles.templatetags.profile_values import definition_label
+
+ALWAYS = ("new", "changed", "refused")  # said even where they are none
+
+
+def counted(counts: Mapping[str, Any] | None) -> list[tuple[str, int]]:
+    """Counts by name, the known ones first; nothing where nothing was counted."""
+    if not counts:
+        return []
+    numbers = {key: n for key, n in counts.items() if isinstance(n, int)}
+    names = KIND_COUNT_NAMES[IMPORT]
+    known = [(str(name), numbers.get(key, 0)) for key, name in names.items() if numbers.get(key) or key in ALWAYS]
+    others = [(gettext(key.replace("_", " ")), n) for key, n in numbers.items() if key not in names and n]
+    return [*known, *others]
+
+
+def file_name(file: Import | ImportedFile, user: Any) -> str:
+    """The name of the file; an address or a number in it is masked like anywhere."""
+    return masking_for(user).sentence(file.name)
+
+
+def mapping_in_words(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each column that is used, and what it becomes; then what is the same for all rows. Two queries."""
+    state = state_of(mapping, [])
+    keys = [use["key"] for column in state["columns"] for use in column["uses"]]
+    labels = {
+        f"trait:{found.key}": definition_label(found) for found in AttributeDefinition.objects.filter(key__in=keys)
+    }
+    labels |= {f"identifier:{kind.key}": gettext(kind.label) for kind in IdentifierKind.objects.filter(key__in=keys)}
+    rows = [
+        (column["name"], " · ".join(use_in_words(use, labels) for use in column["uses"])) for column in state["columns"]
+    ]
+    return [*rows, *for_all_rows(state)]
+
+
+def use_in_words(use: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """One use, such as “Phone (who it is)”."""
+    as_, key = use["as"], use["key"]
+    label = labels.get(f"{as_}:{key}", gettext(key) if as_ == "consent" else key)
+    kinds = {
+        "identifier": gettext("who it is"),
+        "trait": gettext("attribute"),
+        "consent": gettext("consent"),
+        "property": gettext("property of the event"),
+        "event": gettext("name of the event"),
+        "time": gettext("time"),
+        "value": gettext("value of the event"),
+        "message_id": gettext("number of the event"),
+    }
+    return f"{label} ({kinds[as_]})" if key else kinds[as_]
+
+
+def for_all_rows(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What stands in no column."""
+    everywhere = pgettext("of a file", "all rows")
+    if state["event"]:
+        yield everywhere, f"{state['event']} ({gettext('name of the event')})"
+    if state["time"]:
+        yield everywhere, f"{state['time']} ({gettext('time')})"
+    for constant in state["constants"]:
+        yield everywhere, f"{constant['key']}: {constant['value']}"
+    for key, items in state["targets"].items():
+        yield (
+            everywhere,
+            f"{gettext(key)}: "
+            + "; ".join(
+                ", ".join(str(value["column"] if isinstance(value, dict) else value) for value in item.values())
+                for item in items
+            ),
+        )
