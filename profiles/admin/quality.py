@@ -37,7 +37,7 @@ from profiles.services.quality import (
     volumes,
     worst_violations,
 )
-from profiles.services.rejected import start_of
+from profiles.services.rejected import end_of, start_of
 
 PERIODS = (7, 30, 90)
 ROWS_TIMEOUT = "5s"
@@ -135,9 +135,7 @@ class ViolationAdmin(ReadOnlyAdmin):
         source = chosen(Source, request.GET.get("source", ""))
         first = as_day(request.GET.get("since")) or timezone.localdate()
         last = as_day(request.GET.get("until")) or first
-        rows = Event.objects.filter(
-            occurred_at__gte=start_of(first), occurred_at__lt=start_of(last + timedelta(days=1))
-        )
+        rows = Event.objects.filter(occurred_at__gte=start_of(first), occurred_at__lt=end_of(last))
         rows = rows.filter(definition=event.pk) if event else rows
         rows = rows.filter(source=source.pk) if source else rows
         try:

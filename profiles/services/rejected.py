@@ -25,6 +25,7 @@ from profiles.models import InboxMessage, RejectedMessage
 REPLAY, DISCARD = "replay", "discard"  # kinds of runs
 DONE = {REPLAY: "replayed", DISCARD: "discarded"}  # names of what runs count
 CHUNK = 1_000
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9000, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Chosen:
         if self.since:
             messages = messages.filter(rejected_at__gte=start_of(date.fromisoformat(self.since)))
         if self.until:
-            messages = messages.filter(rejected_at__lt=start_of(date.fromisoformat(self.until) + timedelta(days=1)))
+            messages = messages.filter(rejected_at__lt=end_of(date.fromisoformat(self.until)))
         return messages
 
 
@@ -64,8 +65,14 @@ class Replayed(NamedTuple):
 
 
 def start_of(day: date) -> datetime:
-    """Of a business day."""
-    return timezone.make_aware(datetime.combine(day, time.min), timezone.get_default_timezone())
+    """Of a business day; one that no message can be of becomes the next that one can."""
+    bounded = min(max(day, FIRST_DAY), LAST_DAY)
+    return timezone.make_aware(datetime.combine(bounded, time.min), timezone.get_default_timezone())
+
+
+def end_of(day: date) -> datetime:
+    """The start of the next business day."""
+    return start_of(min(day, LAST_DAY) + timedelta(days=1))
 
 
 @transaction.atomic

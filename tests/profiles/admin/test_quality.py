@@ -82,6 +82,14 @@ def test_a_number_opens_its_rows():
     assert "Ann" in sign_in(OPERATOR).get(f"{ROWS}?since={today}").content.decode()
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["since=9999-12-31", "since=0001-01-01&until=9999-12-31", "since=x&event=y&source=-1&after=z", "event=99999"],
+)
+def test_a_time_or_thing_that_cannot_be_has_no_rows(query):
+    assert sign_in(VIEWER).get(f"{ROWS}?{query}").status_code == 200
+
+
 def test_examples_are_for_those_who_may_see_personal_data():
     make_day()
     page = reverse("admin:profiles_violation_change", args=[Violation.objects.get().pk])

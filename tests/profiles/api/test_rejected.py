@@ -41,6 +41,7 @@ def test_filters_choose():
     assert ids("source=till") == [first.pk]
     assert ids("code=schema") == ids("reason=PRICE") == [second.pk]
     assert ids("until=2020-01-01") == []
+    assert ids("since=0001-01-01&until=9999-12-31") == [second.pk, first.pk]
     assert ids("since=2020-01-01") == [second.pk, first.pk]
     assert api.send("get", "rejected-messages/?code=x").status_code == 400
 
