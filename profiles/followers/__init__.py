@@ -8,8 +8,8 @@ without one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Self
 
@@ -25,14 +25,25 @@ class Merged(NamedTuple):
     survivor: int
 
 
+class Rehung(NamedTuple):
+    """A merge whose absorbed hangs below `parent_id` as a split took them from one another. `nodes` are the profiles
+    that hang together with it, itself among them, and `person_id` stands for whose part they are now.
+    """
+
+    merge_id: int
+    parent_id: int
+    person_id: int
+    nodes: Collection[int]
+
+
 @dataclass(frozen=True)
 class Parted:
     """What leaves one profile for another, which is new, or lives again as its merge is undone.
 
     `identifiers` are the ids of those that go. `origins` are the profiles that go as wholes, with what was written on
-    them by hand; the one that lives again is among them. `undone` are the ids of merges that no longer hold, and
-    `moved_merges` those whose absorbed go along, each with the profiles that hang below. `chosen` are the `ref`s of
-    rows by hand that somebody wants to go too.
+    them by hand; the one that lives again is among them. `undone` are the ids of merges that no longer hold.
+    `rehung` are the merges whose absorbed hang below another from now on. `chosen` are the `ref`s of rows by hand that
+    somebody wants to go too.
     """
 
     from_id: int
@@ -40,7 +51,7 @@ class Parted:
     identifiers: Sequence[int]
     origins: Sequence[int]
     undone: Sequence[int] = ()
-    moved_merges: Mapping[int, Collection[int]] = field(default_factory=dict)
+    rehung: Sequence[Rehung] = ()
     chosen: frozenset[str] = frozenset()
 
     def chosen_of(self, model: type[Model]) -> list[int]:

@@ -67,7 +67,8 @@ class ProfileMergeFollower(Follower):
         return
 
     def split(self, parted: Parted, *, now: datetime) -> None:
-        ProfileMerge.objects.filter(pk__in=list(parted.moved_merges)).update(parent=parted.to_id)
+        for rehung in parted.rehung:
+            ProfileMerge.objects.filter(pk=rehung.merge_id).update(parent=rehung.parent_id)
 
 
 @register_follower

@@ -130,20 +130,21 @@ def write_overrulings(found: Sequence[tuple[int, Overruling]], ids: Mapping[Key,
 
 
 def settle_overrulings(parted: Parted) -> None:
-    """Of the words that merges added, those of the merge that is undone go; those of one that went along stay only
-    where, among what went with it, the stricter still has something to overrule.
+    """Of the words that merges added, that of the merge that is undone goes; that of one whose absorbed hangs below
+    another from now on stays only where, between the two, the stricter still has something to overrule.
     """
     Consent.objects.filter(profile=parted.from_id, merge__in=parted.undone).delete()
-    for merge_id, nodes in parted.moved_merges.items():
-        words = Consent.objects.filter(profile=parted.from_id, merge=merge_id)
-        for word in words:
+    for rehung in parted.rehung:
+        for word in Consent.objects.filter(merge=rehung.merge_id):
+            said = Consent.objects.filter(
+                profile=rehung.person_id, channel=word.channel, occurred_at__lte=word.occurred_at
+            ).exclude(pk=word.pk)
+            homes = said.annotate(home=Coalesce("anchor__origin_id", "anchor__profile_id", "origin_id"))
             mine, theirs = Words(list), Words(list)
-            said = Consent.objects.filter(profile=parted.to_id, channel=word.channel, occurred_at__lte=word.occurred_at)
-            homes = said.annotate(home=Coalesce("anchor__origin_id", "origin_id"))
             for at, state, home in homes.values_list("occurred_at", "state", "home"):
-                side = theirs if home in nodes else mine
+                side = theirs if home in rehung.nodes else mine
                 side[word.channel].append(Word(at, state == Consent.State.DENIED))
             if is_overruled(mine[word.channel], theirs[word.channel], word.occurred_at):
-                words.filter(pk=word.pk).update(profile=parted.to_id)
+                Consent.objects.filter(pk=word.pk).update(profile=rehung.person_id)
             else:
-                words.filter(pk=word.pk).delete()
+                Consent.objects.filter(pk=word.pk).delete()

@@ -60,12 +60,14 @@ class Tree:
 class Going:
     """What leaves the root: identifiers, and profiles as wholes with all that was written on them by hand.
 
-    `moved` are the merges whose absorbed went along, and hang below whom the rest goes to.
+    `moved` are the merges whose absorbed went along, and hang below whom the rest goes to; `left` those whose parent
+    went without them, with the profile below which they hang instead.
     """
 
     identifiers: set[int]
     nodes: set[int]
     moved: list[Edge] = field(default_factory=list)
+    left: dict[Edge, int] = field(default_factory=dict)
 
 
 def load_tree(root_id: int) -> Tree:
@@ -117,15 +119,24 @@ def undoing(tree: Tree, absorbed: int) -> Going:
 
 
 def splitting(tree: Tree, identifiers: Collection[int]) -> Going:
-    """What goes with these identifiers: the profiles of which nothing would stay."""
+    """What goes with these identifiers: the profiles of which nothing would stay. Others that hung below one of these
+    hang below the next above it that stays.
+    """
     wanted = set(identifiers)
-    moved = [
-        edge
-        for edge in tree.edges.values()
-        if (written := tree.written_on(tree.below(edge.absorbed))) and written <= wanted
-    ]
-    nodes = set().union(*(tree.below(edge.absorbed) for edge in moved))
-    return Going(wanted, nodes, [edge for edge in moved if edge.parent not in nodes])
+    nodes = {node for node in tree.edges if is_covered(tree, node, wanted)}
+    left = {}
+    for edge in tree.edges.values():
+        if edge.absorbed not in nodes and edge.parent in nodes:
+            left[edge] = next(above.parent for above in tree.path(edge.parent) if above.parent not in nodes)
+    return Going(
+        wanted, nodes, [tree.edges[node] for node in sorted(nodes) if tree.edges[node].parent not in nodes], left
+    )
+
+
+def is_covered(tree: Tree, node: int, identifiers: set[int]) -> bool:
+    """Whether all that was written on a profile, or on those below it if nothing was on itself, is among these."""
+    written = tree.written_on({node}) or tree.written_on(tree.below(node))
+    return bool(written) and written <= identifiers
 
 
 def tied(

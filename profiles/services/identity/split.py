@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from cdp.locks import advisory_lock
 from cdp.models import User
-from profiles.followers import HandMade, Parted, all_followers
+from profiles.followers import HandMade, Parted, Rehung, all_followers
 from profiles.identity.errors import IdentityError
 from profiles.identity.feed import write_split
 from profiles.identity.forest import Going, Tree, load_tree, splitting, undoing
@@ -166,7 +166,13 @@ def part(
         identifiers=sorted(going.identifiers),
         origins=sorted(going.nodes),
         undone=undone,
-        moved_merges={edge.merge_id: tree.below(edge.absorbed) for edge in going.moved},
+        rehung=[
+            *(Rehung(edge.merge_id, to.pk, to.pk, tree.below(edge.absorbed) & going.nodes) for edge in going.moved),
+            *(
+                Rehung(edge.merge_id, parent_id, tree.root, tree.below(edge.absorbed) - going.nodes)
+                for edge, parent_id in going.left.items()
+            ),
+        ],
         chosen=frozenset(along),
     )
     split = ProfileSplit.objects.create(

@@ -300,6 +300,22 @@ def test_who_is_split_off_just_as_merged_lives_again(shop):
     assert not ProfileMerge.objects.filter(undone_at=None).exists()
 
 
+def test_who_is_split_off_without_those_that_hang_below_leaves_them_where_they_are(shop):
+    first, second, third = visitors(shop, "a", "b", "c")
+    row = TagAssignmentFactory(profile=second)
+    before = as_they_are()
+    merge(second, third)
+    merge(first, second)
+
+    assert split(first, "b") == second
+
+    row.refresh_from_db()
+    third.refresh_from_db()
+    assert (row.profile, third.merged_into) == (second, first)
+    assert undo(third) == third
+    assert as_they_are() == before
+
+
 def test_what_was_written_by_hand_since_stays_unless_it_is_named(shop):
     ann, bob = visitors(shop, "a", "b")
     ann = merge(ann, bob)
