@@ -1,6 +1,7 @@
 """Folding again gives what processing by the new definition from the start would have given."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -19,8 +20,10 @@ from tests.factories.profiles import (
     IdentifierFactory,
     SourceFactory,
 )
-from tests.profiles.ingest.messages import identify, message, profile_of, send
-from tests.profiles.ingest.test_laws import NOW, collect, state, world
+from tests.profiles.ingest.messages import START, identify, message, profile_of, send
+from tests.profiles.ingest.test_laws import state, world
+
+NOW = START + timedelta(days=1)
 
 values = st.sampled_from([1, 2.5, "3", "003", "many", ["a", 1], ["b"], "2026/1/3", "2025-12-31", True, None, ""])
 
@@ -45,6 +48,13 @@ def histories(draw):
 meanings = st.sampled_from(
     [(type_, survivorship) for type_ in AttributeType for survivorship in fitting_survivorships(type_)]
 )
+
+
+def collect(sources, history, *, batch=1000):
+    for source, one in history:
+        accept_messages(sources[source], [one], received_at=NOW)
+    while process_batch(now=NOW, limit=batch).n_messages:
+        pass
 
 
 def define(type_, survivorship):
