@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import Q
 
 from cdp.copy import copy_rows
 from cdp.rules.causes import Cause
@@ -64,6 +65,7 @@ class MembershipFollower(Follower):
 
     def split(self, parted: Parted, *, now: datetime) -> None:
         back = come_back(parted)
+        restore_former(parted, dict(back))
         restore_entry(parted, dict(back))
         if back:
             lock_segment_feed()
@@ -125,6 +127,25 @@ def come_back(parted: Parted) -> list[tuple[int, datetime]]:
             [list(parted.undone), parted.to_id],
         )
         return [(segment_id, entered_at) for segment_id, entered_at in cursor.fetchall()]
+
+
+def restore_former(parted: Parted, back: Mapping[int, datetime]) -> None:
+    """What later merges noted of those who had taken in who went: since they or those still below them were in."""
+    noted = FormerMembership.objects.filter(
+        Q(profile=parted.from_id) | Q(profile__merged_into=parted.from_id),
+        merge__undone_at=None,
+        segment__in=list(back),
+        entered_at__in=set(back.values()),
+    )
+    for row in noted.order_by("merge"):  # from the lowest up, since those above noted what those below had
+        before = FormerMembership.objects.filter(
+            merge__survivor=row.profile_id, merge__lt=row.merge_id, segment=row.segment_id
+        ).order_by("merge")
+        own = before.filter(profile=row.profile_id).first()
+        if own is not None:
+            below = before.filter(merge__undone_at=None).exclude(profile=row.profile_id)
+            row.entered_at = min([own.entered_at, *below.values_list("entered_at", flat=True)])
+            row.save(update_fields=["entered_at"])
 
 
 def restore_entry(parted: Parted, back: Mapping[int, datetime]) -> None:

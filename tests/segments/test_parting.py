@@ -1,0 +1,118 @@
+"""Memberships and standings when people are taken apart, and what the refresh makes of both sides."""
+
+from datetime import timedelta
+
+import pytest
+
+from cdp.rules.causes import Cause
+from cdp.rules.holders import holder_of
+from profiles.models import Identifier, ProfileMerge
+from profiles.refresh.full import refresh_in_full
+from profiles.services.identity import merge_profiles, split_profile, undo_merge
+from segments.models import Membership, MembershipChange, Segment, TierChange, TierStanding
+from tests.factories.profiles import SourceFactory
+from tests.factories.segments import MembershipFactory, SegmentFactory, TierSchemeFactory, TierStandingFactory, lives_in
+from tests.profiles.ingest.messages import START, identify, profile_of, send
+
+pytestmark = pytest.mark.django_db
+NOW = START + timedelta(days=9)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def people():
+    """Ann, Bob and Cleo, who live in Oslo, first seen in this order."""
+    shop = SourceFactory()
+    for at, name in enumerate("abc"):
+        send(shop, identify(anonymous=name, at=at, city="Oslo"))
+    return [profile_of("anonymous_id", name) for name in "abc"]
+
+
+def merge(*profiles):
+    merge_profiles([profile.pk for profile in profiles], user=None, now=NOW)
+
+
+def undo(absorbed):
+    undo_merge(ProfileMerge.objects.get(absorbed=absorbed, undone_at=None), user=None, now=NOW)
+
+
+def members():
+    return dict(Membership.objects.values_list("profile", "entered_at"))
+
+
+def replayed():
+    inside = set()
+    for profile, change in MembershipChange.objects.order_by("id").values_list("profile", "change"):
+        (inside.add if change == "entered" else inside.remove)(profile)
+    return inside
+
+
+def enter(segment, profile, days):
+    MembershipFactory(segment=segment, profile=profile, entered_at=NOW - days * DAY)
+    MembershipChange.objects.create(segment=segment, profile=profile, change="entered", cause=Cause.DATA, at=NOW)
+    Segment.objects.filter(pk=segment.pk).update(n_members=Membership.objects.count())
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("days", [(1, 2, 3), (3, 2, 1), (2, 3, 1), (2, 1, 3)])
+def test_everybody_is_back_since_when_they_were_in(people, order, days):
+    ann, bob, cleo = people
+    segment = SegmentFactory()
+    for person, since in zip(people, days, strict=True):
+        enter(segment, person, since)
+    before = members()
+    merge(bob, cleo)
+    merge(ann, bob)
+    assert members() == {ann.pk: NOW - max(days) * DAY}
+
+    for number in order:
+        undo(people[number])
+
+    assert members() == before
+    assert replayed() == before.keys()
+    assert Segment.objects.get().n_members == 3
+    splits = MembershipChange.objects.filter(cause=Cause.SPLIT)
+    assert set(splits.values_list("profile", "change")) == {(bob.pk, "entered"), (cleo.pk, "entered")}
+
+
+def test_whoever_is_in_by_the_other_alone_leaves_with_the_refresh(people):
+    ann, bob, _cleo = people
+    segment = SegmentFactory(rule=lives_in("Rome"))
+    send(SourceFactory(), identify(anonymous="b", at=30, city="Rome"))
+    enter(segment, bob, 1)
+    merge(ann, bob)
+    undo(bob)
+    assert members().keys() == {ann.pk, bob.pk}
+
+    refresh_in_full(holder_of(f"segment:{segment.key}"), now=NOW, cause=Cause.CORRECTION)
+
+    assert members() == {bob.pk: NOW - DAY}
+    assert replayed() == {bob.pk}
+
+
+def test_a_new_profile_is_judged_by_the_refresh_alone(people):
+    ann, _bob, _cleo = people
+    segment = SegmentFactory()
+    enter(segment, ann, 1)
+    other = {"context": {"externalIds": [{"type": "anonymous_id", "id": "x"}]}}
+    send(SourceFactory(), identify(anonymous="a", at=31) | other)
+
+    split_profile(ann, Identifier.objects.filter(value="x"), user=None, now=NOW)
+
+    assert members() == {ann.pk: NOW - DAY}
+    assert not MembershipChange.objects.filter(cause=Cause.SPLIT).exists()
+
+
+def test_who_lives_again_stands_where_it_stood(people):
+    ann, bob, _cleo = people
+    scheme = TierSchemeFactory(tiers={"gold": lives_in("Oslo"), "basic": None})
+    TierStandingFactory(profile=bob, tier=scheme.tiers.get(key="gold"), entered_at=NOW - DAY)
+    TierStandingFactory(profile=ann, tier=scheme.tiers.get(key="basic"), entered_at=NOW)
+    before = set(TierStanding.objects.values_list("profile", "tier", "entered_at"))
+    merge(ann, bob)
+
+    undo(bob)
+
+    assert set(TierStanding.objects.values_list("profile", "tier", "entered_at")) == before
+    moves = TierChange.objects.order_by("id").values_list("profile", "before", "after", "cause")
+    assert list(moves) == [(bob.pk, "gold", None, Cause.MERGE), (bob.pk, None, "gold", Cause.SPLIT)]
