@@ -38,6 +38,7 @@ from tests.factories.profiles import (
     EventFactory,
     IdentifierFactory,
     ProfileFactory,
+    SeparationFactory,
     SourceFactory,
 )
 from tests.factories.segments import (
@@ -61,6 +62,9 @@ class World:
 
     profile: Profile
     absorbed: Profile
+    other: Profile
+    merge: ProfileMerge
+    conflict: IdentityConflict
     segment: Segment
     tag: Tag
     scheme: TierScheme
@@ -94,12 +98,14 @@ def make_world() -> World:
     ConsentFactory(profile=profile, source=source)
     ConsentFactory(profile=profile, source=None, recorded_at=AT, note=f"{NAME} said so")
     before = {"attributes": {"name": NAME, "email": EMAIL}}
-    ProfileMerge.objects.create(
+    merge = ProfileMerge.objects.create(
         survivor=profile, absorbed=absorbed, cause=ProfileMerge.Cause.MESSAGE, source=source, merged_at=AT,
         identifiers=[email.pk], absorbed_before=before, survivor_before=before,
     )  # fmt: skip
-    IdentityConflict.objects.create(
-        anchor=email, left_out=phone, reason=IdentityConflict.Reason.LIMIT, source=source, message_id="m",
+    theirs = IdentifierFactory(profile=other, kind_key="email", value=f"other-{EMAIL}")
+    SeparationFactory(left=phone, right=theirs)
+    conflict = IdentityConflict.objects.create(
+        anchor=theirs, left_out=email, reason=IdentityConflict.Reason.LIMIT, source=source, message_id="m",
         kind=IdentifierKind.objects.get(key="user_id"), first_at=AT, last_at=AT,
     )  # fmt: skip
     RejectedMessage.objects.create(source=source, received_at=AT, reason="no type", payload=f'{{"email": "{EMAIL}"}}')
@@ -151,7 +157,7 @@ def make_world() -> World:
     ImportedFile.objects.create(
         saved_mapping=saved, name=f"{PHONE}.csv", size=1, modified_at=AT, seen_at=AT, imported=imported
     )
-    return World(profile, absorbed, segment, tag, scheme, draft, sent, delivery, run)
+    return World(profile, absorbed, other, merge, conflict, segment, tag, scheme, draft, sent, delivery, run)
 
 
 def pages(world: World) -> Iterator[str]:
@@ -181,6 +187,11 @@ def pages(world: World) -> Iterator[str]:
     yield f"{people}?tier={world.delivery.tier_id}"
     yield reverse("admin:profiles_profile_by_id", args=[world.profile.public_id])
     yield reverse("admin:profiles_profile_timeline", args=[world.profile.pk])
+    yield f"{reverse('admin:profiles_profile_merge')}?id={world.profile.pk}&id={world.other.pk}&q=Zyx"
+    email = world.profile.identifiers.get(kind__key="email")
+    yield f"{reverse('admin:profiles_profile_split', args=[world.profile.pk])}?identifier={email.pk}"
+    yield reverse("admin:profiles_profile_undo", args=[world.merge.pk])
+    yield reverse("admin:profiles_identityconflict_move", args=[world.conflict.pk])
     yield reverse("admin:segments_segment_members", args=[world.segment.pk])
     yield reverse("admin:segments_segment_changes", args=[world.segment.pk])
     yield reverse("admin:profiles_duplicatesuggestion_many")

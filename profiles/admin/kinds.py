@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget, UnfoldAdminSelectWidget
@@ -75,7 +76,9 @@ class KindForm(forms.ModelForm):  # type: ignore[type-arg]
     """A kind; `refused` is what the service that saves it said of what was typed."""
 
     refused: ValidationError | None = None
-    blocked_values = BlockedValuesField(label=_("blocked values"), required=False, help_text=HELP["blocked_values"])
+    blocked_values = BlockedValuesField(
+        label=capfirst(_("blocked values")), required=False, help_text=HELP["blocked_values"]
+    )
 
     class Meta:
         model = IdentifierKind
@@ -88,7 +91,7 @@ class KindForm(forms.ModelForm):  # type: ignore[type-arg]
             self.initial["label"] = gettext(self.instance.label)
         if "normaliser" in self.fields:
             self.fields["normaliser"] = forms.ChoiceField(
-                label=_("normaliser"),
+                label=capfirst(_("normaliser")),
                 choices=all_normalisers().items(),
                 initial="text",
                 widget=UnfoldAdminSelectWidget,

@@ -51,6 +51,12 @@ def make_two_of_each():
     TierSchemeFactory()
     DeliveryFactory(campaign=spring, profile=bo)
     CampaignFactory()
+    ConflictFactory()
+    ProfileMergeFactory(survivor=ann)
+    SeparationFactory(left__profile=ann)
+    IdentityChange.objects.bulk_create(
+        IdentityChange(profile=bo.public_id, change="merged", into=ann.public_id, at=SEEN_AT) for _ in range(2)
+    )
     make_runs(1)
     return world
 

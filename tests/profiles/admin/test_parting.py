@@ -3,10 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 
+from cdp.models import User
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
 from profiles.models import Event, Identifier, IdentityConflict, Profile, ProfileMerge, ProfileSplit, Separation
 from profiles.services.identity import merge_profiles, split_profile
+from tests.admin_world import PERSONAL, make_world, pages
 from tests.factories.profiles import SourceFactory
 from tests.factories.tags import TagAssignmentFactory
 from tests.profiles.ingest.messages import START, identify, people, profile_of, send
@@ -192,6 +195,18 @@ def test_others_see_it_and_take_nothing_apart(shop, ann, role):
     assert 'id="separations"' in text
     assert "/undo/" not in text
     assert "/lift/" not in text
+
+
+def test_who_may_merge_and_not_see_personal_data_meets_none():
+    world, client = make_world(), sign_in(VIEWER, username="vic")
+    User.objects.get(username="vic").user_permissions.add(Permission.objects.get(codename="merge_profile"))
+    ours = ("merge", "split", "undo", "move", "conflict")
+
+    answers = [client.get(page) for page in pages(world) if any(word in page for word in ours)]
+
+    assert [answer.status_code for answer in answers].count(200) >= 5
+    shown = " ".join(answer.content.decode() for answer in answers)
+    assert [word for word in PERSONAL if word in shown] == []
 
 
 def test_what_was_left_out_is_moved_to_whom_it_belongs(shop):
