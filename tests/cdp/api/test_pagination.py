@@ -10,13 +10,23 @@ from rest_framework.request import Request
 from campaigns.models import Campaign
 from cdp.api.pagination import CursorPages
 from cdp.models import Run
-from profiles.models import Profile
+from profiles.models import IdentityChange, Profile, RejectedMessage
 from segments.models import Segment, Tier
 from tags.models import Tag
 from tests.cdp.api.world import filled, make_world, schema_paths
 from tests.clients import api_of
 from tests.factories.campaigns import CampaignFactory, DeliveryFactory
-from tests.factories.profiles import EventFactory, ProfileFactory
+from tests.factories.imports import ImportFactory, ImportMappingFactory
+from tests.factories.profiles import (
+    SEEN_AT,
+    ConflictFactory,
+    DuplicateSuggestionFactory,
+    EventFactory,
+    ProfileFactory,
+    ProfileMergeFactory,
+    SeparationFactory,
+    SourceFactory,
+)
 from tests.factories.segments import (
     MembershipChangeFactory,
     MembershipFactory,
@@ -52,11 +62,14 @@ def make_two_of_each():
     DeliveryFactory(campaign=spring, profile=bo)
     CampaignFactory()
     ConflictFactory()
+    DuplicateSuggestionFactory()
     ProfileMergeFactory(survivor=ann)
     SeparationFactory(left__profile=ann)
     IdentityChange.objects.bulk_create(
         IdentityChange(profile=bo.public_id, change="merged", into=ann.public_id, at=SEEN_AT) for _ in range(2)
     )
+    ImportFactory(saved_mapping=ImportMappingFactory())
+    RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")
     make_runs(1)
     return world
 
