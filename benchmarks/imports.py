@@ -1,0 +1,124 @@
+"""Importing files: members who are new, their orders, and the same file again; reading apart from writing."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.db import connection, models, transaction
+from django.utils import timezone
+from psycopg import sql
+
+from benchmarks.figure import Figure, Memory, Sizes, benchmark, stopwatch
+from cdp.models import Run
+from cdp.runs import execute_run
+from profiles import tasks  # noqa: F401 - registers the work of runs
+from profiles.imports.readers import Reading, count_rows
+from profiles.models import (
+    Contribution,
+    Event,
+    Identifier,
+    IdentityLink,
+    Import,
+    MessageKey,
+    Profile,
+    ProfileChange,
+    Source,
+)
+from profiles.services.imports import create_import, queue_import
+
+# In the order of their foreign keys.
+WRITTEN: list[type[models.Model]] = [
+    Profile, Identifier, IdentityLink, Contribution, Event, MessageKey, ProfileChange,
+]  # fmt: skip
+MEMBERS: dict[str, Any] = {
+    "identifiers": {"卡号": "member_card", "手机号": "phone"},
+    "traits": {"姓名": "name", "城市": "city"},
+    "time": "更新时间",
+}
+ORDERS: dict[str, Any] = {
+    "identifiers": {"卡号": "member_card"},
+    "event": "Order Completed",
+    "message_id": ["订单号"],
+    "properties": {"订单号": "order_id"},
+    "value": {"column": "金额", "key": "total"},
+    "time": "下单时间",
+}
+
+
+@benchmark("imports")
+def imports(sizes: Sizes) -> Iterator[Figure | Memory]:
+    source = Source.objects.create(key="bench", name="Bench")
+    before = peak_mb()
+    members = store(member_rows(sizes.messages), MEMBERS, source)
+    with stopwatch() as reading:
+        count_rows(Path(members.file.path), Reading("csv"))
+    written = carry_out(members)
+    floor = copy_again()
+    yield Figure("import_members", sizes.messages, "rows", written, "the rows that were written, by COPY", floor)
+    yield Figure("import_read", sizes.messages, "rows", reading.seconds, "the same", floor)
+    again = carry_out(store(member_rows(sizes.messages), MEMBERS, source))
+    yield Figure("import_members_again", sizes.messages, "rows", again, "the same", floor)
+    known = Event.objects.count()
+    orders = carry_out(store(order_rows(sizes.messages), ORDERS, source))
+    assert Event.objects.count() == known + sizes.messages
+    yield Figure("import_orders", sizes.messages, "rows", orders, "the rows of the members, by COPY", floor)
+    yield Memory("import_memory", sizes.messages, "rows", peak_mb(), "before the first import", before)
+
+
+def store(text: str, mapping: dict[str, Any], source: Source) -> Import:
+    content = ContentFile(text.encode())
+    return create_import(content, name="bench.csv", source=source, mapping=mapping, now=timezone.now())
+
+
+def carry_out(import_: Import) -> float:
+    """The seconds of the import, which reads, unifies and writes."""
+    run = queue_import(import_, user=None)
+    with stopwatch() as watch:
+        execute_run(run.pk, now=timezone.now())
+    run.refresh_from_db()
+    assert run.state == Run.State.SUCCEEDED, run.error
+    import_.file.delete(save=False)
+    return watch.seconds
+
+
+def member_rows(n_rows: int) -> str:
+    lines = StringIO()
+    lines.write("卡号,手机号,姓名,城市,更新时间\n")
+    for n in range(n_rows):
+        lines.write(f"VIP{n:08d},1{3 + n % 7}{n:09d},会员{n},城市{n % 99},2026-01-{1 + n % 28:02d} 10:{n % 60:02d}\n")
+    return lines.getvalue()
+
+
+def order_rows(n_rows: int) -> str:
+    lines = StringIO()
+    lines.write("订单号,卡号,金额,下单时间\n")
+    for n in range(n_rows):
+        lines.write(f"R{n},VIP{n * 7919 % n_rows:08d},{n % 500}.50,2026-02-{1 + n % 28:02d} 10:{n % 60:02d}\n")
+    return lines.getvalue()
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def copy_again() -> float:
+    """Take the written rows out, empty their tables, and COPY them back with all indexes and checks: the seconds."""
+    names = [model._meta.db_table for model in WRITTEN]
+    with connection.cursor() as cursor:
+        kept = {}
+        for name in names:
+            select = sql.SQL("COPY (SELECT * FROM {}) TO STDOUT (FORMAT binary)").format(sql.Identifier(name))
+            with cursor.copy(select) as rows:
+                kept[name] = b"".join(bytes(block) for block in rows)
+        cursor.execute(f"TRUNCATE {', '.join(names)} CASCADE")
+        with stopwatch() as watch, transaction.atomic():
+            for name in names:
+                statement = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(sql.Identifier(name))
+                with cursor.copy(statement) as rows:
+                    rows.write(kept[name])
+        return watch.seconds
