@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+from uuid import uuid4
 
 import orjson
 from django.db import connection
@@ -25,7 +26,7 @@ from profiles.identity.groups import Group, Groups, Key, Link, Standing, root_of
 from profiles.identity.links import Conflict, write_conflicts, write_links
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb
 from profiles.identity.separations import bind_separations
-from profiles.models import Identifier, IdentifierKind, Profile, ProfileMerge
+from profiles.models import Identifier, IdentifierKind, ProfileMerge
 
 __all__ = ["Anchor", "Key", "Link", "Resolution", "resolve"]
 
@@ -268,12 +269,26 @@ def see(
 
 def create_profiles(groups: Sequence[Group], seen: Mapping[Group, Seen]) -> list[int]:
     """Make a profile for each group; returns their ids."""
-    created = Profile.objects.bulk_create(
-        [Profile(first_seen_at=seen[group].first, last_seen_at=seen[group].last) for group in groups], batch_size=1000
-    )
-    for group, profile in zip(groups, created, strict=True):
-        group.profile = Standing(profile.first_seen_at, profile.public_id, profile.pk)
-    return [profile.pk for profile in created]
+    made = [(group, uuid4(), seen[group]) for group in groups]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO profiles_profile (public_id, attributes, first_seen_at, last_seen_at, created_at)
+            SELECT made.public_id, '{}', made.first_at, made.last_at, statement_timestamp()
+            FROM json_to_recordset(%s) AS made(public_id uuid, first_at timestamptz, last_at timestamptz)
+            RETURNING public_id, id
+            """,
+            [
+                rows_as_json(
+                    {"public_id": public_id, "first_at": when.first, "last_at": when.last}
+                    for _group, public_id, when in made
+                )
+            ],
+        )
+        ids = dict(cursor.fetchall())
+    for group, public_id, when in made:
+        group.profile = Standing(when.first, public_id, ids[public_id])
+    return [ids[public_id] for _group, public_id, _when in made]
 
 
 def write_identifiers(
