@@ -139,6 +139,7 @@ CELERY_BEAT_SCHEDULE = {
     "refresh_changes": {"task": "profiles.refresh_changes", "schedule": 5.0, "options": {"expires": 30.0}},
     "resume_runs": {"task": "cdp.resume_runs", "schedule": 30.0, "options": {"expires": 60.0}},
     "purge_rejected": {"task": "profiles.purge_rejected", "schedule": 6 * 3600.0},
+    "clean_up_uploads": {"task": "profiles.clean_up_uploads", "schedule": 12 * 3600.0},
     "ensure_partitions": {"task": "profiles.ensure_partitions", "schedule": 12 * 3600.0},
     "queue_due_scores": {"task": "tags.queue_due_scores", "schedule": 600.0, "options": {"expires": 600.0}},
     "queue_due_search": {"task": "profiles.queue_due_search", "schedule": 1800.0, "options": {"expires": 1800.0}},

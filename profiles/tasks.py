@@ -13,6 +13,7 @@ from cdp.models import Run
 from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
 from cdp.runs import run_kind
+from cdp.uploads import purge_uploads
 from profiles.imports.engine import import_rows, try_rows
 from profiles.ingest.partitions import ensure_partitions as ensure_partitions_of
 from profiles.ingest.process import process_batch
@@ -21,6 +22,7 @@ from profiles.refresh import changes
 from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import REFRESH
 from profiles.services import definitions, rejected
+from profiles.services.drafts import purge_drafts
 from profiles.services.duplicates.bulk import ACCEPT_DUPLICATES, accept_at_least
 from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicates
 from profiles.services.duplicates.search import queue_due_search as queue_due_search_of
@@ -29,6 +31,7 @@ from profiles.services.take_back import take_back_rows
 from profiles.services.watch import import_new_files
 
 PARTITIONS_AHEAD = timedelta(days=400)
+UPLOAD_KEPT, DRAFT_KEPT = timedelta(days=1), timedelta(days=14)
 
 
 @shared_task(name="profiles.process_inbox", acks_late=True)
@@ -66,6 +69,14 @@ def find_duplicates(run: Run, now: datetime) -> None:
 def accept_duplicates(run: Run, now: datetime) -> None:
     """Accept the suggestions that are at least as probable as `run.params["at_least"]` says."""
     accept_at_least(run, now=now)
+
+
+@shared_task(name="profiles.clean_up_uploads")
+def clean_up_uploads() -> None:
+    """Delete what was uploaded and left: files that stopped coming in, and imports that nobody started."""
+    now = timezone.now()
+    purge_uploads(before=now - UPLOAD_KEPT)
+    purge_drafts(before=now - DRAFT_KEPT)
 
 
 @run_kind(REFRESH)

@@ -44,6 +44,7 @@ from profiles.services.imports import (
     queue_import,
     refused_name,
     refused_rows,
+    take_back,
 )
 
 UPLOADS = ("create", "guess")  # actions whose body is a form with a file
@@ -194,6 +195,7 @@ class ImportViewSet(ReadingViewSet):
         "create": ("profiles.add_import", VIEW_PII),
         "guess": ("profiles.add_import", VIEW_PII),
         "start": ("profiles.add_import", VIEW_PII),
+        "take_back": ("profiles.change_import", VIEW_PII),
         "refused": ("profiles.view_import", VIEW_PII),
     }
 
@@ -259,6 +261,17 @@ class ImportViewSet(ReadingViewSet):
         try:
             run = queue_import(imported, user=user_of(request), dry_run=form.validated_data["dry_run"])
         except (ImportStateError, ImportFileError) as error:
+            raise Conflict(str(error)) from error
+        return accepted_for(imported, run, request)
+
+    @extend_schema(request=None, responses={202: ImportRunSerializer})
+    @action(detail=True, methods=["post"], url_path="take-back")
+    def take_back(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take back what it wrote and nothing has touched since. 409 where nothing can be taken back."""
+        imported = self.get_object()
+        try:
+            run = take_back(imported, user=user_of(request))
+        except ImportStateError as error:
             raise Conflict(str(error)) from error
         return accepted_for(imported, run, request)
 

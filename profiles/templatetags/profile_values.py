@@ -14,7 +14,6 @@ from profiles.models import AttributeDefinition, IdentifierKind
 
 register = template.Library()
 
-SHIPPED_CHANNELS = ("email", "sms", "wechat", "push", "webhook")
 # Labels that Strata ships in the database, so that the catalogues know them.
 SHIPPED = (
     gettext_noop("User id"), gettext_noop("WeChat unionid"), gettext_noop("Member card"), gettext_noop("Phone"),

@@ -1,5 +1,5 @@
 """The pages of tags, and their part of the profile page."""
 
-from tags.admin import filters, tag
+from tags.admin import filters, imports, tag
 
-__all__ = ["filters", "tag"]
+__all__ = ["filters", "imports", "tag"]

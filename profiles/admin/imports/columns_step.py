@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -23,9 +24,9 @@ from profiles.admin.imports.target_forms import target_forms
 from profiles.admin.imports.understood import understood_rows
 from profiles.imports.errors import ImportFileError, MappingProblem
 from profiles.imports.facts import FileFacts
-from profiles.models import AttributeDefinition, AttributeType, Consent, EventDefinition, IdentifierKind
+from profiles.models import AttributeDefinition, AttributeType, EventDefinition, IdentifierKind
 from profiles.services.imports import ImportStateError, check_mapping, preview_rows, queue_import
-from profiles.templatetags.profile_values import SHIPPED_CHANNELS, definition_label
+from profiles.templatetags.profile_values import definition_label
 
 N_PREVIEWED = 10
 N_SAMPLES = 3
@@ -112,7 +113,7 @@ def choices(facts: FileFacts) -> dict[str, Any]:
             for definition in AttributeDefinition.objects.order_by("is_discovered", "pk")[:MAX_SUGGESTED]
         ],
         "types": [(value, label) for value, label in AttributeType.choices],
-        "channels": known_channels(),
+        "channels": [(channel, gettext(channel)) for channel in settings.CONSENT_CHANNELS],
         "events": list(
             EventDefinition.objects.exclude(name__startswith="$")
             .order_by("is_discovered", "name")
@@ -120,12 +121,6 @@ def choices(facts: FileFacts) -> dict[str, Any]:
         ),
         "samples": {name: samples_of(facts, name) for name in facts.columns},
     }
-
-
-def known_channels() -> list[tuple[str, str]]:
-    """The shipped channels, and those of which somebody has said something."""
-    said = set(Consent.objects.order_by("channel").values_list("channel", flat=True).distinct())
-    return [(channel, gettext(channel)) for channel in (*SHIPPED_CHANNELS, *sorted(said - set(SHIPPED_CHANNELS)))]
 
 
 def samples_of(facts: FileFacts, name: str) -> list[str]:

@@ -27,6 +27,7 @@ from profiles.admin.imports.columns_step import columns_view, preview_view
 from profiles.admin.imports.file_step import file_view
 from profiles.admin.imports.filters import StateFilter, UserFilter, WhenFilter
 from profiles.admin.imports.report import refused_sample
+from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, take_back_view
 from profiles.admin.imports.upload import refuse_too_large, upload_view
 from profiles.admin.imports.words import counted, file_name
 from profiles.models import Import
@@ -104,6 +105,7 @@ class ImportAdmin(StrataAdmin):
             "start": actions.start_view,
             "stop": actions.stop_view,
             "discard": actions.discard_view,
+            "take-back": take_back_view,
             "keep-mapping": actions.keep_mapping_view,
         }
         own = [
@@ -173,6 +175,7 @@ class ImportAdmin(StrataAdmin):
             **self.context(request, imported),
             **self.live_context(request, imported),
             "may_import": may_import,
+            "may_take_back": self.has_change_permission(request) and imported.state in CAN_BE_TAKEN_BACK,
             "sees_cells": sees_cells,
             "problems": check_mapping(imported.mapping, columns=None) if may_import else [],
             "equal": equal_imports(imported) if may_import else [],

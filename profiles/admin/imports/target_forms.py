@@ -12,6 +12,8 @@ from typing import Any
 
 from django.utils.functional import Promise
 
+from profiles.imports.targets import all_targets
+
 Choices = Callable[[], list[tuple[str, str]]]
 
 
@@ -48,7 +50,8 @@ def register_target_form(form: TargetForm) -> TargetForm:
 
 
 def target_forms() -> list[dict[str, Any]]:
-    """All forms as the page's script takes them; one query a field with choices."""
+    """The forms of the targets that there are, as the page's script takes them; one query a field with choices."""
+    targets = all_targets()
     return [
         {
             "key": form.key,
@@ -66,4 +69,5 @@ def target_forms() -> list[dict[str, Any]]:
             ],
         }
         for form in _forms.values()
+        if form.key in targets
     ]

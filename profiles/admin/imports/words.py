@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.runs import KIND_COUNT_NAMES
 from profiles.admin.imports.column_form import state_of
@@ -26,6 +27,24 @@ def counted(counts: Mapping[str, Any] | None) -> list[tuple[str, int]]:
     known = [(str(name), numbers.get(key, 0)) for key, name in names.items() if numbers.get(key) or key in ALWAYS]
     others = [(gettext(key.replace("_", " ")), n) for key, n in numbers.items() if key not in names and n]
     return [*known, *others]
+
+
+BACK_NAMES = {
+    "people": _("people"),
+    "identifiers": _("identifiers"),
+    "events": _("events"),
+    "messages": _("messages"),
+    "merges": _("merges that it caused, which stay"),
+}
+
+
+def counted_back(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """What goes when an import is taken back; messages are how it remembers what it has seen, so they are left out."""
+    return [
+        (str(BACK_NAMES.get(key) or gettext(key.replace("_", " "))), n)
+        for key, n in counts.items()
+        if n and key != "messages"
+    ]
 
 
 def file_name(file: Import | ImportedFile, user: Any) -> str:

@@ -71,6 +71,7 @@ MAY = {
     ("post", "imports/"): IMPORTS,
     ("post", "imports/guess/"): IMPORTS,
     ("post", "imports/{id}/start/"): IMPORTS,
+    ("post", "imports/{id}/take-back/"): IMPORTS,
     ("get", "imports/{id}/refused/"): {"operator", "integration", "privacy_officer", "admin"},
     ("get", "import-mappings/"): IMPORTS,
     ("get", "import-mappings/{key}/"): IMPORTS,

@@ -1,0 +1,36 @@
+"""Taking an import back: first what would go, then, once that is confirmed, the run that does it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+
+from cdp.admin.base import has_perm, signed_in
+from profiles.admin.imports.actions import to_page
+from profiles.admin.imports.words import counted_back
+from profiles.models import Import
+from profiles.services.imports import ImportStateError, preview_take_back, take_back
+
+CAN_BE_TAKEN_BACK = (Import.State.COMPLETE, Import.State.STOPPED)
+
+
+def take_back_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> HttpResponse:
+    """Show what would go; once that is confirmed, queue it."""
+    if not has_perm(request, "profiles.change_import"):
+        raise PermissionDenied
+    if imported.state not in CAN_BE_TAKEN_BACK:
+        messages.warning(request, gettext("Nothing of this import can be taken back now."))
+        return to_page(imported)
+    if request.method == "POST":
+        try:
+            take_back(imported, user=signed_in(request))
+        except ImportStateError as error:
+            messages.error(request, str(error))
+        return to_page(imported)
+    expected = counted_back(preview_take_back(imported))
+    return TemplateResponse(request, "profiles/imports/take_back.html", {**context, "expected": expected})

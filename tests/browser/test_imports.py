@@ -1,0 +1,122 @@
+"""A till's members in GB18030, from the upload in a browser to the corrected rows, taken in by a real worker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import connection
+from playwright.sync_api import Page, expect
+
+from cdp.models import User
+from cdp.roles import OPERATOR
+from cdp.servers.data_dir import BASE_DIR
+from profiles.models import Import, Profile
+from tests.browser.test_admin import sign_in, switch_language
+from tests.factories.cdp import UserFactory
+from tests.factories.profiles import SourceFactory
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+HEADER = "会员卡号,姓名,手机号,生日,城市"
+GOOD = [f"C{n:03},会员{n},138001380{n:02},1990-01-{n:02},上海" for n in range(1, 21)]
+BAD = ["C091,李四,13800138091,1990-02-30,北京", ",王五,,1991-01-01,广州"]
+IN_MS = 20_000  # a worker starts meanwhile
+
+
+@pytest.fixture
+def worker(transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    """A worker as production starts it, on the database, the broker and the files of the test."""
+    database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    environment = {**os.environ, "DATABASE_URL": database, "DATA_DIR": str(tmp_path), "LANGUAGE_CODE": "en"}
+    command = [sys.executable, "-m", "celery", "-A", "cdp", "worker", "--pool", "solo", "--loglevel", "WARNING"]
+    process = subprocess.Popen(command, cwd=BASE_DIR, env=environment)
+    yield
+    process.terminate()
+    process.wait(30)
+
+
+@pytest.fixture
+def operator() -> User:
+    user: User = UserFactory(role=OPERATOR, username="ann")
+    user.set_password("a long password")
+    user.save()
+    return user
+
+
+def written(path: Path, rows: list[str]) -> Path:
+    path.write_bytes("\r\n".join([HEADER, *rows, ""]).encode("gb18030"))
+    return path
+
+
+def upload(page: Page, file: Path) -> None:
+    page.set_input_files("#id_file", file)
+    page.get_by_role("button", name="Upload", exact=True).click()
+    page.wait_for_url("**/file/")
+
+
+def test_members_of_a_till_are_mapped_checked_imported_corrected_and_imported(page, worker, operator, tmp_path):
+    SourceFactory(key="till", name="Till", kind="file")
+    sign_in(page, "ann", "a long password")
+    switch_language(page, "en")
+
+    page.goto("/admin/profiles/import/add/")
+    upload(page, written(tmp_path / "会员.csv", GOOD + BAD))
+    expect(page.locator("#id_encoding")).to_have_value("gb18030")
+    expect(page.locator(".st-sheet")).to_contain_text("会员1")
+    page.get_by_role("link", name="Next: the columns").click()
+
+    city = page.get_by_label("城市", exact=True)
+    expect(city).to_have_value("trait:city")
+    city.select_option("trait:*")
+    with page.expect_response(lambda answer: "home_town" in (answer.request.post_data or "")):
+        page.get_by_label("Key 城市").fill("home_town")
+    expect(page.locator("#preview")).to_contain_text("+8613800138001")
+    page.reload()
+    expect(page.get_by_label("Key 城市")).to_have_value("home_town")
+
+    page.get_by_role("button", name="Check the whole file").click()
+    expect(page.locator("#check .st-number").nth(2)).to_have_text("2", timeout=IN_MS)
+    assert Profile.objects.count() == 0
+    page.get_by_role("button", name="Import now").click()
+
+    expect(page.locator("#result .st-number").first).to_have_text("20", timeout=IN_MS)
+    expect(page.locator("#refused")).to_contain_text("1990-02-30")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the refused rows").click()
+    refused = tmp_path / download.value.suggested_filename
+    download.value.save_as(refused)
+    assert refused.name == "会员.refused.csv"
+    text = refused.read_bytes().decode("gb18030")
+    assert text.splitlines()[0].endswith(HEADER)
+    corrected = tmp_path / "corrected.csv"
+    corrected.write_bytes(
+        text.replace("1990-02-30", "1990-02-28").replace("王五,,", "王五,13800138092,").encode("gb18030")
+    )
+
+    page.get_by_role("link", name="Upload the corrected file").click()
+    upload(page, corrected)
+    page.get_by_role("link", name="Next: the columns").click()
+    page.get_by_role("button", name="Save without a check").click()
+    page.get_by_role("button", name="Import at once").click()
+    expect(page.locator("#result .st-number").first).to_be_visible(timeout=IN_MS)
+
+    assert Profile.objects.filter(attributes__home_town="北京", attributes__birthday="1990-02-28").count() == 1
+    assert Import.objects.filter(ended_at__isnull=False).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "titles"),
+    [("en", ["Imports", "Import a file", "Saved mappings"]), ("zh-hans", ["导入", "导入文件", "已保存的映射"])],
+)
+def test_the_pages_have_titles_in_both_languages(page, operator, language, titles):
+    sign_in(page, "ann", "a long password")
+    switch_language(page, language)
+
+    for address, title in zip(("import/", "import/add/", "importmapping/"), titles, strict=True):
+        page.goto(f"/admin/profiles/{address}")
+        assert title in f"{page.title()} {page.locator('#header-inner').inner_text()}"

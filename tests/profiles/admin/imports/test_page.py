@@ -1,0 +1,197 @@
+"""The page of an import: its result, its refused rows, its taking back, and what each role sees of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.files.base import ContentFile
+from django.urls import reverse
+from django.utils import timezone
+
+from cdp.models import Run
+from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
+from cdp.runs import execute_run
+from profiles.models import Import, ImportMapping, Profile
+from profiles.tasks import clean_up_uploads
+from tests.factories.cdp import UserFactory
+from tests.factories.imports import MAPPING, ImportFactory, ImportMappingFactory
+from tests.factories.tags import TagFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+TEXT = "Name,Phone\nAnn,13800138000\nBob,\n"
+
+
+def page(imported, name="change"):
+    return reverse(f"admin:profiles_import_{name}", args=[imported.pk])
+
+
+def carry_out(imported):
+    """Do the run that the page queued."""
+    imported.refresh_from_db()
+    execute_run(imported.run_id, now=timezone.now())
+    imported.refresh_from_db()
+
+
+@pytest.fixture
+def done():
+    """An import of one person, with one refused row."""
+    made = ImportFactory(text=TEXT)
+    sign_in(OPERATOR).post(page(made, "start"))
+    carry_out(made)
+    return made
+
+
+def test_a_check_writes_nothing_and_the_import_does():
+    made, client = ImportFactory(text=TEXT), sign_in(OPERATOR)
+
+    client.post(page(made, "start"), {"dry_run": "1"})
+    carry_out(made)
+    checked = client.get(page(made)).content.decode()
+    assert "What the import would do" in checked
+    assert not Profile.objects.exists()
+    client.post(page(made, "start"))
+    carry_out(made)
+
+    assert Profile.objects.get().attributes == {"name": "Ann"}
+    assert "What was taken in" in client.get(page(made)).content.decode()
+
+
+def test_refused_rows_are_for_those_who_may_see_them(done):
+    shown = {role: sign_in(role).get(page(done)).content.decode() for role in (OPERATOR, PRIVACY_OFFICER, VIEWER)}
+    files = {role: sign_in(role).get(page(done, "refused")).status_code for role in (OPERATOR, PRIVACY_OFFICER, VIEWER)}
+
+    assert [("<td>Bob</td>" in shown[role], files[role]) for role in (OPERATOR, PRIVACY_OFFICER, VIEWER)] == [
+        (True, 200),
+        (True, 200),
+        (False, 403),
+    ]
+    assert "They hold personal data" in shown[VIEWER]
+    assert "Upload the corrected file" not in shown[PRIVACY_OFFICER]
+    assert sign_in(OPERATOR).get(page(done, "refused"))["Content-Disposition"] == (
+        'attachment; filename="members.refused.csv"'
+    )
+
+
+def test_the_people_of_an_import_are_listed(done):
+    listed = sign_in(OPERATOR).get(reverse("admin:profiles_profile_changelist"), {"import": done.pk})
+
+    assert [profile.attributes["name"] for profile in listed.context["cl"].result_list] == ["Ann"]
+
+
+def test_an_import_is_taken_back_once_that_is_confirmed(done):
+    client = sign_in(OPERATOR)
+
+    asked = client.get(page(done, "take_back")).content.decode()
+    assert "This is what goes:" in asked
+    client.post(page(done, "take_back"))
+    carry_out(done)
+
+    assert not Profile.objects.current().exists()
+    assert done.taken_back_at is not None
+    assert page(done, "take_back") not in client.get(page(done)).content.decode()
+    assert sign_in(VIEWER).post(page(done, "take_back")).status_code == 403
+
+
+def test_a_mapping_is_kept_under_a_name_and_replaced_under_the_same(done):
+    client = sign_in(OPERATOR)
+
+    for _time in range(2):
+        client.post(page(done, "keep_mapping"), {"name": "会员"})
+    client.post(page(done, "keep_mapping"), {"name": " "})
+
+    kept = ImportMapping.objects.get()
+    assert (kept.key, kept.name, kept.source, kept.mapping) == ("mapping", "会员", done.source, MAPPING)
+
+
+def test_an_import_that_runs_is_watched_and_stopped():
+    run = Run.objects.create(
+        kind="import", subject="import:1", state="running", done=7, total=9, counts={"new": 5}, is_cancellable=True
+    )
+    made, client = ImportFactory(run=run, n_done=7), sign_in(OPERATOR)
+
+    live = client.get(page(made, "live")).content.decode()
+    client.post(page(made, "stop"))
+
+    assert "7 / 9" in live
+    assert '<p class="st-number">5</p>' in live
+    run.refresh_from_db()
+    assert run.cancel_asked_at is not None
+    Run.objects.update(state="cancelled")
+    assert client.get(page(made, "live")).headers["HX-Refresh"] == "true"
+    assert "Go on importing" in client.get(page(made)).content.decode()
+
+
+def test_what_was_never_started_is_discarded_with_its_file(django_capture_on_commit_callbacks):
+    made, client = ImportFactory(), sign_in(OPERATOR)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(page(made, "discard"))
+
+    assert not Import.objects.exists()
+    assert not made.file.storage.exists(made.file.name)
+
+
+def test_what_was_taken_in_is_not_discarded(done):
+    sign_in(OPERATOR).post(page(done, "discard"))
+
+    assert Import.objects.get() == done
+
+
+def test_uploads_that_nobody_went_on_with_are_cleaned_up():
+    old, new = (ImportFactory(created_at=timezone.now() - timedelta(days=days)) for days in (15, 13))
+    started = ImportFactory(created_at=old.created_at, n_done=1)
+
+    clean_up_uploads()
+
+    assert set(Import.objects.all()) == {new, started}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_refused_rows_of_ndjson_are_shown_too(encoding):
+    text = '{"strata_row": 1, "strata_reason": "odd", "姓名": "张三"}\n'
+    refused = ContentFile(text.encode(encoding), "1.ndjson")
+    made = ImportFactory(
+        format="ndjson", encoding=encoding, refused_file=refused, refused_size=9, n_done=1, name="members.ndjson"
+    )
+
+    assert "<td>1</td><td>odd</td><td>张三</td>" in sign_in(OPERATOR).get(page(made)).content.decode()
+
+
+def test_the_list_is_filtered_by_state_source_and_who(done):
+    other = ImportFactory(user=UserFactory())
+    address, client = reverse("admin:profiles_import_changelist"), sign_in(OPERATOR)
+
+    def found(**asked):
+        return [each.pk for each in client.get(address, asked).context["cl"].result_list]
+
+    assert found(state="complete") == [done.pk]
+    assert found(source__id__exact=done.source_id) == [done.pk]
+    assert found(user=other.user.pk) == [other.pk]
+    assert found(when="7") == []
+    assert len(found()) == 2
+
+
+def test_a_saved_mapping_is_shown_in_words_and_watches_only_a_folder_that_is_named():
+    saved, client = ImportMappingFactory(), sign_in(OPERATOR)
+    address = reverse("admin:profiles_importmapping_change", args=[saved.pk])
+
+    shown = client.get(address).content.decode()
+    refused = client.post(address, {"name": "Members", "folder": "", "is_watching": "on"}).content.decode()
+    client.post(address, {"name": "Members", "folder": "till/members", "is_watching": "on"})
+
+    assert "Phone (who it is)" in shown
+    assert "Which folder?" in refused
+    saved.refresh_from_db()
+    assert (saved.name, saved.folder, saved.is_watching, saved.mapping) == ("Members", "till/members", True, MAPPING)
+
+
+def test_the_columns_offer_the_tags_by_hand_to_be_assigned():
+    TagFactory(key="vip", name="Very important")
+    made = ImportFactory()
+
+    shown = sign_in(OPERATOR).get(page(made, "columns"))
+
+    assert [form["key"] for form in shown.context["targets"]][:1] != []
+    assert '<option value="=vip">Very important</option>' in shown.content.decode()
