@@ -1,0 +1,154 @@
+"""Guessed mappings, previews of rows, and dry runs that count what the import then does."""
+
+import pytest
+from django.core.files.base import ContentFile
+
+from profiles.imports.errors import ImportFileError
+from profiles.models import Event, Profile
+from profiles.services.imports import (
+    check_mapping,
+    create_import,
+    equal_imports,
+    guess_mapping,
+    inspect_file,
+    preview_rows,
+)
+from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW, SALES, SALES_MAPPING
+
+pytestmark = pytest.mark.django_db
+TILL = (
+    "会员卡号,手机号,姓名,性别,生日,邮箱,积分,短信订阅,门店,更新时间\n"
+    "VIP1,13800138000,张三,男,1990/1/31,zhang@example.com,120,是,徐汇店,2026-01-01 10:00\n"
+    "VIP2,13900139000,李四,女,1991/2/1,,80,否,静安店,2026-01-02 10:00\n"
+)
+ORDERS = (
+    "订单号,会员卡号,金额,下单时间,品类,件数\nR1,VIP1,99.50,2026-01-02 10:00,茶,2\nR2,VIP2,10,2026-01-03 10:00,酒,1\n"
+)
+
+
+@pytest.fixture
+def look(tmp_path, till):
+    def look(content, name="file.csv"):
+        path = tmp_path / name
+        path.write_bytes(content.encode("gb18030"))
+        facts = inspect_file(path)
+        return path, facts, guess_mapping(facts, source=till)
+
+    return look
+
+
+def test_a_file_of_members_is_understood_by_its_names(look):
+    _path, facts, mapping = look(TILL)
+
+    assert facts.encoding == "gb18030"
+    assert mapping == {
+        "identifiers": {"会员卡号": "member_card", "手机号": "phone", "邮箱": "email"},
+        "traits": {
+            "姓名": "name",
+            "性别": "gender",
+            "生日": {"key": "birthday", "type": "date"},
+            "积分": {"key": "points", "type": "number"},
+            "门店": "门店",
+        },
+        "consents": {"短信订阅": "sms"},
+        "time": "更新时间",
+    }
+    assert check_mapping(mapping, columns=facts.columns) == []
+
+
+def test_a_file_of_orders_becomes_events(look):
+    _path, facts, mapping = look(ORDERS)
+
+    assert mapping == {
+        "identifiers": {"会员卡号": "member_card"},
+        "event": "Order Completed",
+        "properties": {
+            "订单号": {"key": "order_id", "type": "text"},
+            "金额": {"key": "total", "type": "number"},
+            "品类": "品类",
+            "件数": {"key": "件数", "type": "number"},
+        },
+        "message_id": ["订单号"],
+        "time": "下单时间",
+    }
+    assert check_mapping(mapping, columns=facts.columns) == []
+
+
+def test_english_names_and_cells_tell_too(look):
+    people = look("Customer No.,E-Mail,Full Name,Newsletter\nC1,ann@example.com,Ann,yes\n")[2]
+    cells = look("a,b,c,d\nann@example.com,13800138000,007,2026-01-02\nbob@example.com,13900139000,008,2026-01-03\n")[2]
+
+    assert people == {
+        "identifiers": {"E-Mail": "email", "Customer No.": "user_id"},
+        "traits": {"Full Name": "name"},
+        "consents": {"Newsletter": "email"},
+    }
+    assert cells == {
+        "identifiers": {"a": "email", "b": "phone"},
+        "traits": {"c": "c", "d": {"key": "d", "type": "date"}},
+    }
+
+
+def test_nobody_is_guessed_where_nothing_says_who(look):
+    _path, facts, mapping = look("x,y\n1,2\n")
+
+    assert [problem.path for problem in check_mapping(mapping, columns=facts.columns)] == ["identifiers"]
+
+
+def test_a_preview_shows_rows_as_they_would_be_understood(look, till):
+    path, facts, mapping = look(TILL + "VIP3,000,王五,男,1990-02-30,,x,也许,,2026-01-01\n")
+
+    first, _second, third = preview_rows(path, mapping, facts=facts, source=till, n=5, now=NOW)
+
+    assert first.identifiers == (
+        ("member_card", "VIP1"), ("phone", "+8613800138000"), ("email", "zhang@example.com"),
+    )  # fmt: skip
+    assert first.attributes == {
+        "name": "张三",
+        "gender": "男",
+        "birthday": "1990-01-31",
+        "points": 120,
+        "门店": "徐汇店",
+    }
+    assert (first.consents, first.occurred_at) == ({"sms": "granted"}, "2026-01-01T02:00:00+00:00")
+    assert (first.problems, first.is_refused) == ((), False)
+    assert third.is_refused
+    assert [(problem.column, problem.is_refusal) for problem in third.problems] == [
+        ("生日", True), ("积分", True), ("短信订阅", True), ("手机号", False),
+    ]  # fmt: skip
+    assert not Profile.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "mapping"), [(MEMBERS, MEMBERS_MAPPING), (SALES, SALES_MAPPING)], ids=["people", "events"]
+)
+def test_a_dry_run_counts_what_the_import_does(load, monkeypatch, content, mapping):
+    """Also over the edges of batches, and when all of it is known."""
+    from profiles.imports import engine
+
+    monkeypatch.setattr(engine, "BATCH_ROWS", 1)
+    untimed = {key: value for key, value in mapping.items() if key != "time"} if "traits" in mapping else mapping
+    for said in (mapping, untimed):
+        for _time in range(2):
+            expected = load(content, said, dry_run=True)
+            assert expected.run.state == "succeeded", expected.run.error
+            assert expected.dry_run_counts == load(content, said).counts
+    assert expected.n_done == 0
+    assert Event.objects.exists()
+
+
+def test_who_uploads_a_file_again_hears_of_it(load, till):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+
+    again = create_import(ContentFile(MEMBERS.encode()), name="again.csv", source=till, now=NOW)
+
+    assert equal_imports(again) == [import_]
+    assert equal_imports(import_) == []
+
+
+def test_a_file_that_cannot_be_read_is_not_kept(till, settings):
+    with pytest.raises(ImportFileError):
+        create_import(ContentFile(b""), name="empty.csv", source=till, now=NOW)
+
+    folder = settings.STORAGES["default"]["OPTIONS"]["location"]
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
