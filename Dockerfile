@@ -2,8 +2,10 @@
 FROM python:3.13-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
 RUN python -m venv /opt/venv
-COPY requirements/run.txt /tmp/run.txt
-RUN pip install --quiet --require-hashes -r /tmp/run.txt
+# Extras by name, such as "duplicates parquet": README.md lists them.
+ARG EXTRAS=""
+COPY requirements /tmp/requirements
+RUN pip install --quiet --require-hashes $(for name in run $EXTRAS; do echo "-r /tmp/requirements/$name.txt"; done)
 COPY . /app
 WORKDIR /app
 RUN for catalogue in locale/*/LC_MESSAGES/*.po; do pybabel compile -i "$catalogue" -o "${catalogue%.po}.mo"; done
