@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,13 +23,18 @@ MAX_PAIRS = 10_000_000
 MIN_PEOPLE_TO_LEARN = 1_000
 SAMPLED_PAIRS = 2_000_000
 MIN_LESSON = 100  # pairs
-# Each learns the steps of the fields that it does not name, among people who are alike in those that it does.
+# Each learns the steps of the other fields, among people who are alike in two. One alone is not enough: of a million
+# people who share a birthday one pair in a thousand is one person, and the method settled on something else (tried).
+SAME_NAME, SAME_BIRTHDAY = "l.given = r.given AND l.family = r.family", "l.birthday = r.birthday"
+SAME_PLACE, SAME_STREET = "l.city = r.city", "l.street = r.street"
 LESSONS = {
-    "l.given = r.given AND l.family = r.family": {"name"},
-    "l.birthday = r.birthday": {"birthday"},
-    "l.postcode = r.postcode AND l.city = r.city": {"place"},
-    "l.street = r.street": {"street"},
+    f"{SAME_NAME} AND {SAME_BIRTHDAY}": {"name", "birthday"},
+    f"{SAME_NAME} AND {SAME_PLACE}": {"name", "place"},
+    f"{SAME_NAME} AND {SAME_STREET}": {"name", "street"},
+    f"{SAME_BIRTHDAY} AND {SAME_PLACE}": {"birthday", "place"},
+    f"{SAME_BIRTHDAY} AND {SAME_STREET}": {"birthday", "street"},
 }
+LEAST_SAME, MOST_DIFFERENT = 0.1, 0.5  # of the pairs of one person, for what was learnt to make sense
 PRIOR_DUPLICATES = 0.05  # people who have a second profile, before anything is learnt
 LEAST_DUPLICATES = 0.001
 PRIOR_ROUNDS = 25
@@ -157,8 +162,8 @@ class Engine:
         """Learn from the data how much each step tells; returns the fields for which they sufficed.
 
         What strangers have in common is counted on a sample; what two profiles of one person have, by expectation
-        maximisation among those alike in something else. A field whose result makes no sense (likeness that speaks
-        against, difference that speaks for) keeps the weights of `model.py`.
+        maximisation among those alike in two other fields. A field whose result makes no sense (duplicates that hardly
+        ever are the same in it, or mostly differ) keeps the weights of `model.py`.
         """
         if self.n_people < MIN_PEOPLE_TO_LEARN:
             return []
@@ -267,11 +272,18 @@ def trained(comparison: Comparison, linker: Any) -> Comparison | None:
     """The comparison with what was learnt, None where that makes no sense."""
     (found,) = [each for each in linker._settings_obj.comparisons if each.output_column_name == comparison.field]
     shares = [(level.m_probability, level.u_probability) for level in found._comparison_levels_excluding_null]
-    weights = [math.log2(m / u) for m, u in shares if m and u]
-    if len(weights) < len(shares) or weights[0] <= 0 or weights[-1] >= 0 or max(weights[1:]) > weights[0] + 4:
+    if not makes_sense(shares):
         return None
     levels = tuple(replace(level, m=m, u=u) for level, (m, u) in zip(comparison.levels, shares, strict=True))
     return replace(comparison, levels=levels)
+
+
+def makes_sense(shares: Sequence[tuple[float | None, float | None]]) -> bool:
+    """Whether `(m, u)` of the steps, the most alike first, can be: none is missing, and duplicates are more alike."""
+    (m_same, u_same), (m_differs, u_differs) = shares[0], shares[-1]
+    if not all(m and u for m, u in shares) or m_same is None or m_differs is None:
+        return False
+    return m_same > max(u_same or 0, LEAST_SAME) and m_differs < min(u_differs or 0, MOST_DIFFERENT)
 
 
 def odds_bits(probability: float) -> float:

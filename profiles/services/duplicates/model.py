@@ -145,9 +145,9 @@ COMPARISONS = (
             Level("same", f"{same('postcode')} AND {alike('city')}", 0.5, 0.001, "postcode"),
             Level("near", f"{one_edit('postcode')} AND {alike('city')}", 0.15, 0.0005),
             Level("same_postcode", same("postcode"), 0.1, 0.001, "postcode"),
-            Level("same_city", alike("city"), 0.15, 0.05, "city"),
+            Level("same_city", same("city"), 0.15, 0.03, "city"),
             Level("same_province", same("province"), 0.06, 0.15),
-            Level(DIFFERS, "", 0.04, 0.7975),
+            Level(DIFFERS, "", 0.04, 0.8175),
         ),
     ),
 )
@@ -155,6 +155,9 @@ COMPARISONS = (
 # People who share one of these are compared. Columns that are NULL make no key.
 BLOCKING_KEYS = {
     "name": "name",
+    "name_birthday": "name || birthday",
+    "name_city": "name || '|' || city",
+    "name_street": "name || '|' || street",
     "name_start": "given[1:3] || '|' || family[1:3]",
     "birthday": "birthday",
     "last_name_birth_year": "family || birthday[1:4]",

@@ -143,8 +143,8 @@ def record_of(
     folded_gender = squeeze(gender)
     return record | {
         "gender": GENDERS.get(folded_gender or "", folded_gender),
-        "city": squeeze(city),
-        "province": squeeze(province),
+        "city": squeeze(city and city.strip().removesuffix("市")),
+        "province": squeeze(province and province.strip().removesuffix("省")),
     }
 
 
