@@ -40,18 +40,27 @@ WHAT_IS_THERE = """
 
 
 class Flow:
-    """Clients that send all messages in batches, each batch again until it is answered with 200, as SDKs do."""
+    """Clients that send all messages in batches, each batch again until it is answered with 200, as SDKs do.
+
+    They wait where `open_to` ends, so that whoever opens it further and kills does so in the flow, however fast it is.
+    """
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.batches = iter(range(0, N_MESSAGES, BATCH))
         self.lock = threading.Lock()
-        self.n_answered = self.n_again = 0
+        self.opened = threading.Condition()
+        self.n_open = self.n_answered = self.n_again = 0
         self.threads = [threading.Thread(target=self.send, daemon=True) for _ in range(N_CLIENTS)]
 
     def start(self) -> None:
         for thread in self.threads:
             thread.start()
+
+    def open_to(self, n_messages: int) -> None:
+        with self.opened:
+            self.n_open = n_messages
+            self.opened.notify_all()
 
     def is_over(self) -> bool:
         return not any(thread.is_alive() for thread in self.threads)
@@ -63,6 +72,9 @@ class Flow:
                 first = next(self.batches, None)
             if first is None:
                 return
+            with self.opened:
+                while first >= self.n_open:
+                    self.opened.wait()
             batch = [order(n) for n in range(first, min(first + BATCH, N_MESSAGES))]
             while not is_taken(connection, batch):
                 with self.lock:
@@ -105,11 +117,12 @@ def test_exactly_what_was_sent_is_there_after_everything_was_killed(tmp_path):
 
         flow.start()
         for number, victim in zip(range(1, N_KILLS + 1), itertools.cycle(VICTIMS)):
-            due = N_MESSAGES * number // (N_KILLS + 1)
-            wait_for(lambda due=due: flow.n_answered >= due, f"{due} messages")
+            wait_for(lambda: flow.n_answered >= flow.n_open - N_CLIENTS * BATCH, f"{flow.n_open} messages")
             wait_for(lambda victim=victim: processes_of(data_dir)[victim], victim)
+            pid = processes_of(data_dir)[victim][0]
+            flow.open_to(N_MESSAGES * number // N_KILLS)
             with suppress(ProcessLookupError):
-                os.kill(processes_of(data_dir)[victim][0], signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         wait_for(flow.is_over, "the last answer")
         assert flow.n_again > 0
         url = read_stack_file(data_dir)["DATABASE_URL"]
