@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext
 
@@ -62,8 +62,12 @@ class Graph:
     nodes: list[Node]
     edges: list[Edge]
     sources: list[tuple[str, int]]  # names with their hues
-    n_nodes_left_out: int
+    n_nodes: int  # of which the first are drawn
     n_edges_left_out: int
+
+    @property
+    def n_nodes_left_out(self) -> int:
+        return self.n_nodes - len(self.nodes)
 
     @property
     def height(self) -> int:
@@ -83,7 +87,7 @@ def graph_of(profile: Profile, user: Any) -> Graph:
     """The identifiers of a profile and the links among them, earliest first; five queries."""
     links = IdentityLink.objects.filter(left__profile=profile, right__profile=profile)
     shown = list(links.select_related("source", "left__kind", "right__kind").order_by("occurred_at", "pk")[:MAX_LINKS])
-    drawn = drawn_identifiers(profile)
+    drawn = drawn_identifiers(profile, shown)
     nodes = [node_of(identifier, user, line) for line, identifier in enumerate(drawn)]
     lines = {identifier.pk: line for line, identifier in enumerate(drawn)}
     hues: dict[str, int] = {}
@@ -112,16 +116,16 @@ def graph_of(profile: Profile, user: Any) -> Graph:
         nodes=nodes,
         edges=edges,
         sources=list(hues.items()),
-        n_nodes_left_out=n_nodes - len(nodes),
+        n_nodes=n_nodes,
         n_edges_left_out=links.count() - n_links if n_links == MAX_LINKS else 0,
     )
 
 
-def drawn_identifiers(profile: Profile) -> list[Identifier]:
-    """Those that links name come first where not all fit, then by priority; shown by priority."""
-    named = IdentityLink.objects.filter(Q(left=OuterRef("pk")) | Q(right=OuterRef("pk")))
+def drawn_identifiers(profile: Profile, links: Sequence[IdentityLink]) -> list[Identifier]:
+    """Where not all fit, those that the links shown name, the earliest first; then by priority. Shown by priority."""
+    named = list(dict.fromkeys(pk for link in links for pk in (link.left_id, link.right_id)))[:MAX_NODES]
     identifiers: QuerySet[Identifier] = Identifier.objects.filter(profile=profile).select_related("kind")
-    chosen = identifiers.annotate(is_named=Exists(named)).order_by("-is_named", "kind__priority", "pk")[:MAX_NODES]
+    chosen = identifiers.annotate(is_named=Q(pk__in=named)).order_by("-is_named", "kind__priority", "pk")[:MAX_NODES]
     return sorted(chosen, key=lambda identifier: (identifier.kind.priority, identifier.pk))
 
 

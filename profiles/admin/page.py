@@ -57,16 +57,17 @@ def person_context(request: HttpRequest, profile: Profile) -> dict[str, Any]:
     identifiers = list(
         Identifier.objects.filter(profile=profile).select_related("kind").order_by("kind__priority", "pk")[:MAX_ROWS]
     )
-    conflicts = conflicts_of(profile)
+    conflicts, graph = conflicts_of(profile), graph_of(profile, request.user)
     return {
         "profile": profile,
         "is_known": any(identifier.kind.is_personal for identifier in identifiers),
         "facts": facts_of(profile, request.user, conflicts),
         "identifiers": [own_identifier(identifier, conflicts, request.user) for identifier in identifiers],
+        "n_identifiers_left_out": graph.n_nodes - len(identifiers),
         "deeds": history_of(profile, request.user),
         "barriers": barriers_of(profile, request.user),
         "sections": sections_of(request, profile),
-        "graph": graph_of(profile, request.user),
+        "graph": graph,
         "timeline_before": request.GET.get("before", ""),
         **timeline_context(request, profile, before=request.GET.get("before", "")),
     }
