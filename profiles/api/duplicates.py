@@ -35,7 +35,7 @@ DECIDE = ("profiles.change_duplicatesuggestion", "profiles.view_pii")  # nobody 
 class EvidenceSerializer(serializers.Serializer[Any]):
     """One field: the step of likeness, and its weight in bits; negative speaks against."""
 
-    field = serializers.CharField()  # type: ignore[assignment]
+    field = serializers.CharField()
     level = serializers.CharField()
     weight = serializers.FloatField()
 
