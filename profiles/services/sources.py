@@ -14,6 +14,8 @@ from profiles.models import (
     Contribution,
     Event,
     IdentityLink,
+    Import,
+    ImportMapping,
     InboxMessage,
     ProfileMerge,
     RejectedMessage,
@@ -21,7 +23,7 @@ from profiles.models import (
 )
 from profiles.models.source import STRATA, new_write_key
 
-SAID = (InboxMessage, RejectedMessage, Contribution, IdentityLink, Consent, ProfileMerge, Event)
+SAID = (InboxMessage, RejectedMessage, Contribution, IdentityLink, Consent, ProfileMerge, Event, Import, ImportMapping)
 
 N_NEWEST = 1_000
 

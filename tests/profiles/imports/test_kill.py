@@ -56,7 +56,7 @@ def start_worker(run: Run) -> subprocess.Popen[bytes]:
     database = connection.settings_dict
     base = os.environ["DATABASE_URL"].rpartition("/")[0]
     env = {**os.environ, "DATABASE_URL": f"{base}/{database['NAME']}", "DJANGO_SETTINGS_MODULE": "cdp.settings"}
-    command = [sys.executable, "-c", WORKER, str(run.pk), default_storage.base_location, str(BATCH)]
+    command = [sys.executable, "-c", WORKER, str(run.pk), default_storage.path(""), str(BATCH)]
     return subprocess.Popen(command, cwd=BASE_DIR, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
