@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.conf import settings
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from cdp.lanes import work_through
 from cdp.models import Run
@@ -110,16 +110,23 @@ def watch_folders() -> None:
     import_new_files(now=timezone.now())
 
 
+def language_of(run: Run) -> translation.override:
+    """That of whoever asked for the run, in which its reasons are read."""
+    return translation.override(run.params.get("language", settings.LANGUAGE_CODE))
+
+
 @run_kind(IMPORT)
 def import_file(run: Run, now: datetime) -> None:
     """Take in the file of the import that `run.params` name, from where it was left."""
-    import_rows(Import.objects.select_related("source", "user").get(pk=run.params["import"]), run, now=now)
+    with language_of(run):
+        import_rows(Import.objects.select_related("source", "user").get(pk=run.params["import"]), run, now=now)
 
 
 @run_kind(DRY_RUN)
 def try_import(run: Run, now: datetime) -> None:
     """Count what the import would do."""
-    try_rows(Import.objects.select_related("source").get(pk=run.params["import"]), run, now=now)
+    with language_of(run):
+        try_rows(Import.objects.select_related("source").get(pk=run.params["import"]), run, now=now)
 
 
 @run_kind(TAKE_BACK)

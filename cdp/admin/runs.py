@@ -61,7 +61,7 @@ COUNT_NAMES = {
 KIND_COUNT_NAMES = {
     kind: {
         "new": _("new people"),
-        "changed": _("changed people"),
+        "changed": _("rows that change something"),
         "unchanged": _("without anything new"),
         "refused": _("refused rows"),
         "refused_rows": _("where rows were refused"),

@@ -23,8 +23,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+from django.conf import settings
 from django.core.files import File
 from django.db import transaction
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
@@ -174,7 +176,9 @@ def lock_idle(import_: Import) -> Import:
 
 
 def queue(import_: Import, kind: str, *, user: User | None) -> Run:
-    run = queue_run(kind, f"import:{import_.pk}", user, {"import": import_.pk}, cancellable=True)
+    # Reasons of refusals are read by whoever asked, so they are written in that language.
+    params = {"import": import_.pk, "language": get_language() or settings.LANGUAGE_CODE}
+    run = queue_run(kind, f"import:{import_.pk}", user, params, cancellable=True)
     import_.run = run
     import_.save(update_fields=["run"])
     return run

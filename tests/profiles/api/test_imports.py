@@ -18,6 +18,7 @@ from tests.factories.profiles import SourceFactory
 
 pytestmark = pytest.mark.django_db
 TEXT = "Name,Phone\nAnn,13800138000\nBob,\n"
+IN_UTF_8 = TEXT.encode()
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def till():
     return SourceFactory(key="till")
 
 
-def post(api, path="imports/", content=TEXT.encode(), name="members.csv", headers=None, **fields):
+def post(api, path="imports/", content=IN_UTF_8, name="members.csv", headers=None, **fields):
     return api.post(f"/api/v1/{path}", {"file": SimpleUploadedFile(name, content), **fields}, headers=headers or {})
 
 

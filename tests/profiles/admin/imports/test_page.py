@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core.files.base import ContentFile
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from cdp.models import Run
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
@@ -195,3 +195,15 @@ def test_the_columns_offer_the_tags_by_hand_to_be_assigned():
 
     assert [form["key"] for form in shown.context["targets"]][:1] != []
     assert '<option value="=vip">Very important</option>' in shown.content.decode()
+
+
+def test_reasons_are_in_the_language_of_whoever_asked():
+    made = ImportFactory(text=TEXT)
+
+    sign_in(OPERATOR, language="zh-hans").post(page(made, "start"))
+    carry_out(made)
+
+    with translation.override("zh-hans"):
+        reason = translation.gettext("nothing in column %(names)s: nobody is named") % {"names": "Phone"}
+    assert reason in made.refused_file.read().decode()
+    assert "nobody is named" not in reason
