@@ -47,6 +47,11 @@ class DuplicateSuggestionFollower(Follower):
                 [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
             )
 
+    def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
+        """Nobody is left to be somebody else."""
+        gone = Q(left__in=list(profile_ids)) | Q(right__in=list(profile_ids))
+        DuplicateSuggestion.objects.open().filter(gone).update(state=DuplicateSuggestion.State.OUTDATED)
+
     def split(self, parted: Parted, *, now: datetime) -> None:
         """An accepted pair that is taken apart counts as rejected: somebody knew better."""
         origins = list(parted.origins)

@@ -36,7 +36,7 @@ def merge_profiles(
     Ids of profiles that were merged away mean their survivors. Takes the identity lock, as processing does.
 
     Raises:
-        IdentityError: fewer than two people are named, or an id is nobody's.
+        IdentityError: fewer than two people are named, or an id is nobody's, or of somebody who was erased.
         KeptApartError: a limit or a separation forbids it. Nothing is changed then.
     """
     advisory_lock("identity")
@@ -46,6 +46,8 @@ def merge_profiles(
         raise IdentityError(_("One of these profiles does not exist."))
     if len(set(current.values())) < 2:
         raise IdentityError(_("These profiles are one person already.") if len(wanted) > 1 else _("Name at least two."))
+    if Profile.objects.filter(pk__in=current.values(), erased_at__isnull=False).exists():
+        raise IdentityError(_("One of these profiles was erased; nobody is left to merge."))
     profiles = lock_profiles(current.values())
     check_together(profiles)
     survivor, *others = sorted(

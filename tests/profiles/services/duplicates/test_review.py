@@ -14,6 +14,7 @@ from profiles.services.duplicates import (
     reject_suggestion,
     reopen_suggestion,
 )
+from profiles.services.erase import erase_empty
 from profiles.services.identity import merge_profiles, undo_merge
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import DuplicateSuggestionFactory, IdentifierFactory, ProfileFactory
@@ -70,6 +71,16 @@ def test_a_rejection_goes_for_every_suggestion_of_the_two(now):
     assert reject_suggestion(first.pk, user=None, now=now) == 2
 
     assert [state_of(each) for each in (first, second, elsewhere)] == ["rejected", "rejected", "open"]
+
+
+def test_one_of_whom_one_was_erased_is_outdated(now):
+    suggestion, other = DuplicateSuggestionFactory(), DuplicateSuggestionFactory()
+    for profile in (other.left, other.right, suggestion.right):
+        IdentifierFactory(profile=profile)
+
+    erase_empty([suggestion.left_id, suggestion.right_id], now=now)
+
+    assert [state_of(each) for each in (suggestion, other)] == ["outdated", "open"]
 
 
 def test_a_rejected_one_comes_back_for_review(now):

@@ -136,6 +136,17 @@ def test_who_is_one_already_is_not_merged():
         merge(ann, ProfileFactory(merged_into=ann))
 
 
+def test_who_was_erased_is_not_merged():
+    ann, gone = ProfileFactory(), ProfileFactory(erased_at=NOW)
+
+    with pytest.raises(IdentityError, match="was erased"):
+        merge(ann, gone)
+
+    ann.refresh_from_db()
+    assert ann.merged_into is None
+    assert not ProfileMerge.objects.exists()
+
+
 def test_nobody_is_not_merged():
     with pytest.raises(IdentityError, match="does not exist"):
         merge_profiles([ProfileFactory().pk, 0], user=None, now=NOW)
