@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
+from django.db.models.functions import Coalesce
 
 from cdp.locks import advisory_lock, shared_lock
+from cdp.rules.scope import Scope
 from profiles.identity.kinds import load_kinds
 from profiles.ingest.contributions import Slot, fold_into_profiles, stored
 from profiles.ingest.message import IDENTIFY_EVENT
@@ -67,21 +69,42 @@ def refold_chunk(after: int, *, rebuild: str | None = None, limit: int = CHUNK) 
     """
     share_definitions()
     kinds = load_kinds()
-    before = lock_people(after, limit)
-    if not before:
+    rows = next_profiles(after, limit)
+    if not rows:
         return Refolded(None)
+    before = lock_people(rows)
     definition = AttributeDefinition.objects.filter(key=rebuild).first() if rebuild is not None else None
     if definition is not None:
         write_rows(rebuilt(definition, list(before), kinds=kinds))
     changed = fold_into_profiles(list(before), before)
     keys = frozenset(key for keys in changed.values() for key in keys)
-    return Refolded(max(before), len(before), len(changed), keys)
+    return Refolded(max(rows), len(before.keys() & rows), len(changed), keys)
 
 
-def lock_people(after: int, limit: int) -> dict[int, dict[str, Any]]:
-    """The golden records of the next people, locked in the order of id."""
-    people = Profile.objects.current().filter(pk__gt=after).order_by("pk").select_for_update(no_key=True)
-    return dict(people.values_list("pk", "attributes")[:limit])
+def next_profiles(after: int, limit: int) -> list[int]:
+    """The ids of the next profiles, also of those that were merged away: their part may hang on somebody who was folded
+    before, and who is folded again with it.
+    """
+    following = Profile.objects.filter(pk__gt=after, erased_at__isnull=True).order_by("pk")
+    return list(following.values_list("pk", flat=True)[:limit])
+
+
+def lock_people(profile_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The golden records of the people that these profiles are now, locked in the order of id."""
+    while True:
+        point = transaction.savepoint()
+        wanted = people_of(profile_ids)
+        people = Profile.objects.filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True)
+        found = dict(people.values_list("pk", "attributes"))
+        if people_of(profile_ids) == wanted:
+            return found
+        transaction.savepoint_rollback(point)  # somebody was merged or taken apart meanwhile; lets go of the locks
+
+
+def people_of(profile_ids: Sequence[int]) -> set[int]:
+    """The ids of those whom these profiles are part of now."""
+    profiles = Profile.objects.filter(Scope(profile_ids).on("pk"))
+    return set(profiles.values_list(Coalesce("merged_into_id", "pk"), flat=True))
 
 
 def rebuilt(

@@ -14,6 +14,7 @@ from profiles.ingest.refold import refold_chunk, share_definitions, wait_for_bat
 from profiles.ingest.survivorship import fitting_survivorships
 from profiles.models import AttributeDefinition, AttributeType, Contribution, Event, Profile, Source
 from profiles.services.definitions import refold, save_attribute, save_source
+from profiles.services.identity import merge_profiles
 from tests.factories.profiles import (
     AttributeDefinitionFactory,
     ContributionFactory,
@@ -173,6 +174,49 @@ def test_a_refold_goes_on_where_it_was_cut_off():
     assert (first.n_profiles, first.n_changed, first.keys) == (2, 2, {"code"})
     assert (run.done, run.total, run.counts) == (5, 5, {"changed": 5, "refreshed": 0})
     assert sorted(Profile.objects.values_list("attributes__code", flat=True)) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.django_db
+def test_who_is_merged_into_somebody_folded_before_is_folded_too():
+    definition = AttributeDefinitionFactory(key="points", type="number")
+    source = SourceFactory()
+    send(source, identify(user="old", at=0, points=1))
+    send(source, identify(email="ann@example.com", at=1, points=9), identify(email="ann@example.com", at=2, points=2))
+    old, mail = profile_of("user_id", "old"), profile_of("email", "ann@example.com")
+    definition.survivorship = "max"
+    save_attribute(definition, user=None)
+    first = refold_chunk(0, rebuild="points", limit=1)
+    merge_profiles([old.pk, mail.pk], user=None, now=NOW)
+
+    second = refold_chunk(first.last_id, rebuild="points", limit=1)
+
+    assert (first.last_id, second.last_id) == (old.pk, mail.pk)
+    assert (first.n_profiles, second.n_profiles) == (1, 0)
+    old.refresh_from_db()
+    assert old.attributes["points"] == 9
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_chunk_that_meets_a_merge_folds_the_survivor():
+    """The refold waits for the lock of somebody who is then merged away."""
+    definition = AttributeDefinitionFactory(key="points", type="number")
+    source = SourceFactory()
+    send(source, identify(user="old", at=0, points=1))
+    send(source, identify(email="ann@example.com", at=1, points=9), identify(email="ann@example.com", at=2, points=2))
+    old, mail = profile_of("user_id", "old"), profile_of("email", "ann@example.com")
+    definition.survivorship = "max"
+    definition.save()
+    folding = threading.Thread(target=lambda: (refold_chunk(old.pk, rebuild="points"), connection.close()))
+
+    with transaction.atomic():
+        merge_profiles([old.pk, mail.pk], user=None, now=NOW)
+        folding.start()
+        folding.join(timeout=0.5)
+        assert folding.is_alive()
+    folding.join(timeout=10)
+
+    old.refresh_from_db()
+    assert old.attributes["points"] == 9
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
