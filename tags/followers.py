@@ -88,8 +88,8 @@ def displace(merged: Sequence[Merged]) -> None:
                 RETURNING assignment.*, ranked.survivor
             )
             INSERT INTO tags_displacedtag
-                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id)
-            SELECT tag_id, value_id, survivor, origin_id, assigned_at, expires_at, assigned_by_id
+                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id)
+            SELECT tag_id, value_id, survivor, origin_id, assigned_at, expires_at, assigned_by_id, import_id
             FROM lost
             """,
             [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
@@ -118,8 +118,8 @@ def restore_displaced(profile_ids: Sequence[int], tag_ids: Sequence[int]) -> Non
                 RETURNING displaced.*
             )
             INSERT INTO tags_tagassignment
-                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id)
-            SELECT tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id
+                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id)
+            SELECT tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id
             FROM back
             """,
             [list(profile_ids), list(tag_ids)],

@@ -18,9 +18,11 @@ from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writi
 from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles
-from tags.models import Tag, TagAssignment, TagValue
+from tags.followers import restore_displaced
+from tags.models import DisplacedTag, Tag, TagAssignment, TagValue
 from tags.services.assign import Assignment, assign_each, differing
 
+WRITTEN = (TagAssignment, DisplacedTag)
 ALLOWED = ("tag", "split", "value", "expires_at", "when")
 
 
@@ -143,17 +145,23 @@ class TagTarget(Target):
         return Counter(tags=changed, tags_unchanged=len(wanted) + len(strangers) - changed)
 
     def count(self, import_id: int) -> Counter[str]:
-        return Counter(tags=TagAssignment.objects.filter(import_id=import_id).count())
+        return Counter(tags=sum(model._default_manager.filter(import_id=import_id).count() for model in WRITTEN))
 
     def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
+        """What gave way to the import's assignments as people merged comes back; what gave way of them goes too."""
         with transaction.atomic():
             written = TagAssignment.objects.filter(import_id=import_id).order_by("pk")
-            found = list(written.values_list("pk", "profile_id", "tag__key")[:limit])
-            lock_profiles(sorted({profile_id for _pk, profile_id, _tag in found}))
+            found = list(written.values_list("pk", "profile_id", "tag_id", "tag__key")[:limit])
+            lock_profiles(sorted({profile_id for _pk, profile_id, *_tag in found}))
+            n_displaced, _by_model = DisplacedTag.objects.filter(import_id=import_id).delete()
             TagAssignment.objects.filter(Scope([pk for pk, *_rest in found]).on("pk"), import_id=import_id).delete()
-            for key in sorted({tag for *_rest, tag in found}):
-                enqueue_changes([profile_id for _pk, profile_id, tag in found if tag == key], f"tag:{key}", due_at=now)
-        return len(found)
+            carriers: dict[tuple[int, str], list[int]] = {}
+            for _pk, profile_id, tag_id, key in found:
+                carriers.setdefault((tag_id, key), []).append(profile_id)
+            for (tag_id, key), profile_ids in sorted(carriers.items()):
+                restore_displaced(profile_ids, [tag_id])
+                enqueue_changes(profile_ids, f"tag:{key}", due_at=now)
+        return len(found) + n_displaced
 
 
 def known_tags() -> dict[str, TagWords]:

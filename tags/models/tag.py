@@ -127,10 +127,14 @@ class DisplacedTag(models.Model):
     assigned_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
     )
+    import_id = models.IntegerField(null=True)
 
     class Meta:
         verbose_name = _("displaced tag")
         verbose_name_plural = _("displaced tags")
+        indexes = [
+            models.Index(fields=["import_id"], name="displaced_import", condition=models.Q(import_id__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return f"{self.tag_id} {self.profile_id}"

@@ -107,8 +107,8 @@ def write_assignments(
         cursor.execute(
             """
             INSERT INTO tags_displacedtag
-                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id)
-            SELECT tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id
+                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id)
+            SELECT tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id
             FROM tags_tagassignment
             WHERE tag_id = %s AND profile_id = ANY(%s) AND origin_id <> profile_id
                 AND (value_id, expires_at) IS DISTINCT FROM (%s::bigint, %s::timestamptz)
@@ -169,8 +169,9 @@ def assign_each(wanted: Sequence[Assignment], *, user: User | None, import_id: i
         cursor.execute(
             """
             INSERT INTO tags_displacedtag
-                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id)
-            SELECT held.tag_id, held.value_id, held.profile_id, origin_id, assigned_at, expires_at, assigned_by_id
+                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id)
+            SELECT held.tag_id, held.value_id, held.profile_id, origin_id, assigned_at, expires_at, assigned_by_id,
+                import_id
             FROM unnest(%s::bigint[], %s::bigint[]) AS wanted (profile_id, tag_id)
             JOIN tags_tagassignment AS held
                 ON held.profile_id = wanted.profile_id AND held.tag_id = wanted.tag_id

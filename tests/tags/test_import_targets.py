@@ -1,14 +1,15 @@
 """Tags that the rows of a file assign, and that go when it is taken back."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cdp.runs import execute_run
 from profiles.imports.mapping import check
-from profiles.models import ProfileChange
+from profiles.models import ProfileChange, ProfileMerge
+from profiles.services.identity import merge_profiles, undo_merge
 from profiles.services.imports import preview_take_back, take_back
-from tags.models import TagAssignment
+from tags.models import Tag, TagAssignment
 from tags.services import assign_tag
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.profiles.conftest import load, till  # noqa: F401
@@ -96,6 +97,43 @@ def test_taken_back_the_tags_go_that_nobody_has_touched(load):  # noqa: F811
     execute_run(take_back(import_, user=None).pk, now=NOW)
 
     assert held() == {("VIP002", "card", "silver", None)}
+
+
+@pytest.mark.usefixtures("_tags")
+def test_taken_back_what_gave_way_at_a_merge_goes_or_comes_back(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    one, two, three = (profile_of("member_card", f"VIP00{n}") for n in (1, 2, 3))
+    card = Tag.objects.get(key="card")
+    gold, silver = card.values.get(key="gold"), card.values.get(key="silver")
+    assign_tag(card, [three.pk], value=silver, now=NOW - timedelta(days=1))
+    import_ = load(LIST, MAPPING)
+    assign_tag(card, [one.pk], value=silver, now=NOW + timedelta(days=1))
+    assign_tag(card, [one.pk], value=gold, now=NOW + timedelta(days=2))
+    first = merge_profiles([one.pk, two.pk], user=None, now=NOW)  # the import's of VIP002 gives way
+    second = merge_profiles([first.pk, three.pk], user=None, now=NOW)
+
+    assert preview_take_back(import_) == {"tags": 3}
+    execute_run(take_back(import_, user=None).pk, now=NOW)
+    assert set(TagAssignment.objects.values_list("tag__key", "value__key", "profile")) == {("card", "gold", second.pk)}
+    for merge in ProfileMerge.objects.order_by("-pk"):
+        undo_merge(merge, user=None, now=NOW)
+
+    assert held() == {("VIP001", "card", "gold", None), ("VIP003", "card", "silver", None)}
+
+
+@pytest.mark.usefixtures("_tags")
+def test_taken_back_an_older_tag_by_hand_is_there_again(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    card = Tag.objects.get(key="card")
+    older, imported = profile_of("member_card", "VIP003"), profile_of("member_card", "VIP001")
+    assign_tag(card, [older.pk], value=card.values.get(key="silver"), now=NOW - timedelta(days=1))
+    import_ = load(LIST, MAPPING)
+    survivor = merge_profiles([older.pk, imported.pk], user=None, now=NOW)
+    assert survivor.tag_assignments.get(tag=card).value.key == "gold"
+
+    execute_run(take_back(import_, user=None).pk, now=NOW)
+
+    assert survivor.tag_assignments.get().value.key == "silver"
 
 
 @pytest.mark.usefixtures("_tags")
