@@ -42,22 +42,27 @@ def lock_recipient(person_id: int, address: str) -> set[int] | None:
 
     Returns the ids of the profiles that are this person, or None if that person was merged into another. The advisory
     locks come first, in statements before the one that reads, which therefore sees what their last holder wrote.
+    Of the profiles, only the one that stands for the person is locked: merges write to those below it afterwards, in
+    whatever order, and whoever merges or splits the person has that one first.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key("recipient", person_id)])
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key("recipient_address", address)])
         cursor.execute(
             """
-            SELECT id, merged_into_id
-            FROM profiles_profile
-            WHERE id = %(person)s OR merged_into_id = %(person)s
-            ORDER BY id
-            FOR NO KEY UPDATE
+            SELECT FROM profiles_profile WHERE id = %s AND merged_into_id IS NULL FOR NO KEY UPDATE
+            """,
+            [person_id],
+        )
+        if not cursor.fetchall():
+            return None
+        cursor.execute(
+            """
+            SELECT id FROM profiles_profile WHERE id = %(person)s OR merged_into_id = %(person)s
             """,
             {"person": person_id},
         )
-        merged_into = dict(cursor.fetchall())
-    return set(merged_into) if merged_into.get(person_id) is None else None
+        return {profile_id for (profile_id,) in cursor.fetchall()}
 
 
 def begin_sending(delivery: Delivery, *, profile_ids: set[int], address: str, now: datetime) -> bool:

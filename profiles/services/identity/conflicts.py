@@ -12,7 +12,7 @@ from cdp.models import User
 from profiles.identity.errors import IdentityError
 from profiles.models import Identifier, IdentityConflict, Profile
 from profiles.services.identity.merge import merge_profiles
-from profiles.services.identity.split import split_profile
+from profiles.services.identity.split import lock_whole, split_profile
 
 MAX_NOTE = 500
 
@@ -52,6 +52,7 @@ def settle_by_move(conflict: IdentityConflict, *, user: User | None, now: dateti
         moved = identifier.profile
         if anchor.profile_id == moved.pk:
             raise IdentityError(_("These are one person already."))
+        lock_whole([anchor.profile_id, moved.pk])  # the split writes feeds, after which nothing may be locked
         if Identifier.objects.filter(profile=moved).exclude(pk=identifier.pk).exists():
             moved = split_profile(moved, [identifier], user=user, now=now)
         person = merge_profiles([anchor.profile_id, moved.pk], user=user, now=now, into=anchor.profile_id)

@@ -122,9 +122,14 @@ def locked_tree(profile: Profile) -> Tree:
     """How the person was put together, under the identity lock, with all their profiles locked in the order of id."""
     advisory_lock("identity")
     root = root_of(Profile.objects.get(pk=profile.pk))
-    whole = Profile.objects.filter(Q(pk=root) | Q(merged_into=root))
-    list(whole.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    lock_whole([root])
     return load_tree(root)
+
+
+def lock_whole(roots: Sequence[int]) -> None:
+    """Lock these people, with all that were merged into them, in the order of id; under the identity lock."""
+    whole = Profile.objects.filter(Q(pk__in=roots) | Q(merged_into__in=roots))
+    list(whole.order_by("pk").select_for_update(no_key=True).values_list("pk"))
 
 
 def chosen_identifiers(tree: Tree, identifiers: Iterable[Identifier]) -> set[int]:

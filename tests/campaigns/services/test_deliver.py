@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from campaigns.channels import base
@@ -14,7 +14,9 @@ from campaigns.channels.outbox import outbox_counts, read_message
 from campaigns.models import Attempt, Campaign, Delivery
 from campaigns.services import deliver
 from campaigns.services.deliver import LEASE, MAX_ATTEMPTS, Clock, claim, deliver_due
-from profiles.models import Identifier
+from campaigns.services.ledger import lock_recipient
+from profiles.models import Identifier, Profile
+from profiles.services.identity import merge_profiles
 from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory, ReachableFactory
 from tests.factories.profiles import ConsentFactory, IdentifierFactory, ProfileFactory
 from tests.factories.segments import TierFactory
@@ -222,6 +224,34 @@ def test_a_merge_between_loading_and_sending_loads_the_person_anew(pigeons, camp
 
     assert pigeons.messages == []
     assert states(campaign) == [("suppressed", "no_consent")]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_delivery_and_a_merge_of_the_same_person_do_not_lock_each_other_out(campaign, now):
+    """The merge has the person, and then writes to the profiles that were merged into it before, whatever their ids."""
+    earlier, other = ProfileFactory(), ProfileFactory()
+    person = ProfileFactory(first_seen_at=earlier.first_seen_at - timedelta(days=1))
+    merge(earlier, person)
+    errors = []
+
+    def recipient():
+        try:
+            with transaction.atomic():
+                assert lock_recipient(person.pk, "ann@example.com") is None
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    waiting = threading.Thread(target=recipient)
+    with transaction.atomic():
+        Profile.objects.select_for_update(no_key=True).get(pk=person.pk)
+        waiting.start()
+        waiting.join(timeout=0.5)
+        merge_profiles([person.pk, other.pk], user=None, now=now, into=other.pk)
+    waiting.join(timeout=10)
+
+    assert (errors, waiting.is_alive()) == ([], False)
 
 
 # Where a worker may die, how many calls later, and how many of three messages have left by then.

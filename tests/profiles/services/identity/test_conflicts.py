@@ -1,15 +1,19 @@
 """Deciding about conflicts."""
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 
+from cdp.locks import advisory_lock
 from profiles.identity.errors import IdentityError, KeptApartError
 from profiles.models import IdentityConflict, ProfileMerge
-from profiles.services.identity.conflicts import dismiss_conflict, reopen_conflict, settle_by_merge
+from profiles.refresh.people import lock_profiles
+from profiles.services.identity.conflicts import dismiss_conflict, reopen_conflict, settle_by_merge, settle_by_move
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SourceFactory
-from tests.profiles.ingest.messages import START, identify, profile_of, send
+from tests.profiles.ingest.messages import START, event_names, identify, profile_of, send, track
 
 pytestmark = pytest.mark.django_db
 NOW = START + timedelta(days=1)
@@ -90,3 +94,41 @@ def test_who_became_one_is_no_open_conflict(shop):
     profile_of("user_id", "b").identifiers.update(profile=profile_of("user_id", "a"))
 
     assert not IdentityConflict.objects.open().exists()
+
+
+def test_an_identifier_is_moved_to_whom_the_message_was_of(shop):
+    send(shop, track("Viewed", anonymous="device", at=0))
+    conflict, operator = shared_device(shop), UserFactory()
+
+    person = settle_by_move(conflict, user=operator, now=NOW)
+
+    assert person == profile_of("user_id", "b") == profile_of("anonymous_id", "device")
+    assert event_names(person) == ["Viewed", "$identify"]
+    assert event_names(profile_of("user_id", "a")) == ["$identify"]
+    assert (conflict.state, conflict.settled_by) == ("settled", operator)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_moving_takes_the_locks_of_people_before_those_of_feeds(shop):
+    """A refresh holds the other person, and then writes to a feed that the split has written to."""
+    conflict = shared_device(shop)
+    errors = []
+
+    def move():
+        try:
+            settle_by_move(conflict, user=None, now=NOW)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    moving = threading.Thread(target=move)
+    with transaction.atomic():
+        lock_profiles([profile_of("user_id", "b").pk])
+        moving.start()
+        moving.join(timeout=0.5)
+        advisory_lock("feed", "identity")
+    moving.join(timeout=10)
+
+    assert (errors, moving.is_alive()) == ([], False)
+    assert profile_of("user_id", "b") == profile_of("anonymous_id", "device")
