@@ -44,3 +44,19 @@ def test_each_keeps_its_own_record_of_the_same_launch():
     DeliveryFollower().split(Parted(ann.pk, bob.pk, [mail.pk], [bob.pk]), now=NOW)
 
     assert set(Delivery.objects.values_list("profile", "state")) == {(ann.pk, "sent"), (bob.pk, "suppressed")}
+
+
+def test_what_went_out_to_those_merged_before_goes_along_once_a_launch():
+    ann = ProfileFactory()
+    absorbed, other, bob = ProfileFactory(merged_into=ann), ProfileFactory(merged_into=ann), ProfileFactory()
+    mail = IdentifierFactory(profile=ann, kind_key="email", value="bob@example.com")
+    sent = DeliveryFactory(profile=absorbed, state="sent", address="bob@example.com")
+    failed = DeliveryFactory(
+        campaign=sent.campaign, profile=other, occurrence=sent.occurrence, state="failed", address="bob@example.com"
+    )
+    elsewhere = DeliveryFactory(state="sent", address="bob@example.com")
+
+    DeliveryFollower().split(Parted(ann.pk, bob.pk, [mail.pk], [bob.pk]), now=NOW)
+
+    owners = dict(Delivery.objects.values_list("pk", "profile"))
+    assert owners == {sent.pk: bob.pk, failed.pk: other.pk, elsewhere.pk: elsewhere.profile_id}
