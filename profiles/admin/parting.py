@@ -70,7 +70,8 @@ def undo_page(request: HttpRequest, merge_id: int, context: dict[str, Any]) -> H
         return HttpResponse(status=403)
     found = ProfileMerge.objects.select_related("absorbed__merged_into", "survivor__merged_into")
     merge = get_object_or_404(found, pk=merge_id)
-    profile = merge.survivor.merged_into or merge.survivor
+    # A split may have taken the absorbed along, away from the survivor.
+    profile = merge.absorbed.merged_into or merge.survivor.merged_into or merge.survivor
     along = (request.POST if request.method == "POST" else request.GET).getlist("along")
 
     def undo() -> Profile:

@@ -250,9 +250,9 @@ class IdentityActions(ApiViewSet):
 
 
 def merges_of(profile: Profile) -> QuerySet[ProfileMerge]:
-    """Into this person, or into those whom they absorbed."""
-    absorbed = Profile.objects.filter(merged_into=profile).values_list("pk", flat=True)
-    into = Q(survivor__in=[profile.pk, *absorbed])
+    """Into this person, or into those whom they absorbed; and those that a split brought, whoever survived them."""
+    absorbed = list(Profile.objects.filter(merged_into=profile).values_list("pk", flat=True))
+    into = Q(survivor__in=[profile.pk, *absorbed]) | Q(absorbed__in=absorbed, undone_at=None)
     related = ("survivor", "absorbed", "source", "merged_by", "undone_by")
     return ProfileMerge.objects.filter(into).select_related(*related).order_by("-id")
 

@@ -55,9 +55,10 @@ class Parted:
     chosen: frozenset[str] = frozenset()
 
     def chosen_of(self, model: type[Model]) -> list[int]:
-        """The ids of the chosen rows of this model."""
+        """The ids of the chosen rows of this model; what is no id chooses nothing."""
         prefix = f"{model._meta.label_lower}:"
-        return [int(ref.removeprefix(prefix)) for ref in self.chosen if ref.startswith(prefix)]
+        ids = [ref.removeprefix(prefix) for ref in self.chosen if ref.startswith(prefix)]
+        return [int(pk) for pk in ids if pk.isascii() and pk.isdecimal() and len(pk) < 19]
 
 
 class HandMade(NamedTuple):

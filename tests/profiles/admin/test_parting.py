@@ -10,6 +10,7 @@ from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
 from profiles.models import Event, Identifier, IdentityConflict, Profile, ProfileMerge, ProfileSplit, Separation
 from profiles.services.identity import merge_profiles, split_profile
 from tests.admin_world import PERSONAL, make_world, pages
+from tests.clients import api_of
 from tests.factories.profiles import SourceFactory
 from tests.factories.tags import TagAssignmentFactory
 from tests.profiles.ingest.messages import START, identify, people, profile_of, send
@@ -97,6 +98,36 @@ def test_odd_ticks_are_passed_by(ann, ticked):
     page = sign_in(OPERATOR).get(f"{PROFILES}{ann.pk}/split/", {"identifier": ticked})
 
     assert (page.status_code, "comparison" in page.context) == (200, False)
+
+
+@pytest.mark.parametrize("along", ["x", "tags.tagassignment:x", "tags.tagassignment:99999999999999999999"])
+def test_odd_rows_by_hand_are_passed_by(ann, along):
+    device = identifier("anonymous_id", "a1")
+
+    answer = sign_in(OPERATOR).post(f"{PROFILES}{ann.pk}/split/", {"identifier": device.pk, "along": along})
+
+    assert answer.status_code == 302
+    assert ProfileSplit.objects.count() == 1
+
+
+def test_a_merge_that_went_along_with_a_split_is_undone_from_whom_it_went_to(shop, ann):
+    send(shop, identify(user="u1", at=9), identify(anonymous="a2", at=10))
+    gone = profile_of("user_id", "u1")
+    merge_profiles([ann.pk, gone.pk, profile_of("anonymous_id", "a2").pk], user=None, now=NOW)
+    chosen = [identifier("user_id", "u1"), identifier("anonymous_id", "a1")]
+    new = split_profile(ann, chosen, user=None, now=NOW)
+    merge, client = ProfileMerge.objects.get(absorbed=gone), sign_in(OPERATOR)
+    undo = f"{PROFILES}merge/{merge.pk}/undo/"
+
+    of_new = api_of(VIEWER).send("get", f"profiles/{new.public_id}/merges/").json()["results"]
+    page = client.get(undo)
+    answer = client.post(undo)
+
+    assert [row["id"] for row in of_new] == [merge.pk]
+    assert page.context["profile"] == new
+    assert rows_of(page.context["comparison"])["Identifiers"][1:] == [["Anonymous id a1"], ["User id u1"]]
+    assert answer.url == f"{PROFILES}{new.pk}/change/"
+    assert profile_of("user_id", "u1") == gone
 
 
 def test_a_merge_is_undone_from_the_history_after_a_preview(shop, ann):
