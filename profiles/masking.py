@@ -30,7 +30,7 @@ from functools import lru_cache
 from typing import Any
 
 from cdp.disclosure import Viewer, may_see_pii
-from profiles.models import AttributeDefinition, IdentifierKind
+from profiles.models import AttributeDefinition, IdentifierKind, RejectedMessage
 
 MASK = "•••"
 
@@ -61,6 +61,7 @@ _PERSONAL_TEXT = re.compile(
     r"|(?<!\d)\d{6}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)"  # a Chinese identity card
 )
 _ADDRESS = re.compile(r"[^\s@“”'\"]+@[^\s@“”'\"]+\.[^\s@“”'\"]+")
+_QUOTED = re.compile(r"""['"].*['"]""", re.DOTALL)  # to the last, for what is quoted may hold quotes
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
@@ -154,6 +155,14 @@ class Masking:
     def sentence(self, text: str) -> str:
         """Words made of a rule, without the addresses and numbers that its names may hold."""
         return text if self.sees_all else _PERSONAL_TEXT.sub(MASK, _ADDRESS.sub(MASK, text))
+
+    def reason(self, code: str, reason: str) -> str:
+        """Why a message was rejected, without what it quotes of the message; what an exception said is hidden whole."""
+        if self.sees_all:
+            return reason
+        if code == RejectedMessage.Code.FAILED:
+            return ": ".join([*reason.split(": ")[:2], MASK])
+        return self.sentence(_QUOTED.sub(MASK, reason) if code == RejectedMessage.Code.INVALID else reason)
 
     def rule(self, rule: Any) -> Any:
         """Rule JSON whose compared texts are masked where the attribute or property is not open.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.db import OperationalError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -16,19 +17,19 @@ from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from psycopg.errors import QueryCanceled
 
-from cdp.admin.base import ReadOnlyAdmin, display, has_perm
+from cdp.admin.base import ReadOnlyAdmin, display, has_perm, signed_in
 from cdp.disclosure import may_see_pii
 from cdp.keyset import keyset_page
 from cdp.local_settings import set_local
 from profiles.admin.identity import person_link
 from profiles.admin.rejected import DayFilter, as_day
 from profiles.cards import CHART_OPTIONS
-from profiles.masking import MASK, mask_event_properties
+from profiles.masking import MASK, mask_event_properties, masking_for
 from profiles.models import Event, EventDefinition, Profile, Source, Violation
+from profiles.problems import in_words
 from profiles.services.quality import (
     Period,
     by_event,
@@ -42,6 +43,7 @@ from profiles.services.rejected import end_of, start_of
 PERIODS = (7, 30, 90)
 ROWS_TIMEOUT = "5s"
 N_ROWS = 50
+MAY_BE_MASKED = r"@|[0-9][0-9 .()-]{5,}"  # names that hold an address or a number
 # Told apart on white and on dark; more sources than colours begin again.
 COLOURS = ("#3b82f6", "#10b981", "#f59e0b", "#8b5cf6", "#ec4899", "#14b8a6", "#f97316", "#64748b")
 
@@ -63,14 +65,31 @@ class ViolationAdmin(ReadOnlyAdmin):
     """What was not planned and was let through, by day, with a few examples; and the page with the figures of all."""
 
     empty_text = _("Nothing unplanned was counted. A source counts it where its page says so: Allow and count.")
-    list_display = ("day", "source", "event", "path", "shown_problem", "n_messages")
+    list_display = ("day", "source", "shown_event", "shown_place", "shown_problem", "n_messages")
     list_filter = ("source", "rule", ViolationDayFilter)
     list_select_related = ("source",)
     search_fields = ("event", "path")
     search_help_text = _("Event or place")
     ordering = ("-id",)
     sortable_by = ()
-    fields = ("source", "day", "event", "rule", "path", "shown_problem", "n_messages", "last_at", "shown_examples")
+    fields = (
+        "source", "day", "shown_event", "rule", "shown_place", "shown_problem", "n_messages", "last_at",
+        "shown_examples",
+    )  # fmt: skip
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """What the page of figures asks besides: nobody finds a name by what is masked in it."""
+        if lookup in ("event__exact", "path__exact") and request is not None:
+            return masking_for(signed_in(request)).sentence(value) == value
+        return lookup == "day__gte" or super().lookup_allowed(lookup, value, request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Violation], search_term: str
+    ) -> tuple[QuerySet[Violation], bool]:
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if search_term and not may_see_pii(signed_in(request)):
+            found = found.exclude(Q(event__regex=MAY_BE_MASKED) | Q(path__regex=MAY_BE_MASKED))
+        return found, may_repeat
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -80,9 +99,19 @@ class ViolationAdmin(ReadOnlyAdmin):
             *super().get_urls(),
         ]
 
+    @display(description=_("event"))
+    def shown_event(self, violation: Any) -> str:
+        return masking_for(violation.viewer).sentence(violation.event) or "-"
+
+    @display(description=_("place"))
+    def shown_place(self, violation: Any) -> str:
+        """A name of a property may be somebody's address, where a source uses them as keys."""
+        return masking_for(violation.viewer).sentence(violation.path) or "-"
+
     @display(description=_("problem"))
-    def shown_problem(self, violation: Violation) -> str:
-        return gettext(violation.problem) if violation.problem else str(violation.get_rule_display())
+    def shown_problem(self, violation: Any) -> str:
+        rule, problem = Violation.Rule(violation.rule), violation.problem
+        return masking_for(violation.viewer).sentence(problem_text(rule, problem))
 
     @display(description=_("examples"))
     def shown_examples(self, violation: Any) -> SafeString | str:
@@ -120,7 +149,10 @@ class ViolationAdmin(ReadOnlyAdmin):
             "options": json.dumps({**CHART_OPTIONS, "scales": stacked(CHART_OPTIONS["scales"])}),
             "sources": by_source(period, **only),
             "events": [(figures, spark(figures.by_day)) for figures in events],
-            "violations": worst_violations(period, **only, event=event.name if event else None),
+            "violations": shown_violations(
+                worst_violations(period, **only, event=event.name if event else None), request
+            ),
+            "rejected_day": {7: "week", 30: "month"}.get(n_days, ""),  # as the list of rejected messages calls them
             "n_discovered_events": n_events,
             "n_discovered_attributes": n_attributes,
             "now": timezone.now(),
@@ -184,6 +216,24 @@ class ViolationAdmin(ReadOnlyAdmin):
     def page(self, request: HttpRequest, template: str, title: Any, context: dict[str, Any]) -> HttpResponse:
         shared = {**self.admin_site.each_context(request), "title": title, "opts": self.opts, "is_fullwidth": "1"}
         return TemplateResponse(request, template, {**shared, **context})
+
+
+def problem_text(rule: Violation.Rule, problem: str) -> str:
+    return in_words(problem) if problem else str(rule.label)
+
+
+def shown_violations(violations: Iterable[dict[str, Any]], request: HttpRequest) -> list[dict[str, Any]]:
+    """With `shown_event`, `shown_place` and `shown_problem`, as this user may see them."""
+    sentence = masking_for(signed_in(request)).sentence
+    return [
+        each
+        | {
+            "shown_event": sentence(each["event"]),
+            "shown_place": sentence(each["path"]),
+            "shown_problem": sentence(problem_text(Violation.Rule(each["rule"]), each["problem"])),
+        }
+        for each in violations
+    ]
 
 
 def chosen(model: Any, written: str) -> Any:

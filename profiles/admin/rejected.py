@@ -26,6 +26,7 @@ from cdp.admin.base import StrataAdmin, display, has_perm, signed_in
 from cdp.disclosure import may_see_pii
 from profiles.masking import MASK, masking_for
 from profiles.models import RejectedMessage, Source
+from profiles.problems import reason_in_words
 from profiles.services.rejected import DISCARD, REPLAY, Chosen, corrected, discard, queue_for_all, replay
 
 PERMISSION = {REPLAY: "profiles.change_rejectedmessage", DISCARD: "profiles.delete_rejectedmessage"}
@@ -144,7 +145,7 @@ class RejectedMessageAdmin(StrataAdmin):
 
     @display(description=_("reason"))
     def shown_reason(self, rejected: Any) -> str:
-        return masking_for(rejected.viewer).sentence(rejected.reason)
+        return reason_in_words(masking_for(rejected.viewer).reason(rejected.code, rejected.reason))
 
     @display(description=_("message"))
     def message(self, rejected: Any) -> SafeString:

@@ -48,7 +48,7 @@ class RejectedSerializer(StrictModelSerializer[RejectedMessage]):
         shown = super().to_representation(rejected)
         user = self.context["request"].user
         if not may_see_pii(user):
-            shown |= {"payload": MASK, "reason": masking_for(user).sentence(rejected.reason)}
+            shown |= {"payload": MASK, "reason": masking_for(user).reason(rejected.code, rejected.reason)}
         return shown
 
     def update(self, instance: RejectedMessage, validated_data: dict[str, Any]) -> RejectedMessage:

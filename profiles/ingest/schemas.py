@@ -21,6 +21,25 @@ MAX_PATTERN_BYTES = 1_000_000  # of a compiled pattern
 # Of the same page too: a few that lead to each other twice would take for ever.
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 MASKED = "this value"  # in place of what was sent, in the text of an error
+# Where the library's own text says too little, or quotes more than the schema. `profiles/problems.py` translates all.
+PROBLEMS = {
+    "additionalItems": "holds items that are not in the schema",
+    "anyOf": "fits none of the alternatives, or more than it may",
+    "contains": "holds too few or too many items of the kind asked for",
+    "falseSchema": "is not in the schema",
+    "not": "is what the schema rules out",
+    "oneOf": "fits none of the alternatives, or more than it may",
+    "unevaluatedItems": "holds items that are not in the schema",
+    "uniqueItems": "holds the same item twice",
+}
+LIMITS = {
+    "minLength": "is shorter than {} characters",
+    "maxLength": "is longer than {} characters",
+    "minItems": "has fewer than {} items",
+    "maxItems": "has more than {} items",
+    "minProperties": "has fewer than {} properties",
+    "maxProperties": "has more than {} properties",
+}
 
 Schema = dict[str, Any]
 
@@ -111,7 +130,28 @@ def breaches_of(error: ValidationError, root: str) -> Iterator[Breach]:
             value = error.instance.get(name) if isinstance(error.instance, dict) else None
             yield breach(root, [*path, name], "is not in the schema", value)
     else:
-        yield breach(root, path, error.message.removeprefix(f"{MASKED} "), error.instance)
+        yield breach(root, path, problem_of(error), error.instance)
+
+
+def problem_of(error: ValidationError) -> str:
+    """What is wrong, in words of the schema alone: no value that was sent, and no name of a property."""
+    kind: Any = error.kind
+    match kind.name:
+        case "propertyNames":
+            return f"has a name that {problem_of(kind.error)}"
+        case "const":
+            return f"is not {as_text(kind.expected_value)}"
+        case "enum":
+            return f"is not one of {', '.join(map(as_text, kind.options))}"
+        case "format":
+            return f"is not of the format {kind.format}"
+        case name if name in LIMITS:
+            return LIMITS[name].format(kind.limit)
+    return PROBLEMS.get(kind.name) or error.message.removeprefix(f"{MASKED} ")
+
+
+def as_text(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def breach(root: str, path: Sequence[str | int], problem: str, value: Any) -> Breach:

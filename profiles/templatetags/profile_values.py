@@ -23,8 +23,6 @@ SHIPPED = (
     gettext_noop("Language"), gettext_noop("Time zone"),
     gettext_noop("email"), gettext_noop("sms"), gettext_noop("wechat"), gettext_noop("push"), gettext_noop("webhook"),
     gettext_noop("phone"), gettext_noop("post"),
-    gettext_noop("is missing"), gettext_noop("is not in the schema"),
-    gettext_noop("is not a planned event"), gettext_noop("is not a planned attribute"),
 )  # fmt: skip
 
 
@@ -70,5 +68,5 @@ def channel_label(channel: str) -> str:
 
 @register.filter
 def translated(text: str) -> str:
-    """A word that Strata ships, such as the label of a kind or what is wrong with a value; others as they are."""
+    """A word that Strata ships, such as the label of a kind; others as they are."""
     return gettext(text) if text else ""

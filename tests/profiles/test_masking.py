@@ -1,3 +1,4 @@
+import pytest
 from django.contrib.auth.models import AnonymousUser
 
 from cdp.disclosure import may_see_pii
@@ -9,6 +10,7 @@ from profiles.masking import (
     mask_event_properties,
     mask_identifier,
     mask_rule,
+    masking_for,
 )
 from profiles.models import AttributeDefinition
 from tests.factories.cdp import UserFactory
@@ -242,3 +244,19 @@ def test_names_are_read_once_a_request_and_not_once_a_row(db, django_assert_num_
             mask_identifier("email", "a", viewer)
     with django_assert_num_queries(0):
         mask_attributes({"email": "a"}, operator)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "shown"),
+    [
+        ("invalid", "type 'Ann O\\'Hara \"x\"' is not taken", f"type {MASK} is not taken"),
+        ("invalid", 'timestamp "Ann\'s" is not an ISO 8601 time', f"timestamp {MASK} is not an ISO 8601 time"),
+        ("failed", "could not be processed: DataError: for Ann: Olsen", f"could not be processed: DataError: {MASK}"),
+        ("schema", 'properties.a: is not of type "number"', 'properties.a: is not of type "number"'),
+        ("unplanned", "event 'Booked' is not a planned event", "event 'Booked' is not a planned event"),
+        ("unplanned", "traits.ann@example.com: is not planned", f"{MASK} is not planned"),
+    ],
+)
+def test_a_reason_quotes_nothing_of_the_message(db, code, reason, shown):
+    assert masking_for(fresh("viewer")).reason(code, reason) == shown
+    assert masking_for(fresh("operator")).reason(code, reason) == reason

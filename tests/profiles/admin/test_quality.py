@@ -1,6 +1,8 @@
 """Data quality: figures from counters, and the rows behind them."""
 
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -116,3 +118,44 @@ def test_an_installation_without_data_says_what_to_do():
 
     assert "They arrive with the messages of your sources" in page
     assert "No source yet" in page
+
+
+def test_the_names_of_places_are_masked_where_they_are_addresses():
+    source, _event = make_day(name="Paid by bo@example.com")
+    Violation.objects.filter(source=source).update(path="properties.gifts.ann@example.com")
+    pages = [PAGE, reverse("admin:profiles_violation_changelist")]
+    pages.append(reverse("admin:profiles_violation_change", args=[Violation.objects.get().pk]))
+
+    shown = {role: [sign_in(role).get(page).content.decode() for page in pages] for role in (VIEWER, OPERATOR)}
+
+    assert not any("ann@example.com" in page or "ann%40" in page for page in shown[VIEWER])
+    assert all("ann@example.com" in page for page in shown[OPERATOR])
+    found = {role: sign_in(role).get(f"{pages[1]}?q=ann").context["cl"].result_count for role in (VIEWER, OPERATOR)}
+    assert found == {VIEWER: 0, OPERATOR: 1}
+
+
+def test_numbers_of_violations_open_those_of_the_same_time_and_name():
+    source, _event = make_day(back=3, name="Booked")
+    make_day(back=3, name="Booked again")
+    old = Violation.objects.get(source=source)
+    Violation.objects.create(
+        source=source, day=old.day - timedelta(days=30), event="Booked", rule="schema", path=old.path, problem="is x",
+        n_messages=1, last_at=timezone.now(),
+    )  # fmt: skip
+    client = sign_in(VIEWER)
+
+    page = client.get(f"{PAGE}?days=30").content.decode()
+    links = {unescape(link) for link in re.findall(r'href="(/admin/profiles/violation/\?[^"]*Booked[^"]*)"', page)}
+
+    found = {link: set(client.get(link).context["cl"].result_list) for link in links if "again" not in link}
+    assert len(found) == 2
+    assert all(rows == {old} for rows in found.values())
+
+
+def test_problems_are_told_in_the_language_of_the_reader():
+    source, _event = make_day()
+    Violation.objects.filter(source=source).update(problem='is not of type "number"')
+    client = sign_in(VIEWER)
+    client.cookies["django_language"] = "zh-hans"
+
+    assert "应为类型 &quot;number&quot;" in client.get(PAGE).content.decode()

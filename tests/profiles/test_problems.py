@@ -1,0 +1,56 @@
+"""What is wrong with messages, in words that every reader understands."""
+
+import pytest
+from django.utils.translation import override
+
+from profiles.ingest.schemas import breaches
+from profiles.problems import in_words, reason_in_words
+
+BROKEN = [
+    ({"type": "number"}, "Ann", 'is not of type "number"'),
+    ({"type": ["number", "null"]}, "Ann", 'is not of types "null", "number"'),
+    ({"enum": ["gold", 2]}, "Ann", 'is not one of "gold", 2'),
+    ({"const": "gold"}, "Ann", 'is not "gold"'),
+    ({"pattern": "^[a-z]+$"}, "Ann", 'does not match "^[a-z]+$"'),
+    ({"minLength": 9}, "Ann", "is shorter than 9 characters"),
+    ({"maxLength": 1}, "Ann", "is longer than 1 characters"),
+    ({"format": "email"}, "Ann", "is not of the format email"),
+    ({"minimum": 3}, 1, "is less than the minimum of 3"),
+    ({"exclusiveMinimum": 3}, 1, "is less than or equal to the minimum of 3"),
+    ({"maximum": 3}, 11, "is greater than the maximum of 3"),
+    ({"exclusiveMaximum": 3}, 11, "is greater than or equal to the maximum of 3"),
+    ({"multipleOf": 3}, 11, "is not a multiple of 3"),
+    ({"minItems": 3}, ["Ann"], "has fewer than 3 items"),
+    ({"maxItems": 0}, ["Ann"], "has more than 0 items"),
+    ({"uniqueItems": True}, ["Ann", "Ann"], "holds the same item twice"),
+    ({"contains": {"type": "number"}}, ["Ann"], "holds too few or too many items of the kind asked for"),
+    ({"prefixItems": [{}], "unevaluatedItems": False}, [1, "Ann"], "holds items that are not in the schema"),
+    ({"anyOf": [{"const": 1}, {"const": 2}]}, "Ann", "fits none of the alternatives, or more than it may"),
+    ({"oneOf": [{}, {}]}, "Ann", "fits none of the alternatives, or more than it may"),
+    ({"not": {}}, "Ann", "is what the schema rules out"),
+    (False, "Ann", "is not in the schema"),
+    ({"minProperties": 3}, {"Ann": 1}, "has fewer than 3 properties"),
+    ({"maxProperties": 0}, {"Ann": 1}, "has more than 0 properties"),
+    ({"propertyNames": {"maxLength": 2}}, {"Ann": 1}, "has a name that is longer than 2 characters"),
+]
+
+
+@pytest.mark.parametrize(("schema", "value", "problem"), BROKEN)
+def test_a_problem_quotes_the_schema_alone_and_is_translated(schema, value, problem):
+    (breach,) = breaches({"properties": {"a": schema}}, {"a": value}, root="properties")
+
+    assert (breach.path, breach.problem) == ("properties.a", problem)
+    with override("zh-hans"):
+        said = in_words(problem)
+    assert not any(word in said for word in problem.split() if len(word) > 1 and word.isalpha() and word != "email")
+
+
+def test_a_reason_keeps_its_places_and_what_is_no_problem():
+    reason = 'properties.total: is missing; properties.a: does not match "^a; b$"'
+
+    with override("zh-hans"):
+        said = reason_in_words(reason)
+        other = reason_in_words("previousId is missing: an alias without it says nothing")
+
+    assert said.startswith("properties.total: 缺失; properties.a: ")
+    assert other == "previousId is missing: an alias without it says nothing"
