@@ -92,7 +92,9 @@ class SuppressionTarget(Target):
                 FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS wanted (kind, value, channel, reason)
                 JOIN profiles_identifierkind AS kind ON kind.key = wanted.kind
                 ORDER BY kind.id, wanted.value, wanted.channel
-                ON CONFLICT DO NOTHING
+                ON CONFLICT (kind_id, value, channel) DO UPDATE SET import_id = NULL
+                WHERE campaigns_suppression.import_id <> EXCLUDED.import_id
+                RETURNING xmax = 0
                 """,
                 [
                     writing.source_id,
@@ -102,7 +104,7 @@ class SuppressionTarget(Target):
                     list(wanted.values()),
                 ],
             )
-            n_new = int(cursor.rowcount)
+            n_new = sum(is_new for (is_new,) in cursor.fetchall())  # what another import put there is both's now
         return Counter(suppressions=n_new, suppressions_unchanged=len(wanted) - n_new)
 
     def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:

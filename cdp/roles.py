@@ -55,6 +55,8 @@ IMPORT_FILES = (
     "profiles.delete_importmapping",
 )  # fmt: skip
 
+SUPPRESS = ("campaigns.add_suppression", "campaigns.delete_suppression")
+
 # Role -> patterns `app.codename`; a trailing * stands for any ending.
 ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
     VIEWER: VIEW_ALL,
@@ -73,6 +75,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         "profiles.add_attributedefinition", "profiles.change_attributedefinition",
         "profiles.add_eventdefinition", "profiles.change_eventdefinition",
         *IMPORT_FILES,
+        *SUPPRESS,
     ),
     CAMPAIGN_MANAGER: (
         *VIEW_ALL,
@@ -82,6 +85,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         *VIEW_ALL,
         *EDIT_RULES,
         *IMPORT_FILES,
+        *SUPPRESS,
         "profiles.view_pii",
         "profiles.merge_profile",
         "profiles.add_duplicatesuggestion", "profiles.change_duplicatesuggestion",
@@ -90,6 +94,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
     ),
     PRIVACY_OFFICER: (
         *VIEW_ALL, "profiles.view_pii", "profiles.view_rejectedmessage", "profiles.add_consent",
+        *SUPPRESS,
     ),
     ADMIN: ("*",),
 }  # fmt: skip

@@ -63,6 +63,7 @@ NAVIGATION = [
                 "link": reverse_lazy("admin:campaigns_outbox"),
                 "permission": allowed("campaigns.view_delivery"),
             },
+            link(_("Not to be written to"), "unsubscribe", "campaigns.suppression"),
         ],
     },
     {

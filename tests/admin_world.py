@@ -28,7 +28,7 @@ from profiles.models import (
 )
 from segments.models import Segment, TierScheme
 from tags.models import Score, Tag
-from tests.factories.campaigns import CampaignFactory, ContentFactory
+from tests.factories.campaigns import CampaignFactory, ContentFactory, SuppressionFactory
 from tests.factories.imports import MAPPING, ImportFactory, ImportMappingFactory
 from tests.factories.profiles import (
     AttributeDefinitionFactory,
@@ -138,6 +138,7 @@ def make_world() -> World:
     Attempt.objects.create(
         delivery=delivery, token="6f1c5b1e-0000-4000-8000-000000000000", started_at=AT, detail=f"250 {EMAIL}"
     )
+    SuppressionFactory(value=EMAIL, reason=f"{NAME} rang")
     sender = OutboxSender()
     sender.send(Message(sent.key, delivery.pk, EMAIL, f"Dear {NAME}", f"<p>Dear {NAME}</p>", f"Dear {NAME}", AT))
     sender.close()

@@ -1,5 +1,5 @@
-"""The pages of campaigns, their deliveries and the outbox."""
+"""The pages of campaigns, their deliveries, the outbox, and addresses not to be written to."""
 
-from campaigns.admin import campaign, delivery, imports
+from campaigns.admin import campaign, delivery, imports, suppressions
 
-__all__ = ["campaign", "delivery", "imports"]
+__all__ = ["campaign", "delivery", "imports", "suppressions"]

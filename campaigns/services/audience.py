@@ -20,7 +20,9 @@ from segments.models import Tier
 
 @dataclass(frozen=True)
 class Part:
-    """The audience in one tier. Reachable: with an address, and consent not denied; `first_id` is one of those."""
+    """The audience in one tier. Reachable: with an address that is not suppressed, and consent not denied; `first_id`
+    is one of those.
+    """
 
     n_recipients: int
     n_reachable: int
@@ -61,7 +63,11 @@ def count_audience(campaign: Campaign) -> dict[int | None, Part]:
                            SELECT identifier.profile_id
                            FROM profiles_identifier AS identifier
                            JOIN profiles_identifierkind AS kind ON kind.id = identifier.kind_id
-                           WHERE kind.key = %(address)s
+                           WHERE kind.key = %(address)s AND NOT EXISTS (
+                               SELECT FROM campaigns_suppression AS suppression
+                               WHERE suppression.kind_id = kind.id AND suppression.value = identifier.value
+                               AND suppression.channel IN ('', %(consent)s)
+                           )
                        ) AND member.profile_id NOT IN (SELECT profile_id FROM denied) AS is_reachable
                 FROM ({members}) AS member
                 LEFT JOIN segments_tierstanding AS standing

@@ -69,6 +69,15 @@ def test_taken_back_the_addresses_go(load):  # noqa: F811
     assert not Suppression.objects.exists()
 
 
+def test_what_another_file_says_too_stays_when_the_first_is_taken_back(load):  # noqa: F811
+    import_ = load(LIST, MAPPING)
+    load("Mail,Why,Only\nann@example.com,asked,yes\n", MAPPING)
+
+    execute_run(take_back(import_, user=None).pk, now=NOW)
+
+    assert list(Suppression.objects.values_list("value", "reason")) == [("ann@example.com", "bounced")]
+
+
 @pytest.mark.parametrize(
     ("part", "path", "message"),
     [

@@ -3,8 +3,9 @@
 import factory
 from factory.django import DjangoModelFactory
 
-from campaigns.models import Campaign, Content, Delivery
+from campaigns.models import Campaign, Content, Delivery, Suppression
 from campaigns.services.plan import OCCURRENCE, STEP
+from profiles.models import IdentifierKind
 from tests.factories.profiles import SEEN_AT, IdentifierFactory, ProfileFactory
 from tests.factories.segments import SegmentFactory
 
@@ -59,3 +60,18 @@ class DeliveryFactory(DjangoModelFactory):
     )
     not_before = SEEN_AT
     planned_at = SEEN_AT
+
+
+class SuppressionFactory(DjangoModelFactory):
+    """An e-mail address that is written to on no channel; `SuppressionFactory(kind_key="phone", value="+86…")`."""
+
+    class Meta:
+        model = Suppression
+
+    class Params:
+        kind_key = "email"
+
+    kind = factory.LazyAttribute(lambda suppression: IdentifierKind.objects.get(key=suppression.kind_key))
+    value = factory.Sequence(lambda n: f"quiet-{n}@example.com")
+    reason = "asked"
+    created_at = SEEN_AT

@@ -8,7 +8,7 @@ from campaigns.services.launch import LaunchError, check_launch, launch_campaign
 from cdp.models import Run
 from profiles.masking import MASK
 from profiles.models import Consent
-from tests.factories.campaigns import CampaignFactory, ContentFactory, ReachableFactory
+from tests.factories.campaigns import CampaignFactory, ContentFactory, ReachableFactory, SuppressionFactory
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SEEN_AT, ProfileFactory
 from tests.factories.segments import MembershipFactory, TierFactory, TierStandingFactory
@@ -120,6 +120,15 @@ def test_the_audience_is_counted_by_tier_with_whom_it_reaches():
     assert (check.n_recipients, check.n_reachable) == (4, 2)
     assert [(tier.name, tier.n_recipients, tier.n_reachable) for tier in check.tiers] == [("Gold", 3, 1), ("", 1, 1)]
     assert check.parts[gold.pk].first_id == in_gold[1].pk
+
+
+@pytest.mark.parametrize(("channel", "n_reachable"), [("", 0), ("email", 0), ("sms", 1)])
+def test_an_address_that_is_suppressed_is_out_of_reach(channel, n_reachable):
+    campaign = ContentFactory().campaign
+    MembershipFactory(segment=campaign.segment, profile=ReachableFactory(email="ann@example.com"))
+    SuppressionFactory(value="ann@example.com", channel=channel)
+
+    assert check_launch(campaign).n_reachable == n_reachable
 
 
 def test_an_audience_out_of_reach_is_a_remark():

@@ -66,6 +66,8 @@ MAY = {
     ("patch", "campaigns/{key}/"): CAMPAIGNS,
     ("delete", "campaigns/{key}/"): {"campaign_manager", "admin"},
     ("post", "campaigns/{key}/launch/"): CAMPAIGNS,
+    ("post", "suppressions/"): CONSENTS,
+    ("delete", "suppressions/{id}/"): CONSENTS,
     ("post", "runs/{id}/cancel/"): {"operator", "admin"},
     ("get", "runs/{id}/result/"): {"operator", "integration", "privacy_officer", "admin"},
     ("post", "imports/"): IMPORTS,

@@ -12,7 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from cdp.models import Run
 from profiles.models import AttributeDefinition, IdentifierKind, RejectedMessage
 from segments.models import MembershipChange
-from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory
+from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory, SuppressionFactory
 from tests.factories.imports import MAPPING, ImportFactory, ImportMappingFactory
 from tests.factories.profiles import (
     SEEN_AT,
@@ -122,6 +122,7 @@ def make_world() -> dict[str, Any]:
         "runs": run.pk,
         "imports": imported.pk,
         "import-mappings": "members",
+        "suppressions": SuppressionFactory(value=EMAIL, reason=f"{MARKER} rang").pk,
         "duplicates": DuplicateSuggestionFactory(left=ann).pk,
     }
 
@@ -201,6 +202,8 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
             "is_watching": True,
         },
         ("patch", "import-mappings/{key}/"): {"name": "All", "mapping": MAPPING, "folder": "all", "is_watching": False},
+        ("post", "suppressions/"): {"kind": "email", "value": "a@example.com", "channel": "email", "reason": MARKER},
+        ("delete", "suppressions/{id}/"): {"reason": "asked"},
         ("post", "campaigns/"): {"key": "may", "trigger": "now", **campaign},
         ("patch", "campaigns/{key}/"): {"name": "May", "audience": {"segment": "loyal"}, "contents": [content]},
     }

@@ -1,0 +1,91 @@
+"""Addresses that are not written to: put on the list and taken off by hand or over the API, each with its reason."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.admin.models import ADDITION, DELETION, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from campaigns.models import Suppression
+from cdp.models import User
+from profiles.identity.normalise import spell
+from profiles.models import IdentifierKind
+from profiles.models.source import DEFAULT_REGION
+
+MAX_REASON = 200
+
+
+class SuppressionError(ValueError):
+    """What cannot be put on or taken off the list; `field` is what is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+def suppress_address(
+    kind: IdentifierKind, written: str, *, channel: str, reason: str, user: User, now: datetime
+) -> tuple[Suppression, bool]:
+    """Put an address on the list, of `channel` or, where that is "", of all; and whether it is new there.
+
+    One that a file had put there stays from now on when that import is taken back; its reason stays as it was.
+
+    Raises:
+        SuppressionError: the address is none of its kind, the channel is unknown, or the reason is missing or too long.
+    """
+    value = None if "\0" in written else spell(kind.normaliser, written, DEFAULT_REGION)
+    if value is None:
+        raise SuppressionError("value", _("is not of the kind %s") % kind.key)
+    if channel and channel not in settings.CONSENT_CHANNELS:
+        known = ", ".join(settings.CONSENT_CHANNELS)
+        raise SuppressionError("channel", _("unknown channel; known: %s") % known)
+    reason = checked(reason)
+    with transaction.atomic():
+        suppression, is_new = Suppression.objects.get_or_create(
+            kind=kind,
+            value=value,
+            channel=channel,
+            defaults={"reason": reason, "user": user, "created_at": now},
+        )
+        if is_new:
+            keep_trace(suppression, ADDITION, reason, user=user)
+        else:
+            Suppression.objects.filter(pk=suppression.pk).update(import_id=None)
+    return suppression, is_new
+
+
+def lift_suppression(suppression: Suppression, *, reason: str, user: User) -> None:
+    """Take an address off the list: what is due to it from now on is sent. Who did and why stays in the log.
+
+    Raises:
+        SuppressionError: the reason is missing or too long.
+    """
+    reason = checked(reason)
+    with transaction.atomic():
+        keep_trace(suppression, DELETION, reason, user=user)
+        suppression.delete()
+
+
+def checked(reason: str) -> str:
+    stripped = reason.strip()
+    if not stripped:
+        raise SuppressionError("reason", _("is missing: somebody will ask why"))
+    if len(stripped) > MAX_REASON:
+        raise SuppressionError("reason", _("is longer than %d characters") % MAX_REASON)
+    return stripped
+
+
+def keep_trace(suppression: Suppression, flag: int, reason: str, *, user: User) -> None:
+    """One entry of the log of the admin, by the number of the row: the log holds no address."""
+    LogEntry.objects.create(
+        user=user,
+        content_type=ContentType.objects.get_for_model(Suppression),
+        object_id=str(suppression.pk),
+        object_repr=f"{suppression} {suppression.kind.key} {suppression.channel}".strip(),
+        action_flag=flag,
+        change_message=reason,
+    )
