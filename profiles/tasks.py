@@ -100,8 +100,10 @@ def settle_rejected(run: Run, now: datetime) -> None:
 
 @shared_task(name="profiles.purge_rejected", acks_late=True)
 def purge_rejected() -> None:
-    """Delete rejected messages that nobody cared for in `settings.REJECTED_MESSAGE_DAYS` days."""
-    rejected.purge_rejected(now=timezone.now(), days=settings.REJECTED_MESSAGE_DAYS)
+    """Delete rejected messages that nobody cared for in `settings.REJECTED_MESSAGE_DAYS` days, and old examples."""
+    now, days = timezone.now(), settings.REJECTED_MESSAGE_DAYS
+    rejected.purge_rejected(now=now, days=days)
+    rejected.purge_examples(now=now, days=days)
 
 
 @shared_task(name="profiles.watch_folders")

@@ -56,6 +56,8 @@ COUNT_NAMES = {
     "accepted": _("accepted"),
     "refused": _("refused by a limit or a separation"),
     "passed_over": _("passed over, as decided or merged meanwhile"),
+    "replayed": _("replayed"),
+    "discarded": _("discarded"),
 }
 # What a kind of work means by a word that others use too.
 KIND_COUNT_NAMES = {
@@ -69,7 +71,7 @@ KIND_COUNT_NAMES = {
         "known_events": _("events known before"),
     }
     for kind in ("import", "dry_run")
-}
+} | {kind: {"kept": _("kept, as they cannot be put into the inbox")} for kind in ("replay", "discard")}
 STATE_LABELS = {
     Run.State.QUEUED: "default",
     Run.State.RUNNING: "info",

@@ -80,8 +80,9 @@ class ViolationAdmin(ReadOnlyAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """What the page of figures asks besides: nobody finds a name by what is masked in it."""
         if lookup in ("event__exact", "path__exact") and request is not None:
-            return masking_for(signed_in(request)).sentence(value) == value
-        return lookup == "day__gte" or super().lookup_allowed(lookup, value, request)
+            return bool(masking_for(signed_in(request)).sentence(value) == value)
+        of_filters: bool = super().lookup_allowed(lookup, value, request)
+        return of_filters or lookup == "day__gte"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Violation], search_term: str

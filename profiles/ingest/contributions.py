@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection
@@ -25,6 +25,14 @@ ROWS_AT_ONCE = 10_000  # of contributions: a batch of messages with thousands of
 Slot = tuple[int, int, int]  # ids of anchor, source and definition
 
 
+class Misfit(NamedTuple):
+    """A value that a message said and that cannot be the attribute's."""
+
+    message: Message
+    definition: AttributeDefinition
+    value: Any
+
+
 def write_contributions(
     messages: Sequence[Message],
     anchors: Sequence[Anchor],
@@ -32,9 +40,9 @@ def write_contributions(
     *,
     sources: Mapping[int, Source],
     kinds: Mapping[str, IdentifierKind],
-) -> set[int]:
+) -> tuple[set[int], list[Misfit]]:
     """Keep the latest value of each anchor, source and attribute, and what its survivorship needs beside it; returns
-    whose golden record may have changed.
+    whose golden record may have changed, and the values that did not fit.
 
     A trait without a definition stays in its event alone.
     """
@@ -46,12 +54,15 @@ def write_contributions(
     latest: dict[Slot, Said] = {}
     asked: dict[Slot, list[Said]] = {}  # of definitions that ask for more than the last value
     touched: set[int] = set()
+    misfits: list[Misfit] = []
     for message, anchor in zip(messages, anchors, strict=True):
         for key, value in message.traits.items():
             if key not in definitions:
                 continue
             region = sources[message.source_id].default_region
             said = Said(message.occurred_at, message.message_id, *stored(value, definitions[key], kinds, region))
+            if not said.fits:
+                misfits.append(Misfit(message, definitions[key], value))
             slot = (anchor.identifier_id, message.source_id, definitions[key].pk)
             if slot not in latest or said[:2] > latest[slot][:2]:
                 latest[slot] = said
@@ -64,7 +75,7 @@ def write_contributions(
         upsert_contributions(rows)
     if kept:
         write_kept(kept)
-    return touched
+    return touched, misfits
 
 
 def keep(asked: Mapping[Slot, Sequence[Said]], policies: Mapping[int, Policy]) -> dict[Slot, Kept | None]:

@@ -29,7 +29,7 @@ from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.events import write_events
 from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
-from profiles.ingest.quality import Finding, Quality, compare, quality_of, rejecting, write_quality
+from profiles.ingest.quality import Finding, Quality, compare, quality_of, quality_of_misfits, rejecting, write_quality
 from profiles.ingest.refold import share_definitions
 from profiles.models import Consent, EventDefinition, IdentifierKind, RejectedMessage, Source
 
@@ -259,7 +259,7 @@ def write(
 
     resolution = resolve(links, kinds=kinds.values(), now=now)
     set_seen(resolution.seen)
-    touched = write_contributions(messages, resolution.anchors, attributes, sources=sources, kinds=kinds)
+    touched, misfits = write_contributions(messages, resolution.anchors, attributes, sources=sources, kinds=kinds)
     touched |= {pair.survivor for pair in resolution.merged}
     before = {pk: resolution.profiles[pk].attributes for pk in touched if pk in resolution.profiles}
     changed = fold_into_profiles(touched, before)
@@ -272,7 +272,7 @@ def write(
     for message in messages:
         tally[message.source_id, "n_odd_traits"] += len(message.traits.keys() - attributes.keys())
     tally.update((source_id, "n_merges") for source_id in resolution.merging_sources)
-    return Processed.of(tally, n_profiles=len(resolution.created))
+    return Processed.of(tally, n_profiles=len(resolution.created), quality=quality_of_misfits(misfits))
 
 
 def set_seen(seen: Mapping[int, Seen]) -> None:

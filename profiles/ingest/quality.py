@@ -1,7 +1,8 @@
 """What was planned against what came in, and the counters of the page on data quality.
 
-Only sources that ask for it are compared with the plan. A message that is rejected has claimed no message key: replayed
-after the plan was corrected, it counts. What is let through is counted once a message, by place and problem.
+Only sources that ask for it are compared with the plan; values that do not fit their attribute are counted of all. A
+message that is rejected has claimed no message key: replayed after the plan was corrected, it counts. What is let
+through is counted once a message, by place and problem.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import orjson
 from django.db import connection
 from django.utils import timezone
 
+from profiles.ingest.contributions import IDENTIFIER_ATTRIBUTES, Misfit
 from profiles.ingest.message import IDENTIFY_EVENT, Message
 from profiles.ingest.schemas import MAX_ERRORS, breaches
 from profiles.models import AttributeDefinition, EventDefinition, Handling, RejectedMessage, Source, Violation
@@ -150,6 +152,19 @@ def quality_of(
     if found:
         for message in messages:
             count_findings(quality, message, found.get(message.key, ()))
+    return quality
+
+
+def quality_of_misfits(misfits: Iterable[Misfit]) -> Quality:
+    """Values that no golden record shows, of every source."""
+    quality = Quality()
+    for message, definition, value in misfits:
+        place, is_identifier = f"traits.{definition.key}", definition.key in IDENTIFIER_ATTRIBUTES
+        problem = (
+            f"is not of the format {definition.key}" if is_identifier else f"does not fit its type, {definition.type}"
+        )
+        finding = Finding(Handling.FLAG, Violation.Rule.MISFIT, place, place, problem, value)
+        count_findings(quality, message, [finding])
     return quality
 
 

@@ -42,7 +42,7 @@ class KindDay(models.Model):
 
 
 class Violation(models.Model):
-    """Something unplanned that messages of a source held and that was let through, by day; bounded by
+    """Something unplanned or unfit that messages of a source held and that was let through, by day; bounded by
     profiles/ingest/quality.py. `examples` are the last few: `{"message": id, "value": …}`, personal data.
     """
 
@@ -50,6 +50,7 @@ class Violation(models.Model):
         UNPLANNED_EVENT = "unplanned_event", _("Unplanned event")
         UNPLANNED_ATTRIBUTE = "unplanned_attribute", _("Unplanned attribute")
         SCHEMA = "schema", _("Breaks the schema")
+        MISFIT = "misfit", _("Does not fit its type")
         MORE = "more", _("More kinds than are kept apart")
 
     source = models.ForeignKey(

@@ -20,7 +20,7 @@ from cdp.runs import advance, queue_run
 from cdp.stages import wake
 from profiles.ingest.accept import as_payload
 from profiles.ingest.message import MessageError
-from profiles.models import InboxMessage, RejectedMessage
+from profiles.models import InboxMessage, RejectedMessage, Violation
 
 REPLAY, DISCARD = "replay", "discard"  # kinds of runs
 DONE = {REPLAY: "replayed", DISCARD: "discarded"}  # names of what runs count
@@ -123,7 +123,10 @@ def queue_for_all(kind: str, chosen: Chosen, *, user: User | None) -> Run:
 
 
 def carry_out(run: Run) -> None:
-    """A chunk a transaction; cut off anywhere, what is left is done later. What cannot be replayed is passed over."""
+    """A chunk a transaction, its count in the same one; cut off anywhere, what is left is done later.
+
+    What cannot be replayed is passed over.
+    """
     params = dict(run.params)
     last = params.pop("last")
     chosen = Chosen(**params).filter(RejectedMessage.objects.filter(pk__lte=last))
@@ -132,8 +135,9 @@ def carry_out(run: Run) -> None:
     after = 0
     while ids := list(chosen.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK]):
         after = ids[-1]
-        done += replay(ids).replayed if run.kind == REPLAY else discard(ids)
-        advance(run, done, total, **{DONE[run.kind]: done})
+        with transaction.atomic():
+            done += replay(ids).replayed if run.kind == REPLAY else discard(ids)
+            advance(run, done, total, **{DONE[run.kind]: done})
     advance(run, total, total, **{DONE[run.kind]: done}, kept=chosen.count())
 
 
@@ -144,3 +148,12 @@ def purge_rejected(*, now: datetime, days: int) -> int:
     while ids := list(old.values_list("pk", flat=True)[:CHUNK]):
         n_deleted += discard(ids)
     return n_deleted
+
+
+def purge_examples(*, now: datetime, days: int) -> int:
+    """Empty the examples of violations of more than `days` days ago, which hold personal data; returns of how many.
+
+    Their counts stay.
+    """
+    last = timezone.localtime(now, timezone.get_default_timezone()).date() - timedelta(days=days)
+    return Violation.objects.filter(day__lt=last).exclude(examples=[]).update(examples=[])

@@ -140,3 +140,23 @@ def test_a_guilty_message_does_not_make_the_others_count_twice():
 
     assert dict(EventDay.objects.values_list("day", "n_events")) == {date(2026, 3, 1): 3, date(1999, 1, 1): 1}
     assert violations() == [("Viewed", "unplanned_event", "event", "is not a planned event", 4)]
+
+
+def test_values_that_do_not_fit_their_attribute_are_counted_of_every_source():
+    AttributeDefinitionFactory(key="shoe", type="number")
+    source = SourceFactory()
+
+    send(
+        source,
+        identify(user="u1", id="i1", shoe="large", birthday="the first of May", email="nobody"),
+        identify(user="u1", id="i2", shoe=43, birthday="2001-05-01", email=None),
+        identify(user="u2", id="i3", shoe="small"),
+    )
+
+    assert violations() == [
+        ("$identify", "misfit", "traits.birthday", "does not fit its type, date", 1),
+        ("$identify", "misfit", "traits.email", "is not of the format email", 1),
+        ("$identify", "misfit", "traits.shoe", "does not fit its type, number", 2),
+    ]
+    examples = Violation.objects.get(path="traits.shoe").examples
+    assert {each["message"]: each["value"] for each in examples} == {"i1": "large", "i3": "small"}

@@ -7,14 +7,18 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
+from cdp.models import Run
+from cdp.runs import advance
 from profiles.ingest.process import process_batch
-from profiles.models import Event, InboxMessage, RejectedMessage
+from profiles.models import Event, InboxMessage, RejectedMessage, Violation
+from profiles.services import rejected
 from profiles.services.rejected import (
     REPLAY,
     Chosen,
     carry_out,
     corrected,
     discard,
+    purge_examples,
     purge_rejected,
     queue_for_all,
     replay,
@@ -123,6 +127,44 @@ def test_a_run_replays_all_that_match_and_no_message_for_ever():
     assert (run.done, run.total) == (3, 3)
     assert RejectedMessage.objects.filter(source=other).count() == 2
     assert RejectedMessage.objects.filter(source=source).count() == 3
+
+
+@pytest.mark.django_db
+def test_a_run_that_is_cut_off_counts_what_it_did(monkeypatch):
+    source = reject(5)
+    monkeypatch.setattr(rejected, "CHUNK", 2)
+    run = queue_for_all(REPLAY, Chosen(source=source.key), user=None)
+    steps = []
+
+    def cut_off(*given, **counts):
+        steps.append(counts)
+        if len(steps) == 2:
+            raise ConnectionError
+        advance(*given, **counts)
+
+    monkeypatch.setattr(rejected, "advance", cut_off)
+    with pytest.raises(ConnectionError):
+        carry_out(run)
+    carry_out(Run.objects.get(pk=run.pk))
+
+    run.refresh_from_db()
+    assert (run.done, run.total, run.counts) == (5, 5, {"replayed": 5, "kept": 0})
+    assert InboxMessage.objects.count() == 5
+
+
+@pytest.mark.django_db
+def test_examples_of_long_ago_are_emptied_and_counts_stay():
+    source, today = SourceFactory(), NOW.date()
+    for age in (89, 92):
+        Violation.objects.create(
+            source=source, day=today - timedelta(days=age), event="Booked", rule="schema", path="properties.a",
+            problem="is missing", n_messages=7, last_at=NOW, examples=[{"message": "m1", "value": "Ann"}],
+        )  # fmt: skip
+
+    assert purge_examples(now=NOW, days=90) == 1
+    assert purge_examples(now=NOW, days=90) == 0
+    left = Violation.objects.order_by("day").values_list("n_messages", "examples")
+    assert list(left) == [(7, []), (7, [{"message": "m1", "value": "Ann"}])]
 
 
 @pytest.mark.django_db
