@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from urllib.parse import urljoin
 
+from django.urls import reverse
 from django.utils.translation import override
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -13,7 +15,7 @@ from rich.table import Table
 
 from campaigns.models import Delivery
 from demo.account import Account
-from demo.figures import Figures
+from demo.figures import Figures, Sight
 from demo.patience import Progress as Report
 from demo.story import STEPS, Story
 from tags.scoring.rfm import CLASSES
@@ -99,3 +101,18 @@ def show_access(url: str, account: Account, console: Console) -> None:
         f"接口 API       curl -H 'Authorization: Bearer {account.token}' '{url}api/v1/segments/'",
     ):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def show_sights(url: str, sights: Sequence[Sight], console: Console) -> None:
+    """The pages on which something waits for an operator."""
+    console.print("看看 Look at", highlight=False)
+    for sight in sights:
+        n = f"{sight.n:,}" if sight.n is not None else "-"
+        line = f"  {n:>6}  {sight.name}  {urljoin(url, reverse(f'admin:{sight.page}'))}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    if any(sight.n is None for sight in sights):
+        console.print(
+            "       -  README.md, “Extras”: 查找重复需要扩展 duplicates wants its extra",
+            soft_wrap=True,
+            highlight=False,
+        )

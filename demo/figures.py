@@ -10,11 +10,24 @@ from django.db.models import Count
 
 from campaigns.models import Campaign
 from campaigns.services.stats import CampaignStats, campaign_stats
+from cdp.models import Run
 from demo import offer
 from demo.generator import TRUTH_FILE
 from demo.sayings import Name
 from demo.truth import Evaluation, evaluate, read_truth
-from profiles.models import Event, Identifier, MessageKey, Profile, ProfileMerge, RejectedMessage
+from profiles.models import (
+    DuplicateSuggestion,
+    Event,
+    Identifier,
+    IdentityConflict,
+    Import,
+    MessageKey,
+    Profile,
+    ProfileMerge,
+    RejectedMessage,
+    Violation,
+)
+from profiles.services.duplicates.search import FIND_DUPLICATES
 from segments.models import Segment, TierStanding
 from tags.models import Score, TagAssignment
 
@@ -65,6 +78,37 @@ def count_figures(folder: Path) -> Figures:
         ),
         campaign=campaign_stats(Campaign.objects.get(key=offer.CAMPAIGN)),
     )
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A page worth a look; `n` of what is on it, None where nothing looked for them yet."""
+
+    name: str
+    n: int | None
+    page: str
+
+
+def count_sights() -> list[Sight]:
+    """What waits for an operator: by the name in the menu and the URL's name."""
+    suggestions = DuplicateSuggestion.objects.open().count()
+    was_searched = Run.objects.filter(kind=FIND_DUPLICATES).exists()
+    return [
+        Sight("合并记录 Merges", ProfileMerge.objects.count(), "profiles_profilemerge_changelist"),
+        Sight(
+            "身份冲突 Identity conflicts",
+            IdentityConflict.objects.open().count(),
+            "profiles_identityconflict_changelist",
+        ),
+        Sight(
+            "疑似重复 Possible duplicates",
+            suggestions if was_searched else None,
+            "profiles_duplicatesuggestion_changelist",
+        ),
+        Sight("导入 Imports", Import.objects.count(), "profiles_import_changelist"),
+        Sight("数据质量 Data quality", Violation.objects.count(), "profiles_quality"),
+        Sight("拒收消息 Rejected messages", RejectedMessage.objects.count(), "profiles_rejectedmessage_changelist"),
+    ]
 
 
 def found_identifiers() -> Iterator[tuple[Name, int]]:

@@ -6,12 +6,14 @@ import csv
 import json
 import shutil
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from demo.lives import Life, live, moment, pass_by, visit_on
+from demo.mishaps import UPDATE_COLUMNS, make_mishaps, make_updates
 from demo.purchases import N_CUSTOMERS, Purchase, first_day, read_purchases, slice_ends
 from demo.sayings import MEMBER_COLUMNS, TILL, WEB, WECHAT, MemberRow, Saying
 from demo.truth import true_clusters, write_truth
@@ -22,6 +24,8 @@ VISITORS_PER_CUSTOMER = 0.15
 
 PLAN_FILE = "plan.json"
 MEMBERS_FILE = "till-members.csv"
+UPDATES_FILE = "till-updates.csv"
+MISHAPS_FOLDER = "mishaps"
 TRUTH_FILE = "truth.csv"
 
 
@@ -37,10 +41,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Shop:
-    """What the channels say, in order of time, and the till's file of members."""
+    """What the channels say, in order of time, the till's file of members, and what goes wrong."""
 
     sayings: list[Saying]
     members: list[MemberRow]
+    mishaps: list[Saying]
+    updates: list[dict[str, str]]
 
 
 def generate(plan: Plan) -> Shop:
@@ -53,9 +59,13 @@ def generate(plan: Plan) -> Shop:
     days = [first_day(last_day) + timedelta(days=n) for n in range((last_day - first_day(last_day)).days + 1)]
     for number in range(round(plan.n_customers * VISITORS_PER_CUSTOMER)):
         sayings += pass_by(number, days=days, zone=zone, seed=plan.seed)
+    sayings.sort(key=lambda saying: (saying.at, saying.message["messageId"]))
+    members = sorted((life.member for life in lives.values() if life.member), key=lambda row: (row.at, row.person))
     return Shop(
-        sayings=sorted(sayings, key=lambda saying: (saying.at, saying.message["messageId"])),
-        members=sorted((life.member for life in lives.values() if life.member), key=lambda row: (row.at, row.person)),
+        sayings=sayings,
+        members=members,
+        mishaps=make_mishaps(sayings),
+        updates=list(make_updates(members, last_day=last_day, zone=zone)),
     )
 
 
@@ -90,7 +100,8 @@ def _share_devices(lives: dict[int, Life], last_day: date) -> None:
 def write_files(folder: Path, plan: Plan) -> None:
     """Make the folder with all files of the plan, or nothing: it is put together beside, and moved whole.
 
-    `plan.json`, `till-members.csv`, `truth.csv`, and `slice-1/web-shop.ndjson` and so on: one message a line.
+    `plan.json`, `till-members.csv`, `truth.csv`, and `slice-1/web-shop.ndjson` and so on: one message a line. What goes
+    wrong is in `mishaps/` and `till-updates.csv`, the latter as old tills write: in GB18030.
     """
     shop, zone = generate(plan), ZoneInfo(plan.zone)
     making = folder.with_name(f"{folder.name}.making")
@@ -101,10 +112,9 @@ def write_files(folder: Path, plan: Plan) -> None:
         until = datetime.combine(end + timedelta(days=1), time(), zone)
         _write_slice(making / f"slice-{number}", [s for s in shop.sayings if start <= s.at < until])
         start = until
-    with (making / MEMBERS_FILE).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, MEMBER_COLUMNS)
-        writer.writeheader()
-        writer.writerows(row.cells for row in shop.members)
+    _write_slice(making / MISHAPS_FOLDER, shop.mishaps)
+    _write_csv(making / MEMBERS_FILE, MEMBER_COLUMNS, [row.cells for row in shop.members], encoding="utf-8")
+    _write_csv(making / UPDATES_FILE, UPDATE_COLUMNS, shop.updates, encoding="gb18030")
     write_truth(making / TRUTH_FILE, true_clusters([*shop.sayings, *shop.members]))
     (making / PLAN_FILE).write_text(json.dumps(asdict(plan), indent=2) + "\n", encoding="utf-8")
     making.rename(folder)
@@ -115,6 +125,13 @@ def _write_slice(folder: Path, sayings: list[Saying]) -> None:
     for source in (WEB, TILL, WECHAT):
         lines = [json.dumps(saying.message, ensure_ascii=False) for saying in sayings if saying.source == source]
         (folder / f"{source}.ndjson").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, str]], *, encoding: str) -> None:
+    with path.open("w", encoding=encoding, newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def read_plan(folder: Path) -> Plan:

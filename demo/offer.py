@@ -6,6 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
+from profiles.models import Handling
+
 
 def said(chinese: str, english: str) -> str:
     """Names and messages are in the language of the installation."""
@@ -25,6 +27,23 @@ MEMBERS_MAPPING: dict[str, Any] = {
     },
     "consents": {"mail_ok": "email"},
     "time": "updated",
+}  # fmt: skip
+
+# What the events of the shop must look like.
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "Order Completed": {
+        "required": ["order_id", "total"],
+        "properties": {"order_id": {"type": "string"}, "total": {"type": "number", "minimum": 0}},
+    },
+    "Order Refunded": {"required": ["order_id", "total"], "properties": {"total": {"type": "number"}}},
+    "Product Viewed": {"required": ["product_id"], "properties": {"price": {"type": "number"}}},
+}
+# The website changes every week, and its surprises are counted; the mini program is to send what was agreed.
+POLICIES: dict[str, dict[str, str]] = {
+    "web-shop": {
+        "unplanned_events": Handling.FLAG, "unplanned_attributes": Handling.FLAG, "schema_violations": Handling.FLAG,
+    },
+    "wechat": {"unplanned_events": Handling.REJECT, "schema_violations": Handling.REJECT},
 }  # fmt: skip
 
 SCORE = "rfm"

@@ -23,11 +23,23 @@ from campaigns.services.stats import campaign_stats
 from cdp.models import Run
 from demo import offer
 from demo.door import Door
-from demo.generator import MEMBERS_FILE, PLAN_FILE, Plan, read_plan, write_files
+from demo.generator import (
+    MEMBERS_FILE,
+    MISHAPS_FOLDER,
+    PLAN_FILE,
+    UPDATES_FILE,
+    Plan,
+    read_plan,
+    write_files,
+)
 from demo.lives import user_id_of
 from demo.patience import Progress, wait_for_changes, wait_for_inbox, wait_for_run, wait_until_none
+from demo.sayings import TILL, WEB, WECHAT
 from profiles.ingest.message import message_key
-from profiles.models import Import, MessageKey, Source
+from profiles.models import EventDefinition, Import, MessageKey, RejectedMessage, Source
+from profiles.services.definitions import save_event_definition, save_source
+from profiles.services.duplicates.engine import is_installed
+from profiles.services.duplicates.search import FIND_DUPLICATES, queue_search
 from profiles.services.imports import create_import, queue_import
 from profiles.services.resolve import find_by_identifiers
 from segments.models import Segment, Tier, TierScheme
@@ -74,14 +86,22 @@ def connect_sources(story: Story, progress: Progress) -> None:
 
 def import_members(story: Story, progress: Progress) -> None:
     """The till's file of members, by a worker."""
+    import_file(story, MEMBERS_FILE, offer.MEMBERS_MAPPING, progress)
+
+
+def import_updates(story: Story, progress: Progress) -> None:
+    """The till's second file, with its mapping guessed and a few rows refused. Older folders have none."""
+    if (story.folder / UPDATES_FILE).exists():
+        import_file(story, UPDATES_FILE, None, progress)
+
+
+def import_file(story: Story, name: str, mapping: dict[str, Any] | None, progress: Progress) -> None:
     till = Source.objects.get(key="till")
-    import_ = Import.objects.filter(source=till, name=MEMBERS_FILE).last()
+    import_ = Import.objects.filter(source=till, name=name).last()
     if import_ is None:
-        with (story.folder / MEMBERS_FILE).open("rb") as file:
-            import_ = create_import(
-                File(file), name=MEMBERS_FILE, source=till, mapping=offer.MEMBERS_MAPPING, now=story.clock()
-            )
-    if not import_.is_complete:
+        with (story.folder / name).open("rb") as file:
+            import_ = create_import(File(file), name=name, source=till, mapping=mapping, now=story.clock())
+    if not (import_.is_complete or import_.taken_back_at):
         wait_for_run(import_.run if import_.run and import_.is_running else queue_import(import_, user=None), progress)
 
 
@@ -113,6 +133,48 @@ def unseen(source: Source, messages: Iterable[dict[str, Any]]) -> list[dict[str,
     by_key = {message_key(source.pk, message["messageId"]): message for message in messages}
     seen = set(MessageKey.objects.filter(key__in=by_key).values_list("key", flat=True))
     return [message for key, message in by_key.items() if key not in seen]
+
+
+def watch_quality(story: Story, progress: Progress) -> None:
+    """Events are planned, sources say what becomes of surprises, and then come some. Older folders have none.
+
+    Those of the website come last: where they were processed, all that was rejected is there, or was seen to.
+    """
+    web = Source.objects.get(key=WEB)
+    surprises = {key: mishaps_of(story, key) for key in (WECHAT, TILL, WEB)}
+    if not unseen(web, surprises[WEB]):
+        return
+    for name, schema in offer.SCHEMAS.items():
+        definition = EventDefinition.objects.get(name=name)
+        definition.schema, definition.is_discovered = schema, False
+        save_event_definition(definition)
+    for key, policies in offer.POLICIES.items():
+        source = Source.objects.get(key=key)
+        for field, handling in policies.items():
+            setattr(source, field, handling)
+        save_source(source, user=None)
+    for key, messages in surprises.items():
+        source = Source.objects.get(key=key)
+        story.door.send(source, unrejected(source, unseen(source, messages)))
+        wait_for_inbox(progress)
+
+
+def mishaps_of(story: Story, key: str) -> list[dict[str, Any]]:
+    path = story.folder / MISHAPS_FOLDER / f"{key}.ndjson"
+    return list(read_messages(path)) if path.exists() else []
+
+
+def unrejected(source: Source, messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that do not wait among the rejected, of which no key is kept."""
+    payloads = RejectedMessage.objects.filter(source=source).values_list("payload", flat=True)
+    waiting = {json.loads(payload).get("messageId") for payload in payloads}
+    return [message for message in messages if message["messageId"] not in waiting]
+
+
+def find_duplicates(story: Story, progress: Progress) -> None:
+    """The weekly search, once, where its extra is installed."""
+    if is_installed() and not Run.objects.filter(kind=FIND_DUPLICATES, state=Run.State.SUCCEEDED).exists():
+        wait_for_run(queue_search(), progress)
 
 
 def compute_scores(story: Story, progress: Progress) -> None:
@@ -193,9 +255,12 @@ STEPS = (
     Step("连接来源 Connect sources", connect_sources),
     Step("导入会员 Import members", import_members),
     Step("收集并统一身份 Collect and unify", collect_messages),
+    Step("检查质量 Watch the quality", watch_quality),
+    Step("导入更新 Import updates", import_updates),
     Step("评分 Score (RFM)", compute_scores),
     Step("打标签 Tag", define_tags),
     Step("分群 Segment", define_segments),
     Step("定级 Tier", define_tiers),
     Step("按等级触达 Send to each tier", send_campaign),
+    Step("查找重复 Look for duplicates", find_duplicates),
 )

@@ -126,9 +126,13 @@ def test_the_folder_is_made_whole_and_says_its_plan(tmp_path, shop):
     write_files(folder, PLAN)
 
     assert sorted(path.name for path in folder.iterdir()) == [
-        "plan.json", *(f"slice-{n}" for n in range(1, 7)), "till-members.csv", "truth.csv"
+        "mishaps", "plan.json", *(f"slice-{n}" for n in range(1, 7)), "till-members.csv", "till-updates.csv",
+        "truth.csv",
     ]  # fmt: skip
     assert read_plan(folder) == PLAN
     assert read_truth(folder / "truth.csv") == true_clusters([*shop.sayings, *shop.members])
     lines = [line for path in folder.glob("slice-*/*.ndjson") for line in path.read_text().splitlines()]
     assert len(lines) == len(shop.sayings)
+    told = [line for path in folder.glob("mishaps/*.ndjson") for line in path.read_text().splitlines()]
+    assert len(told) == len(shop.mishaps)
+    assert (folder / "till-updates.csv").read_text(encoding="gb18030").startswith("会员卡号,姓名,手机号,")

@@ -13,9 +13,9 @@ from urllib3.exceptions import HTTPError
 
 from cdp.servers.stack import Stack, running_stack
 from demo.account import demo_account
-from demo.console import show_access, show_figures, tell
+from demo.console import show_access, show_figures, show_sights, tell
 from demo.door import Door, RefusedError
-from demo.figures import count_figures
+from demo.figures import count_figures, count_sights
 from demo.patience import StoryError
 from demo.purchases import N_CUSTOMERS
 from demo.story import Story
@@ -57,4 +57,5 @@ class Command(BaseCommand):
         seconds = tell(story, console)
         figures = count_figures(story.folder)
         show_figures(figures, seconds, console)
+        show_sights(stack.url, count_sights(), console)
         show_access(stack.url, account, console)
