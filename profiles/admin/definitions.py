@@ -156,10 +156,17 @@ class Indented(json.JSONEncoder):
         super().__init__(**{**options, "indent": 2})
 
 
+class SchemaField(forms.JSONField):
+    """Empty where there is none, rather than `null`."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class EventForm(forms.ModelForm):  # type: ignore[type-arg]
     """The schema is checked as a whole."""
 
-    schema = forms.JSONField(
+    schema = SchemaField(
         label=_("JSON Schema"),
         required=False,
         encoder=Indented,
@@ -189,7 +196,7 @@ class EventDefinitionAdmin(PlanningAdmin):
 
     form = EventForm
     change_form_outer_before_template = "profiles/event_bar.html"
-    list_display = ("name", "shown_label", "category", "value_property", "has_schema", "planned")
+    list_display = ("name", "event_label", "category", "value_property", "has_schema", "planned")
     list_filter = ("is_discovered",)
     search_fields = ("name", "label", "category")
     search_help_text = pgettext_lazy("of an event", "Name, label or category")
@@ -223,6 +230,10 @@ class EventDefinitionAdmin(PlanningAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         self.plan_if_asked(request, obj)
         save_event_definition(obj)
+
+    @display(description=pgettext_lazy("of an event", "label"), ordering="label")
+    def event_label(self, definition: EventDefinition) -> str:
+        return self.shown_label(definition)
 
     @display(description=_("schema"), boolean=True)
     def has_schema(self, definition: EventDefinition) -> bool:
