@@ -34,7 +34,7 @@ def link(title: str | Promise, icon: str, model: str) -> dict[str, Any]:
     }
 
 
-NAVIGATION = [
+NAVIGATION: list[dict[str, Any]] = [
     {"items": [{"title": _("Dashboard"), "icon": "space_dashboard", "link": reverse_lazy("admin:index")}]},
     {
         "title": _("Customers"),

@@ -56,8 +56,8 @@ def after(saying: Saying, number: int, message: dict[str, Any]) -> Saying:
     at = saying.at + timedelta(minutes=2)
     who = {key: saying.message[key] for key in ("userId", "anonymousId", "context") if key in saying.message}
     whole = {"messageId": f"demo-mishap-{number:02d}", "timestamp": at.isoformat(), **who, **message}
-    names = tuple(name for name in saying.names if name[0] not in ("email", "phone"))  # traits, which are not said again
-    return Saying(at, saying.source, saying.person, names, whole)
+    said_again = tuple(name for name in saying.names if name[0] not in ("email", "phone"))  # the others were traits
+    return Saying(at, saying.source, saying.person, said_again, whole)
 
 
 def without_card(sale: Saying, number: int) -> Saying:
