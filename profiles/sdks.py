@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -14,6 +15,7 @@ class Snippet(NamedTuple):
 
 
 KEY, ADDRESS = "WRITE_KEY", "https://cdp.example.com"
+CLIENT_ID, KEY_ID = "CLIENT_ID", "KEY_ID"
 
 SNIPPETS = (
     Snippet(
@@ -84,9 +86,54 @@ client.flush()""",
 )
 
 
-def snippets_for(write_key: str, *, address: str) -> list[Snippet]:
-    """All of them, with a source's key and the address of this installation."""
+OAUTH_SNIPPETS = (
+    Snippet(
+        "segment-analytics-python, OAuth",
+        "pip install segment-analytics-python",
+        """from pathlib import Path
+
+from segment.analytics import Client
+
+client = Client(
+    "WRITE_KEY",
+    host="https://cdp.example.com",
+    oauth_auth_server="https://cdp.example.com",
+    oauth_client_id="CLIENT_ID",
+    oauth_key_id="KEY_ID",
+    oauth_client_key=Path("private.pem").read_text(),
+)
+client.track("u1", "Order Completed", {"total": 12.5})
+client.flush()""",
+    ),
+    Snippet(
+        "@segment/analytics-node, OAuth",
+        "npm install @segment/analytics-node",
+        """const { readFileSync } = require("fs");
+const { Analytics } = require("@segment/analytics-node");
+
+const analytics = new Analytics({
+  writeKey: "WRITE_KEY",
+  host: "https://cdp.example.com",
+  maxRetries: 10,
+  oauthSettings: {
+    authServer: "https://cdp.example.com",
+    clientId: "CLIENT_ID",
+    keyId: "KEY_ID",
+    clientKey: readFileSync("private.pem", "utf8"),
+  },
+});
+analytics.on("error", console.error);
+analytics.track({ userId: "u1", event: "Order Completed", properties: { total: 12.5 } });
+process.on("beforeExit", () => analytics.closeAndFlush());""",
+    ),
+)
+
+
+def snippets_for(write_key: str, *, address: str, client_id: str = "", key_id: str = "") -> list[Snippet]:
+    """All of them, with a source's key and the address of this installation; with a `key_id`, those of OAuth too."""
+    written = {KEY: write_key, ADDRESS: address.rstrip("/"), CLIENT_ID: client_id, KEY_ID: key_id}
+    chosen = SNIPPETS + OAUTH_SNIPPETS if key_id else SNIPPETS
+    placeholders = re.compile("|".join(map(re.escape, written)))
     return [
-        snippet._replace(code=snippet.code.replace(KEY, write_key).replace(ADDRESS, address.rstrip("/")))
-        for snippet in SNIPPETS
+        snippet._replace(code=placeholders.sub(lambda found: written[found[0]], snippet.code)) for snippet in chosen
     ]

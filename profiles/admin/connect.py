@@ -37,8 +37,12 @@ def connect_context(source: Source, *, shows_key: bool) -> dict[str, Any]:
     context = connection_context(source)
     if shows_key:
         until = source.previous_write_key_until
+        newest = list(source.oauth_keys)[-1:]
+        snippets = snippets_for(
+            source.write_key, address=settings.PUBLIC_URL, client_id=source.key, key_id="".join(newest)
+        )
         context |= {
-            "snippets": snippets_for(source.write_key, address=settings.PUBLIC_URL),
+            "snippets": snippets,
             "graces": GraceForm.HOURS,
             "previous_until": until if until and until > timezone.now() else None,
         }

@@ -39,7 +39,7 @@ class SourceAdmin(RefoldingAdmin):
     list_filter = ("kind", "is_enabled")
     search_fields = ("key", "name")
     search_help_text = _("Key or name")
-    readonly_fields = ("write_key_shown", "created_at", "last_days")
+    readonly_fields = ("write_key_shown", "created_at", "last_days", "oauth_client")
     prepopulated_fields = {"key": ("name",)}
     change_form_outer_before_template = "profiles/connect.html"
 
@@ -98,11 +98,19 @@ class SourceAdmin(RefoldingAdmin):
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         what_it_is = ("name", "key", "kind", "rank", "is_enabled")
         plan = ("unplanned_events", "unplanned_attributes", "schema_violations")
-        edited = (*what_it_is, "default_region", "previous_id_kind", "max_messages_per_second", *plan)
+        edited = (
+            *what_it_is,
+            "default_region",
+            "previous_id_kind",
+            "max_messages_per_second",
+            *plan,
+            "oauth_public_keys",
+        )
         if obj is None:
             return edited
+        client = ("oauth_client",) if getattr(obj, "oauth_public_keys", "") else ()
         shown = ("write_key_shown",) if has_perm(request, "profiles.change_source") else ()
-        return (*edited, *shown, "created_at", "last_days")
+        return (*edited, *client, *shown, "created_at", "last_days")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """The key is fixed: requests name it."""
@@ -124,6 +132,14 @@ class SourceAdmin(RefoldingAdmin):
     @display(description=_("write key"))
     def write_key_shown(self, source: Source) -> SafeString:
         return render_to_string("profiles/write_key.html", {"write_key": source.write_key})
+
+    @display(description=_("OAuth"))
+    def oauth_client(self, source: Source) -> str:
+        """What the program has to call itself and its key."""
+        ids = ", ".join(source.oauth_keys)
+        return _("client id: %(client)s; key ids, in the order of the keys: %(ids)s") % {
+            "client": source.key, "ids": ids,
+        }  # fmt: skip
 
     @display(description=_("last 30 days"))
     def last_days(self, source: Source) -> SafeString:

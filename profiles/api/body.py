@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 import orjson
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
 GZIP_MAGIC = b"\x1f\x8b"
+MAX_FIELDS = 20
 
 
 class CollectError(Exception):
@@ -30,10 +32,7 @@ def read_json(request: HttpRequest) -> dict[str, Any]:
         CollectError: 413 over the limit, packed or unpacked; 400 for what is not a JSON object.
     """
     limit = settings.COLLECT_MAX_REQUEST_BYTES
-    try:
-        raw = request.read(limit + 1)  # not `body`, which has a limit of its own for forms
-    except UnreadablePostError as error:
-        raise CollectError(400, "unreadable", "The body ended early.") from error
+    raw = read_raw(request, limit)
     if raw.startswith(GZIP_MAGIC) or request.headers.get("Content-Encoding", "").lower() == "gzip":
         raw = unzip(raw, limit)
     if len(raw) > limit:
@@ -42,6 +41,29 @@ def read_json(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise CollectError(400, "invalid_json", "The body is not a JSON object.")
     return body
+
+
+def read_form(request: HttpRequest, *, limit: int) -> dict[str, str]:
+    """The fields that a form of at most `limit` bytes holds, each once.
+
+    Raises:
+        CollectError: 413 over the limit; 400 for what is not a form.
+    """
+    raw = read_raw(request, limit)
+    if len(raw) > limit:
+        raise CollectError(413, "too_large", f"A form may have {limit} bytes.")
+    try:
+        return dict(parse_qsl(raw.decode(), max_num_fields=MAX_FIELDS))
+    except ValueError as error:
+        raise CollectError(400, "invalid_form", "The body is not a form.") from error
+
+
+def read_raw(request: HttpRequest, limit: int) -> bytes:
+    """What was sent; of more than `limit` bytes, one more than that."""
+    try:
+        return request.read(limit + 1)  # not `body`, which has a limit of its own for forms
+    except UnreadablePostError as error:
+        raise CollectError(400, "unreadable", "The body ended early.") from error
 
 
 def unzip(raw: bytes, limit: int) -> bytes:

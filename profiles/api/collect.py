@@ -20,7 +20,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
 from cdp.throttle import seconds_to_wait
-from profiles.api.body import CollectError, read_json
+from profiles.api.body import CollectError, read_form, read_json
 from profiles.api.browser_files import BUNDLE_SECONDS, MAIN_FILE, SNIPPET_SECONDS, browser_file
 from profiles.api.browser_settings import rudder_source_config, segment_settings
 from profiles.api.write_keys import (
@@ -34,17 +34,30 @@ from profiles.api.write_keys import (
 from profiles.ingest.accept import SourceGoneError, accept_messages
 from profiles.ingest.times import parse_time
 from profiles.models import Source
+from profiles.services.oauth import SCOPE, TOKEN_SECONDS, OAuthError, issue_token
 
 logger = logging.getLogger(__name__)
 
 PREFLIGHT_SECONDS = 7200
 DATABASE_AWAY_SECONDS = 5
+MAX_TOKEN_FORM_BYTES = 16_384
 ANY = ""
 
 View = Callable[..., HttpResponse]
+Refusal = Callable[[CollectError], HttpResponse]
 
 
-def collecting(method: str) -> Callable[[View], View]:
+def refusal(error: CollectError) -> HttpResponse:
+    return JsonResponse({"code": error.code, "message": error.message}, status=error.status, headers=error.headers)
+
+
+def refusal_of_token(error: CollectError) -> HttpResponse:
+    """As OAuth says it; an SDK's thread that asks for tokens ends at an error that is said otherwise."""
+    said = {"error": error.code, "error_description": error.message}
+    return JsonResponse(said, status=error.status, headers={**error.headers, "Cache-Control": "no-store"})
+
+
+def collecting(method: str, *, refusal: Refusal = refusal) -> Callable[[View], View]:
     """A view of one method, or of ANY, whose answers every website may read; it answers preflights, and says errors as
     `{"code", "message"}`, without which an SDK takes them for a broken network."""
 
@@ -76,10 +89,6 @@ def answer_of(method: str, view: View, request: HttpRequest, *args: str) -> Http
         logger.exception("The database is away; a collecting request was told to come later")
         later = {"Retry-After": str(DATABASE_AWAY_SECONDS)}
         raise CollectError(503, "unavailable", "Nothing can be stored now. Try again later.", headers=later) from error
-
-
-def refusal(error: CollectError) -> HttpResponse:
-    return JsonResponse({"code": error.code, "message": error.message}, status=error.status, headers=error.headers)
 
 
 def with_cors(request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -120,6 +129,18 @@ def single(type_: str) -> View:
         return accept(request, source or source_of_body(body), [{**message, "type": type_}], body)
 
     return one
+
+
+@collecting("POST", refusal=refusal_of_token)
+def token(request: HttpRequest) -> HttpResponse:
+    """Where a program that signs in by OAuth gets its bearer token."""
+    try:
+        issued = issue_token(read_form(request, limit=MAX_TOKEN_FORM_BYTES))
+    except OAuthError as error:
+        status = 401 if error.error == "invalid_client" else 400
+        raise CollectError(status, error.error, error.description) from error
+    answer = {"access_token": issued, "token_type": "Bearer", "expires_in": TOKEN_SECONDS, "scope": SCOPE}
+    return JsonResponse(answer, headers={"Cache-Control": "no-store"})
 
 
 @collecting("POST")
@@ -206,6 +227,7 @@ collect_urlpatterns = [
     re_path(r"^beacon/v1/batch/?$", batch),
     *(re_path(rf"^v1/(?:{short}|{type_})/?$", single(type_)) for short, type_ in TYPES_BY_PATH.items()),
     re_path(r"^v1/m/?$", metrics),
+    re_path(r"^token/?$", token),
     re_path(r"^v1/projects/([^/]+)/settings/?$", settings_of_segment),
     re_path(r"^analytics\.js/v1/([^/]+)/analytics(?:\.min)?\.js$", snippet_of_segment),
     re_path(r"^analytics-next/bundles/([\w.-]+\.js)$", bundle_of_segment),

@@ -36,13 +36,15 @@ class SourceSerializer(StrictModelSerializer[Source]):
     """The write key collects, so only those see it who may change the source, and nobody that of the built-in one.
 
     What becomes of what nobody planned: `unplanned_events`, `unplanned_attributes` and `schema_violations` are `allow`,
-    `flag` (taken and counted) or `reject`.
+    `flag` (taken and counted) or `reject`. `oauth_public_keys` are RSA keys in PEM, `oauth_key_ids` what the SDK has to
+    call them, in the same order; its client id is the source's key.
     """
 
     run: Run | None = None  # of the update, where values are folded again
     previous_id_kind = serializers.SlugRelatedField(
         slug_field="key", queryset=IdentifierKind.objects.all(), allow_null=True, required=False
     )
+    oauth_key_ids = serializers.SerializerMethodField()
     rank = serializers.IntegerField(min_value=0, max_value=MAX_RANK - 1, default=100)
 
     class Meta:
@@ -60,6 +62,8 @@ class SourceSerializer(StrictModelSerializer[Source]):
             "schema_violations",
             "is_enabled",
             "write_key",
+            "oauth_public_keys",
+            "oauth_key_ids",
             "created_at",
         )
         read_only_fields = ("write_key", "created_at")
@@ -68,6 +72,9 @@ class SourceSerializer(StrictModelSerializer[Source]):
         if kind == Source.Kind.BUILT_IN:
             raise serializers.ValidationError(_("is Strata's own; choose another"))
         return kind
+
+    def get_oauth_key_ids(self, source: Source) -> list[str]:
+        return list(source.oauth_keys)
 
     def update(self, instance: Source, validated_data: dict[str, Any]) -> Source:
         for name, value in validated_data.items():

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+from profiles.public_keys import check_public_keys, public_keys
 
 STRATA = "strata"  # key of the built-in source of computed values
 MAX_RANK = 32_767
@@ -54,6 +58,17 @@ class Source(models.Model):
     write_key = models.CharField(_("write key"), max_length=64, unique=True, default=new_write_key, editable=False)
     previous_write_key = models.CharField(max_length=64, default="", editable=False)
     previous_write_key_until = models.DateTimeField(_("the key before is good until"), null=True, editable=False)
+    oauth_public_keys = models.TextField(
+        _("public keys for OAuth"),
+        default="",
+        blank=True,
+        max_length=10_000,
+        validators=[check_public_keys],
+        help_text=_(
+            "RSA keys in PEM of programs that sign in by OAuth, one below the other. A key that is taken out here "
+            "ends what it was used for. Empty: the write key is all that a program needs."
+        ),
+    )
     rank = models.PositiveSmallIntegerField(
         _("rank"), default=100, help_text=_("The higher rank wins where two sources say something at the same time.")
     )
@@ -113,6 +128,11 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def oauth_keys(self) -> Mapping[str, RSAPublicKey]:
+        """By key id, in the order of the text. The client id that goes with them is the source's key."""
+        return public_keys(self.oauth_public_keys)
 
     @property
     def is_checked(self) -> bool:

@@ -10,12 +10,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from profiles.ingest.process import Processed, process_batch
 from profiles.models import Event, Identifier, InboxMessage, MessageKey, Profile
+from profiles.services.oauth import signer
 from tests.factories.profiles import SourceFactory
 from tests.needs import needed_command
+from tests.rsa_keys import id_of, private_pem, public_pem
 from tests.sdks.conftest import PROGRAMS, Server
 from tests.sdks.line import Before, LoseAnswer, Refuse
 from tests.sdks.packages import REQUIRED_BY, installed_sdks
@@ -82,12 +85,12 @@ def make_in_python(client: Any) -> None:
     client.join()
 
 
-def by_node(program: str) -> Callable[[str, str], list[Any]]:
-    def run(key: str, url: str) -> list[Any]:
+def by_node(program: str) -> Callable[..., list[Any]]:
+    def run(key: str, url: str, *more: str) -> list[Any]:
         """Make the calls in a program of Node's; returns what the SDK gave up."""
         node = needed_command("node", package="nodejs", required_by=REQUIRED_BY)
         done = subprocess.run(
-            [node, PROGRAMS / program, key, url],
+            [node, PROGRAMS / program, key, url, *more],
             input=json.dumps(CALLS), capture_output=True, text=True, timeout=SECONDS, check=False,
             env={"NODE_PATH": str(installed_sdks())},
         )  # fmt: skip
@@ -136,6 +139,41 @@ def test_a_program_with_a_wrong_key_hears_of_it_goes_on_and_does_not_try_again(s
     assert len(given_up) > 0
     assert server.line.n_posts - n_posts <= len(CALLS) // 10 + 2  # the first call of some goes alone
     assert not InboxMessage.objects.exists()
+
+
+def signed_in_python(url: str, *, token: str) -> list[Any]:
+    """As `by_segment_python`, but with OAuth, and `token` as the one that the SDK believes to be good."""
+    from segment.analytics import Client
+
+    given_up: list[Any] = []
+    client = Client(
+        "unknown", host=url, upload_size=10, on_error=lambda error, items: given_up.append(error),
+        oauth_auth_server=url, oauth_client_id="till", oauth_key_id=id_of(0), oauth_client_key=private_pem(0),
+    )  # fmt: skip
+    client.oauth_manager.token = token
+    make_in_python(client)
+    client.oauth_manager.thread.cancel()
+    return given_up
+
+
+def signed_in_node(url: str, *, token: str) -> list[Any]:
+    oauth = {"authServer": url, "clientId": "till", "keyId": id_of(0), "clientKey": private_pem(0)}
+    return by_node("segment_node.cjs")("unknown", url, json.dumps(oauth))
+
+
+@pytest.mark.parametrize("sign_in", [signed_in_python, signed_in_node])
+def test_what_a_program_says_that_signs_in_by_oauth_arrives_also_when_its_token_expires(sign_in, server):
+    source = SourceFactory(key="till", oauth_public_keys=public_pem(0))
+    with time_machine.travel(timezone.now() - timedelta(hours=1)):
+        expired = signer().sign_object([source.pk, id_of(0)])
+    server.line.troubles.extend([None, None, Refuse(511), Refuse(503), None, Refuse(511)])
+
+    given_up = sign_in(server.line.url, token=expired)
+    processed = process_all()
+
+    assert given_up == []
+    assert (processed.n_messages, processed.n_rejected) == (len(CALLS), 0)
+    assert counted(Event.objects.filter(source=source)) == counted_calls()
 
 
 def process_all() -> Processed:

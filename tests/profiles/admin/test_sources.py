@@ -13,8 +13,9 @@ from profiles.ingest.accept import accept_messages
 from profiles.ingest.process import process_batch
 from profiles.models import Source, SourceDay
 from profiles.models.source import STRATA
-from profiles.sdks import SNIPPETS
+from profiles.sdks import OAUTH_SNIPPETS, SNIPPETS
 from tests.factories.profiles import SourceFactory
+from tests.rsa_keys import id_of, private_pem, public_pem
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -112,7 +113,25 @@ def test_a_write_key_is_replaced_and_the_old_one_stays_good_for_as_long_as_asked
     assert (source.previous_write_key, source.previous_write_key_until) == ("", None)
 
 
+def test_a_source_with_public_keys_shows_what_the_sdks_call_them_and_one_without_says_nothing_of_oauth(admin_client):
+    source = SourceFactory(key="till")
+    page = reverse("admin:profiles_source_change", args=[source.pk])
+    fields = {"name": "Till", "kind": "till", "rank": 100, "is_enabled": "on", "default_region": "CN"}
+    handling = dict.fromkeys(("unplanned_events", "unplanned_attributes", "schema_violations"), "allow")
+    assert OAUTH_SNIPPETS[0].name not in admin_client.get(page).content.decode()
+
+    refused = admin_client.post(page, fields | handling | {"oauth_public_keys": private_pem(0)})
+    assert "This is a private key" in refused.content.decode()
+    saved = admin_client.post(page, fields | handling | {"oauth_public_keys": public_pem(0) + public_pem(1)})
+
+    assert saved.status_code == 302
+    shown = admin_client.get(page).content.decode()
+    assert f"client id: till; key ids, in the order of the keys: {id_of(0)}, {id_of(1)}" in shown
+    assert escape(f'oauth_key_id="{id_of(1)}"') in shown
+    assert all(escape(snippet.name) in shown for snippet in OAUTH_SNIPPETS)
+
+
 def test_the_documentation_has_the_lines_that_the_page_has():
     documented = (BASE_DIR / "docs" / "connecting.md").read_text()
 
-    assert [snippet.name for snippet in SNIPPETS if snippet.code not in documented] == []
+    assert [snippet.name for snippet in SNIPPETS + OAUTH_SNIPPETS if snippet.code not in documented] == []

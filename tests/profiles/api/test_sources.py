@@ -4,6 +4,7 @@ from cdp.models import IdempotentAnswer, Run
 from profiles.models import Source
 from tests.clients import api_of
 from tests.factories.profiles import EventFactory, SourceFactory
+from tests.rsa_keys import id_of, private_pem, public_pem
 
 TILL = {"key": "till", "name": "Till", "kind": "till"}
 pytestmark = pytest.mark.django_db
@@ -27,6 +28,8 @@ def test_a_source_is_made_and_answers_with_its_write_key():
         "schema_violations": "allow",
         "is_enabled": True,
         "write_key": source.write_key,
+        "oauth_public_keys": "",
+        "oauth_key_ids": [],
         "created_at": source.created_at.isoformat().replace("+00:00", "Z"),
     }
     assert len(source.write_key) == 32
@@ -101,6 +104,19 @@ def test_a_write_key_is_replaced_and_shown():
     assert api.send("post", "sources/strata/write-key/", {}).status_code == 409
 
 
+def test_a_source_has_public_keys_for_oauth_and_says_their_ids():
+    SourceFactory(key="till")
+    api = api_of("operator")
+
+    answer = api.send("patch", "sources/till/", {"oauth_public_keys": public_pem(0) + public_pem(1)})
+
+    assert answer.status_code == 200
+    assert answer.json()["oauth_public_keys"] == (public_pem(0) + public_pem(1)).strip()
+    assert answer.json()["oauth_key_ids"] == [id_of(0), id_of(1)]
+    assert api.send("patch", "sources/till/", {"oauth_public_keys": private_pem(0)}).status_code == 400
+    assert api.send("patch", "sources/till/", {"oauth_public_keys": ""}).json()["oauth_key_ids"] == []
+
+
 def test_only_a_source_that_never_spoke_is_deleted():
     SourceFactory(key="till")
     EventFactory(source=SourceFactory(key="shop"))
@@ -140,6 +156,8 @@ def test_the_built_in_source_stays_as_it_is():
         ({"previous_id_kind": "passport"}, "previous_id_kind"),
         ({"max_messages_per_second": 0}, "max_messages_per_second"),
         ({"is_enabled": "perhaps"}, "is_enabled"),
+        ({"oauth_public_keys": "ssh-rsa AAAA"}, "oauth_public_keys"),
+        ({"oauth_key_ids": ["a"]}, "oauth_key_ids"),
         ({"writekey": "x"}, "writekey"),
     ],
 )
