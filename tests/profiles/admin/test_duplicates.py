@@ -156,7 +156,9 @@ def test_a_wrong_probability_is_said_and_queues_nothing(at_least):
     assert not Run.objects.exists()
 
 
-def test_the_search_is_queued_from_the_list():
+def test_the_search_is_queued_from_the_list(monkeypatch):
+    monkeypatch.setattr(engine, "find_spec", lambda name: name)
+
     answer = sign_in(OPERATOR).post(f"{LIST}search/", follow=True)
 
     assert [run.kind for run in Run.objects.all()] == ["find_duplicates"]

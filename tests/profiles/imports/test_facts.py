@@ -1,6 +1,7 @@
 """What is told of a file by looking at it."""
 
 import gzip
+from importlib.util import find_spec
 
 import pytest
 
@@ -8,6 +9,7 @@ from profiles.imports.errors import ImportFileError
 from profiles.imports.facts import facts_of
 
 MEMBERS = "会员卡号,手机号,姓名\nVIP1,13800138000,张三\nVIP2,13800138001,李四\n"
+needs_parquet = pytest.mark.skipif(find_spec("pyarrow") is None, reason="requirements/parquet.txt is not installed")
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_what_is_given_is_not_guessed(write):
         (MEMBERS.encode("utf-16"), "is UTF-16; save it as UTF-8"),
         (b"PK\x03\x04....", "is a workbook (.xlsx): save the sheet as CSV"),
         (gzip.compress(MEMBERS.encode())[:30], "Compressed file ended before the end-of-stream marker was reached"),
-        (b"PAR1....PAR2", "is not Parquet"),
+        pytest.param(b"PAR1....PAR2", "is not Parquet", marks=needs_parquet),
         (b'a,"b\n', "its first line, with the names of the columns, cannot be read"),
     ],
     ids=["empty", "utf-16", "workbook", "packed", "parquet", "quotes"],

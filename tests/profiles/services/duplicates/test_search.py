@@ -13,7 +13,10 @@ from profiles.services.duplicates import engine
 from profiles.services.duplicates.search import FIND_DUPLICATES, FOLDER, queue_due_search, queue_search
 from tests.factories.profiles import SEEN_AT, DuplicateSuggestionFactory, IdentifierFactory, ProfileFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(not engine.is_installed(), reason="the extra of requirements/duplicates.txt is not installed"),
+]
 ANN = {"name": "Ann Olsen", "birthday": "1990-04-12", "city": "Oslo", "address.street": "Storgata 1"}
 OTHERS = [
     ("Bo", "Berg", "Bergen"), ("Kim", "Lund", "Oslo"), ("Eva", "Holm", "Bodø"), ("Ola", "Dahl", "Moss"),

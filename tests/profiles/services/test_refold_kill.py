@@ -1,0 +1,87 @@
+"""A worker that is killed while it folds everybody again: afterwards everybody is, and it is told how many changed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from django.db import connection
+
+from cdp.models import Run
+from cdp.runs import execute_run
+from cdp.servers.data_dir import BASE_DIR
+from profiles import tasks  # noqa: F401 - registers the work of runs
+from profiles.models import Profile
+from profiles.services.definitions import save_attribute
+from tests.factories.profiles import AttributeDefinitionFactory, SourceFactory
+from tests.profiles.ingest.messages import START, identify, send
+
+pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+
+NOW = START + timedelta(days=1)
+N_PEOPLE = int(os.environ.get("REFOLD_PEOPLE", "600"))
+CHUNK = max(1, N_PEOPLE // 200)
+N_KILLS = 2
+WORKER = """
+import sys, django
+django.setup()
+from django.utils import timezone
+from cdp.runs import execute_run
+from profiles import tasks
+from profiles.services import definitions
+definitions.CHUNK = int(sys.argv[2])
+execute_run(int(sys.argv[1]), now=timezone.now())
+"""
+
+
+def start_worker(run: Run) -> subprocess.Popen[bytes]:
+    database = connection.settings_dict
+    base = os.environ["DATABASE_URL"].rpartition("/")[0]
+    env = {**os.environ, "DATABASE_URL": f"{base}/{database['NAME']}", "DJANGO_SETTINGS_MODULE": "cdp.settings"}
+    command = [sys.executable, "-c", WORKER, str(run.pk), str(CHUNK)]
+    return subprocess.Popen(command, cwd=BASE_DIR, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def n_folded(run: Run) -> int:
+    n_profiles: int = Run.objects.get(pk=run.pk).params.get("n_profiles", 0)
+    return n_profiles
+
+
+def wait_until_behind(run: Run, n_people: int, worker: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + 120
+    while n_folded(run) < n_people:
+        assert worker.poll() is None, worker.communicate()[1].decode()
+        assert time.monotonic() < ends
+        time.sleep(0.005)
+
+
+def test_killed_again_and_again_everybody_is_folded_and_counted_once():
+    definition = AttributeDefinitionFactory(key="code", type="text")
+    said = [identify(user=f"u{n}", code="many" if n % 10 == 0 else str(n)) for n in range(N_PEOPLE)]
+    send(SourceFactory(), *said)
+    definition.type = "number"
+    run = save_attribute(definition, user=None)
+    assert run is not None
+
+    places = [0]
+    for _kill in range(N_KILLS):
+        worker = start_worker(run)
+        wait_until_behind(run, places[-1] + 2 * CHUNK, worker)
+        worker.send_signal(signal.SIGKILL)
+        worker.wait(30)
+        places.append(n_folded(run))
+    execute_run(run.pk, now=NOW)
+
+    assert all(one < other for one, other in pairwise([*places, N_PEOPLE]))
+    run.refresh_from_db()
+    assert (run.state, run.done, run.counts) == ("succeeded", N_PEOPLE, {"changed": N_PEOPLE, "refreshed": 0})
+    shown = Profile.objects.order_by("pk").values_list("attributes", flat=True)
+    codes = [attributes.get("code") for attributes in shown]
+    assert sorted(code for code in codes if code is not None) == [n for n in range(N_PEOPLE) if n % 10]
+    assert codes.count(None) == N_PEOPLE // 10
