@@ -54,7 +54,9 @@ def track(event: str, **properties: Any) -> dict[str, Any]:
 def after(saying: Saying, number: int, message: dict[str, Any]) -> Saying:
     """Said two minutes later by the same person."""
     at = saying.at + timedelta(minutes=2)
-    who = {key: saying.message[key] for key in ("userId", "anonymousId", "context") if key in saying.message}
+    who: dict[str, Any] = {
+        key: saying.message[key] for key in ("userId", "anonymousId", "context") if key in saying.message
+    }
     whole = {"messageId": f"demo-mishap-{number:02d}", "timestamp": at.isoformat(), **who, **message}
     said_again = tuple(name for name in saying.names if name[0] not in ("email", "phone"))  # the others were traits
     return Saying(at, saying.source, saying.person, said_again, whole)
