@@ -78,6 +78,11 @@ def is_telling(name: str) -> bool:
     return any(part in WELL_KNOWN or any(word in part for word in TELLING) for part in folded)
 
 
+@lru_cache(maxsize=10_000)
+def without_addresses(text: str) -> str:
+    return _PERSONAL_TEXT.sub(MASK, _ADDRESS.sub(MASK, text))
+
+
 @dataclass(frozen=True)
 class Masking:
     """What to show to one user; everything where `sees_all`.
@@ -97,7 +102,11 @@ class Masking:
         return self._within(value, parent=key, is_open=True) if key in self.open_attributes else MASK
 
     def attributes(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: self.attribute(key, value) for key, value in values.items()}
+        return {self.name(key): self.attribute(key, value) for key, value in values.items()}
+
+    def name(self, key: str) -> str:
+        """A name of a value: where a source uses addresses or numbers as names, what it is without them."""
+        return key if self.sees_all else without_addresses(key)
 
     def properties(self, values: Mapping[str, Any], *, parent: str = "") -> dict[str, Any]:
         """Properties of an event, or an object inside them, that stands under `parent`."""
@@ -105,7 +114,7 @@ class Masking:
             return dict(values)
         names_goods = fold_name(parent) in GOODS_LISTS or not GOODS_IDS.isdisjoint(map(fold_name, values))
         return {
-            key: self._within(value, parent=key, is_open=True)
+            self.name(key): self._within(value, parent=key, is_open=True)
             if names_goods and key == "name"
             else self._property(key, value)
             for key, value in values.items()
@@ -154,7 +163,7 @@ class Masking:
 
     def sentence(self, text: str) -> str:
         """Words made of a rule, without the addresses and numbers that its names may hold."""
-        return text if self.sees_all else _PERSONAL_TEXT.sub(MASK, _ADDRESS.sub(MASK, text))
+        return text if self.sees_all else without_addresses(text)
 
     def reason(self, code: str, reason: str) -> str:
         """Why a message was rejected, without what it quotes of the message; what an exception said is hidden whole."""

@@ -260,3 +260,13 @@ def test_names_are_read_once_a_request_and_not_once_a_row(db, django_assert_num_
 def test_a_reason_quotes_nothing_of_the_message(db, code, reason, shown):
     assert masking_for(fresh("viewer")).reason(code, reason) == shown
     assert masking_for(fresh("operator")).reason(code, reason) == reason
+
+
+def test_names_that_are_addresses_or_numbers_are_masked(db):
+    gifts = {"gifts": {"ann@example.com": 1, "bag": 2}, "13812345678": 3, "points of bo@example.com": 4}
+
+    shown = mask_event_properties(gifts, fresh("viewer"))
+
+    assert shown == {"gifts": {MASK: 1, "bag": 2}, MASK: 3, f"points of {MASK}": 4}
+    assert mask_attributes({"13812345678": "x"}, fresh("viewer")) == {MASK: MASK}
+    assert mask_event_properties(gifts, fresh("operator")) == gifts
