@@ -17,6 +17,7 @@ from pathlib import Path
 from django.db import transaction
 
 from cdp.models import Run
+from cdp.rules.topics import shared_floor
 from cdp.runs import advance
 from profiles.identity.kinds import load_kinds
 from profiles.imports.ahead import read_ahead
@@ -181,7 +182,7 @@ def planner_of(job: Job, *, notes: Notes | None = None) -> Planner:
 def take_in(job: Job, batch: Sequence[RowMessages], refused: RefusedRows) -> None:
     """One batch and the place behind it, in one transaction."""
     import_ = job.import_
-    with transaction.atomic():
+    with shared_floor(), transaction.atomic():
         share_definitions()
         if fingerprint(load_kinds()) != fingerprint(job.kinds):
             raise KindsChangedError

@@ -28,9 +28,11 @@ def changes_of(
     *,
     attributes: Mapping[int, Collection[str]],
     kinds: Iterable[IdentifierKind],
+    heard: Collection[str],
     now: datetime,
 ) -> set[Change]:
-    """What the batch changed. Of profiles that are new or merged, that alone: both concern everybody who follows.
+    """What the batch changed, of the topics that are `heard`; what is due later whatever its topic, since a rule may be
+    made before. Of profiles that are new or merged, that alone: both concern everybody who follows.
 
     `attributes` are the keys whose value is another now, by profile.
     """
@@ -44,7 +46,9 @@ def changes_of(
         *identifier_changes(resolution, {kind.pk: kind for kind in kinds}, now=now),
         *seen_changes(resolution, now=now),
     }
-    return changes | {change for change in parts if change.profile_id not in whole or change.due_at > now}
+    return changes | {
+        change for change in parts if change.due_at > now or (change.topic in heard and change.profile_id not in whole)
+    }
 
 
 def event_changes(messages: Sequence[Message], anchors: Sequence[Anchor], *, now: datetime) -> set[Change]:

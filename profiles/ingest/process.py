@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from cdp.rows import rows_as_json
+from cdp.rules.topics import heard_topics, shared_floor
 from cdp.stages import wake
 from cdp.trouble import is_transient
 from profiles.identity.groups import Link
@@ -95,7 +96,7 @@ def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
     A message that breaks the batch is found by halving and rejected; the others go on. Nothing is taken if the
     transaction fails.
     """
-    with transaction.atomic():
+    with shared_floor(), transaction.atomic():
         share_definitions()
         rows = take(limit)
         processed = process_or_halve(rows, now=now) if rows else Processed()
@@ -243,8 +244,9 @@ def write(
     *,
     now: datetime,
 ) -> Processed:
-    """Bring messages that are new into the tables."""
+    """Bring messages that are new into the tables; on the shared floor, since it enqueues only what rules ask for."""
     attributes = attribute_definitions(messages)
+    heard = heard_topics()
     links = [
         Link(
             message.occurred_at,
@@ -265,7 +267,8 @@ def write(
     changed = fold_into_profiles(touched, before)
     write_consents(messages, resolution.anchors)
     write_events(messages, resolution.anchors, events)
-    if write_changes(changes_of(messages, resolution, attributes=changed, kinds=kinds.values(), now=now)):
+    changes = changes_of(messages, resolution, attributes=changed, kinds=kinds.values(), heard=heard, now=now)
+    if write_changes(changes):
         wake("profiles_changed")
     write_feeds(resolution.merged, now=now)
     tally = Counter((message.source_id, "n_events") for message in messages)

@@ -2,7 +2,8 @@
 
 Two kinds of lock. Each holder has a *gate*: a batch of changes passes it shared, a full refresh closes it. And every
 batch holds the *floor*, shared: a full refresh, once its gate is closed, waits for the batches under way, which may
-have read an older rule or not know the holder yet. Batches that begin later find the gate closed.
+have read an older rule or not know the holder yet. Batches that begin later find the gate closed. Batches of messages
+hold the floor as well: they enqueue nothing that no rule asked for when they read the rules.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from contextlib import contextmanager
 from django.db import connection
 
 from cdp.locks import lock_key, session_lock
+from cdp.rules.topics import FLOOR
 
-GATE, FLOOR = "gate", "floor"
+GATE = "gate"
 
 
 class Passage:

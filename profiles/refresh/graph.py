@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Self
+from typing import Self
 
 from django.utils.translation import gettext as _
 
 from cdp.rules.errors import Problem, RuleError
 from cdp.rules.holders import Holder, all_holders
-from cdp.rules.parse import parse_rule
+from cdp.rules.topics import inputs_of
 
 CREATED, MERGE, SPLIT = "created", "merge", "split"  # topics that concern every holder
 
@@ -68,29 +66,6 @@ def in_order(inputs: Mapping[str, frozenset[str]]) -> list[str]:
         return list(sorter.static_order())
     except CycleError as error:
         raise DependencyCycle(list(reversed(error.args[1]))) from error
-
-
-def inputs_of(holder: Holder) -> frozenset[str]:
-    """The topics of all its rules. A rule that no longer parses has none; judging by it reports why."""
-    topics: frozenset[str] = frozenset()
-    for outcome in holder.outcomes():
-        if outcome.rule is not None:
-            try:
-                topics |= topics_of(outcome.rule)
-            except RuleError:
-                continue
-    return topics
-
-
-def topics_of(rule: Any) -> frozenset[str]:
-    """The topics of rule JSON. Raises RuleError."""
-    return _topics_of_text(json.dumps(rule))
-
-
-@lru_cache(maxsize=10_000)
-def _topics_of_text(rule: str) -> frozenset[str]:
-    # Parsing looks names up, two to four queries a rule; a batch of changes needs the topics of every rule there is.
-    return parse_rule(json.loads(rule)).topics()
 
 
 def check_acyclic(key: str, topics: frozenset[str]) -> None:

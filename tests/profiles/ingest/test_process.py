@@ -25,6 +25,7 @@ from profiles.models import (
 )
 from profiles.models.source import COUNTERS
 from tests.factories.profiles import SourceFactory
+from tests.factories.segments import SegmentFactory
 from tests.profiles.ingest.messages import START, event_names, identify, message, people, profile_of, send, track
 
 pytestmark = pytest.mark.django_db
@@ -342,19 +343,34 @@ def test_counters_of_a_batch_that_fails_are_not_kept(shop, monkeypatch):
 
 
 def test_what_changed_is_queued_by_topic(shop):
-    send(shop, identify(user="u1", at=0, city="Oslo"))
+    send(shop, identify(user="u1", at=0, city="Oslo"), track("Viewed", user="u2"))
     ProfileChange.objects.all().delete()
+    rules = [
+        {"op": "attribute", "key": "name", "is": "set"},
+        {"op": "attribute", "key": "first_seen_at", "is": "set"},
+        {"op": "attribute", "key": "last_seen_at", "is": "set"},
+        {"op": "event", "name": "Viewed"},
+    ]
+    SegmentFactory(rule={"any": rules})
 
     send(shop, identify(user="u1", anonymous="a1", at=1, city="Oslo", name="Ann"), track("Viewed", user="u1", at=-5))
 
     assert topics(profile_of("user_id", "u1")) == {
-        "event:$identify",
         "event:Viewed",
         "attribute:name",
         "attribute:first_seen_at",
         "attribute:last_seen_at",
-        "identifier:anonymous_id",
     }
+
+
+def test_what_no_rule_speaks_of_is_not_queued(shop):
+    send(shop, identify(user="u1", city="Oslo"))
+    ProfileChange.objects.all().delete()
+    SegmentFactory(rule={"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"})
+
+    send(shop, identify(user="u1", at=1, name="Ann"), track("Viewed", user="u1", at=2))
+
+    assert not ProfileChange.objects.exists()
 
 
 def test_an_event_of_the_future_is_due_at_its_time(shop):
@@ -406,5 +422,5 @@ def test_a_known_batch_takes_a_fixed_number_of_queries(shop, django_assert_max_n
     messages = [identify(user=f"u{n}", anonymous=f"b{n}", at=1, city="Rome") for n in range(50)]
     accept_messages(shop, messages, received_at=NOW)
 
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(37):
         process_batch(now=NOW)

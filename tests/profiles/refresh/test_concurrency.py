@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,13 +17,17 @@ from cdp.local_settings import set_local
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, holder_of
 from profiles.followers import Merged
+from profiles.ingest import process
+from profiles.ingest.accept import accept_messages
+from profiles.ingest.process import process_batch
 from profiles.models import Profile, ProfileChange
 from profiles.refresh.changes import PUT_BACK_FOR, refresh_changes
 from profiles.refresh.full import refresh_in_full
 from segments.followers import MembershipFollower
 from segments.models import MembershipChange, Segment
-from tests.factories.profiles import ProfileFactory
+from tests.factories.profiles import ProfileFactory, SourceFactory
 from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in
+from tests.profiles.ingest.messages import START, identify, profile_of, send
 from tests.profiles.refresh.shorthand import members, replayed
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -171,6 +176,60 @@ def test_feed_is_written_by_one_transaction_at_a_time(keys):
         with pytest.raises(OperationalError, match="lock timeout"):
             together(lambda: write(second))
     together(lambda: write(second))
+
+
+def test_a_rule_saved_while_messages_are_processed_misses_nobody(monkeypatch):
+    """The batch has read that nobody asks for cities: who asks from now on waits for it."""
+    source, now = SourceFactory(), START + timedelta(days=1)
+    send(source, identify(user="u1", at=0, city="Rome"))
+    refresh_changes(now=timezone.now)
+    is_open, may_commit = threading.Event(), threading.Event()
+    waiting: list[bool] = []
+
+    def work() -> None:
+        accept_messages(source, [identify(user="u1", at=1, city="Oslo")], received_at=now)
+        write_tally = process.write_tally
+
+        def stop_before_commit(*args: Any, **kwargs: Any) -> None:
+            write_tally(*args, **kwargs)
+            is_open.set()
+            assert may_commit.wait(30)
+
+        monkeypatch.setattr(process, "write_tally", stop_before_commit)
+        process_batch(now=now)
+
+    def save() -> None:
+        assert is_open.wait(30)
+        segment = SegmentFactory(rule=lives_in("Oslo"))
+        refresh_in_full(holder_of(f"segment:{segment.key}"), now=timezone.now, cause=Cause.RULE)
+
+    def commit() -> None:
+        assert is_open.wait(30)
+        waiting.append(somebody_waits_for_a_lock())
+        may_commit.set()
+
+    together(work, save, commit)
+
+    assert waiting == [True]
+    assert not ProfileChange.objects.exists()
+    assert members(Segment.objects.get()) == {profile_of("user_id", "u1").pk}
+
+
+def somebody_waits_for_a_lock() -> bool:
+    """Whether a session of this database waits for an advisory lock, within ten seconds."""
+    with connection.cursor() as cursor:
+        for _try in range(1_000):
+            cursor.execute(
+                """
+                SELECT FROM pg_locks
+                WHERE locktype = 'advisory' AND NOT granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                """
+            )
+            if cursor.fetchall():
+                return True
+            time.sleep(0.01)
+    return False
 
 
 def test_merge_and_judgement_of_one_profile_take_turns():

@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from cdp.rules.errors import RuleError
-from profiles.refresh.graph import DependencyCycle, Graph, check_acyclic, in_order, topics_of, used_by
+from cdp.rules.topics import topics_of
+from profiles.refresh.graph import DependencyCycle, Graph, check_acyclic, in_order, used_by
 from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in
 from tests.factories.tags import TagFactory
 
