@@ -81,6 +81,23 @@ def test_all_that_real_sdks_send_is_taken(client, capture):
         assert profile_of("user_id", "u1").attributes["email"] == "a@b.c"
 
 
+@pytest.mark.parametrize("capture", sorted((CAPTURES / "again").glob("*.ndjson")), ids=lambda path: path.stem)
+def test_what_real_sdks_sent_again_after_errors_counts_once(client, capture):
+    """Recorded while every request but the last was answered with 500; here each had been stored all the same."""
+    requests = [json.loads(line) for line in capture.read_text().splitlines()]
+    source = SourceFactory(write_key=key_of(requests))
+
+    statuses = {replay(client, **request).status_code for request in requests}
+    processed = process_batch(now=timezone.now())
+
+    bodies = [request["body"] for request in requests if "body" in request]
+    ids = {message["messageId"] for body in bodies for message in body.get("batch", [body])}
+    assert statuses <= {200, 204}
+    assert (processed.n_rejected, processed.n_duplicates) == (0, processed.n_messages - len(ids))
+    assert processed.n_duplicates > 0
+    assert Event.objects.filter(source=source).count() == len(ids)
+
+
 def key_of(requests):
     """The write key of a recording, wherever its client puts it."""
     for request in requests:
