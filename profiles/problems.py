@@ -13,6 +13,7 @@ PROBLEMS = (
     gettext_noop("is not in the schema"),
     gettext_noop("is not a planned event"),
     gettext_noop("is not a planned attribute"),
+    gettext_noop("event %(what)s is not a planned event"),
     gettext_noop("does not fit its type, %(what)s"),
     gettext_noop("has a name that %(what)s"),
     gettext_noop("is not of type %(what)s"),
@@ -58,10 +59,10 @@ def in_words(problem: str) -> str:
 
 
 def reason_in_words(reason: str) -> str:
-    """The reason of a rejected message: `place: problem; place: problem`, or a sentence, which stays as it is."""
+    """The reason of a rejected message: `place: problem; place: problem`; another sentence stays as it is."""
     return "; ".join(_with_place(part) for part in reason.split("; "))
 
 
 def _with_place(part: str) -> str:
     place, colon, problem = part.partition(": ")
-    return f"{place}{colon}{in_words(problem)}"
+    return f"{place}{colon}{in_words(problem)}" if colon else in_words(part)
