@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from cdp.local_settings import set_local
+from cdp.locks import advisory_lock
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, holder_of
 from profiles.followers import Merged
@@ -213,6 +214,27 @@ def test_a_rule_saved_while_messages_are_processed_misses_nobody(monkeypatch):
     assert waiting == [True]
     assert not ProfileChange.objects.exists()
     assert members(Segment.objects.get()) == {profile_of("user_id", "u1").pk}
+
+
+def test_a_batch_waits_until_who_is_whom_is_settled():
+    accept_messages(SourceFactory(), [identify(user="u1", city="Oslo")], received_at=START)
+
+    def settle() -> None:
+        with transaction.atomic():
+            advisory_lock("identity")
+            is_settling.set()
+            waiting.append(somebody_waits_for_a_lock())
+            assert not Profile.objects.exists()
+
+    def work() -> None:
+        assert is_settling.wait(30)
+        process_batch(now=START)
+
+    is_settling, waiting = threading.Event(), list[bool]()
+    together(settle, work)
+
+    assert waiting == [True]
+    assert Profile.objects.count() == 1
 
 
 def somebody_waits_for_a_lock() -> bool:
