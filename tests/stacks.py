@@ -56,7 +56,7 @@ def running_manage(*arguments: str, env: dict[str, str], output: Path) -> Iterat
         process.wait(60)
 
 
-def wait_for(is_true: Callable[[], bool], what: str, *, seconds: float = 120) -> None:
+def wait_for(is_true: Callable[[], bool], what: str, *, seconds: float = 300) -> None:
     """Wait until something is so; fails with `what` when it does not come."""
     deadline = time.monotonic() + seconds
     while not is_true():
