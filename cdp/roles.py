@@ -47,6 +47,7 @@ VIEW_ALL = (
 EDIT_RULES = (
     "tags.add_tag*", "tags.change_tag*", "tags.delete_tag*",
     "segments.add_segment", "segments.change_segment", "segments.delete_segment",
+    "segments.add_membership", "segments.delete_membership",
     "segments.add_tier*", "segments.change_tier*", "segments.delete_tier*",
 )  # fmt: skip
 IMPORT_FILES = (

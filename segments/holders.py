@@ -106,8 +106,8 @@ class TierSchemeHolder(Holder):
 
 @holder_family("segment")
 def load_segments() -> Iterable[SegmentHolder]:
-    """One query."""
-    for segment in Segment.objects.all():
+    """Those by rule; one query. Into the others nothing is judged."""
+    for segment in Segment.objects.filter(kind=Segment.Kind.DYNAMIC):
         yield SegmentHolder(key=f"segment:{segment.key}", label=segment.name, pk=segment.pk, rule=segment.rule)
 
 

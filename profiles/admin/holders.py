@@ -12,7 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import path, reverse
@@ -209,6 +209,8 @@ class HolderAdmin(StrataAdmin):
         thing = get_object_or_404(self.model, pk=pk)
         if request.method != "POST" or not self.has_change_permission(request, thing):
             return HttpResponse(status=405 if request.method != "POST" else 403)
+        if not self.is_filled_by_rule(thing):
+            raise Http404
         queue_full_refresh(self.holder_key(thing), user=signed_in(request))
         messages.success(request, gettext("Queued a refresh."))
         return self.back_to(pk)

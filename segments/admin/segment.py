@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import display
+from cdp.admin.base import display, has_perm, signed_in
+from cdp.disclosure import may_see_pii
 from cdp.keyset import keyset_page
 from cdp.models import Run, User
 from profiles.admin.holders import HolderAdmin, HolderForm, refresh_label, refresh_state
 from profiles.admin.names import display_name
-from profiles.models import Profile
+from profiles.models import IdentifierKind, Profile
+from profiles.services.resolve import find_by_identifiers
 from segments.models import Membership, MembershipChange, Segment
-from segments.services import delete_segment, save_segment
+from segments.services import add_members, delete_segment, remove_members, save_segment
+from segments.services.members import Added
+
+MAX_LINES = 10_000
+MAX_NAMED = 10
 
 
 class SegmentForm(HolderForm):
-    """A segment and its rule."""
+    """A segment, and its rule where it has one."""
 
     class Meta:
         model = Segment
-        fields = ("name", "key", "description", "rule")
+        fields = ("name", "key", "kind", "description", "rule")
+        help_texts = {
+            "kind": _("By rule: everybody who matches, always up to date. By hand: whom you or an import put in."),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        """The rule field is hidden for a segment by hand: what stands in it then is not meant."""
+        data = super().clean()
+        if data.get("kind", self.instance.kind) == Segment.Kind.STATIC:
+            self.errors.pop("rule", None)
+            data["rule"] = None
+        elif "rule" in self.fields and data.get("rule") is None and "rule" not in self.errors:
+            self.add_error("rule", gettext("This field is required."))
+        return data
 
 
 @admin.register(Segment)
@@ -41,16 +62,18 @@ class SegmentAdmin(HolderAdmin):
     form = SegmentForm
     change_form_outer_before_template = "segments/segment_bar.html"
     holder_prefix = "segment"
-    list_display = ("name", "key", "in_words", "n_members_shown", "refreshed_at", "state")
+    list_display = ("name", "key", "kind", "in_words", "n_members_shown", "refreshed_at", "state")
+    list_filter = ("kind",)
+    conditional_fields = {"rule": "kind != 'static'"}
     search_fields = ("key", "name", "description")
     search_help_text = _("Key or name")
     fieldsets = (
-        (None, {"fields": ("name", "key", "description", "rule", "seen_version")}),
+        (None, {"fields": ("name", "key", "kind", "description", "rule", "seen_version")}),
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
     )
-    add_fieldsets = ((None, {"fields": ("name", "key", "description", "rule", "seen_version")}),)
+    add_fieldsets = ((None, {"fields": ("name", "key", "kind", "description", "rule", "seen_version")}),)
     read_fieldsets = (
-        (None, {"fields": ("name", "key", "description", "rule_read")}),
+        (None, {"fields": ("name", "key", "kind", "description", "rule_read")}),
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
     )
     readonly_fields = ("n_members_shown", "refresh", "rule_version", "created_at", "rule_read")
@@ -59,9 +82,35 @@ class SegmentAdmin(HolderAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<int:segment_id>/members/", wrap(self.members_view), name="segments_segment_members"),
+            path("<int:segment_id>/members/add/", wrap(self.add_members_view), name="segments_segment_add_members"),
+            path(
+                "<int:segment_id>/members/remove/",
+                wrap(self.remove_members_view),
+                name="segments_segment_remove_members",
+            ),
             path("<int:segment_id>/changes/", wrap(self.changes_view), name="segments_segment_changes"),
             *super().get_urls(),
         ]
+
+    # --- By rule or by hand ---
+
+    def is_filled_by_rule(self, thing: Segment) -> bool:
+        return thing.kind == Segment.Kind.DYNAMIC
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Of a segment by hand without what is about rules."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.is_filled_by_rule(obj):
+            return fieldsets
+        hidden = {"rule", "rule_read", "refresh", "rule_version"}
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
+            for title, options in fieldsets
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The kind stays: who is in came by it."""
+        return (*super().get_readonly_fields(request, obj), *(("kind",) if obj is not None else ()))
 
     # --- Columns ---
 
@@ -72,7 +121,7 @@ class SegmentAdmin(HolderAdmin):
 
     @display(description=_("state"))
     def state(self, segment: Segment) -> SafeString | str:
-        return refresh_label(segment)
+        return refresh_label(segment) if self.is_filled_by_rule(segment) else "-"
 
     @display(description=_("last full refresh"))
     def refresh(self, segment: Segment) -> SafeString:
@@ -80,13 +129,21 @@ class SegmentAdmin(HolderAdmin):
 
     # --- Pages of members and changes ---
 
-    def members_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
-        """The members by profile, with the time they entered."""
+    def members_view(self, request: HttpRequest, segment_id: int, not_found: Sequence[str] = ()) -> HttpResponse:
+        """The members by profile, with the time they entered; `not_found` stand in the form to add people again."""
         # Not select_related: past the middle of a long list the planner would join by reading all profiles before.
         rows = Membership.objects.filter(segment=segment_id).prefetch_related("profile")
         page = keyset_page(rows, key="profile_id", after=request.GET.get("after", ""))
         table = [(row.profile_id, display_name(row.profile, request.user), row.entered_at) for row in page.rows]
-        return self.rows_page(request, segment_id, gettext("Members"), "segments/members.html", page, table)
+        by_hand = {
+            "may_add": may_list(request, "segments.add_membership"),
+            "may_remove": may_list(request, "segments.delete_membership"),
+            "kinds": IdentifierKind.objects.order_by("-priority", "key"),
+            "chosen_kind": request.POST.get("kind", ""),
+            "not_found": not_found,
+            "max_lines": MAX_LINES,
+        }
+        return self.rows_page(request, segment_id, gettext("Members"), "segments/members.html", page, table, by_hand)
 
     def changes_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         """Entries and exits, the latest first."""
@@ -100,7 +157,14 @@ class SegmentAdmin(HolderAdmin):
         return self.rows_page(request, segment_id, gettext("Entered and left"), "segments/changes.html", page, table)
 
     def rows_page(
-        self, request: HttpRequest, segment_id: int, title: str, template: str, page: Any, table: list[Any]
+        self,
+        request: HttpRequest,
+        segment_id: int,
+        title: str,
+        template: str,
+        page: Any,
+        table: list[Any],
+        further: Mapping[str, Any] | None = None,
     ) -> HttpResponse:
         segment = get_object_or_404(Segment, pk=segment_id)
         if not self.has_view_permission(request, segment):
@@ -113,8 +177,56 @@ class SegmentAdmin(HolderAdmin):
             "segment": segment,
             "page": page,
             "table": table,
+            **(further or {}),
         }
         return TemplateResponse(request, template, context)
+
+    # --- Members by hand ---
+
+    def add_members_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
+        """Put people in by identifiers of one kind, one a line; those that nobody has come again in the form."""
+        segment = self.by_hand_or_refused(request, segment_id, "segments.add_membership")
+        if isinstance(segment, HttpResponse):
+            return segment
+        kind = get_object_or_404(IdentifierKind, key=request.POST.get("kind", ""))
+        lines = list(dict.fromkeys(filter(None, map(str.strip, request.POST.get("identifiers", "").splitlines()))))
+        if not lines or len(lines) > MAX_LINES:
+            problem = gettext("Write one to %(n)s identifiers, one a line.") % {"n": f"{MAX_LINES:,}"}
+            messages.error(request, problem)
+            return self.members_view(request, segment_id, lines)
+        found = find_by_identifiers([(kind.key, line) for line in lines])
+        added = add_members(segment, found.values(), user=signed_in(request), now=timezone.now())
+        if found:
+            messages.success(request, added_in_words(added))
+        not_found = [line for line in lines if (kind.key, line) not in found]
+        if not_found:
+            named = ", ".join(not_found[:MAX_NAMED]) + (", …" if len(not_found) > MAX_NAMED else "")
+            n = len(not_found)
+            message = ngettext("Nobody has this identifier: %(named)s", "Nobody has these identifiers: %(named)s", n)
+            messages.warning(request, message % {"named": named})
+            return self.members_view(request, segment_id, not_found)
+        return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment_id]))
+
+    def remove_members_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
+        """Take the people out that are ticked on the page of members."""
+        segment = self.by_hand_or_refused(request, segment_id, "segments.delete_membership")
+        if isinstance(segment, HttpResponse):
+            return segment
+        chosen = [int(pk) for pk in request.POST.getlist("profile") if pk.isdecimal() and len(pk) < 19]
+        if chosen:
+            removed = remove_members(segment, chosen, now=timezone.now()).removed
+            said = ngettext("Removed %(n)s person.", "Removed %(n)s people.", removed)
+            messages.success(request, said % {"n": f"{removed:,}"})
+        else:
+            messages.warning(request, gettext("Tick whom to remove."))
+        return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment_id]))
+
+    def by_hand_or_refused(self, request: HttpRequest, segment_id: int, permission: str) -> Segment | HttpResponse:
+        if request.method != "POST":
+            return HttpResponse(status=405)
+        if not may_list(request, permission):
+            return HttpResponse(status=403)
+        return get_object_or_404(Segment, pk=segment_id, kind=Segment.Kind.STATIC)
 
     # --- Saving ---
 
@@ -123,3 +235,17 @@ class SegmentAdmin(HolderAdmin):
 
     def delete_thing(self, thing: Segment) -> None:
         delete_segment(thing)
+
+
+def may_list(request: HttpRequest, permission: str) -> bool:
+    """Whoever puts in people by identifiers learns whose these are."""
+    return has_perm(request, permission) and may_see_pii(request.user)
+
+
+def added_in_words(added: Added) -> str:
+    """How many came in, and how many were in already."""
+    said = ngettext("Added %(n)s person.", "Added %(n)s people.", added.added) % {"n": f"{added.added:,}"}
+    if not added.unchanged:
+        return said
+    already = ngettext("%(n)s was in already.", "%(n)s were in already.", added.unchanged)
+    return f"{said} {already % {'n': f'{added.unchanged:,}'}}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,10 +15,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cdp.api.feeds import FEED_PARAMETERS, FEED_QUERY, feed_page, feed_schema
-from cdp.api.problems import PreviewTimedOut
+from cdp.api.problems import Conflict, PreviewTimedOut
 from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
 from cdp.api.serializers import StrictSerializer
+from cdp.models import User
+from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
 from profiles.refresh.queue import queue_full_refresh
 from profiles.services.preview import PreviewTimeout, preview_rule
@@ -32,11 +35,14 @@ from segments.api.people import (
     show_member,
 )
 from segments.models import Segment
-from segments.services import delete_segment, save_segment
+from segments.services import add_members, delete_segment, remove_members, save_segment
 
 
 class SegmentSerializer(HolderSerializer[Segment]):
-    rule = RuleJson()
+    """A segment by its rule (`dynamic`), or by hand and by imports (`static`), which has none."""
+
+    fixed = ("key", "kind")
+    rule = RuleJson(allow_null=True, required=False)
 
     class Meta:
         model = Segment
@@ -45,6 +51,13 @@ class SegmentSerializer(HolderSerializer[Segment]):
             "created_at",
         )  # fmt: skip
         read_only_fields = ("n_members", "refreshed_at", "refresh_error", "created_at")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        kind = self.instance.kind if self.instance is not None else attrs.get("kind", Segment.Kind.DYNAMIC)
+        is_new = self.instance is None
+        if kind == Segment.Kind.DYNAMIC and (is_new or "rule" in attrs) and attrs.get("rule") is None:
+            raise serializers.ValidationError({"rule": [_("A segment by rule needs one.")]})
+        return attrs
 
     def create(self, validated_data: dict[str, Any]) -> Segment:
         segment = Segment(**validated_data)
@@ -70,6 +83,21 @@ class PreviewAnswerSerializer(serializers.Serializer[Any]):
     sample = serializers.ListField(child=serializers.UUIDField())
 
 
+class ChangedSerializer(serializers.Serializer[Any]):
+    """Numbers of people whom the call changed, and whom it found so already; and who is unknown, as they were named."""
+
+    unchanged = serializers.IntegerField()
+    unknown = serializers.ListField(child=serializers.JSONField())
+
+
+class AddedSerializer(ChangedSerializer):
+    added = serializers.IntegerField()
+
+
+class RemovedSerializer(ChangedSerializer):
+    removed = serializers.IntegerField()
+
+
 class SegmentFilters(filters.FilterSet):
     class Meta:
         model = Segment
@@ -88,6 +116,8 @@ class SegmentViewSet(HolderViewSet):
         # Whoever may ask any rule could guess personal values letter by letter, so this is for those who write rules.
         "preview": ("segments.add_segment",),
         "refresh": ("segments.change_segment",),
+        "profiles:POST": ("segments.add_membership",),
+        "profiles:DELETE": ("segments.delete_membership",),
         "members": ("segments.view_membership",),
         "changes": ("segments.view_membershipchange",),
         "all_changes": ("segments.view_membershipchange",),
@@ -113,8 +143,32 @@ class SegmentViewSet(HolderViewSet):
     def refresh(self, request: Request, key: str) -> Response:
         """Judge everybody anew; answers with the run that does it."""
         segment = self.get_object()
+        if segment.kind != Segment.Kind.DYNAMIC:
+            raise Conflict(_("“%s” is filled by hand: there is no rule to judge by.") % segment.key)
         run = queue_full_refresh(f"segment:{segment.key}", user=request.user)  # type: ignore[arg-type]
         return accepted(run, request)
+
+    @extend_schema(methods=["POST"], request=ChosenSerializer, responses=AddedSerializer)
+    @extend_schema(
+        methods=["DELETE"],
+        description="Take people out of a static segment. The body names them, as for POST.",
+        responses={200: RemovedSerializer},
+    )
+    @action(detail=True, methods=["post", "delete"], pagination_class=None, filterset_class=None)
+    def profiles(self, request: Request, key: str) -> Response:
+        """Put people into a static segment, and take them out by DELETE."""
+        segment = self.get_object()
+        body = ChosenSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        if segment.kind != Segment.Kind.STATIC:
+            raise Conflict(_("“%s” is filled by its rule, not by hand.") % segment.key)
+        chosen, now = body.chosen(), timezone.now()
+        if request.method == "POST":
+            user: User = request.user  # type: ignore[assignment]
+            added = add_members(segment, chosen.profile_ids, user=user, now=now)
+            return Response({"added": added.added, "unchanged": added.unchanged, "unknown": chosen.unknown})
+        removed = remove_members(segment, chosen.profile_ids, now=now)
+        return Response({"removed": removed.removed, "unchanged": removed.unchanged, "unknown": chosen.unknown})
 
     @extend_schema(responses=MemberSerializer(many=True))
     @action(detail=True, filterset_class=None)

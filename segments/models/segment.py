@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -10,16 +11,17 @@ from cdp.rules.field import RuleField
 
 
 class Segment(models.Model):
-    """A set of profiles that a rule decides. A PATCH must name the `rule_version` that it edits."""
+    """A set of profiles that a rule decides, or hands and imports. A PATCH must name the `rule_version` it edits."""
 
     class Kind(models.TextChoices):
-        DYNAMIC = "dynamic", _("Dynamic")
+        DYNAMIC = "dynamic", _("By rule")
+        STATIC = "static", _("By hand")
 
     key = models.SlugField(_("key"), max_length=50, unique=True)
     name = models.CharField(_("name"), max_length=100)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.DYNAMIC)
     description = models.TextField(_("description"), blank=True)
-    rule = RuleField(_("rule"))
+    rule = RuleField(_("rule"), null=True, blank=True)
     rule_version = models.PositiveIntegerField(_("rule version"), default=1, editable=False)
     n_members = models.PositiveIntegerField(_("members"), default=0, editable=False)
     refreshed_at = models.DateTimeField(_("last full refresh"), null=True, editable=False)
@@ -30,22 +32,79 @@ class Segment(models.Model):
         verbose_name = _("segment")
         verbose_name_plural = _("segments")
         ordering = ["key"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind="dynamic", rule__isnull=False) | models.Q(kind="static", rule__isnull=True),
+                name="segment_rule_of_kind",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
 class Membership(models.Model):
-    """A profile is in a segment since `entered_at`, the moment of the evaluation that noticed it."""
+    """A profile is in a segment since `entered_at`, the moment of the evaluation that noticed it, or of the hand.
+
+    `origin` is the profile it was written on by hand, before any merge; None: the rule put it in.
+    """
 
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="memberships", db_index=False)
     profile = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="memberships")
+    origin = models.ForeignKey(
+        "profiles.Profile", null=True, on_delete=models.CASCADE, related_name="+", editable=False, db_index=False
+    )
     entered_at = models.DateTimeField(_("entered"))
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        editable=False,
+        verbose_name=_("added by"),
+    )
+    import_id = models.IntegerField(
+        null=True, editable=False, help_text=_("The import that brought it, while nothing else has.")
+    )
 
     class Meta:
         verbose_name = _("membership")
         verbose_name_plural = _("memberships")
         constraints = [models.UniqueConstraint(fields=["segment", "profile"], name="membership_segment_profile")]
+        indexes = [
+            models.Index(fields=["origin"], name="membership_origin", condition=models.Q(origin__isnull=False)),
+            models.Index(fields=["import_id"], name="membership_import", condition=models.Q(import_id__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.profile_id}"
+
+
+class DisplacedMembership(models.Model):
+    """A membership by hand that gave way, as profiles merged, to the earlier one in the same segment.
+
+    It comes back when its person is taken apart, unless somebody took the person out meanwhile. `profile` is who the
+    person is now, `origin` the profile it was written on.
+    """
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="+")
+    profile = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    origin = models.ForeignKey("profiles.Profile", on_delete=models.CASCADE, related_name="+")
+    entered_at = models.DateTimeField(_("entered"))
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    import_id = models.IntegerField(null=True)
+
+    class Meta:
+        verbose_name = _("displaced membership")
+        verbose_name_plural = _("displaced memberships")
+        indexes = [
+            models.Index(
+                fields=["import_id"], name="displaced_member_import", condition=models.Q(import_id__isnull=False)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.segment_id} {self.profile_id}"

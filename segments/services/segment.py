@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import check_key, check_rules, check_version, delete_unused, lock_rules
 from segments.models import Segment
 
-EDITABLE = ["name", "kind", "description", "rule", "rule_version"]
+EDITABLE = ["name", "description", "rule", "rule_version"]
 
 
 @transaction.atomic
 def save_segment(segment: Segment, *, user: User | None = None, expected_version: int | None = None) -> Run | None:
     """Check and write a new or edited segment; returns the full refresh that a new rule needs, else None.
+
+    A static one has no rule. The kind stays as it was made.
 
     `expected_version` is the `rule_version` that the editor saw; without it the edit wins over whatever is stored.
 
@@ -26,7 +30,9 @@ def save_segment(segment: Segment, *, user: User | None = None, expected_version
     check_key(segment, stored=stored)
     if stored is not None:
         check_version(expected_version, current=stored.rule_version)
-    check_rules(f"segment:{segment.key}", {"": segment.rule})
+        if stored.kind != segment.kind:
+            raise ValidationError({"kind": _("The kind cannot be changed: make another segment.")})
+    check_rule(segment)
     segment.full_clean()
     if stored is None:
         segment.save()
@@ -36,7 +42,15 @@ def save_segment(segment: Segment, *, user: User | None = None, expected_version
         segment.save(update_fields=EDITABLE)
         if not is_changed:
             return None
-    return queue_full_refresh(f"segment:{segment.key}", user=user)
+    return queue_full_refresh(f"segment:{segment.key}", user=user) if segment.kind == Segment.Kind.DYNAMIC else None
+
+
+def check_rule(segment: Segment) -> None:
+    """Whether rule and kind fit together. Raises ValidationError or RuleError."""
+    if segment.kind == Segment.Kind.DYNAMIC:
+        check_rules(f"segment:{segment.key}", {"": segment.rule})
+    elif segment.rule is not None:
+        raise ValidationError({"rule": _("A segment by hand has no rule.")})
 
 
 @transaction.atomic

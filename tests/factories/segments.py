@@ -29,6 +29,13 @@ class SegmentFactory(DjangoModelFactory):
     rule = factory.LazyFunction(lambda: lives_in("Oslo"))
 
 
+class StaticSegmentFactory(SegmentFactory):
+    """A segment by hand, with nobody in it."""
+
+    kind = Segment.Kind.STATIC
+    rule = None
+
+
 class MembershipFactory(DjangoModelFactory):
     """In a segment since 2026-01-01; neither `n_members` nor the feed knows it."""
 

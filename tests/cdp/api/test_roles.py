@@ -58,6 +58,8 @@ MAY = {
     ("delete", "segments/{key}/"): RULES,
     ("post", "segments/preview/"): RULES,
     ("post", "segments/{key}/refresh/"): RULES,
+    ("post", "segments/{key}/profiles/"): RULES,
+    ("delete", "segments/{key}/profiles/"): RULES,
     ("post", "scores/{key}/refresh/"): RULES,
     ("post", "tier-schemes/"): RULES,
     ("patch", "tier-schemes/{key}/"): RULES,

@@ -189,6 +189,8 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
         ("delete", "tags/{key}/assignments/"): people,
         ("post", "segments/"): {"key": "oslo", "name": "Oslo", "kind": "dynamic", "description": "", "rule": IN_OSLO},
         ("patch", "segments/{key}/"): {"name": "Best", "rule": {"all": [IN_OSLO]}, "version": 1},
+        ("post", "segments/{key}/profiles/"): people,
+        ("delete", "segments/{key}/profiles/"): people,
         ("post", "segments/preview/"): {"rule": {"not": IN_OSLO}},
         ("post", "tier-schemes/"): {"key": "ladder", "name": "Ladder", "description": "", "tiers": tiers},
         ("patch", "tier-schemes/{key}/"): {"name": "Clan", "tiers": tiers, "version": 1},

@@ -24,7 +24,7 @@ from profiles.ingest.process import process_batch
 from profiles.models import Profile, ProfileChange
 from profiles.refresh.changes import PUT_BACK_FOR, refresh_changes
 from profiles.refresh.full import refresh_in_full
-from segments.followers import MembershipFollower
+from segments.followers.memberships import MembershipFollower
 from segments.models import MembershipChange, Segment
 from tests.factories.profiles import ProfileFactory, SourceFactory
 from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in

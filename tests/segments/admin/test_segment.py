@@ -10,11 +10,13 @@ from cdp.models import Run
 from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, PRIVACY_OFFICER, VIEWER
 from profiles.models import AttributeDefinition
 from segments.models import Segment, TierScheme
-from tests.factories.profiles import ProfileFactory
+from segments.services import add_members
+from tests.factories.profiles import SEEN_AT, IdentifierFactory, ProfileFactory
 from tests.factories.segments import (
     MembershipChangeFactory,
     MembershipFactory,
     SegmentFactory,
+    StaticSegmentFactory,
     TierSchemeFactory,
     lives_in,
 )
@@ -26,7 +28,7 @@ ADD = "/admin/segments/segment/add/"
 
 def form(rule, **values):
     text = rule if isinstance(rule, str) else json.dumps(rule)
-    return {"name": "Loyal", "key": "loyal", "description": "", "rule": text, **values}
+    return {"name": "Loyal", "key": "loyal", "kind": "dynamic", "description": "", "rule": text, **values}
 
 
 def errors(answer):
@@ -233,6 +235,74 @@ def test_queries_do_not_grow_with_the_list():
         client.get("/admin/segments/segment/")
 
     assert len(many) == len(few)
+
+
+def test_a_segment_by_hand_is_made_without_a_rule_and_filled_by_identifiers():
+    ann = IdentifierFactory(kind_key="email", value="ann@example.com").profile
+    client = sign_in(OPERATOR)
+
+    made = client.post(ADD, form("{ what stood here", kind="static"), follow=True)
+    guests = Segment.objects.get()
+    address = f"/admin/segments/segment/{guests.pk}/members/"
+    answer = client.post(f"{address}add/", {"kind": "email", "identifiers": " Ann@example.com\n\nbo@example.com\n"})
+
+    assert (guests.kind, guests.rule, Run.objects.exists()) == ("static", None, False)
+    assert "Queued a refresh." not in made.content.decode()
+    page = client.get(f"/admin/segments/segment/{guests.pk}/change/").content.decode()
+    assert "Members: add and remove" in page
+    assert '<textarea name="rule"' not in page
+    assert [str(message) for message in answer.context["messages"]] == [
+        "Added 1 person.",
+        "Nobody has this identifier: bo@example.com",
+    ]
+    assert answer.context["not_found"] == ["bo@example.com"]
+    assert [profile_id for profile_id, _name, _at in answer.context["table"]] == [ann.pk]
+
+
+def test_who_is_ticked_is_taken_out():
+    guests, ann, bob = StaticSegmentFactory(), ProfileFactory(), ProfileFactory()
+    add_members(guests, [ann.pk, bob.pk], now=SEEN_AT)
+    client, address = sign_in(OPERATOR), f"/admin/segments/segment/{guests.pk}/members/"
+
+    answer = client.post(f"{address}remove/", {"profile": [str(ann.pk), "x"]}, follow=True)
+    nobody = client.post(f"{address}remove/", {}, follow=True)
+
+    assert [profile_id for profile_id, _name, _at in answer.context["table"]] == [bob.pk]
+    assert "Removed 1 person." in answer.content.decode()
+    assert "Tick whom to remove." in nobody.content.decode()
+
+
+@pytest.mark.parametrize("lines", ["", " \n"])
+def test_no_line_adds_nobody_and_says_so(lines):
+    guests = StaticSegmentFactory()
+
+    answer = sign_in(OPERATOR).post(
+        f"/admin/segments/segment/{guests.pk}/members/add/", {"kind": "email", "identifiers": lines}
+    )
+
+    assert "Write one to 10,000 identifiers, one a line." in answer.content.decode()
+
+
+def test_members_by_hand_are_for_those_who_may_and_for_segments_by_hand():
+    guests, oslo, ann = StaticSegmentFactory(), SegmentFactory(), ProfileFactory()
+    viewer, operator = sign_in(VIEWER), sign_in(OPERATOR)
+    for what in ("add", "remove"):
+        path = "/admin/segments/segment/{}/members/" + what + "/"
+        assert viewer.post(path.format(guests.pk), {"profile": ann.pk}).status_code == 403
+        assert operator.get(path.format(guests.pk)).status_code == 405
+        assert operator.post(path.format(oslo.pk), {"profile": ann.pk}).status_code == 404
+    assert 'id="add"' not in viewer.get(f"/admin/segments/segment/{guests.pk}/members/").content.decode()
+    assert operator.post(f"/admin/segments/segment/{guests.pk}/refresh/").status_code == 404
+
+
+def test_the_list_is_filtered_by_kind():
+    SegmentFactory(name="Those of Oslo")
+    StaticSegmentFactory(name="Guests")
+
+    text = sign_in(VIEWER).get("/admin/segments/segment/?kind__exact=static").content.decode()
+
+    assert "Guests" in text
+    assert "Those of Oslo" not in text
 
 
 def tiers_form(*tiers, initial=0):

@@ -10,7 +10,7 @@ from segments.models import MembershipChange, Segment
 from tests.clients import api_of
 from tests.factories.campaigns import CampaignFactory
 from tests.factories.profiles import SEEN_AT, IdentifierFactory, ProfileFactory
-from tests.factories.segments import MembershipFactory, SegmentFactory
+from tests.factories.segments import MembershipFactory, SegmentFactory, StaticSegmentFactory
 
 IN_OSLO = {"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"}
 IN_ROME = IN_OSLO | {"value": "Rome"}
@@ -68,7 +68,8 @@ def test_a_segment_may_be_sent_back_as_it_was_read():
         ({"key": "changes"}, "key"),
         ({"key": "a b"}, "key"),
         ({"name": None}, "name"),
-        ({"kind": "static"}, "kind"),
+        ({"kind": "snapshot"}, "kind"),
+        ({"kind": "static"}, "rule"),
         ({"rule": None}, "rule"),
         ({"rule": {}}, ""),
         ({"rule": []}, ""),
@@ -279,3 +280,40 @@ def test_profiles_are_filtered_by_segment_and_tag():
     assert [row["id"] for row in found] == [str(membership.profile.public_id)]
     assert api.send("get", "profiles/?segment=nobody").json()["errors"][0]["path"] == "segment"
     assert api.send("get", "profiles/?tag=nobody").json()["errors"][0]["path"] == "tag"
+
+
+def test_a_segment_by_hand_is_made_and_filled_and_emptied():
+    ann = IdentifierFactory(kind_key="email", value="ann@example.com").profile
+    api = api_of("operator")
+
+    made = api.send("post", "segments/", {"key": "guests", "name": "Guests", "kind": "static"})
+    named = {"identifiers": [{"kind": "email", "value": "Ann@example.com"}, {"kind": "email", "value": "bo@x.org"}]}
+    added = api.send("post", "segments/guests/profiles/", named)
+    again = api.send("post", "segments/guests/profiles/", {"profiles": [str(ann.public_id)]})
+    members = api.send("get", "segments/guests/members/").json()["results"]
+    removed = api.send("delete", "segments/guests/profiles/", named)
+
+    assert (made.status_code, made.json()["kind"], made.json()["rule"]) == (201, "static", None)
+    assert added.json() == {"added": 1, "unchanged": 0, "unknown": [{"kind": "email", "value": "bo@x.org"}]}
+    assert again.json() == {"added": 0, "unchanged": 1, "unknown": []}
+    assert [row["profile"] for row in members] == [str(ann.public_id)]
+    assert removed.json() == {"removed": 1, "unchanged": 0, "unknown": [{"kind": "email", "value": "bo@x.org"}]}
+    feed = api.send("get", "segments/guests/changes/").json()["results"]
+    assert [(row["change"], row["cause"]) for row in feed] == [("entered", "manual"), ("left", "manual")]
+    assert not Run.objects.exists()
+
+
+def test_rule_and_hand_do_not_mix():
+    SegmentFactory(key="oslo")
+    StaticSegmentFactory(key="guests")
+    ann, api = ProfileFactory(), api_of("operator")
+
+    by_hand = api.send("post", "segments/oslo/profiles/", {"profiles": [str(ann.public_id)]})
+    refresh = api.send("post", "segments/guests/refresh/")
+    rule = api.send("patch", "segments/guests/", {"rule": IN_OSLO})
+    kind = api.send("patch", "segments/guests/", {"kind": "dynamic"})
+    body = api.send("get", "segments/guests/").json()
+
+    assert [answer.status_code for answer in (by_hand, refresh, rule, kind)] == [409, 409, 400, 400]
+    assert rule.json()["errors"][0]["path"] == "rule"
+    assert api.send("patch", "segments/guests/", body).json() == body

@@ -1,0 +1,1 @@
+"""How memberships, standings and their history follow a merge, a split and an erasure."""

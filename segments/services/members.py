@@ -1,0 +1,147 @@
+"""Members by hand: putting people into a static segment, and taking them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from cdp.models import User
+from cdp.rules.causes import Cause
+from cdp.rules.scope import Scope
+from profiles.refresh.enqueue import enqueue_changes
+from profiles.refresh.people import lock_profiles, survivors_of
+from segments.feeds import write_moves
+from segments.models import DisplacedMembership, Membership, Segment
+
+
+class Added(NamedTuple):
+    """Numbers of profiles: who came in, and who was in already; and the ids that are nobody's."""
+
+    added: int
+    unchanged: int
+    unknown: list[int]
+
+
+class Removed(NamedTuple):
+    """Numbers of profiles: who was taken out, and who was not in; and the ids that are nobody's."""
+
+    removed: int
+    unchanged: int
+    unknown: list[int]
+
+
+class Wanted(NamedTuple):
+    """That a profile be in a segment, by ids."""
+
+    segment_id: int
+    profile_id: int
+
+
+class Locked(NamedTuple):
+    """Profiles that stand for a person, locked, and the ids that named nobody."""
+
+    profile_ids: list[int]
+    unknown: list[int]
+
+
+@transaction.atomic
+def add_members(
+    segment: Segment,
+    profile_ids: Iterable[int],
+    *,
+    user: User | None = None,
+    now: datetime,
+    cause: Cause = Cause.MANUAL,
+    import_id: int | None = None,
+) -> Added:
+    """Put profiles into a static segment; who is in already stays in since when they were.
+
+    Ids that were merged away mean their survivors. Raises ValidationError for a segment by rule.
+    """
+    check_static(segment)
+    locked, unknown = lock_named(profile_ids)
+    wanted = [Wanted(segment.pk, profile_id) for profile_id in locked]
+    added = add_each(wanted, user=user, now=now, cause=cause, import_id=import_id)
+    return Added(added, len(locked) - added, unknown)
+
+
+@transaction.atomic
+def remove_members(segment: Segment, profile_ids: Iterable[int], *, now: datetime) -> Removed:
+    """Take profiles out of a static segment; ids as for `add_members`. Raises ValidationError for one by rule."""
+    check_static(segment)
+    locked, unknown = lock_named(profile_ids)
+    people = Scope(locked).on("profile_id")
+    members = Membership.objects.filter(people, segment=segment)
+    left = list(members.order_by("profile_id").values_list("profile_id", flat=True))
+    members.delete()
+    DisplacedMembership.objects.filter(people, segment=segment).delete()
+    enqueue_changes(left, f"segment:{segment.key}", due_at=now)
+    write_moves([], [(segment.pk, profile_id) for profile_id in left], cause=Cause.MANUAL, now=now)
+    return Removed(len(left), len(locked) - len(left), unknown)
+
+
+def check_static(segment: Segment) -> None:
+    if segment.kind != Segment.Kind.STATIC:
+        raise ValidationError(_("“%(segment)s” is filled by its rule, not by hand.") % {"segment": segment.name})
+
+
+def lock_named(profile_ids: Iterable[int]) -> Locked:
+    """Who these ids are now."""
+    named = list(dict.fromkeys(profile_ids))
+    current = survivors_of(named)
+    locked = lock_profiles(sorted(set(current.values())))
+    found = set(locked)
+    return Locked(locked, [pk for pk in named if current.get(pk) not in found])
+
+
+def missing(wanted: Sequence[Wanted]) -> list[Wanted]:
+    """Those who are not in yet, each once."""
+    held = Membership.objects.filter(
+        Scope([each.profile_id for each in wanted]).on("profile_id"), segment__in={each.segment_id for each in wanted}
+    )
+    known = set(held.values_list("segment_id", "profile_id"))
+    return [each for each in dict.fromkeys(wanted) if each not in known]
+
+
+def add_each(
+    wanted: Sequence[Wanted],
+    *,
+    user: User | None,
+    now: datetime,
+    cause: Cause,
+    import_id: int | None = None,
+) -> int:
+    """Put profiles into static segments; returns how many came in.
+
+    In a transaction that holds the locks of the profiles, and ends with this but for other feeds.
+    """
+    new = sorted(missing(wanted))
+    if not new:
+        return 0
+    segment_ids, profile_ids = (list(column) for column in zip(*new, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO segments_membership (segment_id, profile_id, origin_id, entered_at, added_by_id, import_id)
+            SELECT segment_id, profile_id, profile_id, %s, %s, %s
+            FROM unnest(%s::bigint[], %s::bigint[]) AS wanted (segment_id, profile_id)
+            """,
+            [now, user.pk if user else None, import_id, segment_ids, profile_ids],
+        )
+    enqueue_topics(new, now=now)
+    write_moves(new, [], cause=cause, now=now)
+    return len(new)
+
+
+def enqueue_topics(moved: Iterable[tuple[int, int]], *, now: datetime) -> None:
+    """What speaks of these segments is judged again for these profiles; moves are (segment, profile)."""
+    by_segment: dict[int, list[int]] = {}
+    for segment_id, profile_id in moved:
+        by_segment.setdefault(segment_id, []).append(profile_id)
+    for segment_id, key in Segment.objects.filter(pk__in=by_segment).order_by("pk").values_list("pk", "key"):
+        enqueue_changes(by_segment[segment_id], f"segment:{key}", due_at=now)
