@@ -15,6 +15,7 @@ from django.db import connection
 
 import benchmarks as package
 from benchmarks.figure import Sizes, benchmarks
+from cdp.garbage import collect_rarely
 
 
 def main() -> None:
@@ -32,6 +33,7 @@ def main() -> None:
     unknown = set(asked.names) - benchmarks.keys()
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(benchmarks)}")
+    collect_rarely()  # as a worker does
     for name in asked.names or benchmarks:
         with scratch_database():
             for figure in benchmarks[name](Sizes(messages=asked.messages, profiles=asked.profiles)):

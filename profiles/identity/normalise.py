@@ -71,7 +71,7 @@ def spell(key: str, value: str, region: str) -> str | None:
 
 def fold(value: str) -> str:
     """One spelling for characters of several: full-width digits are digits; a change of case may need it again."""
-    return unicodedata.normalize("NFKC", value).strip()
+    return value.strip() if value.isascii() else unicodedata.normalize("NFKC", value).strip()
 
 
 def is_blocked(value: str) -> bool:

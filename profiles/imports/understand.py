@@ -67,6 +67,7 @@ class Understanding:
         self.region = source.default_region
         self.latest = now + MAX_AHEAD
         self.kinds = kinds
+        self.ranks = {key: (kind.priority, kind.pk) for key, kind in kinds.items()}
         self.value_key = value_key
         # Attributes that are identifiers too, as those of an SDK's identify are.
         self.also_identifiers = [key for key in ("email", "phone") if key in kinds]
@@ -155,7 +156,8 @@ class Understanding:
                 message = _("“%(cell)s” is not a usable %(kind)s") % {"cell": text[:60], "kind": kind_key}
                 understood.problems.append(CellProblem(column, message, is_refusal=False))
             else:
-                found.add((kind.priority, Key(kind.pk, value)))
+                priority, kind_id = self.ranks[kind_key]
+                found.add((priority, Key(kind_id, value)))
         understood.identifiers = tuple(key for _priority, key in sorted(found))
 
     def _read_time(self, cells: Mapping[str, Any], understood: Understood) -> None:
@@ -188,9 +190,10 @@ class Understanding:
             ]
         elif not self.says_something(understood) and not understood.is_refused:
             understood.problems.append(CellProblem("", _("says nothing")))
-        if any("\0" in text for text in row.text if isinstance(text, str)) or "\\u0000" in str(row.text):
+        whole = whole_text(row)
+        if "\0" in whole or "\\u0000" in whole:
             understood.problems.append(CellProblem("", _("holds a NUL character, which a database text cannot hold")))
-        if sum(len(as_text(text)) for text in row.text) > SHORT:
+        if len(whole) > SHORT:
             self._check_size(understood)
 
     def says_something(self, understood: Understood) -> bool:
@@ -201,6 +204,14 @@ class Understanding:
         if size > settings.COLLECT_MAX_MESSAGE_BYTES:
             kilobytes = settings.COLLECT_MAX_MESSAGE_BYTES // 1024
             understood.problems.append(CellProblem("", _("larger than %(n)d KB of UTF-8 JSON") % {"n": kilobytes}))
+
+
+def whole_text(row: Row) -> str:
+    """All cells of a row; what is no text as JSON."""
+    try:
+        return "".join(row.text)
+    except TypeError:
+        return "".join(cell if isinstance(cell, str) else orjson.dumps(cell, default=str).decode() for cell in row.text)
 
 
 def put(properties: dict[str, Any], path: str, value: Any) -> None:

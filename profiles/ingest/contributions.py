@@ -51,22 +51,23 @@ def write_contributions(
         for each in definitions.values()
         if (policy := policy_of(each.survivorship, each.type)) is not None
     }
+    ids = {key: definition.pk for key, definition in definitions.items()}  # Django takes a microsecond to tell a pk
     latest: dict[Slot, Said] = {}
     asked: dict[Slot, list[Said]] = {}  # of definitions that ask for more than the last value
     touched: set[int] = set()
     misfits: list[Misfit] = []
     for message, anchor in zip(messages, anchors, strict=True):
         for key, value in message.traits.items():
-            if key not in definitions:
+            if key not in ids:
                 continue
             region = sources[message.source_id].default_region
             said = Said(message.occurred_at, message.message_id, *stored(value, definitions[key], kinds, region))
             if not said.fits:
                 misfits.append(Misfit(message, definitions[key], value))
-            slot = (anchor.identifier_id, message.source_id, definitions[key].pk)
+            slot = (anchor.identifier_id, message.source_id, ids[key])
             if slot not in latest or said[:2] > latest[slot][:2]:
                 latest[slot] = said
-            if definitions[key].pk in policies:
+            if ids[key] in policies:
                 asked.setdefault(slot, []).append(said)
             touched.add(anchor.profile_id)
     kept = keep(asked, policies) if asked else {}

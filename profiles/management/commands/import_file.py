@@ -12,6 +12,7 @@ from django.core.files import File
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from cdp.garbage import collect_rarely
 from cdp.models import Run
 from cdp.runs import execute_run
 from profiles import tasks  # noqa: F401 - registers the work of runs
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="count what it would do, and write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        collect_rarely()  # as a worker does
         saved = self.saved_mapping(options["saved_mapping"])
         source = self.source(options["source"]) if options["source"] or saved is None else saved.source
         mapping = self.read_mapping(options["mapping"]) if options["mapping"] else None

@@ -25,7 +25,7 @@ from tests.profiles.imports.files import NOW
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
-N_ROWS = int(os.environ.get("IMPORT_ROWS", "6000"))  # by hand a million
+N_ROWS = int(os.environ.get("IMPORT_ROWS", "6000"))
 N_KILLS = 3
 BATCH = max(200, N_ROWS // 100)
 WORKER = """
