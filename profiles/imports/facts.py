@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ def facts_of(path: Path, *, name: str = "", format: str = "", encoding: str = ""
             reading = Reading(format, encoding)
             if format == "csv":
                 reading = reading._replace(delimiter=delimiter or guess_delimiter(path, encoding))
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ImportFileError(f"{path.name}: {getattr(error, 'strerror', None) or error}") from error
     columns = columns_of(path, reading)
     sample = [row.cells for row in islice(open_rows(path, reading), SAMPLE_ROWS) if not row.problem]

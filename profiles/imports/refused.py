@@ -1,4 +1,7 @@
-"""The file of the refused rows: as the original is, with the number of each row and the reason before its columns."""
+"""The file of the refused rows: as the original is, with the number of each row and the reason before its columns.
+
+In CSV a quote stands before what a spreadsheet would run as a formula; uploaded again, it is taken off.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from profiles.imports.readers import Reading, columns_of
-from profiles.imports.readers.row import REASON_COLUMN, ROW_COLUMN
+from profiles.imports.readers.row import REASON_COLUMN, ROW_COLUMN, disarm
 from profiles.imports.understand import Understood
 from profiles.models import Import
 
@@ -56,12 +59,12 @@ class RefusedRows:
         if is_new:
             if self.reading.encoding == "utf-8":
                 out.write("\ufeff")  # by which Excel knows it
-            writer.writerow([ROW_COLUMN, REASON_COLUMN, *header])
+            writer.writerow([ROW_COLUMN, REASON_COLUMN, *map(disarm, header)])
         for row in rows:
             cells = (
                 row.row.text if self.reading.format == "csv" else [plain(row.row.cells.get(name)) for name in header]
             )
-            writer.writerow([row.row.number, row.reason(), *cells])
+            writer.writerow([row.row.number, disarm(row.reason()), *map(disarm, cells)])
         return [out.getvalue().encode(self.reading.encoding, errors="replace")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -44,7 +45,7 @@ def open_rows(path: Path, reading: Reading) -> Iterator[Row]:
             yield from read_ndjson(path, reading.encoding)
         else:
             yield from read_csv(path, reading.encoding, reading.delimiter)
-    except (OSError, EOFError) as error:  # EOFError: a packed file that was cut off
+    except (OSError, EOFError, zlib.error) as error:  # EOFError: a packed file that was cut off
         raise unreadable(path, error) from error
 
 
@@ -55,7 +56,7 @@ def columns_of(path: Path, reading: Reading) -> list[str]:
             return parquet_columns(path)
         if reading.format == "csv":
             return csv_header(path, reading.encoding, reading.delimiter)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error) from error
     return list(dict.fromkeys(name for row in islice(open_rows(path, reading), HEADER_ROWS) for name in row.cells))
 
@@ -67,5 +68,5 @@ def count_rows(path: Path, reading: Reading) -> int:
     return sum(1 for _row in open_rows(path, reading))
 
 
-def unreadable(path: Path, error: OSError | EOFError) -> ImportFileError:
+def unreadable(path: Path, error: OSError | EOFError | zlib.error) -> ImportFileError:
     return ImportFileError(f"{path.name}: {getattr(error, 'strerror', None) or error}")

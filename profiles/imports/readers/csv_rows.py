@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from profiles.imports.errors import ImportFileError
 from profiles.imports.readers.lines import Line, read_lines
-from profiles.imports.readers.row import REPORT_COLUMNS, Row
+from profiles.imports.readers.row import REPORT_COLUMNS, Row, rearm
 
 
 class Records:
@@ -71,7 +71,7 @@ def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
             yield Row(number, line, {}, tuple(cells), problem)
             continue
         if is_report:
-            cells = [cells[position] for position, _name in columns]
+            cells = [rearm(cells[position]) for position, _name in columns]
         yield Row(number, line, dict(zip(names, cells, strict=True)), tuple(cells))
 
 
@@ -89,5 +89,6 @@ def header_of(path: Path, records: Iterator[tuple[int, list[str], str]]) -> list
                 % {"file": path.name, "problem": problem}
             )
         if any(cell.strip() for cell in cells):
-            return [cell.strip() for cell in cells]
+            names = [cell.strip() for cell in cells]
+            return names if set(names).isdisjoint(REPORT_COLUMNS) else [rearm(name) for name in names]
     raise ImportFileError(_("%(file)s: the file is empty") % {"file": path.name})

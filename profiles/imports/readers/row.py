@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 # The two columns that the file of refused rows has before those of the original. Uploaded again, they are passed over.
@@ -21,3 +22,17 @@ class Row(NamedTuple):
     cells: dict[str, Any]
     text: tuple[Any, ...]
     problem: str = ""
+
+
+# What a spreadsheet would run as a formula, marked by quotes or not; a phone or an amount is none.
+FORMULA = re.compile(r"'*(?![+-]?[\d .,()-]+\Z)[=+\-@\t\r]", re.DOTALL)
+
+
+def disarm(cell: str) -> str:
+    """A cell of our report as a spreadsheet shows it without running it: a quote before what would be a formula."""
+    return f"'{cell}" if FORMULA.match(cell) else cell
+
+
+def rearm(cell: str) -> str:
+    """The cell as it was before `disarm`."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell

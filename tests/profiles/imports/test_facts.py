@@ -74,11 +74,12 @@ def test_what_is_given_is_not_guessed(write):
         (b"", "the file is empty"),
         (MEMBERS.encode("utf-16"), "is UTF-16; save it as UTF-8"),
         (b"PK\x03\x04....", "is a workbook (.xlsx): save the sheet as CSV"),
+        (gzip.compress(MEMBERS.encode())[:10] + b"\xff" * 40, "invalid block type"),
         (gzip.compress(MEMBERS.encode())[:30], "Compressed file ended before the end-of-stream marker was reached"),
         pytest.param(b"PAR1....PAR2", "is not Parquet", marks=needs_parquet),
         (b'a,"b\n', "its first line, with the names of the columns, cannot be read"),
     ],
-    ids=["empty", "utf-16", "workbook", "packed", "parquet", "quotes"],
+    ids=["empty", "utf-16", "workbook", "torn", "packed", "parquet", "quotes"],
 )
 def test_what_cannot_be_read_is_said(write, content, problem):
     with pytest.raises(ImportFileError) as error:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from profiles.imports.readers import Reading, open_rows
-from profiles.models import Event
+from profiles.models import Event, Profile
 from tests.profiles.imports.files import MEMBERS_MAPPING
 from tests.profiles.ingest.messages import people
 
@@ -64,6 +64,30 @@ def test_a_stray_quote_swallows_nothing_behind_it(tmp_path):
     assert rows == [
         (1, 2, ('1,"x',), True), (2, 3, ("2", "y"), False), (3, 4, ("3\nz", "w"), False), (4, 6, ("4", "v"), False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0"),
+        ("+1+cmd()", "'+1+cmd()"),
+        ("'=1", "''=1"),
+        ("+86 138 0013-8000", "+86 138 0013-8000"),
+        ("-12.50", "-12.50"),
+        ("'s Gravenhage", "'s Gravenhage"),
+    ],
+)
+def test_a_spreadsheet_runs_nothing_of_the_refused_rows_and_they_come_back_as_they_were(load, cell, shown):
+    mapping = {"identifiers": {"Card": "member_card"}, "traits": {"=Name": "name"}, "time": "Joined"}
+
+    report = load(f'Card,=Name,Joined\nVIP1,"{cell}",never\n', mapping).refused_file.open().read()
+    header, row = csv.reader(io.StringIO(report.decode("utf-8-sig")))
+    load(report.replace(b"never", b"2026-01-02"), mapping)
+
+    assert (header[3], row[3]) == ("'=Name", shown)
+    assert Profile.objects.get().attributes["name"] == cell
 
 
 def test_corrected_rows_are_taken_in_with_the_same_mapping(load):
