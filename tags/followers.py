@@ -141,7 +141,7 @@ class DisplacedTagFollower(Follower):
 
 @register_follower
 class ScoreFollower(Follower):
-    """Scores of the absorbed go, and those of both sides of a split; they are scored anew from all that they did."""
+    """Scores of the absorbed go; the others stay as they are, at a split too, until they are scored anew."""
 
     model = Score
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from django.db import connection
@@ -12,6 +14,7 @@ from django.db.models import Q
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, register_follower
+from profiles.models import Profile, ProfileMerge
 from segments.feeds import write_moves
 from segments.followers.by_hand import going, move_by_hand, part_by_hand
 from segments.models import DisplacedMembership, FormerMembership, Membership
@@ -122,22 +125,47 @@ def come_back(parted: Parted) -> list[tuple[int, datetime]]:
 
 
 def restore_former(parted: Parted, back: Mapping[int, datetime]) -> None:
-    """What later merges noted of those who had taken in who went: since they or those still below them were in."""
+    """What later merges noted of those who had taken in who went: since they or those still below them were in.
+
+    Four statements, however many merges.
+    """
+    person = [parted.from_id, *Profile.objects.filter(merged_into=parted.from_id).values_list("pk", flat=True)]
+    into_them = list(ProfileMerge.objects.filter(survivor__in=person).values_list("pk", flat=True))
     noted = FormerMembership.objects.filter(
-        Q(profile=parted.from_id) | Q(profile__merged_into=parted.from_id),
-        merge__undone_at=None,
-        segment__in=list(back),
-        entered_at__in=set(back.values()),
-    )
-    for row in noted.order_by("merge"):  # from the lowest up, since those above noted what those below had
-        before = FormerMembership.objects.filter(
-            merge__survivor=row.profile_id, merge__lt=row.merge_id, segment=row.segment_id
-        ).order_by("merge")
-        own = before.filter(profile=row.profile_id).first()
-        if own is not None:
-            below = before.filter(merge__undone_at=None).exclude(profile=row.profile_id)
-            row.entered_at = min([own.entered_at, *below.values_list("entered_at", flat=True)])
-            row.save(update_fields=["entered_at"])
+        Q(profile__in=person) | Q(merge__in=into_them), segment__in=list(back)
+    ).select_related("merge")
+    those_who_stay, because_of_who_went = set(person), set(back.values())
+    own: dict[tuple[int, int], datetime] = {}  # by profile and segment, what the first merge into it noted of it
+    below: dict[tuple[int, int], datetime] = {}  # and the earliest of those whom it took in
+    changed = []
+    # From the lowest up, since those above noted what those below had; a merge knows of those before it.
+    for _merge_id, rows in groupby(noted.order_by("merge_id"), key=attrgetter("merge_id")):
+        of_merge = list(rows)
+        for row in of_merge:
+            key = (row.profile_id, row.segment_id)
+            is_theirs = row.profile_id in those_who_stay and row.merge.undone_at is None
+            if is_theirs and row.entered_at in because_of_who_went and key in own:
+                row.entered_at = min(own[key], below.get(key, own[key]))
+                changed.append(row)
+        for row in of_merge:
+            key = (row.merge.survivor_id, row.segment_id)
+            if row.profile_id == row.merge.survivor_id:
+                own.setdefault(key, row.entered_at)
+            elif row.merge.undone_at is None:
+                below[key] = min(row.entered_at, below.get(key, row.entered_at))
+    write_former(changed)
+
+
+def write_former(changed: Sequence[FormerMembership]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE segments_formermembership AS former SET entered_at = restored.entered_at
+            FROM unnest(%s::bigint[], %s::timestamptz[]) AS restored (id, entered_at)
+            WHERE former.id = restored.id
+            """,
+            [[row.pk for row in changed], [row.entered_at for row in changed]],
+        )
 
 
 def restore_entry(parted: Parted, back: Mapping[int, datetime]) -> None:

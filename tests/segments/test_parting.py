@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
@@ -10,7 +12,7 @@ from profiles.models import Identifier, ProfileMerge
 from profiles.refresh.full import refresh_in_full
 from profiles.services.identity import merge_profiles, split_profile, undo_merge
 from segments.models import Membership, MembershipChange, Segment, TierChange, TierStanding
-from tests.factories.profiles import SourceFactory
+from tests.factories.profiles import IdentifierFactory, SourceFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory, TierSchemeFactory, TierStandingFactory, lives_in
 from tests.profiles.ingest.messages import START, identify, profile_of, send
 
@@ -116,3 +118,18 @@ def test_who_lives_again_stands_where_it_stood(people):
     assert set(TierStanding.objects.values_list("profile", "tier", "entered_at")) == before
     moves = TierChange.objects.order_by("id").values_list("profile", "before", "after", "cause")
     assert list(moves) == [(bob.pk, "gold", None, Cause.MERGE), (bob.pk, None, "gold", Cause.SPLIT)]
+
+
+def test_an_undo_takes_the_same_queries_however_many_others_were_merged():
+    counts = []
+    for n in (2, 6):
+        segment, profiles = SegmentFactory(), [IdentifierFactory(kind_key="anonymous_id").profile for _ in range(n)]
+        for profile in profiles:
+            MembershipFactory(segment=segment, profile=profile, entered_at=NOW)
+        for other in profiles[1:]:
+            merge_profiles([profiles[0].pk, other.pk], user=None, now=NOW, into=profiles[0].pk)
+        with CaptureQueriesContext(connection) as queries:
+            undo(profiles[1])
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]

@@ -27,6 +27,7 @@ from profiles.services.identity import lift_separation, merge_profiles, split_pr
 from tags.models import DisplacedTag, Tag, TagAssignment
 from tags.services.assign import assign_tag, unassign_tag
 from tests.factories.profiles import SourceFactory
+from tests.factories.segments import MembershipFactory, SegmentFactory
 from tests.factories.tags import TagFactory
 from tests.profiles.ingest.messages import START, message, send
 
@@ -251,6 +252,10 @@ def state():
     }
 
 
+def since_when(segment):
+    return dict(segment.memberships.values_list("profile", "entered_at"))
+
+
 @st.composite
 def crowds(draw):
     """Messages that name up to five people, then merges of them, and an order in which these are undone."""
@@ -258,22 +263,27 @@ def crowds(draw):
         (f"a{draw(st.integers(0, 4))}", draw(st.integers(0, 30)), number) for number in range(draw(st.integers(2, 10)))
     ]
     tagged = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=5))
+    inside = draw(st.dictionaries(st.integers(0, 4), st.integers(0, 2), max_size=5))
     merges = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=4))
-    return said, tagged, merges, draw(st.randoms(use_true_random=False)), draw(st.booleans())
+    return said, tagged, inside, merges, draw(st.randoms(use_true_random=False)), draw(st.booleans())
 
 
 @pytest.mark.django_db
 @settings(law, max_examples=30)
 @given(crowds())
 def test_taking_apart_after_merging_is_the_identity(crowd):
-    said, tagged, merges, random, is_by_split = crowd
+    said, tagged, inside, merges, random, is_by_split = crowd
     with world() as (source, tag):
         for name, at, number in said:
             say(source, [name], at, number)
         people = list(Profile.objects.order_by("pk"))
         for who, days in tagged:
             assign_tag(tag, [people[who % len(people)].pk], now=NOW + timedelta(days=days))
-        before = state()
+        segment = SegmentFactory()
+        for who, days in inside.items():
+            if who < len(people):
+                MembershipFactory(segment=segment, profile=people[who], entered_at=NOW + timedelta(days=days))
+        before, members = state(), since_when(segment)
         for one, other in merges:
             pair = [people[one % len(people)].pk, people[other % len(people)].pk]
             try:
@@ -291,5 +301,6 @@ def test_taking_apart_after_merging_is_the_identity(crowd):
                 undo_merge(merge, user=None, now=NOW)
 
         assert state() == before
+        assert members.items() <= since_when(segment).items()  # whether others belong there, the refresh says
         assert Tag.objects.get() == tag
         assert not ProfileMerge.objects.filter(undone_at=None).exists()
