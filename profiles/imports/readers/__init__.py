@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
 from profiles.imports.errors import ImportFileError
 from profiles.imports.readers.csv_rows import csv_header, read_csv
 from profiles.imports.readers.json_rows import read_ndjson
@@ -53,12 +55,17 @@ def columns_of(path: Path, reading: Reading) -> list[str]:
     """The names of the columns, as often as they are there. Raises ImportFileError."""
     try:
         if reading.format == "parquet":
-            return parquet_columns(path)
-        if reading.format == "csv":
-            return csv_header(path, reading.encoding, reading.delimiter)
+            names = parquet_columns(path)
+        elif reading.format == "csv":
+            names = csv_header(path, reading.encoding, reading.delimiter)
+        else:
+            rows = islice(open_rows(path, reading), HEADER_ROWS)
+            names = list(dict.fromkeys(name for row in rows for name in row.cells))
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(path, error) from error
-    return list(dict.fromkeys(name for row in islice(open_rows(path, reading), HEADER_ROWS) for name in row.cells))
+    if any("\0" in name for name in names):
+        raise ImportFileError(_("%(file)s is no table: a column is named by NUL characters") % {"file": path.name})
+    return names
 
 
 def count_rows(path: Path, reading: Reading) -> int:

@@ -77,9 +77,11 @@ def test_what_is_given_is_not_guessed(write):
         (gzip.compress(MEMBERS.encode())[:10] + b"\xff" * 40, "invalid block type"),
         (gzip.compress(MEMBERS.encode())[:30], "Compressed file ended before the end-of-stream marker was reached"),
         pytest.param(b"PAR1....PAR2", "is not Parquet", marks=needs_parquet),
+        (bytes(range(256)) * 50, "is no table: a column is named by NUL characters"),
+        (b'{"a\\u0000": 1}\n', "is no table: a column is named by NUL characters"),
         (b'a,"b\n', "its first line, with the names of the columns, cannot be read"),
     ],
-    ids=["empty", "utf-16", "workbook", "torn", "packed", "parquet", "quotes"],
+    ids=["empty", "utf-16", "workbook", "torn", "packed", "parquet", "binary", "binary json", "quotes"],
 )
 def test_what_cannot_be_read_is_said(write, content, problem):
     with pytest.raises(ImportFileError) as error:
