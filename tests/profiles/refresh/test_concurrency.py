@@ -20,6 +20,7 @@ from cdp.rules.holders import Holder, Move, holder_of
 from profiles.followers import Merged
 from profiles.ingest import process
 from profiles.ingest.accept import accept_messages
+from profiles.ingest.counters import write_tally
 from profiles.ingest.process import process_batch
 from profiles.models import Profile, ProfileChange
 from profiles.refresh.changes import PUT_BACK_FOR, refresh_changes
@@ -189,7 +190,6 @@ def test_a_rule_saved_while_messages_are_processed_misses_nobody(monkeypatch):
 
     def work() -> None:
         accept_messages(source, [identify(user="u1", at=1, city="Oslo")], received_at=now)
-        write_tally = process.write_tally
 
         def stop_before_commit(*args: Any, **kwargs: Any) -> None:
             write_tally(*args, **kwargs)
