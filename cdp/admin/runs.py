@@ -69,6 +69,8 @@ KIND_COUNT_NAMES = {
         "refused_rows": _("where rows were refused"),
         "events": _("events"),
         "known_events": _("events known before"),
+        "segments": _("put into segments"),
+        "segments_unchanged": _("in their segments already"),
     }
     for kind in ("import", "dry_run")
 } | {kind: {"kept": _("kept, as they cannot be put into the inbox")} for kind in ("replay", "discard")}

@@ -30,6 +30,7 @@ def counted(counts: Mapping[str, Any] | None) -> list[tuple[str, int]]:
 
 
 BACK_NAMES = {
+    "segments": _("members of segments"),
     "people": _("people"),
     "identifiers": _("identifiers"),
     "events": _("events"),

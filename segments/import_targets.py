@@ -1,0 +1,158 @@
+"""Members by hand that the rows of a file put into static segments."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cdp.rules.causes import Cause
+from cdp.rules.scope import Scope
+from profiles.imports.cells import CellError
+from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
+from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
+from profiles.refresh.people import lock_profiles
+from segments.feeds import write_moves
+from segments.followers.by_hand import restore_displaced
+from segments.models import DisplacedMembership, Membership, Segment
+from segments.services.members import Wanted, add_each, enqueue_topics, missing
+
+ALLOWED = ("segment", "split", "when")
+WRITTEN = (Membership, DisplacedMembership)
+
+
+class Joining(NamedTuple):
+    """What a row says: its person is in this segment."""
+
+    segment_id: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One object of the mapping; of `segment` and `column` one is there."""
+
+    segment: Segment | None
+    column: str
+    split: str
+    when: str
+
+
+@dataclass(frozen=True)
+class CheckedMembers:
+    parts: tuple[Part, ...]
+    known: Mapping[str, Segment]
+
+    def columns(self) -> set[str]:
+        return {name for part in self.parts for name in (part.column, part.when)} - {""}
+
+    def read(self, cells: Mapping[str, Any]) -> Sequence[Joining]:
+        return [joining for part in self.parts for joining in self._read(part, cells)]
+
+    def _read(self, part: Part, cells: Mapping[str, Any]) -> list[Joining]:
+        if not is_meant(cells, part.when):
+            return []
+        if part.segment is not None:
+            return [Joining(part.segment.pk)]
+        written = cell(cells, part.column)
+        names = written.split(part.split) if part.split else [written]
+        return [Joining(self._named(name.strip()).pk) for name in names if name.strip()]
+
+    def _named(self, name: str) -> Segment:
+        if name not in self.known:
+            raise CellError(_("there is no segment by hand “%(name)s”") % {"name": name[:60]})
+        return self.known[name]
+
+    def describe(self, said: Sequence[Joining]) -> list[str]:
+        names = {segment.pk: segment.name for segment in self.known.values()}
+        return [names[segment_id] for (segment_id,) in said]
+
+
+@register_target
+class MemberTarget(Target):
+    """`"segments": [{"segment": "guests"}, {"segment": {"column": "Lists"}, "split": ","}]`, by key or name."""
+
+    key = "segments"
+    label = gettext_lazy("members by hand")
+
+    def check(self, given: Any, reporter: Reporter, *, zone: tzinfo) -> Checked | None:
+        known = known_segments()
+        parts = [
+            part
+            for path, said in objects(given, reporter, allowed=ALLOWED)
+            if (part := check_part(said, path, reporter, known)) is not None
+        ]
+        return CheckedMembers(tuple(parts), known)
+
+    def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
+        wanted = wanted_of(rows)
+        added = add_each(wanted, user=writing.user, now=writing.now, cause=Cause.IMPORT, import_id=writing.import_id)
+        return Counter(segments=added, segments_unchanged=len(wanted) - added)
+
+    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
+        wanted = wanted_of([row for row in rows if row.profile_id is not None])
+        strangers = {
+            (row.identifiers[0], said.segment_id) for row in rows if row.profile_id is None for said in row.said
+        }
+        added = len(missing(wanted)) + len(strangers)
+        return Counter(segments=added, segments_unchanged=len(wanted) + len(strangers) - added)
+
+    def count(self, import_id: int) -> Counter[str]:
+        return Counter(segments=sum(model._default_manager.filter(import_id=import_id).count() for model in WRITTEN))
+
+    def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
+        """Who was in before as another, with whom they merged, stays in since then; what gave way of them goes too."""
+        with transaction.atomic():
+            written = Membership.objects.filter(import_id=import_id).order_by("pk")
+            found = list(written.values_list("pk", "segment_id", "profile_id")[:limit])
+            lock_profiles(sorted({profile_id for _pk, _segment, profile_id in found}))
+            n_displaced, _by_model = DisplacedMembership.objects.filter(import_id=import_id).delete()
+            still = Membership.objects.filter(Scope([pk for pk, *_rest in found]).on("pk"), import_id=import_id)
+            gone = sorted(still.values_list("segment_id", "profile_id"))
+            still.delete()
+            back: set[tuple[int, int]] = set()
+            for segment_id in sorted({segment_id for segment_id, _profile in gone}):
+                back |= set(restore_displaced([pk for each, pk in gone if each == segment_id], [segment_id]))
+            left = [move for move in gone if move not in back]
+            enqueue_topics(gone, now=now)
+            write_moves([], left, cause=Cause.IMPORT, now=now)
+        return len(found) + n_displaced
+
+
+def known_segments() -> dict[str, Segment]:
+    """Segments by hand, by key, and by name where that is no other's key; one query."""
+    segments = list(Segment.objects.filter(kind=Segment.Kind.STATIC))
+    return {segment.name: segment for segment in segments} | {segment.key: segment for segment in segments}
+
+
+def check_part(said: Mapping[str, Any], path: str, reporter: Reporter, known: Mapping[str, Segment]) -> Part | None:
+    name, column = text_or_column(said, "segment", path, reporter)
+    when = column_of(said, "when", path, reporter)
+    split = said.get("split", "")
+    if not isinstance(split, str):
+        reporter.problem(f"{path}.split", _("not a text"))
+        return None
+    if not name and not column:
+        reporter.problem(f"{path}.segment", _("missing: a segment, or {“column”: …} whose cells name some"))
+        return None
+    if name and name not in known:
+        message = _("there is no segment by hand “%(name)s”; there are: %(known)s")
+        keys = ", ".join(sorted({segment.key for segment in known.values()})) or "-"
+        reporter.problem(f"{path}.segment", message % {"name": name, "known": keys})
+        return None
+    return Part(known[name] if name else None, column, split, when)
+
+
+def wanted_of(rows: Sequence[TargetRow]) -> list[Wanted]:
+    """Each segment and profile once."""
+    found: dict[Wanted, None] = {}
+    for row in rows:
+        for said in row.said:
+            assert row.profile_id is not None
+            found[Wanted(said.segment_id, row.profile_id)] = None
+    return list(found)

@@ -1,0 +1,154 @@
+"""Members by hand that the rows of a file bring, and that go when it is taken back."""
+
+from datetime import timedelta
+
+import pytest
+
+from cdp.runs import execute_run
+from profiles.imports.mapping import check
+from profiles.models import ProfileMerge
+from profiles.services.identity import merge_profiles, undo_merge
+from profiles.services.imports import preview_take_back, take_back
+from segments.models import DisplacedMembership, Membership, MembershipChange, Segment
+from segments.services import add_members
+from tests.factories.segments import SegmentFactory, StaticSegmentFactory
+from tests.profiles.conftest import load, till  # noqa: F401
+from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW
+from tests.profiles.ingest.messages import profile_of
+
+pytestmark = pytest.mark.django_db
+LIST = "Card,Lists,Dinner\nVIP001,Guests;press,yes\nVIP002,Guests,no\nVIP003,,yes\nVIP001,Guests,yes\n"
+MAPPING = {
+    "identifiers": {"Card": "member_card"},
+    "segments": [
+        {"segment": {"column": "Lists"}, "split": ";"},
+        {"segment": "dinner", "when": {"column": "Dinner"}},
+    ],
+}
+
+
+@pytest.fixture
+def _segments():
+    StaticSegmentFactory(key="guests", name="Guests")
+    StaticSegmentFactory(key="press", name="Press")
+    StaticSegmentFactory(key="dinner", name="Dinner")
+    SegmentFactory(key="oslo")
+
+
+def card(number):
+    return profile_of("member_card", f"VIP00{number}")
+
+
+def held():
+    rows = Membership.objects.values_list("profile__identifiers__value", "segment__key", "entered_at")
+    return {row for row in rows if row[0].startswith("VIP")}
+
+
+def sizes():
+    return dict(Segment.objects.filter(kind="static").values_list("key", "n_members"))
+
+
+@pytest.mark.usefixtures("_segments")
+def test_rows_put_people_in_by_key_or_name(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    expected = load(LIST, MAPPING, dry_run=True).dry_run_counts
+    assert not Membership.objects.exists()
+
+    import_ = load(LIST, MAPPING)
+
+    assert held() == {
+        ("VIP001", "guests", NOW), ("VIP001", "press", NOW), ("VIP001", "dinner", NOW),
+        ("VIP002", "guests", NOW), ("VIP003", "dinner", NOW),
+    }  # fmt: skip
+    assert sizes() == {"guests": 2, "press": 1, "dinner": 2}
+    assert import_.counts["segments"] == expected["segments"] == 5
+    assert set(MembershipChange.objects.values_list("change", "cause")) == {("entered", "import")}
+    assert MembershipChange.objects.count() == 5
+
+
+@pytest.mark.usefixtures("_segments")
+def test_the_same_list_twice_changes_nothing(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    load(LIST, MAPPING)
+    before = list(Membership.objects.order_by("pk").values())
+
+    again = load(LIST, MAPPING, now=NOW + timedelta(days=1))
+
+    assert again.counts == {"unchanged": 4, "segments_unchanged": 5, "refused_rows": []}
+    assert list(Membership.objects.order_by("pk").values()) == before
+    assert MembershipChange.objects.count() == 5
+
+
+@pytest.mark.usefixtures("_segments")
+def test_strangers_are_refused_unless_the_mapping_makes_people(load):  # noqa: F811
+    refused = load(LIST, MAPPING)
+    made = load(LIST, MAPPING | {"people": "create"})
+
+    assert refused.counts["refused"] == 4
+    assert (made.counts["new"], made.counts["segments"]) == (3, 5)
+
+
+@pytest.mark.usefixtures("_segments")
+def test_taken_back_they_leave_but_for_those_put_in_by_hand(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    guests = Segment.objects.get(key="guests")
+    add_members(guests, [card(2).pk], now=NOW - timedelta(days=1))
+    import_ = load(LIST, MAPPING)
+
+    assert preview_take_back(import_) == {"segments": 4}
+    execute_run(take_back(import_, user=None).pk, now=NOW)
+
+    assert held() == {("VIP002", "guests", NOW - timedelta(days=1))}
+    assert sizes() == {"guests": 1, "press": 0, "dinner": 0}
+    assert MembershipChange.objects.filter(change="left", cause="import").count() == 4
+
+
+@pytest.mark.usefixtures("_segments")
+def test_taken_back_what_gave_way_at_a_merge_comes_back_or_goes(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    one, two, three = card(1), card(2), card(3)
+    import_ = load("Card\nVIP001\nVIP002\n", {**MAPPING, "segments": [{"segment": "guests"}]})
+    guests = Segment.objects.get(key="guests")
+    add_members(guests, [three.pk], now=NOW + timedelta(days=1))  # gives way to the import's, which is earlier
+    person = merge_profiles([one.pk, two.pk, three.pk], user=None, now=NOW)
+    assert DisplacedMembership.objects.count() == 2
+
+    execute_run(take_back(import_, user=None).pk, now=NOW)
+    row = Membership.objects.get()
+    assert (row.profile, row.origin, sizes()["guests"]) == (person, three, 1)
+    for merge in ProfileMerge.objects.order_by("-pk"):
+        undo_merge(merge, user=None, now=NOW)
+
+    assert held() == {("VIP003", "guests", NOW + timedelta(days=1))}
+    assert not DisplacedMembership.objects.exists()
+
+
+@pytest.mark.usefixtures("_segments")
+def test_a_cell_that_names_no_segment_by_hand_refuses_its_row(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+
+    import_ = load("Card,Lists,Dinner\nVIP001,oslo,\nVIP002,Guests,\n", MAPPING)
+
+    assert (import_.counts["refused"], import_.counts["segments"]) == (1, 1)
+    assert "there is no segment by hand “oslo”" in import_.refused_file.open().read().decode()
+
+
+@pytest.mark.parametrize(
+    ("segments", "path", "message"),
+    [
+        ({}, "segments", "not a list of objects"),
+        ([{"segment": "oslo"}], "segments[0].segment", "“oslo”; there are: dinner, guests, press"),
+        ([{}], "segments[0].segment", "missing: a segment"),
+        ([{"segment": "guests", "colour": 1}], "segments[0].colour", "unknown key"),
+        ([{"segment": "guests", "split": 1}], "segments[0].split", "not a text"),
+        ([{"segment": "guests", "when": "VIP"}], "segments[0].when", "needs {“column”: …}"),
+        ([{"segment": 7}], "segments[0].segment", "neither a text nor"),
+    ],
+    ids=range(7),
+)
+@pytest.mark.usefixtures("_segments")
+def test_a_mistake_is_named_with_its_place(segments, path, message):
+    _parsed, problems = check(MAPPING | {"segments": segments}, kinds={"member_card"})
+
+    assert problems[0].path == path
+    assert message in problems[0].message
