@@ -64,7 +64,8 @@ class SegmentAdmin(HolderAdmin):
     holder_prefix = "segment"
     list_display = ("name", "key", "kind", "in_words", "n_members_shown", "refreshed_at", "state")
     list_filter = ("kind",)
-    conditional_fields = {"rule": "kind != 'static'"}
+    # Of a segment that exists the kind is no field of the form, and its fieldsets have the rule or not.
+    conditional_fields = {"rule": "typeof kind == 'undefined' || kind != 'static'"}
     search_fields = ("key", "name", "description")
     search_help_text = _("Key or name")
     fieldsets = (

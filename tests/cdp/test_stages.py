@@ -1,6 +1,7 @@
 """Stages are woken by few messages."""
 
 import time
+from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -9,41 +10,53 @@ from cdp import stages, throttle
 
 
 @pytest.fixture
-def sent(monkeypatch, settings):
-    """The tasks sent, with their options; stages are woken by no other test."""
-    settings.STAGES = {"one": "tests.one", "two": "tests.two"}
+def stage(settings):
+    """A stage that nobody has woken before; its task is "tests.one"."""
+    name = f"one-{uuid4()}"
+    settings.STAGES = {name: "tests.one", f"{name}-two": "tests.two"}
+    return name
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """The tasks sent, with their options."""
     tasks = []
     monkeypatch.setattr(stages.app, "send_task", lambda name, **options: tasks.append((name, options)))
-    time.sleep(stages.DELAY_SECONDS)
     return tasks
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_many_wakings_send_one_message_after_which_all_of_them_are_committed(sent):
+def test_many_wakings_send_one_message_after_which_all_of_them_are_committed(stage, sent, monkeypatch):
+    monkeypatch.setattr(stages, "DELAY_SECONDS", 30)
     for _ in range(100):
         with transaction.atomic():
-            stages.wake("one")
-    stages.wake("two")
+            stages.wake(stage)
+    stages.wake(f"{stage}-two")
 
-    assert sent == [("tests.one", {"countdown": 0.2}), ("tests.two", {"countdown": 0.2})]
+    assert sent == [("tests.one", {"countdown": 30}), ("tests.two", {"countdown": 30})]
 
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_waking_after_the_delay_sends_another_message(stage, sent):
+    stages.wake(stage)
     time.sleep(stages.DELAY_SECONDS)
-    stages.wake("one")
-    assert len(sent) == 3
+    stages.wake(stage)
+
+    assert sent == [("tests.one", {"countdown": 0.2})] * 2
 
 
 @pytest.mark.django_db
-def test_nothing_is_sent_before_the_commit(sent, django_capture_on_commit_callbacks):
+def test_nothing_is_sent_before_the_commit(stage, sent, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks() as callbacks:
-        stages.wake("one")
+        stages.wake(stage)
 
     assert (len(callbacks), sent) == (1, [])
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_without_the_cache_beat_finds_the_work(sent, monkeypatch):
+def test_without_the_cache_beat_finds_the_work(stage, sent, monkeypatch):
     monkeypatch.setattr(throttle, "_away_until", time.monotonic() + 60)
 
-    stages.wake("one")
+    stages.wake(stage)
 
     assert sent == []
