@@ -46,8 +46,8 @@ class SuppressionSerializer(StrictSerializer):
     value = serializers.CharField(max_length=400)
     channel = serializers.CharField(max_length=50, allow_blank=True, default="", help_text="Empty: every channel.")
     reason = serializers.CharField(max_length=MAX_REASON)
-    source: Any = serializers.SlugRelatedField(slug_field="key", read_only=True, allow_null=True)
-    user: Any = serializers.SlugRelatedField(slug_field="username", read_only=True, allow_null=True)
+    source: Any = serializers.CharField(source="source.key", read_only=True, default=None, allow_null=True)
+    user: Any = serializers.CharField(source="user.username", read_only=True, default=None, allow_null=True)
     created_at = serializers.DateTimeField(read_only=True)
 
     def to_representation(self, instance: Suppression) -> dict[str, Any]:

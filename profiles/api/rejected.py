@@ -58,7 +58,7 @@ class RejectedSerializer(StrictModelSerializer[RejectedMessage]):
         return instance
 
 
-class ChosenSerializer(StrictSerializer):
+class ChosenMessagesSerializer(StrictSerializer):
     """Messages by `ids`, or all that fit the filters. Without either it must say `all`."""
 
     ids = serializers.ListField(
@@ -130,7 +130,7 @@ class RejectedViewSet(DestroyModelMixin, ReadingViewSet):
         serializer.save()
         return Response(serializer.data)
 
-    @extend_schema(request=ChosenSerializer, responses={200: REPLAYED, 202: QUEUED})
+    @extend_schema(request=ChosenMessagesSerializer, responses={200: REPLAYED, 202: QUEUED})
     @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
     def replay(self, request: Request) -> Response:
         """Put messages back into the inbox, each once, also when asked twice. What cannot be put there stays."""
@@ -139,7 +139,7 @@ class RejectedViewSet(DestroyModelMixin, ReadingViewSet):
             return Response(replay(chosen.validated_data["ids"])._asdict())
         return accepted(queue_for_all(REPLAY, chosen.chosen(), user=request.user), request)  # type: ignore[arg-type]
 
-    @extend_schema(request=ChosenSerializer, responses={200: DISCARDED, 202: QUEUED})
+    @extend_schema(request=ChosenMessagesSerializer, responses={200: DISCARDED, 202: QUEUED})
     @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
     def discard(self, request: Request) -> Response:
         """Throw messages away for good."""
@@ -148,7 +148,7 @@ class RejectedViewSet(DestroyModelMixin, ReadingViewSet):
             return Response({"discarded": discard(chosen.validated_data["ids"])})
         return accepted(queue_for_all(DISCARD, chosen.chosen(), user=request.user), request)  # type: ignore[arg-type]
 
-    def _chosen(self, request: Request) -> ChosenSerializer:
-        body = ChosenSerializer(data=request.data)
+    def _chosen(self, request: Request) -> ChosenMessagesSerializer:
+        body = ChosenMessagesSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         return body

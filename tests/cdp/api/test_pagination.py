@@ -15,7 +15,7 @@ from segments.models import Segment, Tier
 from tags.models import Tag
 from tests.cdp.api.world import filled, make_world, schema_paths
 from tests.clients import api_of
-from tests.factories.campaigns import CampaignFactory, DeliveryFactory
+from tests.factories.campaigns import CampaignFactory, DeliveryFactory, SuppressionFactory
 from tests.factories.imports import ImportFactory, ImportMappingFactory
 from tests.factories.profiles import (
     SEEN_AT,
@@ -69,6 +69,7 @@ def make_two_of_each():
         IdentityChange(profile=bo.public_id, change="merged", into=ann.public_id, at=SEEN_AT) for _ in range(2)
     )
     ImportFactory(saved_mapping=ImportMappingFactory())
+    SuppressionFactory()
     RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")
     make_runs(1)
     return world
