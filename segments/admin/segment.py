@@ -139,7 +139,7 @@ class SegmentAdmin(HolderAdmin):
         by_hand = {
             "may_add": may_list(request, "segments.add_membership"),
             "may_remove": may_list(request, "segments.delete_membership"),
-            "kinds": IdentifierKind.objects.order_by("-priority", "key"),
+            "kinds": IdentifierKind.objects.order_by("priority", "key"),
             "chosen_kind": request.POST.get("kind", ""),
             "not_found": not_found,
             "max_lines": MAX_LINES,
