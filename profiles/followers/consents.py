@@ -13,10 +13,11 @@ from profiles.models import Consent
 
 
 def going(parted: Parted) -> Q:
-    """The words that go: with their anchor, else with the profile they were written on."""
+    """The words that go: with anchor or merge that brought them, else with the profile they were written on."""
     by_message = Q(anchor__in=list(parted.identifiers))
+    by_merge = Q(merge__absorbed__in=list(parted.origins))
     by_hand = Q(anchor=None, merge=None, origin__in=list(parted.origins))
-    return by_message | by_hand | Q(pk__in=parted.chosen_of(Consent), anchor=None, merge=None)
+    return by_message | by_merge | by_hand | Q(pk__in=parted.chosen_of(Consent), anchor=None, merge=None)
 
 
 @register_follower

@@ -133,7 +133,7 @@ def settle_overrulings(parted: Parted) -> None:
     """Of the words that merges added, that of the merge that is undone goes; that of one whose absorbed hangs below
     another from now on stays only where, between the two, the stricter still has something to overrule.
     """
-    Consent.objects.filter(profile=parted.from_id, merge__in=parted.undone).delete()
+    Consent.objects.filter(merge__in=parted.undone).delete()
     for rehung in parted.rehung:
         for word in Consent.objects.filter(merge=rehung.merge_id):
             said = Consent.objects.filter(

@@ -364,6 +364,25 @@ def test_the_stricter_word_is_taken_back(shop):
     assert after[bob.public_id] == before[bob.public_id]
 
 
+def test_the_stricter_word_goes_with_the_merge_that_added_it(shop):
+    send(shop, identify(anonymous="c", at=0))
+    send(shop, identify(anonymous="a", at=10, consents={"email": False}))
+    send(shop, identify(anonymous="b", at=20, consents={"email": True}))
+    cleo, ann, bob = (profile_of("anonymous_id", name) for name in ("c", "a", "b"))
+    merge(ann, bob)
+    merge(cleo, ann)
+
+    undo(ann)
+
+    assert Consent.objects.in_force().get().profile == ann
+    assert Consent.objects.in_force().get().state == "denied"
+
+    undo(bob)
+
+    assert Consent.objects.count() == 2
+    assert Consent.objects.in_force().get(profile=bob).state == "granted"
+
+
 def test_a_word_said_after_the_merge_goes_with_its_identifier(shop):
     ann, bob = visitors(shop, "a", "b")
     merge(ann, bob)
