@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Q
 
 from cdp.rules.scope import Scope
 from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, move_rows, register_follower
@@ -30,10 +29,12 @@ class TagAssignmentFollower(Follower):
 
     def split(self, parted: Parted, *, now: datetime) -> None:
         """Displaced ones go first; then on both sides the latest comes back of every tag that is carried no more."""
-        rows = TagAssignment.objects.filter(going(parted, TagAssignment), profile=parted.from_id)
+        rows = TagAssignment.objects.filter(parted.takes_by_hand(TagAssignment), profile=parted.from_id)
         carried = list(TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).values_list("tag"))
         rows.update(profile=parted.to_id)
-        DisplacedTag.objects.filter(going(parted, DisplacedTag), profile=parted.from_id).update(profile=parted.to_id)
+        DisplacedTag.objects.filter(parted.takes_by_hand(DisplacedTag), profile=parted.from_id).update(
+            profile=parted.to_id
+        )
         restore_displaced([parted.from_id, parted.to_id], [tag_id for (tag_id,) in carried])
 
     def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
@@ -42,7 +43,7 @@ class TagAssignmentFollower(Follower):
 
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).select_related("tag", "value")
-        leaving = set(rows.filter(going(parted, TagAssignment)).values_list("pk", flat=True))
+        leaving = set(rows.filter(parted.takes_by_hand(TagAssignment)).values_list("pk", flat=True))
         return [
             HandMade.of(
                 row,
@@ -52,11 +53,6 @@ class TagAssignmentFollower(Follower):
             )
             for row in rows.order_by("-assigned_at", "-pk")
         ]
-
-
-def going(parted: Parted, model: type[TagAssignment] | type[DisplacedTag]) -> Q:
-    """The assignments by hand that go with the profile that they were written on, and the chosen."""
-    return Q(origin__in=list(parted.origins)) | Q(pk__in=parted.chosen_of(model), origin__isnull=False)
 
 
 def displace(merged: Sequence[Merged]) -> None:

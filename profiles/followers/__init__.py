@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import NamedTuple, Self
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, Q
 from psycopg import sql
 
 
@@ -59,6 +59,10 @@ class Parted:
         prefix = f"{model._meta.label_lower}:"
         ids = [ref.removeprefix(prefix) for ref in self.chosen if ref.startswith(prefix)]
         return [int(pk) for pk in ids if pk.isascii() and pk.isdecimal() and len(pk) < 19]
+
+    def takes_by_hand(self, model: type[Model]) -> Q:
+        """The rows by hand that go with the profile that they were written on (`origin`), and the chosen."""
+        return Q(origin__in=list(self.origins)) | Q(pk__in=self.chosen_of(model), origin__isnull=False)
 
 
 class HandMade(NamedTuple):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Q
 
 from cdp.rules.scope import Scope
 from profiles.followers import Merged, Parted
@@ -87,8 +86,8 @@ def part_by_hand(parted: Parted) -> Moves:
     """Those that go, and on both sides the earliest that gave way, of each segment that the person was in."""
     held = Membership.objects.filter(profile=parted.from_id, origin__isnull=False).order_by("segment_id")
     before = list(held.values_list("segment_id", flat=True))
-    held.filter(going(parted, Membership)).update(profile=parted.to_id)
-    displaced = DisplacedMembership.objects.filter(going(parted, DisplacedMembership), profile=parted.from_id)
+    held.filter(parted.takes_by_hand(Membership)).update(profile=parted.to_id)
+    displaced = DisplacedMembership.objects.filter(parted.takes_by_hand(DisplacedMembership), profile=parted.from_id)
     displaced.update(profile=parted.to_id)
     if not before:
         return Moves([], [])
@@ -99,11 +98,6 @@ def part_by_hand(parted: Parted) -> Moves:
         [(segment_id, parted.to_id) for segment_id in sorted(goes.values_list("segment_id", flat=True))],
         [(segment_id, parted.from_id) for segment_id in before if segment_id not in stays],
     )
-
-
-def going(parted: Parted, model: type[Membership] | type[DisplacedMembership]) -> Q:
-    """The memberships by hand that go with the profile that they were written on, and the chosen."""
-    return Q(origin__in=list(parted.origins)) | Q(pk__in=parted.chosen_of(model), origin__isnull=False)
 
 
 def restore_displaced(profile_ids: Sequence[int], segment_ids: Sequence[int]) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from cdp.rules.scope import Scope
 from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, register_follower
 from profiles.models import Profile, ProfileMerge
 from segments.feeds import write_moves
-from segments.followers.by_hand import going, move_by_hand, part_by_hand
+from segments.followers.by_hand import move_by_hand, part_by_hand
 from segments.models import DisplacedMembership, FormerMembership, Membership
 
 
@@ -70,7 +70,7 @@ class MembershipFollower(Follower):
 
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = Membership.objects.filter(profile=parted.from_id, origin__isnull=False).select_related("segment")
-        leaving = set(rows.filter(going(parted, Membership)).values_list("pk", flat=True))
+        leaving = set(rows.filter(parted.takes_by_hand(Membership)).values_list("pk", flat=True))
         return [
             HandMade.of(row, label=row.segment.name, written_at=row.entered_at, goes=row.pk in leaving)
             for row in rows.order_by("-entered_at", "-pk")
