@@ -22,6 +22,7 @@ from profiles.imports.messages import RowMessages, untimed_id
 from profiles.imports.notes import Notes
 from profiles.imports.preview import CellProblem
 from profiles.ingest.contributions import stored
+from profiles.ingest.keys import known_keys
 from profiles.ingest.message import Message
 from profiles.models import (
     AttributeDefinition,
@@ -29,7 +30,6 @@ from profiles.models import (
     Contribution,
     IdentifierKind,
     IdentityConflict,
-    MessageKey,
     Source,
 )
 
@@ -77,7 +77,7 @@ class Planner:
         plan = Plan()
         good = [row for row in rows if not row.understood.is_refused]
         plan.refused = [row for row in rows if row.understood.is_refused]
-        plan.known = load_identifiers(sorted({key for row in good for key in row.understood.identifiers}))
+        plan.known = load_identifiers({key for row in good for key in row.understood.identifiers})
         people = set(plan.known) | self._noted_people(good)
         taken = self._taken(good)
         last_said = LastSaid(good, plan.known, source=self.source, kinds=self.kinds, twins=self.twins, notes=self.notes)
@@ -114,10 +114,12 @@ class Planner:
         plan.counts["new" if says_new and not is_known else "changed" if says_new else "unchanged"] += 1
 
     def _taken(self, rows: Iterable[RowMessages]) -> set[str]:
-        """Keys of messages that were processed before, here or in a batch before of a dry run."""
-        keys = [message.key for row in rows for message in row.messages()]
-        taken = {key.hex for key in MessageKey.objects.filter(key__in=keys).values_list("key", flat=True)}
-        return taken | self._noted("m", keys)
+        """Keys of messages that were processed before, here or in a batch before of a dry run; of those with a time of
+        their own, since the others are told from what was said last.
+        """
+        keys = [row.event.key for row in rows if row.event is not None]
+        keys += [row.identify.key for row in rows if row.identify is not None and row.is_timed]
+        return (known_keys(keys) if keys else set()) | self._noted("m", keys)
 
     def _noted_people(self, rows: Iterable[RowMessages]) -> set[Key]:
         keys = {key for row in rows for key in row.understood.identifiers}

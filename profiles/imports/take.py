@@ -93,6 +93,8 @@ class Taking:
 
     def refuse_unplanned(self, batch: Sequence[RowMessages]) -> dict[str, list[Finding]]:
         """Refuse rows that the source does not let through; returns what was not planned, by message key."""
+        if not self.import_.source.is_checked:
+            return {}
         unplanned = compare([message for row in batch for message in row.messages()], self.sources)
         for row in batch if unplanned else ():
             for message in row.messages():
@@ -103,7 +105,9 @@ class Taking:
     def definitions_of(self, batch: Sequence[RowMessages]) -> dict[str, EventDefinition]:
         """Of the events of the batch; rows whose event is one too many are refused."""
         good = [row for row in batch if not row.understood.is_refused]
-        definitions = event_definitions(message.event for row in good for message in row.messages())
+        names = {row.event.event for row in good if row.event is not None}
+        names |= {row.identify.event for row in good if row.identify is not None}
+        definitions = event_definitions(names)
         for row in good:
             if row.event is not None and row.event.event not in definitions:
                 row.understood.problems.append(CellProblem("", no_room(row.event)))

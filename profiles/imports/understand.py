@@ -45,7 +45,7 @@ class Understood:
 
     @property
     def is_refused(self) -> bool:
-        return any(problem.is_refusal for problem in self.problems)
+        return bool(self.problems) and any(problem.is_refusal for problem in self.problems)
 
     def reason(self) -> str:
         return "; ".join(str(problem) for problem in self.problems if problem.is_refusal)

@@ -8,6 +8,20 @@ import orjson
 from django.db import connection
 
 
+def known_keys(keys: Iterable[str]) -> set[str]:
+    """Those of the message keys (32 hexadecimal digits) that were written before."""
+    with connection.cursor() as cursor:
+        # As one text: Django and psycopg take 20 µs to hand on a list of UUIDs, for each of them.
+        cursor.execute(
+            """
+            SELECT encode(uuid_send(key), 'hex') FROM profiles_messagekey
+            WHERE key = ANY(ARRAY(SELECT json_array_elements_text(%s)::uuid))
+            """,
+            [orjson.dumps(list(keys)).decode()],
+        )
+        return {key for (key,) in cursor.fetchall()}
+
+
 def claim_keys(keys: Iterable[str], *, import_id: int | None = None) -> set[str]:
     """Write the message keys (32 hexadecimal digits) that are new, and return them; `import_id` is what brought them.
 
