@@ -93,7 +93,7 @@ class SuppressionTarget(Target):
                 JOIN profiles_identifierkind AS kind ON kind.key = wanted.kind
                 ORDER BY kind.id, wanted.value, wanted.channel
                 ON CONFLICT (kind_id, value, channel) DO UPDATE SET import_id = NULL
-                WHERE campaigns_suppression.import_id <> EXCLUDED.import_id
+                WHERE campaigns_suppression.import_id <> ALL(%s::integer[])
                 RETURNING xmax = 0
                 """,
                 [
@@ -102,6 +102,7 @@ class SuppressionTarget(Target):
                     writing.import_id,
                     *([key[place] for key in wanted] for place in range(3)),
                     list(wanted.values()),
+                    writing.own,
                 ],
             )
             n_new = sum(is_new for (is_new,) in cursor.fetchall())  # what another import put there is both's now

@@ -21,7 +21,7 @@ from profiles.refresh.people import lock_profiles
 from segments.feeds import write_moves
 from segments.followers.by_hand import restore_displaced
 from segments.models import DisplacedMembership, Membership, Segment
-from segments.services.members import Wanted, add_each, enqueue_topics, missing
+from segments.services.members import Wanted, add_each, enqueue_topics, keep_if_taken_back, missing
 
 ALLOWED = ("segment", "split", "when")
 WRITTEN = (Membership, DisplacedMembership)
@@ -91,6 +91,7 @@ class MemberTarget(Target):
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         wanted = wanted_of(rows)
+        keep_if_taken_back(wanted, but_by=writing.own)
         added = add_each(wanted, user=writing.user, now=writing.now, cause=Cause.IMPORT, import_id=writing.import_id)
         return Counter(segments=added, segments_unchanged=len(wanted) - added)
 

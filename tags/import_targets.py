@@ -20,7 +20,7 @@ from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles
 from tags.followers import restore_displaced
 from tags.models import DisplacedTag, Tag, TagAssignment, TagValue
-from tags.services.assign import Assignment, assign_each, differing
+from tags.services.assign import Assignment, assign_each, differing, keep_if_taken_back
 
 WRITTEN = (TagAssignment, DisplacedTag)
 ALLOWED = ("tag", "split", "value", "expires_at", "when")
@@ -129,6 +129,7 @@ class TagTarget(Target):
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         wanted = latest(rows, now=writing.now)
+        keep_if_taken_back(wanted, but_by=writing.own)
         changed = assign_each(wanted, user=writing.user, import_id=writing.import_id, now=writing.now)
         return Counter(tags=changed, tags_unchanged=len(wanted) - changed)
 

@@ -36,7 +36,7 @@ def consent_view(request: HttpRequest, profile_id: int) -> HttpResponse:
     """Take the form of the section on the profile page; what is wrong is said there."""
     if request.method != "POST" or not has_perm(request, "profiles.add_consent"):
         return HttpResponse(status=405 if request.method != "POST" else 403)
-    profile = get_object_or_404(Profile, pk=profile_id)
+    profile = get_object_or_404(Profile, pk=profile_id, erased_at__isnull=True)
     form = ConsentForm(request.POST)
     if form.is_valid():
         tell(request, profile, form, now=timezone.now())

@@ -131,7 +131,9 @@ class Taking:
         return before + write(new, definitions, self.sources, self.planner.kinds, now=self.now)
 
     def write_targets(self, plan: Plan) -> Counter[str]:
-        writing = Writing(self.import_.pk, self.import_.source_id, self.import_.user, self.now)
+        writing = Writing(
+            self.import_.pk, self.import_.source_id, self.import_.user, self.now, list(self.planner.twins)
+        )
         anchors = sorted({row.understood.identifiers[0] for row in plan.rows})
         known = load_identifiers(anchors)
         counts: Counter[str] = Counter()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from django.db import transaction
+
 from cdp.rules.scope import Scope
 from profiles.models import Profile
 
@@ -26,3 +28,22 @@ def lock_profiles(profile_ids: Sequence[int]) -> list[int]:
         .select_for_update(no_key=True)
         .values_list("pk", flat=True)
     )
+
+
+def lock_survivors(profile_ids: Iterable[int]) -> dict[int, int]:
+    """Who each profile is now, all of these people locked; ids of nobody and of those erased are left out.
+
+    Inside a transaction. Who is merged between looking and locking is looked up again, with the locks let go that were
+    taken meanwhile: one by one they would not be in the order of id.
+    """
+    named = set(profile_ids)
+    while True:
+        tried = transaction.savepoint()
+        current = survivors_of(named)
+        people = sorted(set(current.values()))
+        locked = set(lock_profiles(people))
+        elsewhere = [person for person in people if person not in locked]
+        if not elsewhere or not Profile.objects.filter(pk__in=elsewhere, erased_at__isnull=True).exists():
+            transaction.savepoint_commit(tried)
+            return {pk: person for pk, person in current.items() if person in locked}
+        transaction.savepoint_rollback(tried)

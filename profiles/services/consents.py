@@ -14,7 +14,7 @@ from cdp.models import User
 from profiles.models import Consent
 from profiles.models.consent import MAX_NOTE
 from profiles.refresh.enqueue import enqueue_changes
-from profiles.refresh.people import lock_profiles, survivors_of
+from profiles.refresh.people import lock_survivors
 
 CLOCKS_DIFFER = timedelta(minutes=5)  # so far a caller's clock may be ahead
 Key = tuple[int, str, Consent.State, datetime]  # profile id, channel, state, time
@@ -56,6 +56,8 @@ def check(said: Said, *, now: datetime) -> None:
 def record_consents(words: Sequence[Said], *, user: User, now: datetime) -> int:
     """Write down words, each on who its profile is by now; returns how many were new.
 
+    Words of people who were erased meanwhile are passed over.
+
     A word that stands there already (same person, channel, state and time, by hand) is not written twice. What
     another, later word said stays in force. Nothing is ever changed or deleted.
 
@@ -64,16 +66,11 @@ def record_consents(words: Sequence[Said], *, user: User, now: datetime) -> int:
     """
     for said in words:
         check(said, now=now)
-    if not words:
-        return 0
-    while True:
-        with transaction.atomic():
-            current = survivors_of({said.profile_id for said in words})
-            people = sorted(set(current.values()))
-            # A merge moves the words of the absorbed, and would miss one that is being written: hence the locks, and
-            # another try where somebody merged before they were taken.
-            if lock_profiles(people) == people:
-                return write(words, current, user=user, now=now)
+    with transaction.atomic():
+        # A merge moves the words of the absorbed, and would miss one that is being written: hence the locks.
+        current = lock_survivors({said.profile_id for said in words})
+        words = [said for said in words if said.profile_id in current]
+        return write(words, current, user=user, now=now) if words else 0
 
 
 def write(words: Sequence[Said], current: Mapping[int, int], *, user: User, now: datetime) -> int:

@@ -14,7 +14,7 @@ from cdp.models import User
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.refresh.enqueue import enqueue_changes
-from profiles.refresh.people import lock_profiles, survivors_of
+from profiles.refresh.people import lock_survivors
 from segments.feeds import write_moves
 from segments.models import DisplacedMembership, Membership, Segment
 
@@ -66,6 +66,7 @@ def add_members(
     check_static(segment)
     locked, unknown = lock_named(profile_ids)
     wanted = [Wanted(segment.pk, profile_id) for profile_id in locked]
+    keep_if_taken_back(wanted, but_by=[import_id] if import_id else [])
     added = add_each(wanted, user=user, now=now, cause=cause, import_id=import_id)
     return Added(added, len(locked) - added, unknown)
 
@@ -93,10 +94,8 @@ def check_static(segment: Segment) -> None:
 def lock_named(profile_ids: Iterable[int]) -> Locked:
     """Who these ids are now."""
     named = list(dict.fromkeys(profile_ids))
-    current = survivors_of(named)
-    locked = lock_profiles(sorted(set(current.values())))
-    found = set(locked)
-    return Locked(locked, [pk for pk in named if current.get(pk) not in found])
+    current = lock_survivors(named)
+    return Locked(sorted(set(current.values())), [pk for pk in named if pk not in current])
 
 
 def missing(wanted: Sequence[Wanted]) -> list[Wanted]:
@@ -136,6 +135,25 @@ def add_each(
     enqueue_topics(new, now=now)
     write_moves(new, [], cause=cause, now=now)
     return len(new)
+
+
+def keep_if_taken_back(wanted: Sequence[Wanted], *, but_by: Sequence[int]) -> None:
+    """Who is in by an import, other than these, is so by another word too, and stays when that is taken back."""
+    segment_ids = [each.segment_id for each in wanted]
+    profile_ids = [each.profile_id for each in wanted]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE segments_membership AS held
+            SET import_id = NULL
+            FROM unnest(%s::bigint[], %s::bigint[]) AS wanted (segment_id, profile_id)
+            WHERE held.segment_id = wanted.segment_id
+                AND held.profile_id = wanted.profile_id
+                AND held.import_id IS NOT NULL
+                AND held.import_id <> ALL(%s::integer[])
+            """,
+            [segment_ids, profile_ids, list(but_by)],
+        )
 
 
 def enqueue_topics(moved: Iterable[tuple[int, int]], *, now: datetime) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from cdp.models import User
 from cdp.rules.scope import Scope
 from profiles.refresh.enqueue import enqueue_changes
-from profiles.refresh.people import lock_profiles, survivors_of
+from profiles.refresh.people import lock_survivors
 from tags.models import DisplacedTag, Tag, TagAssignment, TagValue
 
 
@@ -51,7 +51,9 @@ def assign_tag(
     check_value(tag, value)
     if expires_at is not None and expires_at <= now:
         raise ValidationError({"expires_at": _("The end must lie in the future.")})
-    locked = lock_profiles(sorted(set(survivors_of(profile_ids).values())))
+    locked = sorted(set(lock_survivors(profile_ids).values()))
+    wanted = [Assignment(profile_id, tag.pk, value.pk if value else None, expires_at) for profile_id in locked]
+    keep_if_taken_back(wanted, but_by=[])
     changed = write_assignments(locked, tag=tag, value=value, expires_at=expires_at, user=user, now=now)
     enqueue_changes(changed, f"tag:{tag.key}", due_at=now)
     if expires_at is not None:  # rules that speak of the tag are judged again when it ends
@@ -66,7 +68,7 @@ def unassign_tag(tag: Tag, profile_ids: Iterable[int], *, now: datetime) -> Unas
     Raises ValidationError.
     """
     check_by_hand(tag)
-    locked = lock_profiles(sorted(set(survivors_of(profile_ids).values())))
+    locked = sorted(set(lock_survivors(profile_ids).values()))
     carried = TagAssignment.objects.filter(Scope(locked).on("profile_id"), tag=tag)
     carriers = list(carried.order_by("profile").values_list("profile", flat=True))
     carried.delete()
@@ -204,3 +206,23 @@ def assign_each(wanted: Sequence[Assignment], *, user: User | None, import_id: i
             ending = [each.profile_id for each in mine if each.expires_at == ends_at]
             enqueue_changes(ending, f"tag:{key}", due_at=ends_at)
     return len(changed)
+
+
+def keep_if_taken_back(wanted: Sequence[Assignment], *, but_by: Sequence[int]) -> None:
+    """What an import wrote, other than these, is so by another word too, and stays when that is taken back."""
+    columns = [list(column) for column in zip(*wanted, strict=True)] or [[], [], [], []]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE tags_tagassignment AS held
+            SET import_id = NULL
+            FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+                AS wanted (profile_id, tag_id, value_id, expires_at)
+            WHERE held.tag_id = wanted.tag_id
+                AND held.profile_id = wanted.profile_id
+                AND held.import_id IS NOT NULL
+                AND held.import_id <> ALL(%s::integer[])
+                AND (held.value_id, held.expires_at) IS NOT DISTINCT FROM (wanted.value_id, wanted.expires_at)
+            """,
+            [*columns, list(but_by)],
+        )

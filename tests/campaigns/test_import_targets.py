@@ -69,6 +69,16 @@ def test_taken_back_the_addresses_go(load):  # noqa: F811
     assert not Suppression.objects.exists()
 
 
+def test_the_same_list_twice_changes_nothing(load):  # noqa: F811
+    load(LIST, MAPPING)
+    before = list(Suppression.objects.order_by("pk").values())
+
+    again = load(LIST, MAPPING)
+
+    assert again.counts["suppressions_unchanged"] == 1
+    assert list(Suppression.objects.order_by("pk").values()) == before
+
+
 def test_what_another_file_says_too_stays_when_the_first_is_taken_back(load):  # noqa: F811
     import_ = load(LIST, MAPPING)
     load("Mail,Why,Only\nann@example.com,asked,yes\n", MAPPING)

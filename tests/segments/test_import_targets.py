@@ -104,6 +104,20 @@ def test_taken_back_they_leave_but_for_those_put_in_by_hand(load):  # noqa: F811
 
 
 @pytest.mark.usefixtures("_segments")
+def test_taken_back_they_stay_whom_a_hand_or_another_file_named_since(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    first = load("Card\nVIP001\nVIP002\nVIP003\n", {**MAPPING, "segments": [{"segment": "guests"}]})
+    load("Card\nVIP002\n", {**MAPPING, "segments": [{"segment": "guests"}]})
+    add_members(Segment.objects.get(key="guests"), [card(3).pk], now=NOW + timedelta(days=1))
+
+    assert preview_take_back(first) == {"segments": 1}
+    execute_run(take_back(first, user=None).pk, now=NOW)
+
+    assert held() == {("VIP002", "guests", NOW), ("VIP003", "guests", NOW)}
+    assert sizes()["guests"] == 2
+
+
+@pytest.mark.usefixtures("_segments")
 def test_taken_back_what_gave_way_at_a_merge_comes_back_or_goes(load):  # noqa: F811
     load(MEMBERS, MEMBERS_MAPPING)
     one, two, three = card(1), card(2), card(3)

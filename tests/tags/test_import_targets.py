@@ -100,6 +100,20 @@ def test_taken_back_the_tags_go_that_nobody_has_touched(load):  # noqa: F811
 
 
 @pytest.mark.usefixtures("_tags")
+def test_taken_back_the_tags_stay_that_a_hand_or_another_file_has_named_since(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    mapping = MAPPING | {"tags": [{"tag": "old"}]}
+    first = load("卡号\nVIP001\nVIP002\nVIP003\n", mapping)
+    load("卡号\nVIP002\n", mapping)
+    assign_tag(Tag.objects.get(key="old"), [profile_of("member_card", "VIP003").pk], now=NOW)
+
+    assert preview_take_back(first) == {"tags": 1}
+    execute_run(take_back(first, user=None).pk, now=NOW)
+
+    assert held() == {("VIP002", "old", None, None), ("VIP003", "old", None, None)}
+
+
+@pytest.mark.usefixtures("_tags")
 def test_taken_back_what_gave_way_at_a_merge_goes_or_comes_back(load):  # noqa: F811
     load(MEMBERS, MEMBERS_MAPPING)
     one, two, three = (profile_of("member_card", f"VIP00{n}") for n in (1, 2, 3))

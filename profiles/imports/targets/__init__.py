@@ -45,12 +45,18 @@ class TargetRow(NamedTuple):
 
 
 class Writing(NamedTuple):
-    """On whose behalf something is written."""
+    """On whose behalf something is written; `twins` are earlier imports of the same file by the same mapping."""
 
     import_id: int
     source_id: int
     user: User | None
     now: datetime
+    twins: Sequence[int] = ()
+
+    @property
+    def own(self) -> list[int]:
+        """The imports that are this one, or the same again: what they wrote stays theirs to take back."""
+        return [self.import_id, *self.twins]
 
 
 class Target(ABC):

@@ -56,6 +56,16 @@ def test_a_merged_away_profile_means_its_survivor(now):
     assert in_force(ann) == {"sms": "denied"}
 
 
+def test_words_of_the_erased_are_passed_over(now):
+    ann, erased = ProfileFactory(), ProfileFactory(erased_at=now)
+    words = [Said(profile.pk, "sms", "denied", now) for profile in (erased, ann)]
+
+    assert record_consents(words, user=UserFactory(), now=now) == 1
+    assert record_consents(words[:1], user=UserFactory(), now=now) == 0
+
+    assert list(Consent.objects.values_list("profile", flat=True)) == [ann.pk]
+
+
 def test_a_clock_that_is_a_little_ahead_is_now(now):
     ann = ProfileFactory()
 
@@ -90,5 +100,5 @@ def test_many_words_take_a_fixed_number_of_queries(now, django_assert_num_querie
     few, many = ([Said(ProfileFactory().pk, "sms", "granted", now) for _ in range(n)] for n in (1, 20))
 
     for words in (few, many):
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(9):
             record_consents(words, user=user, now=now)
