@@ -19,7 +19,15 @@ from campaigns.channels.base import Answer, Channel, Deferred, Message, Refused,
 from campaigns.models import Attempt, Campaign, Delivery
 from campaigns.rendering import MissingValueError, RenderError, render
 from campaigns.services.finish import finish_campaigns
-from campaigns.services.ledger import Settlement, Suppressed, begin_sending, lock_recipient, settle, suppress
+from campaigns.services.ledger import (
+    Settlement,
+    Suppressed,
+    begin_sending,
+    lock_recipient,
+    settle,
+    still_reaches,
+    suppress,
+)
 from campaigns.services.recipients import Recipient, load_recipients
 from campaigns.services.reclaim import reclaim_lapsed
 
@@ -49,7 +57,7 @@ class Gate(Enum):
 
     OPEN = auto()
     CLOSED = auto()  # the person had it, or the lease was lost
-    MERGED = auto()  # the profile came to stand for somebody else since the batch was loaded
+    CHANGED = auto()  # who the person is, or whether they may be written to, is another since the batch was loaded
 
 
 def deliver_due(*, now: datetime) -> int:
@@ -100,7 +108,7 @@ def deliver(
     delivery: Delivery, message: Message, recipient: Recipient, *, sender: Sender, channel: Channel, clock: Clock
 ) -> None:
     """Take one leased delivery to its end. No transaction is open while the channel has it."""
-    gate = open_gate(delivery, recipient, now=clock.now())
+    gate = open_gate(delivery, recipient, channel=channel, now=clock.now())
     if gate is Gate.OPEN:
         record(delivery, _send(sender, message), channel=channel, now=clock.now())
     elif gate is Gate.CLOSED:
@@ -136,8 +144,9 @@ def prepare(delivery: Delivery, recipient: Recipient, *, at: datetime) -> Messag
     )
 
 
-def open_gate(delivery: Delivery, recipient: Recipient, *, now: datetime) -> Gate:
-    """Commit `sending`, alone and just before the hand-over, unless the person or the address already had this message.
+def open_gate(delivery: Delivery, recipient: Recipient, *, channel: Channel, now: datetime) -> Gate:
+    """Commit `sending`, alone and just before the hand-over, unless the person or the address already had this message,
+    or the person must not get it any more.
 
     Two deliveries to one person wait for each other here, and so do those to one address, which may have moved to
     somebody else since; no merge slips in between reading and committing.
@@ -145,7 +154,10 @@ def open_gate(delivery: Delivery, recipient: Recipient, *, now: datetime) -> Gat
     with transaction.atomic():
         profile_ids = lock_recipient(recipient.person_id, recipient.address)
         if profile_ids is None or delivery.profile_id not in profile_ids:
-            return Gate.MERGED
+            return Gate.CHANGED
+        kind, consent_channel = channel.identifier_kind, channel.consent_channel
+        if not still_reaches(recipient.person_id, recipient.address, kind=kind, consent_channel=consent_channel):
+            return Gate.CHANGED
         begun = begin_sending(delivery, profile_ids=profile_ids, address=recipient.address, now=now)
     return Gate.OPEN if begun else Gate.CLOSED
 

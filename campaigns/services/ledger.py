@@ -65,6 +65,35 @@ def lock_recipient(person_id: int, address: str) -> set[int] | None:
         return {profile_id for (profile_id,) in cursor.fetchall()}
 
 
+def still_reaches(person_id: int, address: str, *, kind: str, consent_channel: str) -> bool:
+    """Whether the address is theirs, it is not on the list of those not written to, and they did not say no.
+
+    As the batch was loaded with, but asked again: a batch may take minutes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT FROM profiles_identifier AS identifier
+            JOIN profiles_identifierkind AS kind ON kind.id = identifier.kind_id
+            WHERE kind.key = %(kind)s AND identifier.value = %(address)s AND identifier.profile_id = %(person)s
+            AND NOT EXISTS (
+                SELECT FROM campaigns_suppression AS suppression
+                WHERE suppression.kind_id = identifier.kind_id AND suppression.value = identifier.value
+                AND suppression.channel IN ('', %(channel)s)
+            )
+            AND 'denied' IS DISTINCT FROM (
+                SELECT state
+                FROM profiles_consent
+                WHERE profile_id = %(person)s AND channel = %(channel)s
+                ORDER BY occurred_at DESC, state, id DESC
+                LIMIT 1
+            )
+            """,
+            {"person": person_id, "address": address, "kind": kind, "channel": consent_channel},
+        )
+        return bool(cursor.rowcount == 1)
+
+
 def begin_sending(delivery: Delivery, *, profile_ids: set[int], address: str, now: datetime) -> bool:
     """Move a leased delivery to sending and note the attempt; False if the lease was lost or the message was had.
 

@@ -17,8 +17,14 @@ from campaigns.services.deliver import LEASE, MAX_ATTEMPTS, Clock, claim, delive
 from campaigns.services.ledger import lock_recipient
 from profiles.models import Identifier, Profile
 from profiles.services.identity import merge_profiles
-from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory, ReachableFactory
-from tests.factories.profiles import ConsentFactory, IdentifierFactory, ProfileFactory
+from tests.factories.campaigns import (
+    CampaignFactory,
+    ContentFactory,
+    DeliveryFactory,
+    ReachableFactory,
+    SuppressionFactory,
+)
+from tests.factories.profiles import SEEN_AT, ConsentFactory, IdentifierFactory, ProfileFactory
 from tests.factories.segments import TierFactory
 
 pytestmark = pytest.mark.django_db
@@ -224,6 +230,55 @@ def test_a_merge_between_loading_and_sending_loads_the_person_anew(pigeons, camp
 
     assert pigeons.messages == []
     assert states(campaign) == [("suppressed", "no_consent")]
+
+
+def suppress(person):
+    SuppressionFactory(value=person.identifiers.get().value)
+
+
+def suppress_elsewhere(person):
+    SuppressionFactory(value=person.identifiers.get().value, channel="sms")
+
+
+def deny(person):
+    ConsentFactory(profile=person, state="denied")
+
+
+def deny_and_grant(person):
+    ConsentFactory(profile=person, state="denied")
+    ConsentFactory(profile=person, state="granted", occurred_at=SEEN_AT + timedelta(days=1))
+
+
+def move_address(person):
+    Identifier.objects.filter(profile=person).update(profile=ProfileFactory())
+
+
+@pytest.mark.parametrize(
+    ("change", "settled"),
+    [
+        (suppress, ("suppressed", "suppressed")),
+        (suppress_elsewhere, ("sent", "")),
+        (deny, ("suppressed", "no_consent")),
+        (deny_and_grant, ("sent", "")),
+        (move_address, ("suppressed", "no_address")),
+    ],
+)
+def test_what_somebody_said_since_the_batch_was_loaded_counts(change, settled, pigeons, campaign, now, monkeypatch):
+    first, second = DeliveryFactory(campaign=campaign), DeliveryFactory(campaign=campaign)
+    send = pigeons.send
+
+    def said_meanwhile(message):
+        monkeypatch.setattr(pigeons, "send", send)
+        change(second.profile)
+        return send(message)
+
+    monkeypatch.setattr(pigeons, "send", said_meanwhile)
+
+    deliver_all(now)
+
+    assert states(campaign) == [("sent", ""), settled]
+    assert pigeons.messages[0].delivery_id == first.pk
+    assert len(pigeons.messages) == sum(state == "sent" for state, _reason in states(campaign))
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
