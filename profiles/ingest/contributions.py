@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,6 +26,17 @@ ROWS_AT_ONCE = 10_000  # of contributions: a batch of messages with thousands of
 Slot = tuple[int, int, int]  # ids of anchor, source and definition
 
 
+class Written(NamedTuple):
+    """What a batch wrote: `touched` are the profiles whose golden record may be another now, `misfits` the values that
+    did not fit; by slot, `latest` are the last values that it said, and `kept` what slots keep beside these.
+    """
+
+    touched: set[int]
+    misfits: list[Misfit]
+    latest: dict[Slot, Said]
+    kept: dict[Slot, Kept | None]
+
+
 class Misfit(NamedTuple):
     """A value that a message said and that cannot be the attribute's."""
 
@@ -40,9 +52,8 @@ def write_contributions(
     *,
     sources: Mapping[int, Source],
     kinds: Mapping[str, IdentifierKind],
-) -> tuple[set[int], list[Misfit]]:
-    """Keep the latest value of each anchor, source and attribute, and what its survivorship needs beside it; returns
-    whose golden record may have changed, and the values that did not fit.
+) -> Written:
+    """Keep the latest value of each anchor, source and attribute, and what its survivorship needs beside it.
 
     A trait without a definition stays in its event alone.
     """
@@ -76,7 +87,7 @@ def write_contributions(
         upsert_contributions(rows)
     if kept:
         write_kept(kept)
-    return touched, misfits
+    return Written(touched, misfits, latest, kept)
 
 
 def keep(asked: Mapping[Slot, Sequence[Said]], policies: Mapping[int, Policy]) -> dict[Slot, Kept | None]:
@@ -249,13 +260,19 @@ def candidates_of(
     return candidates
 
 
-def fold_into_profiles(profile_ids: Collection[int], before: Mapping[int, dict[str, Any]]) -> dict[int, set[str]]:
+def fold_into_profiles(
+    profile_ids: Collection[int],
+    before: Mapping[int, dict[str, Any]],
+    *,
+    folded: Mapping[int, dict[str, Any]] = MappingProxyType({}),
+) -> dict[int, set[str]]:
     """Write the golden records that changed; returns, by profile, the keys whose value is another now.
 
-    `before` are the records as they are stored, {} where a profile is not in it.
+    `before` are the records as they are stored, {} where a profile is not in it; `folded` are those of other profiles
+    that are known already.
     """
     changed: dict[int, set[str]] = {}
-    records = fold(profile_ids) if profile_ids else {}
+    records = {**(fold(profile_ids) if profile_ids else {}), **folded}
     for profile_id, record in records.items():
         stored = before.get(profile_id, {})
         if record != stored:

@@ -21,7 +21,7 @@ from cdp.trouble import is_transient
 from profiles.identity.groups import Link
 from profiles.identity.kinds import load_kinds
 from profiles.identity.merge import write_feeds
-from profiles.identity.resolve import Anchor, Seen, resolve
+from profiles.identity.resolve import Anchor, Resolution, Seen, resolve
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
 from profiles.ingest.contributions import fold_into_profiles, write_contributions
@@ -30,6 +30,7 @@ from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.events import write_events
 from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
+from profiles.ingest.newcomers import fold_newcomers
 from profiles.ingest.quality import Finding, Quality, compare, quality_of, quality_of_misfits, rejecting, write_quality
 from profiles.ingest.refold import share_definitions
 from profiles.models import Consent, EventDefinition, IdentifierKind, RejectedMessage, Source
@@ -260,11 +261,12 @@ def write(
     ]
 
     resolution = resolve(links, kinds=kinds.values(), now=now)
-    set_seen(resolution.seen)
-    touched, misfits = write_contributions(messages, resolution.anchors, attributes, sources=sources, kinds=kinds)
-    touched |= {pair.survivor for pair in resolution.merged}
+    set_seen(widening(resolution))
+    written = write_contributions(messages, resolution.anchors, attributes, sources=sources, kinds=kinds)
+    newcomers = fold_newcomers(set(resolution.created), written, resolution.anchors, attributes, sources)
+    touched = (written.touched | {pair.survivor for pair in resolution.merged}) - newcomers.keys()
     before = {pk: resolution.profiles[pk].attributes for pk in touched if pk in resolution.profiles}
-    changed = fold_into_profiles(touched, before)
+    changed = fold_into_profiles(touched, before, folded=newcomers)
     write_consents(messages, resolution.anchors)
     write_events(messages, resolution.anchors, events)
     changes = changes_of(messages, resolution, attributes=changed, kinds=kinds.values(), heard=heard, now=now)
@@ -275,11 +277,23 @@ def write(
     for message in messages:
         tally[message.source_id, "n_odd_traits"] += len(message.traits.keys() - attributes.keys())
     tally.update((source_id, "n_merges") for source_id in resolution.merging_sources)
-    return Processed.of(tally, n_profiles=len(resolution.created), quality=quality_of_misfits(misfits))
+    return Processed.of(tally, n_profiles=len(resolution.created), quality=quality_of_misfits(written.misfits))
+
+
+def widening(resolution: Resolution) -> dict[int, Seen]:
+    """When profiles were seen that were there before, where this batch tells more; new ones were made with theirs."""
+    found = {}
+    for profile_id, profile in resolution.profiles.items():
+        seen = resolution.seen.get(profile_id)
+        if seen and (seen.first < profile.first_seen_at or seen.last > profile.last_seen_at):
+            found[profile_id] = seen
+    return found
 
 
 def set_seen(seen: Mapping[int, Seen]) -> None:
-    """Widen when each profile was seen, where this batch tells more."""
+    """Widen when each profile was seen."""
+    if not seen:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             """
