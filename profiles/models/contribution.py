@@ -12,7 +12,10 @@ class Contribution(models.Model):
     `kept` is what the definition's survivorship needs beside it (profiles/ingest/survivorship.py), else NULL.
     """
 
-    anchor = models.ForeignKey("profiles.Identifier", on_delete=models.CASCADE, related_name="contributions")
+    # Its index would be the beginning of the constraint's.
+    anchor = models.ForeignKey(
+        "profiles.Identifier", on_delete=models.CASCADE, related_name="contributions", db_index=False
+    )
     source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+")
     definition = models.ForeignKey("profiles.AttributeDefinition", on_delete=models.CASCADE, related_name="+")
     value = models.JSONField(null=True)

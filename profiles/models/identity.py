@@ -61,7 +61,9 @@ class Identifier(models.Model):
     `origin` is the profile that it was written on, where a merge has moved it since; None: it is still there.
     """
 
-    kind = models.ForeignKey(IdentifierKind, on_delete=models.PROTECT, related_name="+", verbose_name=_("kind"))
+    kind = models.ForeignKey(
+        IdentifierKind, on_delete=models.PROTECT, related_name="+", verbose_name=_("kind"), db_index=False
+    )
     value = models.CharField(_("value"), max_length=400)
     profile = models.ForeignKey(
         "profiles.Profile", on_delete=models.CASCADE, related_name="identifiers", verbose_name=_("profile")
@@ -95,7 +97,7 @@ class Identifier(models.Model):
 class IdentityLink(models.Model):
     """The first message of a source that said that two identifiers are the same person; `left` < `right` by id."""
 
-    left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+")
+    left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", db_index=False)
     right = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", db_index=True)
     source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+")
     message_id = models.CharField(max_length=200)

@@ -46,7 +46,13 @@ class Profile(models.Model):
     last_seen_at = models.DateTimeField(_("last seen"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     merged_into = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="absorbed", verbose_name=_("merged into")
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="absorbed",
+        verbose_name=_("merged into"),
+        db_index=False,
     )
 
     erased_at = models.DateTimeField(_("erased"), null=True, editable=False)
@@ -69,6 +75,10 @@ class Profile(models.Model):
         indexes = [
             models.Index(fields=["-last_seen_at", "-id"], name="profile_last_seen"),
             models.Index(OpClass(name_start(), name="text_pattern_ops"), name="profile_name"),
+            # Of the merged alone: whoever is seen gets an entry in every index that they are in.
+            models.Index(
+                fields=["merged_into"], name="profile_merged_into", condition=models.Q(merged_into__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
