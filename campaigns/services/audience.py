@@ -20,8 +20,8 @@ from segments.models import Tier
 
 @dataclass(frozen=True)
 class Part:
-    """The audience in one tier. Reachable: with an address that is not suppressed, and consent not denied; `first_id`
-    is one of those.
+    """The audience in one tier. Reachable: consent not denied, and the address that is written to (`recipients.py` says
+    which of several) not suppressed; `first_id` is one of those.
     """
 
     n_recipients: int
@@ -57,18 +57,33 @@ def count_audience(campaign: Campaign) -> dict[int | None, Part]:
                     ORDER BY profile_id, occurred_at DESC, state, id DESC
                 ) AS in_force
                 WHERE state = %(denied)s
+            ), of_channel AS (
+                SELECT identifier.*
+                FROM profiles_identifier AS identifier
+                JOIN profiles_identifierkind AS kind ON kind.id = identifier.kind_id
+                WHERE kind.key = %(address)s
+            ), listed AS (
+                SELECT of_channel.id, of_channel.profile_id
+                FROM of_channel
+                JOIN campaigns_suppression AS suppression USING (kind_id, value)
+                WHERE suppression.channel IN ('', %(consent)s)
+            ), suppressed AS (
+                SELECT profile_id FROM (
+                    SELECT DISTINCT ON (of_channel.profile_id) of_channel.profile_id, of_channel.id
+                    FROM of_channel
+                    JOIN profiles_profile AS person ON person.id = of_channel.profile_id
+                    WHERE person.id IN (SELECT profile_id FROM listed)
+                    ORDER BY of_channel.profile_id,
+                        (lower(btrim(person.attributes ->> %(address)s)) = lower(of_channel.value)) IS TRUE DESC,
+                        of_channel.first_seen_at DESC,
+                        of_channel.id DESC
+                ) AS chosen
+                WHERE id IN (SELECT id FROM listed)
             ), audience AS (
                 SELECT member.profile_id, standing.tier_id,
-                       member.profile_id IN (
-                           SELECT identifier.profile_id
-                           FROM profiles_identifier AS identifier
-                           JOIN profiles_identifierkind AS kind ON kind.id = identifier.kind_id
-                           WHERE kind.key = %(address)s AND NOT EXISTS (
-                               SELECT FROM campaigns_suppression AS suppression
-                               WHERE suppression.kind_id = kind.id AND suppression.value = identifier.value
-                               AND suppression.channel IN ('', %(consent)s)
-                           )
-                       ) AND member.profile_id NOT IN (SELECT profile_id FROM denied) AS is_reachable
+                       member.profile_id IN (SELECT profile_id FROM of_channel)
+                           AND member.profile_id NOT IN (SELECT profile_id FROM suppressed)
+                           AND member.profile_id NOT IN (SELECT profile_id FROM denied) AS is_reachable
                 FROM ({members}) AS member
                 LEFT JOIN segments_tierstanding AS standing
                     ON standing.scheme_id = %(scheme)s AND standing.profile_id = member.profile_id

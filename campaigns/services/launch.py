@@ -43,7 +43,8 @@ class TierAudience:
 class LaunchCheck:
     """What launching now would meet: `problems` forbid it, `remarks` are worth knowing before.
 
-    `tiers` go from the highest; `parts` are the same by tier id. Reachable have an address and did not deny consent.
+    `tiers` go from the highest; `parts` are the same by tier id. Reachable
+    are whom `Part` says.
     """
 
     n_recipients: int
@@ -63,12 +64,12 @@ def check_launch(campaign: Campaign) -> LaunchCheck:
     if not n_recipients:
         remarks.append(_("The audience is empty: nobody will be written to."))
     elif not n_reachable:
-        remarks.append(_("Nobody in the audience can be reached: they have no address or denied consent."))
+        remarks.append(_("Nobody in the audience can be reached: no address may be written to, or consent was denied."))
     elif n_missed := n_recipients - n_reachable:
         remarks.append(
             ngettext(
-                "%(n)s person gets nothing: there is no address for this channel, or consent was denied.",
-                "%(n)s people get nothing: there is no address for this channel, or consent was denied.",
+                "%(n)s person gets nothing: no address of this channel may be written to, or consent was denied.",
+                "%(n)s people get nothing: no address of this channel may be written to, or consent was denied.",
                 n_missed,
             )
             % {"n": n_missed}

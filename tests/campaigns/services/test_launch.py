@@ -4,13 +4,15 @@ import pytest
 
 from campaigns.models import Campaign
 from campaigns.services.audience import render_samples
+from campaigns.services.deliver import deliver_due
 from campaigns.services.launch import LaunchError, check_launch, launch_campaign
+from campaigns.services.plan import plan_campaign
 from cdp.models import Run
 from profiles.masking import MASK
 from profiles.models import Consent
 from tests.factories.campaigns import CampaignFactory, ContentFactory, ReachableFactory, SuppressionFactory
 from tests.factories.cdp import UserFactory
-from tests.factories.profiles import SEEN_AT, ProfileFactory
+from tests.factories.profiles import SEEN_AT, IdentifierFactory, ProfileFactory
 from tests.factories.segments import MembershipFactory, TierFactory, TierStandingFactory
 
 pytestmark = pytest.mark.django_db
@@ -131,12 +133,33 @@ def test_an_address_that_is_suppressed_is_out_of_reach(channel, n_reachable):
     assert check_launch(campaign).n_reachable == n_reachable
 
 
+@pytest.mark.parametrize(
+    ("named", "suppressed", "n_reachable"),
+    [("Old@Example.com ", "old", 0), ("old@example.com", "new", 1), ("", "old", 1), ("", "new", 0), ("gone", "new", 0)],
+)
+def test_of_several_addresses_the_one_that_is_written_to_counts(named, suppressed, n_reachable, now):
+    campaign = ContentFactory().campaign
+    ann = MembershipFactory(segment=campaign.segment, profile=ProfileFactory(attributes={"email": named})).profile
+    for age, name in ((2, "old"), (1, "new")):
+        first_seen_at = now - timedelta(days=age)
+        IdentifierFactory(kind_key="email", value=f"{name}@example.com", profile=ann, first_seen_at=first_seen_at)
+    SuppressionFactory(value=f"{suppressed}@example.com")
+
+    counted = check_launch(campaign).n_reachable
+    plan_campaign(launch_campaign(campaign, user=None, now=now), now=now)
+    while deliver_due(now=now):
+        pass
+
+    assert counted == n_reachable
+    assert campaign.deliveries.filter(state="sent").count() == n_reachable
+
+
 def test_an_audience_out_of_reach_is_a_remark():
     campaign = ContentFactory().campaign
     MembershipFactory(segment=campaign.segment)
 
     assert check_launch(campaign).remarks == [
-        "Nobody in the audience can be reached: they have no address or denied consent."
+        "Nobody in the audience can be reached: no address may be written to, or consent was denied."
     ]
 
 
