@@ -36,6 +36,15 @@ def test_settings_read_every_variable_that_the_app_services_set():
         assert set(service["environment"]) <= variables_of_settings(), name
 
 
+def test_the_app_services_get_every_variable_but_those_of_the_image():
+    """Named without a value, a variable passes as it is in `.env` or the shell, and not at all where it is missing."""
+    image = (BASE_DIR / "Dockerfile").read_text().rpartition("\nENV ")[2].partition("\nUSER")[0]
+    of_the_image = set(re.findall(r"(\w+)=", image))
+
+    for name, service in APP_SERVICES.items():
+        assert service["environment"].keys() == variables_of_settings() - of_the_image - {"PORT"}, name
+
+
 def test_every_interpolated_variable_is_required_with_a_message():
     found = dict(INTERPOLATION.findall((BASE_DIR / "docker-compose.yml").read_text()))
 
@@ -125,6 +134,7 @@ def environment_of(name: str, servers: PlainServers, data_dir: Path, port: int) 
         .replace("@database:5432", f"@127.0.0.1:{servers.database_port}")
         .replace("@broker:6379", f"@127.0.0.1:{servers.broker_port}")
         for key, value in APP_SERVICES[name]["environment"].items()
+        if value is not None
     }
     return environment | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
