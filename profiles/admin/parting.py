@@ -48,14 +48,18 @@ def split_page(request: HttpRequest, profile: Profile, context: dict[str, Any]) 
 
     if request.method == "POST":
         return part(request, profile, split, back=request.get_full_path())
-    identifiers = Identifier.objects.filter(profile=profile).select_related("kind").order_by("kind__priority", "pk")
+    owned = Identifier.objects.filter(profile=profile).select_related("kind").order_by("kind__priority", "pk")
+    # The ticked are all there, however many others: what is not on the page would not be split off.
+    others = owned.exclude(pk__in=[identifier.pk for identifier in ticked])
+    shown = [*ticked, *others[: max(MAX_SHOWN - len(ticked), 0)]]
     context |= {
         "title": gettext("Split %(name)s") % {"name": display_name(profile, request.user)},
         "profile": profile,
         "identifiers": [
             (identifier, identifier_text(identifier, request.user), identifier in ticked)
-            for identifier in identifiers[:MAX_SHOWN]
+            for identifier in sorted(shown, key=lambda identifier: (identifier.kind.priority, identifier.pk))
         ],
+        "n_identifiers": owned.count(),
         "button": gettext("Split off"),
         "along": along,
     }

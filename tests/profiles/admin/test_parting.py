@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 
 from cdp.models import User
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
+from profiles.admin import parting
 from profiles.models import Event, Identifier, IdentityConflict, Profile, ProfileMerge, ProfileSplit, Separation
 from profiles.services.identity import merge_profiles, split_profile
 from tests.admin_world import PERSONAL, make_world, pages
@@ -62,6 +63,22 @@ def test_the_preview_of_a_split_shows_both_sides_and_changes_nothing(ann):
     assert rows["City"] == [["Rome"], ["Oslo"], ["Rome"]]
     assert rows["Events"] == [["2"], ["1"], ["1"]]
     assert everything() == before
+
+
+def test_a_person_of_many_identifiers_shows_the_first_beside_the_ticked_and_says_so(ann, monkeypatch):
+    monkeypatch.setattr(parting, "MAX_SHOWN", 1)
+    mail, device = identifier("email", "ann@example.com"), identifier("anonymous_id", "a1")
+    client = sign_in(OPERATOR)
+
+    page = client.get(f"{PROFILES}{ann.pk}/split/")
+    ticked = client.get(f"{PROFILES}{ann.pk}/split/", {"identifier": device.pk})
+    both = client.get(f"{PROFILES}{ann.pk}/split/", {"identifier": [device.pk, mail.pk]})
+
+    assert [shown[0] for shown in page.context["identifiers"]] == [mail]
+    assert [shown[0] for shown in ticked.context["identifiers"]] == [device]
+    assert "These are 1 of 2 identifiers." in page.content.decode()
+    assert [shown[0] for shown in both.context["identifiers"]] == [mail, device]
+    assert "of 2 identifiers" not in both.content.decode()
 
 
 def test_a_split_takes_along_what_is_ticked_and_leads_to_the_other(ann):
