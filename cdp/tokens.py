@@ -1,4 +1,4 @@
-"""Issue the bearer tokens of the API. The admin and `manage.py create_token` both call this."""
+"""Issue and revoke the bearer tokens of the API, for the admin and `manage.py create_token`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from django.contrib.auth.models import Group
 from django.db import transaction
 
+from cdp.audit import has_entries
 from cdp.models import ApiToken, User
 from cdp.roles import ROLE_NAMES
 
@@ -26,3 +27,16 @@ def issue_token(name: str, *, role: str, expires_at: datetime | None = None) -> 
         account.groups.set([Group.objects.get(name=role)])
         token = ApiToken.objects.create(name=name, user=account, digest=ApiToken.digest_of(text), expires_at=expires_at)
     return token, text
+
+
+def revoke_token(token: ApiToken) -> None:
+    """Delete a token, and with it its service account; one that the audit names stays, switched off."""
+    account = token.user
+    with transaction.atomic():
+        if not has_entries(account):
+            account.delete()
+            return
+        token.delete()
+        account.is_active = False
+        account.username = f"{account.username[:130]} #{account.pk}"  # the name is free for the next token
+        account.save(update_fields=["is_active", "username"])

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import models
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_noop
 from unfold.admin import ModelAdmin, StackedInline
@@ -15,6 +16,7 @@ from unfold.decorators import display as unfold_display
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 
+from cdp.audit import changed_fields, with_values
 from cdp.models import User
 from cdp.paginator import BoundedPaginator
 
@@ -101,6 +103,18 @@ class StrataAdmin(ModelAdmin):  # type: ignore[misc]
         names = [str(obj) for obj in objs]
         used_by = [user for obj in objs for user in self.used_by(obj)]
         return names, {str(self.opts.verbose_name_plural): len(names)}, set(), used_by
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """Beside the names of the changed fields, what was there before and after."""
+        return with_values(super().construct_change_message(request, form, formsets, add), form, formsets or ())
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Each entry with what it holds for this reader."""
+        response = super().history_view(request, object_id, extra_context)
+        if isinstance(response, TemplateResponse):
+            for entry in (response.context_data or {}).get("action_list", ()):
+                entry.shown = changed_fields(entry, request.user)
+        return response
 
     def used_by(self, obj: Any) -> list[str]:
         """Names of what still uses `obj` and so forbids its deletion."""

@@ -20,6 +20,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from cdp.admin.base import ReadOnlyAdmin, StrataAdmin, display
+from cdp.audit import has_entries
 from cdp.models import User
 from cdp.roles import ROLE_NAMES
 
@@ -71,7 +72,12 @@ class UserAdmin(DjangoUserAdmin, StrataAdmin):  # type: ignore[type-arg, misc]
     readonly_fields = ("last_login", "date_joined")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).filter(api_token__isnull=True).prefetch_related("groups")
+        people = super().get_queryset(request).filter(api_token__isnull=True)
+        return people.exclude(username__startswith="token:").prefetch_related("groups")
+
+    def used_by(self, obj: Any) -> list[str]:
+        """The audit names who did what; whoever is gone from it could have done anything."""
+        return [gettext("Entries of the audit: switch the account off instead.")] if has_entries(obj) else []
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Whoever is added here shall use these pages."""

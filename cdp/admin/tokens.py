@@ -19,7 +19,7 @@ from cdp.admin.base import StrataAdmin, display
 from cdp.admin.people import role_name
 from cdp.models import ApiToken
 from cdp.roles import ROLE_NAMES, VIEWER
-from cdp.tokens import issue_token
+from cdp.tokens import issue_token, revoke_token
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -75,8 +75,8 @@ class ApiTokenAdmin(StrataAdmin):
         obj.pk, obj.text = token.pk, text
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """The service account goes with its token."""
-        obj.user.delete()
+        """The service account goes with its token, unless the audit names it."""
+        revoke_token(obj)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Show the token once, on this page; it passes no message, cookie or session."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.db import transaction
+from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 from django_filters import FilterSet
 from rest_framework.exceptions import ValidationError
@@ -15,9 +18,11 @@ from rest_framework.mixins import (
     UpdateModelMixin,
 )
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from cdp.api.idempotency import once
+from cdp.audit import write_addition, write_change, write_deletion
 
 KEY_PATTERN = "[-a-zA-Z0-9_]+"
 ROW_PATTERN = "[0-9]{1,18}"  # ids of rows, as far as PostgreSQL counts them
@@ -56,7 +61,53 @@ class ReadingViewSet(RetrieveModelMixin, ListModelMixin, ApiViewSet):
     """A list and its items."""
 
 
-class ManagingViewSet(CreateModelMixin, UpdateModelMixin, DestroyModelMixin, ReadingViewSet):
+class AuditedViewSet(ReadingViewSet):
+    """Whoever makes, changes or deletes an item leaves an entry in the audit, in the same transaction: what can be
+    written of it, as this user reads it, before and after. What is only read, such as a write key, is never in it.
+    """
+
+    before: dict[str, Any]
+    thing: Model
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self.action in ("create", "partial_update", "destroy"):
+            method = str(request.method).lower()
+            setattr(self, method, self._audited(getattr(self, method)))
+        super().initial(request, *args, **kwargs)
+
+    def get_object(self) -> Any:
+        """The item; the audit wants to know how it was."""
+        self.thing = super().get_object()
+        if self.action in ("partial_update", "destroy"):
+            self.before = self.values_of(self.get_serializer(self.thing).data)
+        return self.thing
+
+    def values_of(self, shown: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the shown fields that can be written."""
+        serializer: Any = self.get_serializer()
+        fields = serializer.fields
+        return {name: value for name, value in shown.items() if name in fields and not fields[name].read_only}
+
+    def _audited(self, handler: Callable[..., Response]) -> Callable[..., Response]:
+        def handle(request: Request, *args: Any, **kwargs: Any) -> Response:
+            user: Any = request.user
+            with transaction.atomic():
+                response = handler(request, *args, **kwargs)
+                if self.action == "destroy":
+                    write_deletion(user, self.thing, self.before)
+                elif self.action == "create":
+                    shown = response.data
+                    made = self.get_queryset().get(**{self.lookup_field: shown[self.lookup_field]})
+                    write_addition(user, made, self.values_of(shown))
+                else:
+                    after = self.values_of(self.get_serializer(self.thing).data)
+                    write_change(user, self.thing, before=self.before, after=after)
+            return response
+
+        return handle
+
+
+class ManagingViewSet(CreateModelMixin, UpdateModelMixin, DestroyModelMixin, AuditedViewSet):
     """A list whose items are made by POST, changed in part by PATCH, and deleted; found by `key`."""
 
     http_method_names = ["get", "head", "options", "post", "patch", "delete"]

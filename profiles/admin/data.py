@@ -16,7 +16,8 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import display, has_perm
+from cdp.admin.base import display, has_perm, signed_in
+from cdp.audit import write_secret_change
 from cdp.models import Run, User
 from profiles.admin.connect import GraceForm, connect_context, connection_context
 from profiles.admin.refold import RefoldingAdmin
@@ -78,7 +79,7 @@ class SourceAdmin(RefoldingAdmin):
             raise PermissionDenied
         if form.is_valid():
             replace_write_key(source, grace=form.grace, now=timezone.now())
-            self.log_change(request, source, [{"changed": {"fields": [str(_("write key"))]}}])
+            write_secret_change(signed_in(request), source, "write_key")
             messages.success(request, _("The source has a new write key."))
         else:
             messages.error(request, _("Choose for how long the old key stays good."))

@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget, UnfoldAdminSelectWidget
 
 from cdp.admin.base import StrataAdmin, display, signed_in
+from cdp.audit import write_change
 from cdp.disclosure import may_see_pii
 from profiles.identity.normalise import all_normalisers
 from profiles.masking import MASK
@@ -234,8 +236,11 @@ class IdentifierKindAdmin(StrataAdmin):
         kind = get_object_or_404(IdentifierKind, pk=pk)
         if request.method != "POST" or way not in ("up", "down") or not self.has_change_permission(request, kind):
             return HttpResponse(status=405 if request.method != "POST" else 403)
-        move_kind(kind, up=way == "up")
-        self.log_change(request, kind, [{"changed": {"fields": [str(_("priority"))]}}])
+        with transaction.atomic():
+            move_kind(kind, up=way == "up")
+            moved = IdentifierKind.objects.get(pk=kind.pk)
+            before, after = {"priority": kind.priority}, {"priority": moved.priority}
+            write_change(signed_in(request), kind, before=before, after=after)
         return HttpResponseRedirect(reverse("admin:profiles_identifierkind_changelist"))
 
     def used_by(self, obj: Any) -> list[str]:

@@ -16,7 +16,7 @@ from cdp.api.filters import YesNoFilter
 from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
 from cdp.api.serializers import StrictModelSerializer
-from cdp.api.viewsets import ReadingViewSet
+from cdp.api.viewsets import AuditedViewSet
 from cdp.models import Run
 from profiles.ingest.traits import MAX_KEY_LENGTH
 from profiles.models import AttributeDefinition, EventDefinition
@@ -68,7 +68,7 @@ class AttributeFilters(filters.FilterSet):
 
 
 @route("attributes")
-class AttributeViewSet(CreateModelMixin, UpdateModelMixin, ReadingViewSet):
+class AttributeViewSet(CreateModelMixin, UpdateModelMixin, AuditedViewSet):
     """Attributes by key. POST plans one that nobody has sent yet."""
 
     http_method_names = ["get", "head", "options", "post", "patch"]
@@ -129,7 +129,7 @@ class EventDefinitionFilters(filters.FilterSet):
 
 
 @route("events")
-class EventDefinitionViewSet(CreateModelMixin, UpdateModelMixin, ReadingViewSet):
+class EventDefinitionViewSet(CreateModelMixin, UpdateModelMixin, AuditedViewSet):
     """Events by name, and which of their properties is the number that counts. POST plans one."""
 
     http_method_names = ["get", "head", "options", "post", "patch"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -14,6 +15,7 @@ from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.serializers import StrictModelSerializer, StrictSerializer
 from cdp.api.viewsets import ManagingViewSet
+from cdp.audit import write_change
 from cdp.disclosure import may_see_pii
 from profiles.masking import MASK
 from profiles.models import IdentifierKind
@@ -95,5 +97,14 @@ class KindViewSet(ManagingViewSet):
         """Put all kinds in this order; answers with them. The first one of a message's identifiers anchors it."""
         body = OrderSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        order_kinds(body.validated_data["kinds"])
+        with transaction.atomic():
+            before = dict(IdentifierKind.objects.values_list("pk", "priority"))
+            order_kinds(body.validated_data["kinds"])
+            for kind in self.get_queryset():
+                write_change(
+                    request.user,  # type: ignore[arg-type]
+                    kind,
+                    before={"priority": before[kind.pk]},
+                    after={"priority": kind.priority},
+                )
         return Response(self.get_serializer(self.get_queryset(), many=True).data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
@@ -20,6 +21,7 @@ from cdp.api.router import route
 from cdp.api.runs import accepted
 from cdp.api.serializers import StrictModelSerializer, StrictSerializer
 from cdp.api.viewsets import ManagingViewSet
+from cdp.audit import write_secret_change
 from cdp.models import Run
 from profiles.api.definitions import FOLDED
 from profiles.models import IdentifierKind, Source
@@ -129,7 +131,9 @@ class SourceViewSet(ManagingViewSet):
         body.is_valid(raise_exception=True)
         grace = timedelta(hours=body.validated_data["grace_hours"])
         try:
-            source = replace_write_key(self.get_object(), grace=grace, now=timezone.now())
+            with transaction.atomic():
+                source = replace_write_key(self.get_object(), grace=grace, now=timezone.now())
+                write_secret_change(request.user, source, "write_key")  # type: ignore[arg-type]
         except SourceKeptError as error:
             raise Conflict(str(error)) from error
         return Response(self.get_serializer(source).data)

@@ -1,9 +1,12 @@
 """API tokens in the admin."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 
 from cdp.models import ApiToken, User
 from cdp.roles import ADMIN, OPERATOR, VIEWER
+from cdp.tokens import issue_token
+from tests.clients import ApiClient
 from tests.factories.cdp import ApiTokenFactory
 from tests.sign_in import sign_in
 
@@ -42,6 +45,19 @@ def test_deleting_a_token_deletes_its_account():
 
     assert not ApiToken.objects.exists()
     assert not User.objects.filter(pk=token.user_id).exists()
+
+
+def test_the_account_of_a_deleted_token_stays_where_the_audit_names_it():
+    token, text = issue_token("till", role=OPERATOR)
+    ApiClient(headers={"Authorization": f"Bearer {text}"}).send("patch", "identifier-kinds/email/", {"label": "Mail"})
+
+    sign_in(ADMIN).post(f"/admin/cdp/apitoken/{token.pk}/delete/", {"post": "yes"})
+
+    account = User.objects.get(pk=token.user_id)
+    assert not ApiToken.objects.exists()
+    assert (account.is_active, account.username) == (False, f"token:till #{account.pk}")
+    assert LogEntry.objects.filter(user=account).count() == 1
+    assert account not in sign_in(ADMIN).get("/admin/cdp/user/").context["cl"].result_list
 
 
 def test_operators_make_no_tokens():
