@@ -14,8 +14,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from profiles.imports.errors import ImportFileError
-from profiles.imports.readers import Reading, columns_of, open_rows
-from profiles.imports.readers.lines import MAX_LINE, open_bytes, read_lines
+from profiles.imports.readers import Reading, columns_of, open_rows, unreadable
+from profiles.imports.readers.lines import MAX_LINE, open_bytes, open_start, read_lines
 
 SAMPLE_ROWS = 50
 SNIFFED_LINES = 50
@@ -49,7 +49,7 @@ class FileFacts:
 
 
 def facts_of(path: Path, *, name: str = "", format: str = "", encoding: str = "", delimiter: str = "") -> FileFacts:
-    """Look at a file; what is given is not guessed.
+    """Look at a file, of which no more than the start is read (readers/lines.py); what is given is not guessed.
 
     Raises:
         ImportFileError: it cannot be read.
@@ -64,9 +64,9 @@ def facts_of(path: Path, *, name: str = "", format: str = "", encoding: str = ""
             if format == "csv":
                 reading = reading._replace(delimiter=delimiter or guess_delimiter(path, encoding))
     except (OSError, EOFError, zlib.error) as error:
-        raise ImportFileError(f"{path.name}: {getattr(error, 'strerror', None) or error}") from error
+        raise unreadable(error) from error
     columns = columns_of(path, reading)
-    sample = [row.cells for row in islice(open_rows(path, reading), SAMPLE_ROWS) if not row.problem]
+    sample = [row.cells for row in islice(open_rows(path, reading, is_look=True), SAMPLE_ROWS) if not row.problem]
     return FileFacts(*reading, tuple(columns), tuple(sample), tuple(warnings_of(columns, sample)))
 
 
@@ -87,7 +87,7 @@ def guess_format(path: Path, *, name: str) -> str:
         return "parquet"
     if mark in OTHER_KINDS:
         raise ImportFileError(
-            _("%(file)s is a workbook (%(kind)s): save the sheet as CSV.") % {"file": name, "kind": OTHER_KINDS[mark]}
+            _("The file is a workbook (%(kind)s): save the sheet as CSV.") % {"kind": OTHER_KINDS[mark]}
         )
     with open_bytes(path) as packed:
         start = packed.read(MAX_LINE).lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -104,7 +104,7 @@ def guess_encoding(path: Path) -> str:
     hardly any Chinese in GB18030 happens to be UTF-8.
     """
     n_telling = n_utf8 = 0
-    with open_bytes(path) as file:
+    with open_start(path) as file:
         while n_telling < TELLING_LINES and (line := file.readline(MAX_LINE)):
             if line.isascii():
                 continue
@@ -123,7 +123,7 @@ def is_utf8(line: bytes) -> bool:
 
 def guess_delimiter(path: Path, encoding: str) -> str:
     """What cuts the first lines into the most cells, and into equally many in most of them; a comma where none does."""
-    lines = [line.text for line in islice(read_lines(path, encoding), SNIFFED_LINES)]
+    lines = [line.text for line in islice(read_lines(path, encoding, is_look=True), SNIFFED_LINES)]
     return max(DELIMITERS, key=lambda delimiter: (agreement(lines, delimiter), -DELIMITERS.index(delimiter)))
 
 

@@ -58,7 +58,7 @@ class ImportStateError(ValueError):
 
 
 def inspect_file(path: Path, *, name: str = "", format: str = "", encoding: str = "", delimiter: str = "") -> FileFacts:
-    """Look at a file: a second or two for 100 MB. What is given is not guessed; `name` is its name, if `path` is not.
+    """Look at a file: about a second at most. What is given is not guessed; `name` is its name, if `path` is not.
 
     Raises:
         ImportFileError: it cannot be read as what it is said to be, or the extra for Parquet is not installed.
@@ -89,7 +89,7 @@ def preview_rows(
     kinds = load_kinds()
     parsed = parse_mapping(mapping, kinds=kinds, columns=facts.columns)
     understanding = Understanding(parsed, source=source, kinds=kinds, value_key=value_key(parsed), now=now)
-    rows = islice(open_rows(path, facts.reading), n)
+    rows = islice(open_rows(path, facts.reading, is_look=True), n)
     return [show(understanding.read(row), parsed, kinds=kinds) for row in rows]
 
 

@@ -17,7 +17,7 @@ from profiles.imports.readers.parquet_rows import n_parquet_rows, parquet_column
 from profiles.imports.readers.row import Row
 from profiles.models import Import
 
-__all__ = ["Reading", "Row", "columns_of", "count_rows", "open_rows", "reading_as_stored"]
+__all__ = ["Reading", "Row", "columns_of", "count_rows", "open_rows", "reading_as_stored", "unreadable"]
 
 HEADER_ROWS = 1_000  # of NDJSON, whose columns are those that its first rows have
 
@@ -34,8 +34,8 @@ def reading_as_stored(import_: Import) -> Reading:
     return Reading(import_.format, import_.encoding, import_.delimiter)
 
 
-def open_rows(path: Path, reading: Reading) -> Iterator[Row]:
-    """The rows in their order; a broken one says so by its `problem`.
+def open_rows(path: Path, reading: Reading, *, is_look: bool = False) -> Iterator[Row]:
+    """The rows in their order; a broken one says so by its `problem`. For a look, those of the start alone.
 
     Raises:
         ImportFileError: the file as a whole cannot be read.
@@ -44,11 +44,11 @@ def open_rows(path: Path, reading: Reading) -> Iterator[Row]:
         if reading.format == "parquet":
             yield from read_parquet(path)
         elif reading.format == "ndjson":
-            yield from read_ndjson(path, reading.encoding)
+            yield from read_ndjson(path, reading.encoding, is_look=is_look)
         else:
-            yield from read_csv(path, reading.encoding, reading.delimiter)
+            yield from read_csv(path, reading.encoding, reading.delimiter, is_look=is_look)
     except (OSError, EOFError, zlib.error) as error:  # EOFError: a packed file that was cut off
-        raise unreadable(path, error) from error
+        raise unreadable(error) from error
 
 
 def columns_of(path: Path, reading: Reading) -> list[str]:
@@ -59,12 +59,12 @@ def columns_of(path: Path, reading: Reading) -> list[str]:
         elif reading.format == "csv":
             names = csv_header(path, reading.encoding, reading.delimiter)
         else:
-            rows = islice(open_rows(path, reading), HEADER_ROWS)
+            rows = islice(open_rows(path, reading, is_look=True), HEADER_ROWS)
             names = list(dict.fromkeys(name for row in rows for name in row.cells))
     except (OSError, EOFError, zlib.error) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(error) from error
     if any("\0" in name for name in names):
-        raise ImportFileError(_("%(file)s is no table: a column is named by NUL characters") % {"file": path.name})
+        raise ImportFileError(_("The file is no table: a column is named by NUL characters."))
     return names
 
 
@@ -75,5 +75,7 @@ def count_rows(path: Path, reading: Reading) -> int:
     return sum(1 for _row in open_rows(path, reading))
 
 
-def unreadable(path: Path, error: OSError | EOFError | zlib.error) -> ImportFileError:
-    return ImportFileError(f"{path.name}: {getattr(error, 'strerror', None) or error}")
+def unreadable(error: OSError | EOFError | zlib.error) -> ImportFileError:
+    """Without the name of the file: under that it is stored, which says nothing to whoever uploaded it."""
+    what = getattr(error, "strerror", None) or error
+    return ImportFileError(_("The file cannot be read: %(error)s") % {"error": what})

@@ -54,10 +54,10 @@ class Records:
             yield line.text
 
 
-def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
+def read_csv(path: Path, encoding: str, delimiter: str, *, is_look: bool = False) -> Iterator[Row]:
     """The rows below the header; those with nothing in them are passed by. Raises ImportFileError for an empty file."""
-    records = iter(Records(read_lines(path, encoding), delimiter))
-    header = header_of(path, records)
+    records = iter(Records(read_lines(path, encoding, is_look=is_look), delimiter))
+    header = header_of(records)
     columns = [(position, name) for position, name in enumerate(header) if name not in REPORT_COLUMNS]
     is_report = len(columns) < len(header)
     names, number = [name for _position, name in columns], 0
@@ -77,18 +77,17 @@ def read_csv(path: Path, encoding: str, delimiter: str) -> Iterator[Row]:
 
 def csv_header(path: Path, encoding: str, delimiter: str) -> list[str]:
     """The names of the columns in their order, those of a report left out."""
-    header = header_of(path, iter(Records(read_lines(path, encoding), delimiter)))
+    header = header_of(iter(Records(read_lines(path, encoding, is_look=True), delimiter)))
     return [name for name in header if name not in REPORT_COLUMNS]
 
 
-def header_of(path: Path, records: Iterator[tuple[int, list[str], str]]) -> list[str]:
+def header_of(records: Iterator[tuple[int, list[str], str]]) -> list[str]:
     for _line, cells, problem in records:
         if problem:
             raise ImportFileError(
-                _("%(file)s: its first line, with the names of the columns, cannot be read: %(problem)s")
-                % {"file": path.name, "problem": problem}
+                _("The first line, with the names of the columns, cannot be read: %(problem)s") % {"problem": problem}
             )
         if any(cell.strip() for cell in cells):
             names = [cell.strip() for cell in cells]
             return names if set(names).isdisjoint(REPORT_COLUMNS) else [rearm(name) for name in names]
-    raise ImportFileError(_("%(file)s: the file is empty") % {"file": path.name})
+    raise ImportFileError(_("The file is empty."))

@@ -15,9 +15,9 @@ from profiles.imports.readers.row import REPORT_COLUMNS, Row
 MAX_DEPTH = 10
 
 
-def read_ndjson(path: Path, encoding: str) -> Iterator[Row]:
+def read_ndjson(path: Path, encoding: str, *, is_look: bool = False) -> Iterator[Row]:
     number = 0
-    for line in read_lines(path, encoding):
+    for line in read_lines(path, encoding, is_look=is_look):
         if line.text.strip() or line.problem:
             number += 1
             yield row_of(number, line)

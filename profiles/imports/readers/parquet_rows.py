@@ -31,7 +31,7 @@ def open_parquet(path: Path) -> Any:
         return parquet.ParquetFile(path, memory_map=True)
     except arrow.ArrowInvalid as error:
         raise ImportFileError(
-            _("%(file)s is not Parquet: %(error)s") % {"file": path.name, "error": str(error).partition("\n")[0]}
+            _("The file is not Parquet: %(error)s") % {"error": str(error).partition("\n")[0]}
         ) from error
 
 

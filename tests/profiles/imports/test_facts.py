@@ -7,6 +7,7 @@ import pytest
 
 from profiles.imports.errors import ImportFileError
 from profiles.imports.facts import facts_of
+from profiles.imports.readers.lines import LINE_COST, LOOK_BYTES, Start
 
 MEMBERS = "会员卡号,手机号,姓名\nVIP1,13800138000,张三\nVIP2,13800138001,李四\n"
 needs_parquet = pytest.mark.skipif(find_spec("pyarrow") is None, reason="requirements/parquet.txt is not installed")
@@ -71,15 +72,15 @@ def test_what_is_given_is_not_guessed(write):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "the file is empty"),
-        (MEMBERS.encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        (b"", "The file is empty."),
+        (MEMBERS.encode("utf-16"), "is UTF-16: save it as UTF-8"),
         (b"PK\x03\x04....", "is a workbook (.xlsx): save the sheet as CSV"),
         (gzip.compress(MEMBERS.encode())[:10] + b"\xff" * 40, "invalid block type"),
         (gzip.compress(MEMBERS.encode())[:30], "Compressed file ended before the end-of-stream marker was reached"),
         pytest.param(b"PAR1....PAR2", "is not Parquet", marks=needs_parquet),
         (bytes(range(256)) * 50, "is no table: a column is named by NUL characters"),
         (b'{"a\\u0000": 1}\n', "is no table: a column is named by NUL characters"),
-        (b'a,"b\n', "its first line, with the names of the columns, cannot be read"),
+        (b'a,"b\n', "The first line, with the names of the columns, cannot be read"),
     ],
     ids=["empty", "utf-16", "workbook", "torn", "packed", "parquet", "binary", "binary json", "quotes"],
 )
@@ -88,6 +89,32 @@ def test_what_cannot_be_read_is_said(write, content, problem):
         facts_of(write(content))
 
     assert problem in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"0" * (100 << 20), "the line is longer than 1024 KB"),
+        (b"\n" * (100 << 20), "The file is empty."),
+    ],
+    ids=["one line", "many lines"],
+)
+def test_a_look_reads_no_more_than_the_start(write, content, problem, monkeypatch):
+    """Packed, these are a hundred kilobytes."""
+    taken = []
+    original = Start.readline
+
+    def readline(self, size):
+        taken.append(len(line := original(self, size)))
+        return line
+
+    monkeypatch.setattr(Start, "readline", readline)
+
+    with pytest.raises(ImportFileError, match=problem):
+        facts_of(write(gzip.compress(content, 1)))
+
+    assert sum(taken) <= 4 * LOOK_BYTES  # of the encoding, the delimiter, the columns
+    assert len(taken) <= 4 * LOOK_BYTES // LINE_COST
 
 
 def test_a_file_without_rows_and_doubled_columns_are_warned_of(write):

@@ -44,6 +44,20 @@ def test_a_broken_row_costs_itself_alone(load, row, reason):
     assert people() == {frozenset({("member_card", "VIP1")})}
 
 
+def test_the_letters_that_stand_for_a_nul_are_none(load):
+    mapping = {"identifiers": {"Card": "member_card"}, "traits": {"Name": "name"}}
+    lines = r"""{"Card": "VIP1", "Name": "A\\u0000n"}
+{"Card": "VIP2", "Name": "A\u0000n"}
+{"Card": "VIP3", "Name": ["A", {"\u0000": 1}]}
+"""
+
+    of_csv = load("Card,Name\nVIP9,A\\u0000n\n", mapping)
+    of_json = load(lines, mapping, name="members.ndjson")
+
+    assert (of_csv.counts["new"], of_json.counts["new"], of_json.counts["refused"]) == (1, 1, 2)
+    assert set(Profile.objects.values_list("attributes__name", flat=True)) == {"A\\u0000n"}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 def test_bytes_that_are_no_text_refuse_their_row(load, encoding):
     content = "Card,Name\nVIP1,张三\nVIP2,".encode(encoding) + b"\xff\xff\nVIP3," + "李四\n".encode(encoding)

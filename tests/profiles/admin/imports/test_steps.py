@@ -63,9 +63,9 @@ def test_without_its_script_the_page_uploads_too(till):
     ("content", "name", "words"),
     [
         (b"", "empty.csv", "The file is empty."),
-        (b"PK\x03\x04\x14\x00", "members.xlsx", "members.xlsx is a workbook (.xlsx): save the sheet as CSV."),
-        (b"\xff\xfea\x00", "utf16.csv", "is UTF-16; save it as UTF-8."),
-        (b"\n\n", "blank.csv", "the file is empty"),
+        (b"PK\x03\x04\x14\x00", "members.xlsx", "The file is a workbook (.xlsx): save the sheet as CSV."),
+        (b"\xff\xfea\x00", "utf16.csv", "is UTF-16: save it as UTF-8."),
+        (b"\n\n", "blank.csv", "The file is empty."),
     ],
     ids=["empty", "workbook", "utf-16", "blank"],
 )
