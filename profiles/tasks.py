@@ -27,6 +27,7 @@ from profiles.services.duplicates.bulk import ACCEPT_DUPLICATES, accept_at_least
 from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicates
 from profiles.services.duplicates.search import queue_due_search as queue_due_search_of
 from profiles.services.imports import DRY_RUN, IMPORT, TAKE_BACK
+from profiles.services.moments import INDEX_MOMENTS, index_everybody
 from profiles.services.take_back import take_back_rows
 from profiles.services.watch import import_new_files
 
@@ -89,6 +90,12 @@ def refresh(run: Run, now: datetime) -> None:
 def refold(run: Run, now: datetime) -> None:
     """Fold everybody again, after a change of what the run's subject names."""
     definitions.refold(run)
+
+
+@run_kind(INDEX_MOMENTS)
+def index_moments(run: Run, now: datetime) -> None:
+    """Put the dates and times of everybody's golden record where the clock of rules finds them."""
+    index_everybody(run)
 
 
 @run_kind(rejected.REPLAY)

@@ -22,6 +22,12 @@ NOWS = [
     datetime(2026, 12, 31, 15, 59, 59, 999999, tzinfo=UTC),
     datetime(2026, 9, 30, 16, tzinfo=UTC),
 ]
+# How far time jumps: onto the edges of spans and of business days, and a microsecond beside them.
+STEPS = [
+    timedelta(days=days, hours=hours) + beside * TICK
+    for days, hours in [(0, 1), (0, 2), (0, 12), (1, 0), (2, 0), (7, 0), (30, 0), (365, 0)]
+    for beside in (-1, 0, 1)
+]
 NASTY_KEYS = ["isnull", "7", "a.b", "名字", 'it\'s "%s" {0}', "a__b"]
 ATTRIBUTES = {
     "city": "text",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cdp.rules.types import ValueType
+from profiles.ingest.moments import index_moments
 from profiles.ingest.partitions import ensure_partitions
 from profiles.models import Event, Identifier, IdentifierKind, Profile
 from segments.models import Membership
@@ -76,4 +77,5 @@ class World:
             Score(profile=profile, model=model, values=values, scored_at=person.first_seen_at)
             for model, values in person.scores.items()
         )
+        index_moments([profile.pk])
         return profile

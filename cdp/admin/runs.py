@@ -31,6 +31,7 @@ KIND_NAMES = {
     "refresh": _("Refresh in full"),
     "score": _("Scoring"),
     "refold": _("Folding again"),
+    "index_moments": _("Indexing dates and times"),
     "replay": _("Replay of rejected messages"),
     "discard": _("Discarding rejected messages"),
     "import": _("Import"),

@@ -59,6 +59,14 @@ class Operator(ABC):
         """The condition on Profile, never NULL, with `scope` in every subquery."""
 
     @abstractmethod
+    def clock(self, after: datetime, until: datetime) -> Q | None:
+        """The profiles whose answer may be another at `until` than at `after` by time alone; None where there are none.
+
+        Looked up by an index on what time runs over: it is asked every minute, and again for the whole of a downtime.
+        What happens at its own time, such as an event, is on the queue by itself.
+        """
+
+    @abstractmethod
     def topics(self) -> frozenset[str]:
         """What it depends on, such as `event:Order Completed`."""
 

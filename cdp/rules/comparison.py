@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from cdp.rules.errors import WRONG, Place, Wrong
 from cdp.rules.operands import Operand
 from cdp.rules.shapes import ListOf, Pair
+from cdp.rules.slab import Slab
 from cdp.rules.sql import TRUE, Not, Sql, where
 from cdp.rules.types import ValueType
 from cdp.rules.words import WORDS, Word
@@ -53,6 +54,11 @@ class Comparison:
         if self._word.test is None:
             return operand.present() if self.word == "set" else TRUE
         return self._word.test(operand, self.value, now)
+
+    def clock(self, after: datetime, until: datetime) -> Slab:
+        """The values of which it says something else at `until` than at `after`."""
+        word = WORDS[self.type][self._word.denies] if self.is_denial else self._word
+        return word.clock(self.value, after, until) if word.clock else Slab()
 
     def describe(self, subject: str, names: Mapping[str, Any] = MappingProxyType({})) -> str:
         """A sentence about the subject, in the active language; `names` say what some values mean."""

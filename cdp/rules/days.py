@@ -7,7 +7,7 @@ keep microseconds, so that (a, b] is [a + 1 µs, b + 1 µs) exactly.
 from __future__ import annotations
 
 import calendar
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
 from django.utils.timezone import get_default_timezone
@@ -37,14 +37,14 @@ def business_day(moment: datetime) -> date:
     return moment.astimezone(get_default_timezone()).date()
 
 
-def start_of(day: date) -> datetime:
-    """The first instant of a business day, in UTC."""
-    return datetime.combine(day, time.min, tzinfo=get_default_timezone()).astimezone(UTC)
+def start_of(day: date, zone: tzinfo | None = None) -> datetime:
+    """The first instant of a day in UTC; the business zone's where no zone is given."""
+    return datetime.combine(day, time.min, tzinfo=zone or get_default_timezone()).astimezone(UTC)
 
 
-def period_of(days: Days) -> Period:
+def period_of(days: Days, zone: tzinfo | None = None) -> Period:
     first, last = days
-    return Period(start_of(first) if first else None, start_of(last + DAY) if last else None)
+    return Period(start_of(first, zone) if first else None, start_of(last + DAY, zone) if last else None)
 
 
 def after_until(after: datetime, until: datetime) -> Period:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q, Value
 
+from cdp.rules.days import Period
 from cdp.rules.sql import any_of_array
 
 
@@ -24,6 +27,17 @@ class Scope:
             return Q()
         ids = Value(list(self.ids), output_field=ArrayField(models.BigIntegerField()))
         return Q(any_of_array(F(field), ids))
+
+
+def in_periods(field: str, periods: Iterable[Period]) -> Q:
+    """A condition that keeps the rows whose `field` lies in one of these, at least one."""
+    return reduce(or_, [_in_period(field, period) for period in periods])
+
+
+def _in_period(field: str, period: Period) -> Q:
+    start, end = period
+    bounds = {f"{field}__gte": start, f"{field}__lt": end}
+    return Q(**{lookup: bound for lookup, bound in bounds.items() if bound is not None})
 
 
 EVERYBODY = Scope()

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from cdp.rules.days import DAY, TICK, Days, Period, after_until, business_day, period_of
 from cdp.rules.errors import WRONG, Place
 from cdp.rules.shapes import DAYS, HOURS, MAX_SPAN_DAYS, Choice, Day, Fields, OneOf, Shape, WholeNumber
+from cdp.rules.slab import both_days, passing
 
 
 def _week(day: date) -> Days:
@@ -97,6 +98,25 @@ class Window:
                 return period_of(self.value)
             case _ever:
                 return Period(None, None)
+
+    def clock(self, after: datetime, until: datetime) -> tuple[Period, ...]:
+        """When that happened which comes into the window or goes out of it while now goes over (after, until].
+
+        Not what happens in (after, until] itself.
+        """
+        match self.kind:
+            case "last_days":
+                return passing(after, until, -timedelta(days=self.value))
+            case "last_hours":
+                return passing(after, until, -timedelta(hours=self.value))
+            case "days_ago":
+                far, near = (passing(after, until, -timedelta(days=n)) for n in self.value)
+                return far + near if self.value[1] else far
+            case "calendar":
+                before, now = (CALENDAR[self.value](day) for day in both_days(after, until))
+                return () if before == now else (period_of(before), self.period(until))
+            case _fixed:
+                return ()
 
     def describe(self) -> str:
         """Such as "in the last 30 days"; "" for ever."""

@@ -15,6 +15,7 @@ from profiles.identity.normalise import normalise
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce, is_missing
 from profiles.ingest.message import Message
+from profiles.ingest.moments import write_moments
 from profiles.ingest.survivorship import POLICIES, Candidate, Kept, Policy, Said, kept_by, policy_of
 from profiles.models import AttributeDefinition, IdentifierKind, Source
 
@@ -282,6 +283,7 @@ def fold_into_profiles(
             }
     if changed:
         write_records({profile_id: records[profile_id] for profile_id in sorted(changed)})
+        write_moments({pk: {key: records[pk].get(key) for key in keys} for pk, keys in changed.items()})
     return changed
 
 

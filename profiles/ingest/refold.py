@@ -22,6 +22,7 @@ from cdp.rules.scope import Scope
 from profiles.identity.kinds import load_kinds
 from profiles.ingest.contributions import Slot, fold_into_profiles, stored
 from profiles.ingest.message import IDENTIFY_EVENT
+from profiles.ingest.moments import index_moments
 from profiles.ingest.survivorship import Kept, Policy, Said, policy_of
 from profiles.ingest.traits import attributes_of
 from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, Profile, Source
@@ -77,6 +78,8 @@ def refold_chunk(after: int, *, rebuild: str | None = None, limit: int = CHUNK) 
     if definition is not None:
         write_rows(rebuilt(definition, list(before), kinds=kinds))
     changed = fold_into_profiles(list(before), before)
+    if rebuild is not None:
+        index_moments(list(before))  # the same value is of another type now
     keys = frozenset(key for keys in changed.values() for key in keys)
     return Refolded(max(rows), len(before.keys() & rows), len(changed), keys)
 

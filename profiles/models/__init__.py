@@ -6,6 +6,7 @@ from profiles.models.contribution import Contribution
 from profiles.models.definition import AttributeDefinition, AttributeType, EventDefinition, Survivorship
 from profiles.models.duplicate import DuplicateSuggestion
 from profiles.models.event import Event
+from profiles.models.holder import HolderClock
 from profiles.models.identity import (
     Identifier,
     IdentifierKind,
@@ -15,6 +16,7 @@ from profiles.models.identity import (
 )
 from profiles.models.imports import Import, ImportedFile, ImportMapping
 from profiles.models.inbox import InboxMessage, MessageKey, RejectedMessage
+from profiles.models.moment import ProfileMoment
 from profiles.models.profile import Profile
 from profiles.models.quality import EventDay, KindDay, Violation
 from profiles.models.source import Handling, Source, SourceDay
@@ -30,6 +32,7 @@ __all__ = [
     "EventDay",
     "EventDefinition",
     "Handling",
+    "HolderClock",
     "Identifier",
     "IdentifierKind",
     "IdentityChange",
@@ -45,6 +48,7 @@ __all__ = [
     "Profile",
     "ProfileChange",
     "ProfileMerge",
+    "ProfileMoment",
     "ProfileSplit",
     "RejectedMessage",
     "Separation",

@@ -74,6 +74,8 @@ class Profile(models.Model):
         ]
         indexes = [
             models.Index(fields=["-last_seen_at", "-id"], name="profile_last_seen"),
+            models.Index(fields=["first_seen_at"], name="profile_first_seen"),
+            models.Index(fields=["created_at"], name="profile_created"),
             models.Index(OpClass(name_start(), name="text_pattern_ops"), name="profile_name"),
             # Of the merged alone: whoever is seen gets an entry in every index that they are in.
             models.Index(

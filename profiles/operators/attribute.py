@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar, Self
 
 from django.db.models import Exists, F, OuterRef, Q
@@ -15,13 +17,14 @@ from django.utils.translation import gettext_lazy
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.catalogue import add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
+from cdp.rules.days import Days, Period, period_of
 from cdp.rules.errors import Wrong
 from cdp.rules.operands import ColumnOperand, JsonOperand
-from cdp.rules.scope import Scope
+from cdp.rules.scope import Scope, in_periods
 from cdp.rules.shapes import NAME, Anything, Text
 from cdp.rules.sql import TRUE, At
 from cdp.rules.types import ValueType
-from profiles.models import AttributeDefinition, Identifier
+from profiles.models import AttributeDefinition, Identifier, ProfileMoment
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,11 @@ class AttributeFacts:
 
     type: ValueType
     label: Promise | str
+    id: int = 0  # of the definition
 
 
 IS_KNOWN = "is_known"
+FIRST_YEAR = 1970  # no message is older
 # What rules may name like an attribute, though it is none; it wins over a trait of the same name.
 BUILT_IN = {
     "created_at": AttributeFacts(ValueType.DATETIME, gettext_lazy("the creation of the profile")),
@@ -47,7 +52,7 @@ def load_attributes(keys: Set[str]) -> Mapping[str, AttributeFacts]:
     definitions = AttributeDefinition.objects.filter(key__in=keys)
     found = {
         # The labels that Strata ships are translated like its own words.
-        each.key: AttributeFacts(ValueType(each.type), gettext_lazy(each.label) if each.label else each.key)
+        each.key: AttributeFacts(ValueType(each.type), gettext_lazy(each.label) if each.label else each.key, each.pk)
         for each in definitions
     }
     return found | {key: BUILT_IN[key] for key in keys & BUILT_IN.keys()}
@@ -97,6 +102,26 @@ class AttributeIs(Operator):
         personal = Identifier.objects.filter(scope.on("profile_id"), kind__is_personal=True)
         is_known = Q(Exists(personal.filter(profile_id=OuterRef("pk"))))
         return is_known if self.comparison.value else ~is_known
+
+    def clock(self, after: datetime, until: datetime) -> Q | None:
+        slab = self.comparison.clock(after, until)
+        if self.key in BUILT_IN:
+            # A sight that is still to come is on the queue, due at its time.
+            periods = slab.spans(range(FIRST_YEAR, until.year + 2))
+            return in_periods(self.key, periods) if periods else None
+        found = [
+            *([in_periods("at", [*slab.periods, *slab.coming])] if slab.periods else []),
+            *([in_periods("at", map(self._span, slab.days))] if slab.days else []),
+            *([Q(month_day__in=sorted(slab.month_days))] if slab.month_days else []),
+        ]
+        if not found:
+            return None
+        moments = ProfileMoment.objects.filter(reduce(or_, found), definition_id=self.facts.id)
+        return Q(pk__in=moments.values("profile_id"))
+
+    def _span(self, days: Days) -> Period:
+        """The instants of days, where a date is kept as its midnight in UTC."""
+        return period_of(days, UTC if self.facts.type is ValueType.DATE else None)
 
     def topics(self) -> frozenset[str]:
         return frozenset({f"attribute:{self.key}"})

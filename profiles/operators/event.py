@@ -16,7 +16,7 @@ from cdp.rules.catalogue import add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import WRONG, Place, Wrong
 from cdp.rules.operands import ColumnOperand
-from cdp.rules.scope import Scope
+from cdp.rules.scope import Scope, in_periods
 from cdp.rules.shapes import NAME, Anything, ListOf, Shape, Text
 from cdp.rules.sql import FALSE, TRUE, AmongGroups, Not, Sql
 from cdp.rules.types import ValueType
@@ -114,6 +114,17 @@ class EventMeasured(Operator):
         if self.comparison.is_denial:
             return ~self._matches(self.comparison.denied, scope, now)
         return self._matches(self.comparison, scope, now)
+
+    def clock(self, after: datetime, until: datetime) -> Q | None:
+        """Who has an event that meets the conditions and comes into the window or goes out of it. One that happens in
+        (after, until] is on the queue, due at its time.
+        """
+        periods = self.within.clock(after, until)
+        if not periods or not self.definition_ids:
+            return None
+        conditions = self.measure.conditions_on_events(self.where, until)
+        events = Event.objects.filter(*map(Q, conditions), definition_id__in=self.definition_ids)
+        return Q(pk__in=events.filter(in_periods("occurred_at", periods)).values("profile_id"))
 
     def topics(self) -> frozenset[str]:
         return frozenset(f"event:{name}" for name in self.names)

@@ -73,6 +73,7 @@ class Membership(models.Model):
         verbose_name_plural = _("memberships")
         constraints = [models.UniqueConstraint(fields=["segment", "profile"], name="membership_segment_profile")]
         indexes = [
+            models.Index(fields=["segment", "entered_at"], name="membership_entered"),
             models.Index(fields=["origin"], name="membership_origin", condition=models.Q(origin__isnull=False)),
             models.Index(fields=["import_id"], name="membership_import", condition=models.Q(import_id__isnull=False)),
         ]

@@ -58,6 +58,16 @@ class InSegment(Operator):
             members = members.filter(entered_at__lte=now - timedelta(days=self.for_days))
         return Q(Exists(members))
 
+    def clock(self, after: datetime, until: datetime) -> Q | None:
+        """Who will have been in for so many days."""
+        if self.for_days is None:
+            return None
+        days = timedelta(days=self.for_days)
+        members = Membership.objects.filter(
+            segment_id=self.facts.id, entered_at__gt=after - days, entered_at__lte=until - days
+        )
+        return Q(pk__in=members.values("profile_id"))
+
     def topics(self) -> frozenset[str]:
         return frozenset({f"segment:{self.key}"})
 

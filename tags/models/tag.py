@@ -104,6 +104,9 @@ class TagAssignment(models.Model):
         constraints = [models.UniqueConstraint(fields=["tag", "profile"], name="assignment_tag_profile")]
         indexes = [
             models.Index(fields=["tag", "value", "profile"], name="assignment_tag_value"),
+            models.Index(
+                fields=["tag", "expires_at"], name="assignment_expires", condition=models.Q(expires_at__isnull=False)
+            ),
             models.Index(fields=["import_id"], name="assignment_import", condition=models.Q(import_id__isnull=False)),
         ]
 

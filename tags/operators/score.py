@@ -70,6 +70,9 @@ class ScoreIs(Operator):
         )
         return Q(Exists(scores))
 
+    def clock(self, after: datetime, until: datetime) -> None:
+        """Scores are computed anew on their own schedule, and tell whom that changed."""
+
     def topics(self) -> frozenset[str]:
         return frozenset({f"score:{self.model.key}"})
 

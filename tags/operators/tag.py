@@ -75,6 +75,11 @@ class TagIs(Operator):
             assignments = assignments.filter(value_id__in=[self.facts.values[key][0] for key in self.values])
         return Q(Exists(assignments))
 
+    def clock(self, after: datetime, until: datetime) -> Q:
+        """Whose tag expires."""
+        ended = TagAssignment.objects.filter(tag_id=self.facts.id, expires_at__gt=after, expires_at__lte=until)
+        return Q(pk__in=ended.values("profile_id"))
+
     def topics(self) -> frozenset[str]:
         return frozenset({f"tag:{self.key}"})
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.rules.operands import Operand
 from cdp.rules.shapes import Shape
+from cdp.rules.slab import Slab
 from cdp.rules.sql import Sql
 
 
@@ -21,13 +22,15 @@ class Word:
 
     `test(operand, value, now)` is asked only where a value of the type is present. A word that `denies` another is the
     exact complement of that one, so that it matches the missing, and has no test of its own. `says` is a sentence with
-    %(subject)s and %(value)s, or %(low)s and %(high)s.
+    %(subject)s and %(value)s, or %(low)s and %(high)s. `clock(value, after, until)` are the values of which it says
+    something else at `until` than at `after`; None where time changes nothing.
     """
 
     shape: Shape | None
     says: Promise | str
     test: Callable[[Operand, Any, datetime], Sql] | None = None
     denies: str = ""
+    clock: Callable[[Any, datetime, datetime], Slab] | None = None
 
 
 PRESENCE = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -24,6 +24,7 @@ from cdp.rules.days import (
 )
 from cdp.rules.operands import Bounds, Operand
 from cdp.rules.shapes import DAYS, HOURS, Day, Pair, Span, WholeNumber
+from cdp.rules.slab import Slab, both_days, month_days, passing, turned
 from cdp.rules.sql import FALSE, Infix, Sql, every
 from cdp.rules.words.base import PRESENCE, Word
 
@@ -56,12 +57,47 @@ def of_days(days: Callable[[Any, date], list[Days]]) -> Callable[[Operand, Any, 
     )
 
 
+def turn_of_days(days: Callable[[Any, date], list[Days]]) -> Callable[[Any, datetime, datetime], Slab]:
+    """The clock of such a test: what joins or leaves over midnight."""
+
+    def clock(value: Any, after: datetime, until: datetime) -> Slab:
+        before, today = both_days(after, until)
+        return Slab(days=turned(days(value, before), days(value, today)))
+
+    return clock
+
+
 def last_span(operand: Operand, span: tuple[str, int], now: datetime) -> Sql:
     return within(operand, [operand.bounds_of_period(after_until(now - length_of(span), now))])
 
 
 def next_span(operand: Operand, span: tuple[str, int], now: datetime) -> Sql:
     return within(operand, [operand.bounds_of_period(after_until(now, now + length_of(span)))])
+
+
+def turn_of_last_span(span: tuple[str, int], after: datetime, until: datetime) -> Slab:
+    return Slab(passing(after, until, -length_of(span)), coming=passing(after, until, timedelta()))
+
+
+def turn_of_next_span(span: tuple[str, int], after: datetime, until: datetime) -> Slab:
+    return Slab(passing(after, until, length_of(span)), coming=passing(after, until, timedelta()))
+
+
+def turn_of_anniversaries(span: tuple[str, int], after: datetime, until: datetime) -> Slab:
+    before, today = (month_days(next_days(span[1], day)) for day in both_days(after, until))
+    return Slab(month_days=before ^ today)
+
+
+def days_in_last(span: tuple[str, int], today: date) -> list[Days]:
+    return [last_days(span[1], today)]
+
+
+def days_in_next(span: tuple[str, int], today: date) -> list[Days]:
+    return [next_days(span[1], today)]
+
+
+def days_years_ago(years: tuple[int, int], today: date) -> list[Days]:
+    return years_since(years[0], years[1], today)
 
 
 IN_LAST = _("%(subject)s lies in the last %(value)s")
@@ -79,11 +115,13 @@ SHARED = {
         Span({"days": WholeNumber(1, 366)}),
         _("the anniversary of %(subject)s is in the next %(value)s"),
         of_days(lambda span, today: anniversaries(next_days(span[1], today))),
+        clock=turn_of_anniversaries,
     ),
     "years_between": Word(
         Pair(WholeNumber(0, MAX_YEARS)),
         _("%(subject)s is from %(low)s to %(high)s years ago"),
-        of_days(lambda years, today: years_since(years[0], years[1], today)),
+        of_days(days_years_ago),
+        clock=turn_of_days(days_years_ago),
     ),
 }
 DATE_SPAN = Span({"days": DAYS})
@@ -91,15 +129,15 @@ DATETIME_SPAN = Span({"days": DAYS, "hours": HOURS})
 
 DATE = {
     **SHARED,
-    "in_last": Word(DATE_SPAN, IN_LAST, of_days(lambda span, today: [last_days(span[1], today)])),
+    "in_last": Word(DATE_SPAN, IN_LAST, of_days(days_in_last), clock=turn_of_days(days_in_last)),
     "not_in_last": Word(DATE_SPAN, NOT_IN_LAST, denies="in_last"),
-    "in_next": Word(DATE_SPAN, IN_NEXT, of_days(lambda span, today: [next_days(span[1], today)])),
+    "in_next": Word(DATE_SPAN, IN_NEXT, of_days(days_in_next), clock=turn_of_days(days_in_next)),
     **PRESENCE,
 }
 DATETIME = {
     **SHARED,
-    "in_last": Word(DATETIME_SPAN, IN_LAST, last_span),
+    "in_last": Word(DATETIME_SPAN, IN_LAST, last_span, clock=turn_of_last_span),
     "not_in_last": Word(DATETIME_SPAN, NOT_IN_LAST, denies="in_last"),
-    "in_next": Word(DATETIME_SPAN, IN_NEXT, next_span),
+    "in_next": Word(DATETIME_SPAN, IN_NEXT, next_span, clock=turn_of_next_span),
     **PRESENCE,
 }

@@ -27,6 +27,7 @@ from profiles.models import (
     Survivorship,
 )
 from tests.factories.profiles import SourceFactory
+from tests.moments import check_moments
 from tests.profiles.ingest.messages import START, message, people
 
 NOW = START + timedelta(days=1)
@@ -152,6 +153,7 @@ def state():
             Counter(events),
         )
     assert Profile.objects.current().count() == len(identifiers)
+    check_moments()
     return identifiers
 
 

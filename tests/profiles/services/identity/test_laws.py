@@ -29,6 +29,7 @@ from tags.services.assign import assign_tag, unassign_tag
 from tests.factories.profiles import SourceFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory
 from tests.factories.tags import TagFactory
+from tests.moments import check_moments
 from tests.profiles.ingest.messages import START, message, send
 
 NOW = START + timedelta(days=1)
@@ -106,7 +107,11 @@ def say(source, names, at, number):
         {"type": "user_id" if name.startswith("u") else "anonymous_id", "id": name} for name in names if name != user
     ]
     consents = {"email": number % 3 > 0} if number % 2 else {}
-    traits = {"city": f"City {number}", **({"consents": consents} if consents else {})}
+    traits = {
+        "city": f"City {number}",
+        "birthday": f"2000-02-{10 + number}",
+        **({"consents": consents} if consents else {}),
+    }
     one = message("identify", user=user, at=at, id=f"m{number:02}", traits=traits, context={"externalIds": externals})
     send(source, one)
 
@@ -190,6 +195,7 @@ def check(oracle):
         assert row.profile_id == roots[row.profile_id]
     for person in people:
         check_person(person)
+    check_moments()
     assert replay() == {pk: root for pk, root in named(roots).items() if pk != root}
 
 
@@ -301,6 +307,7 @@ def test_taking_apart_after_merging_is_the_identity(crowd):
                 undo_merge(merge, user=None, now=NOW)
 
         assert state() == before
+        check_moments()
         assert members.items() <= since_when(segment).items()  # whether others belong there, the refresh says
         assert Tag.objects.get() == tag
         assert not ProfileMerge.objects.filter(undone_at=None).exists()

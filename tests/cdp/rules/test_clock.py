@@ -1,0 +1,147 @@
+"""The clock of rules: who answers otherwise as time passes is among the candidates."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from cdp.rules.clock import candidates
+from cdp.rules.days import Days, anniversaries, next_days
+from cdp.rules.parse import parse_rule
+from cdp.rules.slab import days_of_years, month_days, turned
+from profiles.models import Profile
+from tests.matching import matching
+from tests.oracles import Person
+from tests.strategies import NOWS, STEPS, people, rules
+from tests.world import World, declare_probe
+
+pytestmark = pytest.mark.django_db
+
+# An hour before the clocks of New York are put forward, and before they are put back.
+NOWS_OF_NEW_YORK = [datetime(2026, 3, 8, 6, tzinfo=UTC), datetime(2026, 11, 1, 5, tzinfo=UTC)]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    declare_probe(monkeypatch)
+    return World()
+
+
+@st.composite
+def cases(draw: st.DrawFn, nows: list[datetime]) -> tuple[datetime, datetime, list[Person], list[Any]]:
+    """Two moments, some people, and rules to ask of them."""
+    now = draw(st.sampled_from(nows))
+    persons = draw(st.lists(people(now), min_size=1, max_size=6))
+    return now, now + draw(st.sampled_from(STEPS)), persons, draw(st.lists(rules(now), min_size=1, max_size=12))
+
+
+def comes_to_pass(person: Person, after: datetime, until: datetime) -> bool:
+    """Whether the queue has a row of theirs that is due meanwhile."""
+    moments = [*(event["occurred_at"] for event in person.events), person.first_seen_at, person.last_seen_at]
+    return any(after < moment <= until for moment in [*moments, person.created_at])
+
+
+def found_by_clock(rule: Any, after: datetime, until: datetime) -> set[int]:
+    asked = candidates(parse_rule(rule), after=after, until=until)
+    return {pk for condition in asked for pk in Profile.objects.filter(condition).values_list("pk", flat=True)}
+
+
+def check(world: World, case: tuple[datetime, datetime, list[Person], list[Any]]) -> None:
+    after, until, persons, asked = case
+    with transaction.atomic():
+        found = {world.write(person).pk: person for person in persons}
+        on_queue = {pk for pk, person in found.items() if comes_to_pass(person, after, until)}
+
+        for rule in asked:
+            moved = matching(rule, after) ^ matching(rule, until)
+            assert moved - on_queue <= found_by_clock(rule, after, until), rule
+
+        transaction.set_rollback(True)
+
+
+LAW = settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking goes by the database, and takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@LAW
+@given(case=cases(NOWS))
+def test_whoever_answers_otherwise_by_time_alone_is_a_candidate(world, case):
+    check(world, case)
+
+
+@settings(LAW, max_examples=30)
+@given(case=cases([*NOWS_OF_NEW_YORK, *NOWS]))
+def test_so_it_is_where_clocks_are_put_forward_and_back(world, case):
+    with override_settings(TIME_ZONE="America/New_York"):
+        check(world, case)
+
+
+days = st.dates(date(2023, 1, 1), date(2029, 12, 31))
+
+
+def ranges_between(edges: set[int], is_open: tuple[bool, bool]) -> list[Days]:
+    """Ranges in order and apart, of which the outer ones may be without end."""
+    ordered = sorted(edges)
+    ranges = [
+        Days(date.fromordinal(a), date.fromordinal(b - 1)) for a, b in zip(ordered[::2], ordered[1::2], strict=False)
+    ]
+    if ranges and is_open[0]:
+        ranges[0] = Days(None, ranges[0].last)
+    if ranges and is_open[1]:
+        ranges[-1] = Days(ranges[-1].first, None)
+    return ranges
+
+
+sets_of_days = st.builds(
+    ranges_between, st.sets(st.integers(739_000, 739_030), max_size=6), st.tuples(st.booleans(), st.booleans())
+)
+
+
+def holds(day: date, ranges: Any) -> bool:
+    return any((first is None or first <= day) and (last is None or day <= last) for first, last in ranges)
+
+
+@given(before=sets_of_days, now=sets_of_days)
+def test_the_days_that_turned_are_those_of_one_set_alone(before, now):
+    for ordinal in range(738_990, 739_040):
+        day = date.fromordinal(ordinal)
+        assert holds(day, turned(before, now)) == (holds(day, before) != holds(day, now))
+
+
+@given(today=days, n=st.integers(1, 366), born=st.dates(date(1990, 1, 1), date(2023, 12, 31)))
+def test_month_days_say_what_the_ranges_of_anniversaries_say(today, n, born):
+    asked = next_days(n, today)
+
+    assert holds(born, anniversaries(asked)) == (born.month * 100 + born.day in month_days(asked))
+    assert holds(born, days_of_years(month_days(asked), range(1990, 2024))) == holds(born, anniversaries(asked))
+
+
+def test_a_rule_of_which_time_changes_nothing_has_no_candidates(world, now):
+    rule = {
+        "all": [
+            {"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"},
+            {"op": "attribute", "key": "birthday", "is": "before", "value": "2000-01-01"},
+            {"op": "event", "name": "Buy", "within": {"since": "2026-01-01"}},
+            {"op": "segment", "key": "loyal"},
+            {"op": "score", "model": "probe", "field": "level", "is": "gt", "value": 1},
+        ]
+    }
+
+    assert candidates(parse_rule(rule), after=now, until=now + timedelta(days=400)) == []
+
+
+def test_within_a_business_day_no_date_turns(world, now):
+    rule = {"op": "attribute", "key": "birthday", "is": "anniversary_in_next", "value": {"days": 7}}
+
+    assert candidates(parse_rule(rule), after=now, until=now + timedelta(hours=11)) == []
+    assert len(candidates(parse_rule(rule), after=now, until=now + timedelta(hours=12))) == 1
