@@ -38,7 +38,8 @@ def source_with(key: object) -> Source:
     Raises:
         CollectError: 401.
     """
-    if isinstance(key, str) and "\0" not in key and (source := kept_source(key)):
+    # Others are no key, and some the database cannot even be asked for: NUL, half a surrogate pair.
+    if isinstance(key, str) and key.isascii() and key.isprintable() and (source := kept_source(key)):
         return source
     raise unknown_key()
 

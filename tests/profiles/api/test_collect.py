@@ -186,9 +186,11 @@ def test_basic_without_a_user_leaves_the_write_key_to_the_body(client, shop, aut
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize("key", ["", "wrong", "\0", {"a": 1}])
+@pytest.mark.parametrize("key", ["", "wrong", "\0", "\ud800", "é", {"a": 1}])
 def test_an_unknown_write_key_is_401_and_nothing_is_stored(client, shop, key):
-    response = post(client, "/v1/batch", {"batch": [track("Viewed", user="u1")], "writeKey": key})
+    body = json.dumps({"batch": [track("Viewed", user="u1")], "writeKey": key}).encode()
+
+    response = post(client, "/v1/batch", body)
 
     assert (response.status_code, response.json()["code"]) == (401, "unknown_write_key")
     assert response.json()["message"]
