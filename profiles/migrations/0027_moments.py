@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("profiles", "0023_oauth_public_keys")]
+    dependencies = [("profiles", "0026_fewer_indexes")]
 
     operations = [
         migrations.CreateModel(

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("profiles", "0024_moments")]
+    dependencies = [("profiles", "0027_moments")]
 
     operations = [
         AddIndexConcurrently(

@@ -8,6 +8,6 @@ def queue(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("profiles", "0025_seen_indexes"), ("cdp", "0003_run_result")]
+    dependencies = [("profiles", "0028_seen_indexes"), ("cdp", "0003_run_result")]
 
     operations = [migrations.RunPython(queue, migrations.RunPython.noop)]
