@@ -110,7 +110,10 @@ class SuppressionTarget(Target):
 
     def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
         wanted = addresses(rows)
-        held = Suppression.objects.filter(value__in={value for _kind, value, _channel in wanted})
+        kinds = IdentifierKind.objects.filter(key__in={kind for kind, _value, _channel in wanted})
+        held = Suppression.objects.filter(  # by kind too, which the index begins with
+            kind__in=list(kinds.values_list("pk", flat=True)), value__in={value for _kind, value, _channel in wanted}
+        )
         known = set(held.values_list("kind__key", "value", "channel"))
         n_known = sum(key in known for key in wanted)
         return Counter(suppressions=len(wanted) - n_known, suppressions_unchanged=n_known)
@@ -121,7 +124,8 @@ class SuppressionTarget(Target):
     def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
         with transaction.atomic():
             found = list(Suppression.objects.filter(import_id=import_id).values_list("pk", flat=True)[:limit])
-            Suppression.objects.filter(pk__in=found).delete()
+            # Asked again: what somebody adds by hand at this moment is the import's no more.
+            Suppression.objects.filter(pk__in=found, import_id=import_id).delete()
         return len(found)
 
 

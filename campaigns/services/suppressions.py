@@ -7,7 +7,7 @@ from datetime import datetime
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, DELETION, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from campaigns.models import Suppression
@@ -45,17 +45,28 @@ def suppress_address(
         raise SuppressionError("channel", _("unknown channel; known: %s") % known)
     reason = checked(reason)
     with transaction.atomic():
-        suppression, is_new = Suppression.objects.get_or_create(
-            kind=kind,
-            value=value,
-            channel=channel,
-            defaults={"reason": reason, "user": user, "created_at": now},
-        )
+        suppression, is_new = write(kind, value, channel=channel, reason=reason, user=user, now=now)
         if is_new:
             keep_trace(suppression, ADDITION, reason, user=user)
-        else:
-            Suppression.objects.filter(pk=suppression.pk).update(import_id=None)
     return suppression, is_new
+
+
+def write(
+    kind: IdentifierKind, value: str, *, channel: str, reason: str, user: User, now: datetime
+) -> tuple[Suppression, bool]:
+    """The row and whether it is new, in one statement: the import that wrote it may be taken back at this moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO campaigns_suppression (kind_id, value, channel, reason, user_id, created_at)
+            VALUES (%s, %s, %s, %s, %s, %s)
+            ON CONFLICT (kind_id, value, channel) DO UPDATE SET import_id = NULL
+            RETURNING id, xmax = 0
+            """,
+            [kind.pk, value, channel, reason, user.pk, now],
+        )
+        pk, is_new = cursor.fetchone()
+    return Suppression.objects.select_related("kind", "source", "user").get(pk=pk), is_new
 
 
 def lift_suppression(suppression: Suppression, *, reason: str, user: User) -> None:

@@ -1,13 +1,20 @@
 """Addresses not to be written to, from a file."""
 
-import pytest
+import threading
 
+import pytest
+from django.db import connection, transaction
+
+from campaigns.import_targets import SuppressionTarget
 from campaigns.models import Delivery, Suppression
 from campaigns.services.deliver import deliver_due
+from campaigns.services.suppressions import suppress_address
 from cdp.runs import execute_run
 from profiles.imports.mapping import check
+from profiles.models import IdentifierKind
 from profiles.services.imports import preview_take_back, take_back
 from tests.factories.campaigns import DeliveryFactory, ReachableFactory
+from tests.factories.cdp import UserFactory
 from tests.profiles.conftest import load, till  # noqa: F401
 from tests.profiles.imports.files import NOW
 
@@ -86,6 +93,32 @@ def test_what_another_file_says_too_stays_when_the_first_is_taken_back(load):  #
     execute_run(take_back(import_, user=None).pk, now=NOW)
 
     assert list(Suppression.objects.values_list("value", "reason")) == [("ann@example.com", "bounced")]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_an_address_added_by_hand_while_its_import_is_taken_back_is_there(load):  # noqa: F811
+    import_, user = load(LIST, MAPPING), UserFactory()
+    answers = []
+
+    def add():
+        try:
+            email = IdentifierKind.objects.get(key="email")
+            answers.append(
+                suppress_address(email, "ann@example.com", channel="email", reason="asked", user=user, now=NOW)
+            )
+        finally:
+            connection.close()
+
+    waiting = threading.Thread(target=add)
+    with transaction.atomic():
+        SuppressionTarget().take_back(import_.pk, now=NOW, limit=10)
+        waiting.start()
+        waiting.join(timeout=0.5)
+    waiting.join(timeout=10)
+
+    ((suppression, is_new),) = answers
+    assert is_new
+    assert list(Suppression.objects.values_list("pk", "reason", "user")) == [(suppression.pk, "asked", user.pk)]
 
 
 @pytest.mark.parametrize(
