@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.imports.cells import CellError
+from profiles.imports.guess import folded, mostly, names
 from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
 from profiles.refresh.people import lock_profiles
@@ -25,6 +26,8 @@ from segments.services.members import Wanted, add_each, enqueue_topics, keep_if_
 
 ALLOWED = ("segment", "split", "when")
 WRITTEN = (Membership, DisplacedMembership)
+COLUMNS = names("分群 手工分群 所属分群 人群 人群包 客群 名单 segment segments audience list lists")
+SPLITS = (";", "；", "、", ",", "，", "|")
 
 
 class Joining(NamedTuple):
@@ -60,8 +63,7 @@ class CheckedMembers:
         if part.segment is not None:
             return [Joining(part.segment.pk)]
         written = cell(cells, part.column)
-        names = written.split(part.split) if part.split else [written]
-        return [Joining(self._named(name.strip()).pk) for name in names if name.strip()]
+        return [Joining(self._named(name).pk) for name in pieces(written, part.split)]
 
     def _named(self, name: str) -> Segment:
         if name not in self.known:
@@ -88,6 +90,19 @@ class MemberTarget(Target):
             if (part := check_part(said, path, reporter, known)) is not None
         ]
         return CheckedMembers(tuple(parts), known)
+
+    def guess(self, cells: Mapping[str, Sequence[str]]) -> tuple[list[dict[str, Any]], set[str]]:
+        """A column that is called so, and whose cells name segments by hand that there are."""
+        parts, columns = [], set()
+        named = {column: written for column, written in cells.items() if folded(column) in COLUMNS}
+        known = known_segments() if named else {}
+        for column, written in named.items():
+            for split in ("", *SPLITS):
+                if mostly([name for each in written for name in pieces(each, split)], known.__contains__):
+                    parts.append({"segment": {"column": column}} | ({"split": split} if split else {}))
+                    columns.add(column)
+                    break
+        return parts, columns
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         wanted = wanted_of(rows)
@@ -123,6 +138,12 @@ class MemberTarget(Target):
             enqueue_topics(gone, now=now)
             write_moves([], left, cause=Cause.IMPORT, now=now)
         return len(found) + n_displaced
+
+
+def pieces(written: str, split: str) -> list[str]:
+    """The names in a cell."""
+    names = written.split(split) if split else [written]
+    return [name.strip() for name in names if name.strip()]
 
 
 def known_segments() -> dict[str, Segment]:

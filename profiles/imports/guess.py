@@ -24,6 +24,7 @@ from profiles.imports.names import (
     TRAITS,
 )
 from profiles.imports.readers.row import REPORT_COLUMNS
+from profiles.imports.targets import all_targets
 
 SHARE = 0.8  # of the filled cells that must be of a kind
 
@@ -55,6 +56,7 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
     mapping["identifiers"] = identifiers(left, filled, region)
     consents = {name: key for key, known in CONSENTS.items() if (name := take(left, names(known)))}
     traits = person(left, filled)
+    parts = targets_of(left, filled)
     rest = others(left, filled)
     if is_event:
         mapping["event"] = {"column": event_column} if event_column else ORDER
@@ -79,6 +81,7 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
             mapping["time"] = changed
     mapping["traits"] = traits
     mapping["consents"] = consents
+    mapping |= parts
     return {key: value for key, value in mapping.items() if value}
 
 
@@ -110,6 +113,16 @@ def person(left: dict[str, None], filled: dict[str, list[str]]) -> dict[str, Any
         if (name := take(left, names(written))) is not None:
             found[name] = {"key": key, "type": type_} if type_ else key
     return found
+
+
+def targets_of(left: dict[str, None], filled: dict[str, list[str]]) -> dict[str, Any]:
+    """What tags, segments and suppressions know as theirs, by target."""
+    parts = {}
+    for key, target in all_targets().items():
+        parts[key], columns = target.guess({name: filled[name] for name in left})
+        for name in columns:
+            del left[name]
+    return parts
 
 
 def others(left: dict[str, None], filled: dict[str, list[str]]) -> dict[str, Any]:

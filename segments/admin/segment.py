@@ -245,6 +245,13 @@ def may_list(request: HttpRequest, permission: str) -> bool:
 
 def added_in_words(added: Added) -> str:
     """How many came in, and how many were in already."""
+    if not added.added and added.unchanged:
+        nobody = ngettext(
+            "Nobody was added: %(n)s person was in already.",
+            "Nobody was added: %(n)s people were in already.",
+            added.unchanged,
+        )
+        return nobody % {"n": f"{added.unchanged:,}"}
     said = ngettext("Added %(n)s person.", "Added %(n)s people.", added.added) % {"n": f"{added.added:,}"}
     if not added.unchanged:
         return said

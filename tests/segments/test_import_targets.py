@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 
 from cdp.runs import execute_run
+from profiles.imports.facts import FileFacts
 from profiles.imports.mapping import check
 from profiles.models import ProfileMerge
 from profiles.services.identity import merge_profiles, undo_merge
-from profiles.services.imports import preview_take_back, take_back
+from profiles.services.imports import check_mapping, guess_mapping, preview_take_back, take_back
 from segments.models import DisplacedMembership, Membership, MembershipChange, Segment
 from segments.services import add_members
 from tests.factories.segments import SegmentFactory, StaticSegmentFactory
@@ -46,6 +47,29 @@ def held():
 
 def sizes():
     return dict(Segment.objects.filter(kind="static").values_list("key", "n_members"))
+
+
+@pytest.mark.usefixtures("_segments")
+@pytest.mark.parametrize(
+    ("cells", "part"),
+    [
+        (["Guests", "press"], {"segment": {"column": "人群"}}),
+        (["Guests、press", "dinner"], {"segment": {"column": "人群"}, "split": "、"}),
+        (["Guests", "oslo"], None),
+        (["Guests", "nobody", "press"], None),
+        ([], None),
+    ],
+    ids=["one", "many", "dynamic", "unknown", "empty"],
+)
+def test_a_column_that_names_segments_by_hand_is_guessed(cells, part, till):  # noqa: F811
+    sample = tuple({"卡号": f"VIP{n}", "人群": cell} for n, cell in enumerate(cells))
+    facts = FileFacts("csv", "utf-8", ",", ("卡号", "人群"), sample)
+
+    mapping = guess_mapping(facts, source=till)
+
+    assert mapping.get("segments") == (None if part is None else [part])
+    assert ("人群" in mapping.get("traits", {})) == (part is None)
+    assert check_mapping(mapping, columns=facts.columns) == []
 
 
 @pytest.mark.usefixtures("_segments")

@@ -70,6 +70,12 @@ class Target(ABC):
     def check(self, given: Any, reporter: Reporter, *, zone: tzinfo) -> Checked | None:
         """Understand the part of a mapping, or report what is wrong with it; names are looked up once."""
 
+    def guess(self, cells: Mapping[str, Sequence[str]]) -> tuple[list[dict[str, Any]], set[str]]:
+        """The part of a mapping that some columns probably are, and those columns; `cells` are the filled ones of the
+        columns of which nothing else is known.
+        """
+        return [], set()
+
     @abstractmethod
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         """Write what rows say, in a transaction that holds the locks of their profiles; the later row wins.
