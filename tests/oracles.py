@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import calendar
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Asia/Shanghai")
 DAY = timedelta(days=1)
 MISSING = object()
+NIL = UUID(int=0)
 JSON_TYPES: dict[str, Any] = {
     "text": str,
     "number": (int, float),
@@ -34,17 +37,26 @@ COMPLEMENTS = {
 
 @dataclass
 class Person:
-    """`events` are dicts of name, occurred_at, value, properties; `tags` {key: (value, expires_at)}."""
+    """`events` are dicts of name, occurred_at, value, properties; `tags` {key: (value, expires_at)}; `tiers` {scheme:
+    tier}; `identifiers` kinds; `consents` {channel: [(occurred_at, state)]}.
+    """
 
     attributes: dict[str, Any] = field(default_factory=dict)
     created_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     first_seen_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     last_seen_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    is_known: bool = False
+    public_id: UUID = NIL
     events: list[dict[str, Any]] = field(default_factory=list)
     tags: dict[str, tuple[str | None, datetime | None]] = field(default_factory=dict)
     segments: dict[str, datetime] = field(default_factory=dict)  # entered_at
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tiers: dict[str, str] = field(default_factory=dict)
+    identifiers: set[str] = field(default_factory=set)
+    consents: dict[str, list[tuple[datetime, str]]] = field(default_factory=dict)
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.identifiers & {"user_id", "email"})
 
 
 def holds(rule: dict[str, Any], person: Person, types: dict[str, str], now: datetime) -> bool:
@@ -70,6 +82,17 @@ def holds(rule: dict[str, Any], person: Person, types: dict[str, str], now: date
         case {"op": "segment", "key": key}:
             entered_at = person.segments.get(key)
             return entered_at is not None and ("for_days" not in rule or entered_at <= now - rule["for_days"] * DAY)
+        case {"op": "tier", "scheme": scheme, "in": tiers}:
+            return person.tiers.get(scheme) in tiers
+        case {"op": "identifier", "kind": kind}:
+            return kind in person.identifiers
+        case {"op": "consent", "channel": channel, "is": state}:
+            last = max(person.consents.get(channel, []), key=lambda word: (word[0], word[1] == "denied"), default=None)
+            return bool(state == (last[1] if last else "unknown"))
+        case {"op": "bucket", "salt": salt, "from": low, "to": high}:
+            drawn = hashlib.md5(f"{salt}:{person.public_id}".encode(), usedforsecurity=False).hexdigest()
+            place = Fraction(int(drawn[:8], 16) * 100, 2**32)
+            return Fraction(repr(low)) <= place < Fraction(repr(high))
         case {"op": "event"}:
             asked = rule if "is" in rule else {"is": "gte", "value": 1}
             return compare("number", asked, measure(rule, person.events, now), now)

@@ -43,6 +43,9 @@ TYPES = ATTRIBUTES | SCORES
 EVENTS = ["Buy", "View", "isnull", "it's 100%"]
 TAGS = {"plain": [], "card": ["gold", "blue"]}
 SEGMENTS = ["loyal", "new"]
+TIERS = {"house": ["in", "out"], "club": ["upper", "middle", "lowest"]}
+KINDS = ["user_id", "email", "anonymous_id"]  # beside the one that everybody has
+CHANNELS = ["email", "sms"]
 
 TEXTS = ["", "Oslo", "oslo", "OSLO 7", "張三", "Ünï", "100%", "a_b", "a\\b", "it's", "isnull", "😀", "7", "1.0", "a\nb"]
 NUMBERS = [0, 1, 1.0, 2, 2.5, -3, 0.1, 100, 12345678901234567890, 1e30]
@@ -127,6 +130,16 @@ def events(draw: st.DrawFn, now: datetime) -> dict[str, Any]:
     }
 
 
+def words(now: datetime) -> st.SearchStrategy[tuple[datetime, str]]:
+    """What somebody may say of a channel, often at the same time as something else."""
+    return st.tuples(st.sampled_from([now - DAY, now]), st.sampled_from(["granted", "denied"]))
+
+
+def crowds(now: datetime, *, most: int = 4) -> st.SearchStrategy[list[Person]]:
+    """One to `most` people."""
+    return st.lists(people(now), min_size=1, max_size=most, unique_by=lambda person: person.public_id)
+
+
 @st.composite
 def people(draw: st.DrawFn, now: datetime) -> Person:
     seen = sorted([draw(moments(now)), draw(moments(now))])
@@ -143,11 +156,14 @@ def people(draw: st.DrawFn, now: datetime) -> Person:
         created_at=draw(moments(now)),
         first_seen_at=seen[0],
         last_seen_at=seen[1],
-        is_known=draw(booleans),
+        public_id=draw(st.uuids()),
         events=draw(st.lists(events(now), max_size=6)),
         tags=draw(st.fixed_dictionaries({}, optional=tags)),
         segments=draw(st.dictionaries(st.sampled_from(SEGMENTS), moments(now))),
         scores=draw(st.fixed_dictionaries({}, optional={"probe": score})),
+        tiers=draw(st.fixed_dictionaries({}, optional={key: st.sampled_from(TIERS[key]) for key in TIERS})),
+        identifiers=draw(st.sets(st.sampled_from(KINDS))),
+        consents=draw(st.dictionaries(st.sampled_from(CHANNELS), st.lists(words(now), min_size=1, max_size=3))),
     )
 
 
@@ -225,6 +241,35 @@ def segment_rules() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+def tier_rules() -> st.SearchStrategy[dict[str, Any]]:
+    return st.sampled_from(sorted(TIERS)).flatmap(
+        lambda key: st.builds(
+            lambda tiers: {"op": "tier", "scheme": key, "in": tiers}, some(st.sampled_from(TIERS[key]))
+        )
+    )
+
+
+def identifier_rules() -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(lambda kind: {"op": "identifier", "kind": kind}, st.sampled_from([*KINDS, "phone"]))
+
+
+def consent_rules() -> st.SearchStrategy[dict[str, Any]]:
+    return st.builds(
+        lambda channel, state: {"op": "consent", "channel": channel, "is": state},
+        st.sampled_from(CHANNELS),
+        st.sampled_from(["granted", "denied", "unknown"]),
+    )
+
+
+def bucket_rules() -> st.SearchStrategy[dict[str, Any]]:
+    shares = st.sampled_from([[0, 50], [50, 100], [0, 100], [12.5, 33.3], [0.1, 99.9]])
+    return st.builds(
+        lambda salt, share: {"op": "bucket", "salt": salt, "from": share[0], "to": share[1]},
+        st.sampled_from([text for text in TEXTS if text]),
+        shares,
+    )
+
+
 def windows(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     iso_days = days(now).map(date.isoformat)
     periods = ["day", "week", "month", "quarter", "year"]
@@ -279,7 +324,17 @@ def event_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
 
 def rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     """Rules of every operator and group, up to four levels deep."""
-    leaves = st.one_of(attribute_rules(now), event_rules(now), score_rules(now), tag_rules(), segment_rules())
+    leaves = st.one_of(
+        attribute_rules(now),
+        event_rules(now),
+        score_rules(now),
+        tag_rules(),
+        segment_rules(),
+        tier_rules(),
+        identifier_rules(),
+        consent_rules(),
+        bucket_rules(),
+    )
     return st.recursive(
         leaves,
         lambda nodes: st.one_of(

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from cdp.rules.types import ValueType
 from profiles.ingest.moments import index_moments
 from profiles.ingest.partitions import ensure_partitions
-from profiles.models import Event, Identifier, IdentifierKind, Profile
-from segments.models import Membership
+from profiles.models import Consent, Event, Identifier, IdentifierKind, Profile
+from segments.models import Membership, TierStanding
 from tags import score_models
 from tags.models import Score, TagAssignment
 from tests.factories.profiles import AttributeDefinitionFactory, EventDefinitionFactory, SourceFactory
-from tests.factories.segments import SegmentFactory
+from tests.factories.segments import SegmentFactory, TierSchemeFactory
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.oracles import Person
-from tests.strategies import ATTRIBUTES, EVENTS, SCORES, SEGMENTS, TAGS
+from tests.strategies import ATTRIBUTES, EVENTS, KINDS, SCORES, SEGMENTS, TAGS, TIERS
 
 
 def declare_probe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,17 +38,20 @@ class World:
         self.values = {key: TagValueFactory(tag=self.tags["card"], key=key) for key in TAGS["card"]}
         self.segments = {key: SegmentFactory(key=key) for key in SEGMENTS}
         self.source = SourceFactory()
-        self.kind = IdentifierKind.objects.get(key="user_id")
+        self.kinds = {key: IdentifierKind.objects.get(key=key) for key in ["device_id", *KINDS]}
+        self.schemes = {key: TierSchemeFactory(key=key, tiers=dict.fromkeys(TIERS[key])) for key in TIERS}
 
     def write(self, person: Person) -> Profile:
         profile = Profile.objects.create(
-            attributes=person.attributes, first_seen_at=person.first_seen_at, last_seen_at=person.last_seen_at
+            public_id=person.public_id,
+            attributes=person.attributes,
+            first_seen_at=person.first_seen_at,
+            last_seen_at=person.last_seen_at,
         )
         Profile.objects.filter(pk=profile.pk).update(created_at=person.created_at)
-        kind = self.kind if person.is_known else IdentifierKind.objects.get(key="anonymous_id")
-        anchor = Identifier.objects.create(
-            kind=kind, value=f"u{profile.pk}", profile=profile, first_seen_at=person.first_seen_at
-        )
+        anchor = self.write_identifier(profile, "device_id")
+        for kind in sorted(person.identifiers):
+            self.write_identifier(profile, kind)
         Event.objects.bulk_create(
             Event(
                 profile=profile,
@@ -77,5 +82,25 @@ class World:
             Score(profile=profile, model=model, values=values, scored_at=person.first_seen_at)
             for model, values in person.scores.items()
         )
+        TierStanding.objects.bulk_create(
+            TierStanding(
+                profile=profile,
+                scheme=self.schemes[key],
+                tier=self.schemes[key].tiers.get(key=tier),
+                entered_at=person.first_seen_at,
+            )
+            for key, tier in person.tiers.items()
+        )
+        for channel, said in person.consents.items():
+            for occurred_at, state in said:
+                self.write_consent(profile, channel, occurred_at, state)
         index_moments([profile.pk])
         return profile
+
+    def write_identifier(self, profile: Profile, kind: str) -> Identifier:
+        return Identifier.objects.create(
+            kind=self.kinds[kind], value=f"u{profile.pk}", profile=profile, first_seen_at=profile.first_seen_at
+        )
+
+    def write_consent(self, profile: Profile, channel: str, occurred_at: datetime, state: str) -> None:
+        Consent.objects.create(profile=profile, origin=profile, channel=channel, occurred_at=occurred_at, state=state)

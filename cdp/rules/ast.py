@@ -40,7 +40,7 @@ class Rule:
     root: Node
 
     def topics(self) -> frozenset[str]:
-        """Everything that it depends on; empty never."""
+        """Everything that it depends on. Empty, it follows who is new, merged or split alone."""
         return frozenset().union(*(condition.topics() for condition in self.conditions()))
 
     def conditions(self) -> Iterator[Operator]:

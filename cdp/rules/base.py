@@ -20,11 +20,10 @@ Cover = Callable[[Mapping[str, Any]], str]
 
 @dataclass(frozen=True)
 class Param:
-    """One parameter of an operator: its shape, and the catalogue that must know the name or names in it."""
+    """One parameter of an operator."""
 
     shape: Shape
     required: bool = True
-    catalogue: str = ""
 
 
 @dataclass(frozen=True)

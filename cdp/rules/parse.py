@@ -13,6 +13,7 @@ from cdp.rules.ast import All, AnyOf, Node, NotIt, Rule
 from cdp.rules.base import Given, Operator, operators
 from cdp.rules.catalogue import catalogue
 from cdp.rules.errors import WRONG, Place, Problem, RuleError, Wrong
+from cdp.rules.shapes import Name, Shape
 
 MAX_LEVELS = 8
 MAX_CONDITIONS = 200
@@ -27,17 +28,19 @@ class Draft:
     params: Mapping[str, Any]
     at: Place
 
-    def names(self) -> Iterator[tuple[str, str, Place]]:
-        """Each name that it speaks of: kind, name, place."""
+    def names(self) -> Iterator[Name]:
+        """Each name that it speaks of."""
+        for key, shape, value in self._given():
+            yield from shape.names(value, self.at.key(key))
+
+    def n_conditions(self) -> int:
+        """Itself, and its conditions on properties."""
+        return 1 + sum(shape.n_conditions(value) for _key, shape, value in self._given())
+
+    def _given(self) -> Iterator[tuple[str, Shape, Any]]:
         for key, param in self.operator.params.items():
-            if param.catalogue and key in self.params:
-                value = self.params[key]
-                many = (
-                    [(value, self.at.key(key))]
-                    if isinstance(value, str)
-                    else [(name, self.at.key(key).item(index)) for index, name in enumerate(value)]
-                )
-                yield from ((param.catalogue, name, at) for name, at in many)
+            if key in self.params:
+                yield key, param.shape, self.params[key]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def _read(value: Any) -> Reading:
     at = Place("", problems)
     sketch = _read_node(value, at, level=1)
     drafts = list(_drafts(sketch))
-    if sum(map(_n_conditions, drafts)) > MAX_CONDITIONS:
+    if sum(draft.n_conditions() for draft in drafts) > MAX_CONDITIONS:
         return Reading(at.report(_("a rule has at most %(most)d conditions") % {"most": MAX_CONDITIONS}), [], problems)
     return Reading(sketch, drafts, problems)
 
@@ -141,11 +144,6 @@ def _drafts(sketch: Sketch) -> Iterator[Draft]:
         case Group(children=children):
             for child in children:
                 yield from _drafts(child)
-
-
-def _n_conditions(draft: Draft) -> int:
-    """A condition, and each of its conditions on properties."""
-    return 1 + len(draft.params.get("where", ()))
 
 
 def _look_up(drafts: list[Draft]) -> dict[str, Mapping[str, Any]]:

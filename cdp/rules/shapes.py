@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
@@ -22,6 +22,14 @@ MAX_SPAN_DAYS = 36_500  # a hundred years
 FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(9998, 12, 31)  # their neighbours are dates in any time zone
 
 
+class Name(NamedTuple):
+    """A name in a rule, of something that a catalogue of this kind knows."""
+
+    kind: str
+    name: str
+    at: Place
+
+
 class Shape(ABC):
     """One kind of JSON value."""
 
@@ -32,6 +40,14 @@ class Shape(ABC):
     def show(self, value: Any) -> str:
         """The value as people read it, in the active language."""
         return str(value)
+
+    def names(self, value: Any, at: Place) -> Iterator[Name]:
+        """The names in a value that was read, which the catalogues must know."""
+        return iter(())
+
+    def n_conditions(self, value: Any) -> int:
+        """How many conditions of their own a value holds that was read."""
+        return 0
 
 
 class Anything(Shape):
@@ -65,6 +81,19 @@ NAME = Text(least=1, most=MAX_NAME)
 
 
 @dataclass(frozen=True)
+class NameOf(Shape):
+    """A name that the catalogue of a kind must know, such as that of an `attribute`."""
+
+    kind: str
+
+    def read(self, raw: Any, at: Place) -> Any:
+        return NAME.read(raw, at)
+
+    def names(self, value: str, at: Place) -> Iterator[Name]:
+        yield Name(self.kind, value, at)
+
+
+@dataclass(frozen=True)
 class OneOf(Shape):
     """One of a few words."""
 
@@ -85,6 +114,14 @@ class Number(Shape):
         if not -MAX_NUMBER <= raw <= MAX_NUMBER:  # NaN is neither
             return at.report(_("must be a finite number of at most 100 digits"))
         return raw
+
+
+class Percent(Number):
+    """A number from 0 to 100."""
+
+    def read(self, raw: Any, at: Place) -> Any:
+        number = super().read(raw, at)
+        return number if number is WRONG or 0 <= number <= 100 else at.report(_("must be from 0 to 100"))
 
 
 @dataclass(frozen=True)
@@ -165,6 +202,13 @@ class ListOf(Shape):
 
     def show(self, value: Sequence[Any]) -> str:
         return pgettext("between values", ", ").join(self.item.show(item) for item in value)
+
+    def names(self, value: Sequence[Any], at: Place) -> Iterator[Name]:
+        for index, item in enumerate(value):
+            yield from self.item.names(item, at.item(index))
+
+    def n_conditions(self, value: Sequence[Any]) -> int:
+        return sum(map(self.item.n_conditions, value))
 
 
 @dataclass(frozen=True)

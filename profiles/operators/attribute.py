@@ -21,7 +21,7 @@ from cdp.rules.days import Days, Period, period_of
 from cdp.rules.errors import Wrong
 from cdp.rules.operands import ColumnOperand, JsonOperand
 from cdp.rules.scope import Scope, in_periods
-from cdp.rules.shapes import NAME, Anything, Text
+from cdp.rules.shapes import Anything, NameOf, Text
 from cdp.rules.sql import TRUE, At
 from cdp.rules.types import ValueType
 from profiles.models import AttributeDefinition, Identifier, ProfileMoment
@@ -68,7 +68,7 @@ class AttributeIs(Operator):
 
     op: ClassVar = "attribute"
     params: ClassVar = {
-        "key": Param(NAME, catalogue="attribute"),
+        "key": Param(NameOf("attribute")),
         "is": Param(Text()),
         "value": Param(Anything(), required=False),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -17,7 +17,7 @@ from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import WRONG, Place, Wrong
 from cdp.rules.operands import ColumnOperand
 from cdp.rules.scope import Scope, in_periods
-from cdp.rules.shapes import NAME, Anything, ListOf, Shape, Text
+from cdp.rules.shapes import Anything, ListOf, Name, NameOf, Shape, Text
 from cdp.rules.sql import FALSE, TRUE, AmongGroups, Not, Sql
 from cdp.rules.types import ValueType
 from cdp.rules.windows import EVER, Window, WindowShape
@@ -58,14 +58,20 @@ def load_events(names: Set[str]) -> Mapping[str, int | None]:
 add_catalogue("event", load_events, missing="")
 
 
-class NamesShape(Shape):
+class EventNames(Shape):
     """An event's name, or a list of them; read as a tuple."""
+
+    one = NameOf("event")
+    many = ListOf(one)
 
     def read(self, raw: Any, at: Place) -> Any:
         if isinstance(raw, list):
-            return ListOf(NAME).read(raw, at)
-        name = NAME.read(raw, at)
+            return self.many.read(raw, at)
+        name = self.one.read(raw, at)
         return WRONG if name is WRONG else (name,)
+
+    def names(self, value: tuple[str, ...], at: Place) -> Iterator[Name]:
+        return self.many.names(value, at)
 
 
 @register_operator
@@ -75,7 +81,7 @@ class EventMeasured(Operator):
 
     op: ClassVar = "event"
     params: ClassVar = {
-        "name": Param(NamesShape(), catalogue="event"),
+        "name": Param(EventNames()),
         "where": Param(WhereShape(), required=False),
         "within": Param(WindowShape(), required=False),
         "measure": Param(MeasureShape(), required=False),

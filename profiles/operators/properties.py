@@ -98,6 +98,9 @@ class WhereShape(Shape):
         conditions = tuple(self._read_item(item, at.item(index)) for index, item in enumerate(raw))
         return WRONG if WRONG in conditions else conditions
 
+    def n_conditions(self, value: Sequence[PropertyCondition]) -> int:
+        return len(value)
+
     def _read_item(self, raw: Any, at: Place) -> PropertyCondition | Wrong:
         given = self.item.read(raw, at)
         if isinstance(given, Wrong):

@@ -21,9 +21,10 @@ from profiles.identity.kinds import lock_kinds
 from profiles.identity.normalise import all_normalisers, spell
 from profiles.models import Identifier, IdentifierKind
 from profiles.models.source import DEFAULT_REGION
-from profiles.refresh.graph import Graph
+from profiles.refresh.graph import Graph, used_by
 from profiles.refresh.protection import MAX_NAMED, protectors
 from profiles.refresh.queue import queue_full_refresh
+from profiles.refresh.saving import lock_rules
 
 STEP = 10  # between the priorities of neighbours, so that one more fits by number
 MAX_PRIORITY = 10_000
@@ -226,7 +227,8 @@ def why_kept(kind: IdentifierKind) -> list[str]:
     n = Identifier.objects.filter(kind=kind).count()
     if n:
         return [ngettext("%(n)d identifier of this kind", "%(n)d identifiers of this kind", n) % {"n": n}]
-    return protectors(IdentifierKind.objects.filter(pk=kind.pk))[:MAX_NAMED]
+    rules = [holder.label for holder in used_by(f"identifier:{kind.key}")]
+    return [*rules, *protectors(IdentifierKind.objects.filter(pk=kind.pk))][:MAX_NAMED]
 
 
 def delete_kind(kind: IdentifierKind) -> None:
@@ -238,6 +240,7 @@ def delete_kind(kind: IdentifierKind) -> None:
     if kind.is_built_in:
         raise KindInUse(_("%(kind)s is built in and stays.") % {"kind": kind.key})
     with transaction.atomic():
+        lock_rules()
         lock_kinds()
         if users := why_kept(kind):
             raise KindInUse(_("%(kind)s is still used by: %(users)s.") % {"kind": kind.key, "users": ", ".join(users)})

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import add_catalogue
 from cdp.rules.scope import Scope
-from cdp.rules.shapes import DAYS, NAME
+from cdp.rules.shapes import DAYS, NameOf
 from segments.models import Membership, Segment
 
 
@@ -40,7 +40,7 @@ class InSegment(Operator):
 
     op: ClassVar = "segment"
     params: ClassVar = {
-        "key": Param(NAME, catalogue="segment"),
+        "key": Param(NameOf("segment")),
         "for_days": Param(DAYS, required=False),
     }
 

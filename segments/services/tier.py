@@ -10,10 +10,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
+from profiles.refresh.graph import used_by
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import (
     check_key,
     check_rules,
+    check_users,
     check_version,
     delete_unprotected,
     delete_unused,
@@ -40,7 +42,7 @@ def save_tier_scheme(
 
     Raises:
         VersionConflict, RuleError (paths such as `tiers[0].entry.all[1].op`), ValidationError, StillUsed where a tier
-        that a campaign speaks of would go. Nothing is written then.
+        that a rule or a campaign speaks of would go. Nothing is written then.
     """
     lock_rules()
     stored = TierScheme.objects.select_for_update().filter(pk=scheme.pk).first()
@@ -87,7 +89,10 @@ def check_ladder(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
 def write_tiers(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
     """Replace the tiers of the scheme. Standings in a tier that goes are followed by the full refresh."""
     gone = scheme.tiers.filter(pk__in=match_parts(tiers, dict(scheme.tiers.values_list("key", "pk"))))
-    delete_unprotected(gone, label=", ".join(gone.values_list("name", flat=True)))
+    gone_names = ", ".join(gone.values_list("name", flat=True))
+    users = used_by(f"tier:{scheme.key}") if gone_names else []
+    delete_unprotected(gone, label=gone_names)
+    check_users(users, gone_names)
     for position, tier in enumerate(tiers):
         tier.scheme, tier.position = scheme, position
         tier.full_clean(validate_unique=False, validate_constraints=False)  # two may swap places

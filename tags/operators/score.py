@@ -17,7 +17,7 @@ from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import Wrong
 from cdp.rules.operands import JsonOperand
 from cdp.rules.scope import Scope
-from cdp.rules.shapes import NAME, Anything, Text
+from cdp.rules.shapes import NAME, Anything, NameOf, Text
 from cdp.rules.sql import At
 from tags.models import Score
 from tags.score_models import ScoreModel, score_models
@@ -37,7 +37,7 @@ class ScoreIs(Operator):
 
     op: ClassVar = "score"
     params: ClassVar = {
-        "model": Param(NAME, catalogue="score"),
+        "model": Param(NameOf("score")),
         "field": Param(NAME),
         "is": Param(Text()),
         "value": Param(Anything(), required=False),

@@ -16,7 +16,7 @@ from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import add_catalogue
 from cdp.rules.errors import WRONG, Wrong
 from cdp.rules.scope import Scope
-from cdp.rules.shapes import NAME, ListOf
+from cdp.rules.shapes import NAME, ListOf, NameOf
 from tags.models import Tag, TagAssignment, TagValue
 
 
@@ -47,7 +47,7 @@ class TagIs(Operator):
 
     op: ClassVar = "tag"
     params: ClassVar = {
-        "key": Param(NAME, catalogue="tag"),
+        "key": Param(NameOf("tag")),
         "value": Param(ListOf(NAME), required=False),
     }
 

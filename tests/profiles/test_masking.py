@@ -15,6 +15,13 @@ from profiles.masking import (
 from profiles.models import AttributeDefinition
 from tests.factories.cdp import UserFactory
 
+OPEN_CONDITIONS = [
+    {"op": "tier", "scheme": "club", "in": ["gold"]},
+    {"op": "identifier", "kind": "email"},
+    {"op": "consent", "channel": "email", "is": "granted"},
+    {"op": "bucket", "salt": "spring", "from": 0, "to": 12.5},
+]
+
 
 def fresh(role):
     """A user as a request loads it: nothing kept from before."""
@@ -213,6 +220,7 @@ def test_rules_are_masked_where_they_compare_personal_values(db):
             {"op": "tag", "key": "card", "is": "eq", "value": "gold"},
             {"op": "attribute", "key": "birthday", "is": "in_month", "value": 5},
             {"op": "attribute", "key": "unknown", "is": "eq", "value": "x"},
+            *OPEN_CONDITIONS,
         ]
     }
 
@@ -229,6 +237,7 @@ def test_rules_are_masked_where_they_compare_personal_values(db):
             {"op": "tag", "key": "card", "is": "eq", "value": "gold"},
             {"op": "attribute", "key": "birthday", "is": "in_month", "value": 5},
             {"op": "attribute", "key": "unknown", "is": "eq", "value": MASK},
+            *OPEN_CONDITIONS,
         ]
     }
     assert mask_rule(rule, fresh("operator")) == rule

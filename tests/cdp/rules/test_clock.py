@@ -18,7 +18,7 @@ from cdp.rules.slab import days_of_years, month_days, turned
 from profiles.models import Profile
 from tests.matching import matching
 from tests.oracles import Person
-from tests.strategies import NOWS, STEPS, people, rules
+from tests.strategies import NOWS, STEPS, crowds, rules
 from tests.world import World, declare_probe
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 def cases(draw: st.DrawFn, nows: list[datetime]) -> tuple[datetime, datetime, list[Person], list[Any]]:
     """Two moments, some people, and rules to ask of them."""
     now = draw(st.sampled_from(nows))
-    persons = draw(st.lists(people(now), min_size=1, max_size=6))
+    persons = draw(crowds(now, most=6))
     return now, now + draw(st.sampled_from(STEPS)), persons, draw(st.lists(rules(now), min_size=1, max_size=12))
 
 

@@ -15,7 +15,7 @@ from cdp.rules.parse import parse_rule
 from cdp.rules.scope import Scope
 from tests.matching import matching
 from tests.oracles import Person, holds
-from tests.strategies import NOWS, TYPES, people, rules
+from tests.strategies import NOWS, TYPES, crowds, rules
 from tests.world import World, declare_probe
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 def cases(draw: st.DrawFn) -> tuple[datetime, list[Person], list[Any]]:
     """A moment, some people, and rules to ask of them."""
     now = draw(st.sampled_from(NOWS))
-    return now, draw(st.lists(people(now), min_size=1, max_size=4)), draw(st.lists(rules(now), min_size=1, max_size=6))
+    return now, draw(crowds(now)), draw(st.lists(rules(now), min_size=1, max_size=6))
 
 
 @settings(

@@ -19,15 +19,14 @@ from profiles.refresh.changes import refresh_changes
 from profiles.refresh.full import refresh_in_full
 from segments.models import Membership, Segment, TierScheme, TierStanding
 from tags.models import Score, Tag, TagAssignment, TagValue
-from tests.factories.segments import TierSchemeFactory
 from tests.oracles import Person, holds
 from tests.profiles.refresh.shorthand import replayed
-from tests.strategies import ATTRIBUTES, NOWS, TYPES, events, nasty_values_of, people, rules
+from tests.strategies import ATTRIBUTES, CHANNELS, KINDS, NOWS, TYPES, crowds, events, nasty_values_of, rules, words
 from tests.world import World, declare_probe
 
 pytestmark = pytest.mark.django_db
 
-ORDER = ["tag:card", "segment:loyal", "segment:new", "tier:club"]  # each may speak of those before
+ORDER = ["tier:house", "tag:card", "segment:loyal", "segment:new", "tier:club"]  # each may speak of those before
 PROPERTY = settings(
     max_examples=10,  # 40 were run when this was written; one takes about a second
     deadline=None,
@@ -39,6 +38,7 @@ PROPERTY = settings(
 class Rules(NamedTuple):
     """A rule for each outcome of each holder, the preferred first."""
 
+    inside: Any
     gold: Any
     blue: Any
     loyal: Any
@@ -70,7 +70,9 @@ def without(rule: Any, later: frozenset[str]) -> Any:
             return {"not": without(node, later)}
         case {"all": nodes} | {"any": nodes}:
             return {next(iter(rule)): [without(node, later) for node in nodes]}
-        case {"op": "tag" | "segment" as kind, "key": key} if f"{kind}:{key}" in later:
+        case {"op": "tag" | "segment" | "tier" as kind, "key": key} | {"op": "tier" as kind, "scheme": key} if (
+            f"{kind}:{key}" in later
+        ):
             return {"op": "attribute", "key": "city", "is": "set"}
     return rule
 
@@ -78,7 +80,7 @@ def without(rule: Any, later: frozenset[str]) -> Any:
 @st.composite
 def rule_sets(draw: st.DrawFn, now: datetime) -> Rules:
     later = [frozenset(ORDER[place:]) for place in range(len(ORDER))]
-    places = [0, 0, 1, 2, 3, 3]
+    places = [0, 1, 1, 2, 3, 4, 4]
     return Rules(*(without(draw(rules(now)), later[place]) for place in places))
 
 
@@ -86,7 +88,7 @@ def rule_sets(draw: st.DrawFn, now: datetime) -> Rules:
 def stories(draw: st.DrawFn) -> Story:
     """People, rules, three rounds of edits, and other rules."""
     now = draw(st.sampled_from(NOWS))
-    persons = draw(st.lists(people(now), min_size=1, max_size=4))
+    persons = draw(crowds(now))
     place = st.integers(0, len(persons) - 1)
     attribute = st.sampled_from(sorted(ATTRIBUTES)).flatmap(
         lambda key: st.tuples(st.just(key), nasty_values_of(ATTRIBUTES[key], now))
@@ -99,6 +101,8 @@ def stories(draw: st.DrawFn) -> Story:
         st.builds(Edit, place, st.just("event"), events(now).filter(lambda event: event["occurred_at"] <= now)),
         st.builds(Edit, place, st.just("plain"), st.booleans()),
         st.builds(Edit, place, st.just("probe"), scores),
+        st.builds(Edit, place, st.just("identifier"), st.sampled_from(KINDS)),
+        st.builds(Edit, place, st.just("consent"), st.tuples(st.sampled_from(CHANNELS), words(now))),
     )
     rounds = st.lists(st.lists(edit, max_size=5), min_size=3, max_size=3)
     return Story(now, persons, draw(rule_sets(now)), draw(rounds), draw(rule_sets(now)))
@@ -109,11 +113,11 @@ class Stage:
 
     def __init__(self, world: World, story: Story) -> None:
         self.world, self.now = world, story.now
-        self.scheme = TierSchemeFactory(key="club", tiers={"upper": None, "middle": None, "lowest": None})
         Tag.objects.filter(key="card").update(kind=Tag.Kind.RULE)
         for person in story.persons:
             person.segments.clear()
             person.tags.pop("card", None)
+            person.tiers.clear()
         self.persons = {world.write(person).pk: person for person in story.persons}
         for profile_id in self.persons:
             self.enqueue(profile_id, "created")
@@ -125,8 +129,9 @@ class Stage:
             TagValue.objects.filter(key=key).update(rule=getattr(rules, key))
         for key in ("loyal", "new"):
             Segment.objects.filter(key=key).update(rule=getattr(rules, key))
+        self.world.schemes["house"].tiers.filter(key="in").update(entry=rules.inside)
         for key in ("upper", "middle"):
-            self.scheme.tiers.filter(key=key).update(entry=getattr(rules, key))
+            self.world.schemes["club"].tiers.filter(key=key).update(entry=getattr(rules, key))
 
     def enqueue(self, profile_id: int, topic: str) -> None:
         ProfileChange.objects.create(profile_id=profile_id, topic=topic, due_at=self.now)
@@ -160,9 +165,21 @@ class Stage:
                     person.scores["probe"] = edit.value
                     Score.objects.create(profile_id=profile_id, model="probe", values=edit.value, scored_at=self.now)
                 self.enqueue(profile_id, "score:probe")
+            case "identifier" if edit.value not in person.identifiers:
+                was_known = person.is_known
+                person.identifiers.add(edit.value)
+                self.world.write_identifier(Profile.objects.get(pk=profile_id), edit.value)
+                self.enqueue(profile_id, f"identifier:{edit.value}")
+                if person.is_known and not was_known:
+                    self.enqueue(profile_id, "attribute:is_known")
+            case "consent":
+                channel, (occurred_at, state) = edit.value
+                person.consents.setdefault(channel, []).append((occurred_at, state))
+                self.world.write_consent(Profile.objects.get(pk=profile_id), channel, occurred_at, state)
+                self.enqueue(profile_id, f"consent:{channel}")
 
     def write_event(self, profile_id: int, event: dict[str, Any]) -> None:
-        anchor = Profile.objects.get(pk=profile_id).identifiers.get()
+        anchor = Profile.objects.get(pk=profile_id).identifiers.get(kind__key="device_id")
         definition = self.world.events[event["name"]]
         Event.objects.create(
             profile_id=profile_id,
@@ -177,14 +194,17 @@ class Stage:
             pass
 
     def written(self) -> dict[int, tuple[Any, ...]]:
-        """By profile: value of the card, whether loyal, whether new, tier."""
+        """By profile: value of the card, whether loyal, whether new, tiers of the house and the club."""
         cards = dict(TagAssignment.objects.filter(tag__key="card").values_list("profile", "value__key"))
         loyal, new = (
             set(Membership.objects.filter(segment__key=key).values_list("profile", flat=True))
             for key in ("loyal", "new")
         )
-        tiers = dict(TierStanding.objects.values_list("profile", "tier__key"))
-        return {pk: (cards.get(pk), pk in loyal, pk in new, tiers.get(pk)) for pk in self.persons}
+        house, club = (
+            dict(TierStanding.objects.filter(scheme__key=key).values_list("profile", "tier__key"))
+            for key in ("house", "club")
+        )
+        return {pk: (cards.get(pk), pk in loyal, pk in new, house.get(pk), club.get(pk)) for pk in self.persons}
 
     def expected(self) -> dict[int, tuple[Any, ...]]:
         return {pk: judged(person, self.rules, self.now) for pk, person in self.persons.items()}
@@ -192,7 +212,8 @@ class Stage:
 
 def judged(person: Person, rules: Rules, now: datetime) -> tuple[Any, ...]:
     """The oracle: each holder in order, each seeing what those before have written. Everybody entered at `now`."""
-    seen = Person(**{**vars(person), "tags": dict(person.tags), "segments": {}})
+    seen = Person(**{**vars(person), "tags": dict(person.tags), "segments": {}, "tiers": {}})
+    seen.tiers["house"] = "in" if holds(rules.inside, seen, TYPES, now) else "out"
     card = next((key for key in ("gold", "blue") if holds(getattr(rules, key), seen, TYPES, now)), None)
     if card is not None:
         seen.tags["card"] = (card, None)
@@ -200,7 +221,7 @@ def judged(person: Person, rules: Rules, now: datetime) -> tuple[Any, ...]:
         if holds(getattr(rules, key), seen, TYPES, now):
             seen.segments[key] = now
     tier = next((key for key in ("upper", "middle") if holds(getattr(rules, key), seen, TYPES, now)), "lowest")
-    return card, "loyal" in seen.segments, "new" in seen.segments, tier
+    return card, "loyal" in seen.segments, "new" in seen.segments, seen.tiers["house"], tier
 
 
 @pytest.fixture
@@ -234,13 +255,13 @@ def test_by_change_and_in_full_agree_with_the_oracle(world, story):
             stage.drain()
             assert stage.written() == stage.expected()
 
-        assert [refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE) for key in ORDER] == [0, 0, 0, 0]
+        assert [refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE) for key in ORDER] == [0] * len(ORDER)
 
         stage.set_rules(story.second)
         for key in ORDER:
             refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE)
         assert stage.written() == stage.expected()
-        assert [refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE) for key in ORDER] == [0, 0, 0, 0]
+        assert [refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE) for key in ORDER] == [0] * len(ORDER)
 
         for segment in Segment.objects.all():
             members = set(segment.memberships.values_list("profile", flat=True))

@@ -204,6 +204,16 @@ def test_a_kind_in_use_stays_and_the_message_counts():
     assert "till_id" in order()
 
 
+def test_a_kind_that_a_rule_asks_for_stays():
+    save_kind(new_kind(), user=None)
+    SegmentFactory(name="From the till", rule={"op": "identifier", "kind": "till_id"})
+
+    with pytest.raises(KindInUse, match=r"till_id is still used by: From the till\."):
+        delete_kind(kind_of("till_id"))
+
+    assert "till_id" in order()
+
+
 def test_a_kind_that_a_source_names_stays():
     save_kind(new_kind(), user=None)
     SourceFactory(name="Shop", previous_id_kind=kind_of("till_id"))

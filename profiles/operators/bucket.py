@@ -1,0 +1,78 @@
+"""`bucket`: a share of all profiles, drawn by chance and the same for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from math import ceil
+from typing import ClassVar, Self
+
+from django.db.models import BigIntegerField, Func, Q, TextField, Value
+from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
+
+from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.errors import Wrong
+from cdp.rules.scope import Scope
+from cdp.rules.shapes import NAME, Percent
+from cdp.rules.sql import Infix
+
+N_PLACES = 2**32  # the places that are drawn; a hundredth of a percent holds 429,497 of them
+
+
+class Place(Func):
+    """The place of some joined texts, from 0 to N_PLACES - 1: the first 32 bits of their md5, the same in any
+    database.
+    """
+
+    template = "('x' || left(md5(%(expressions)s), 8))::bit(32)::bigint"
+    arg_joiner = " || "
+    output_field = BigIntegerField()
+
+
+def first_place(percent: float) -> int:
+    """The first of the places that are not below so many percent, exactly as the number is written."""
+    return ceil(Fraction(repr(percent)) * N_PLACES / 100)
+
+
+@register_operator
+@dataclass(frozen=True)
+class InBucket(Operator):
+    """Whether the draw of a salt gave somebody a number from `low` to below `high` percent.
+
+    Draws of different salts have nothing to do with each other. It is drawn by the public id: new people are spread as
+    the others are, and somebody who is split off has their old place again.
+    """
+
+    op: ClassVar = "bucket"
+    params: ClassVar = {"salt": Param(NAME), "from": Param(Percent()), "to": Param(Percent())}
+
+    salt: str
+    low: float
+    high: float
+
+    @classmethod
+    def build(cls, given: Given) -> Self | Wrong:
+        if given["from"] >= given["to"]:
+            return given.at.key("to").report(_("must be greater than from"))
+        return cls(given["salt"], given["from"], given["to"])
+
+    def predicate(self, scope: Scope, now: datetime) -> Q:
+        place = Place(Value(f"{self.salt}:"), Cast("public_id", TextField()))
+        start, end = Value(first_place(self.low)), Value(first_place(self.high))
+        return Q(Infix("AND", Infix(">=", place, start), Infix("<", place, end)))
+
+    def clock(self, after: datetime, until: datetime) -> None:
+        """A place never changes."""
+
+    def topics(self) -> frozenset[str]:
+        """None: a person's place never changes. Who is new, merged or split concerns every rule anyway."""
+        return frozenset()
+
+    def describe(self) -> str:
+        return _("is in the share from %(low)s %% to %(high)s %% of the draw “%(salt)s”") % {
+            "low": self.low,
+            "high": self.high,
+            "salt": self.salt,
+        }

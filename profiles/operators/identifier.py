@@ -1,0 +1,64 @@
+"""`identifier`: by what somebody can be recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, NamedTuple, Self
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.catalogue import add_catalogue
+from cdp.rules.scope import Scope
+from cdp.rules.shapes import NameOf
+from profiles.models import Identifier, IdentifierKind
+
+
+class KindFacts(NamedTuple):
+    id: int
+    label: Promise | str
+
+
+def load_kinds(keys: Set[str]) -> Mapping[str, KindFacts]:
+    """The labels that Strata ships are translated like its own words."""
+    kinds = IdentifierKind.objects.filter(key__in=keys)
+    return {kind.key: KindFacts(kind.pk, gettext_lazy(kind.label) if kind.label else kind.key) for kind in kinds}
+
+
+add_catalogue("identifier", load_kinds, missing=gettext_lazy("there is no kind of identifier %(name)s"))
+
+
+@register_operator
+@dataclass(frozen=True)
+class HasIdentifier(Operator):
+    """Has at least one identifier of a kind."""
+
+    op: ClassVar = "identifier"
+    params: ClassVar = {"kind": Param(NameOf("identifier"))}
+
+    kind: str
+    facts: KindFacts
+
+    @classmethod
+    def build(cls, given: Given) -> Self:
+        return cls(given["kind"], given.known["identifier"][given["kind"]])
+
+    def predicate(self, scope: Scope, now: datetime) -> Q:
+        identifiers = Identifier.objects.filter(
+            scope.on("profile_id"), profile_id=OuterRef("pk"), kind_id=self.facts.id
+        )
+        return Q(Exists(identifiers))
+
+    def clock(self, after: datetime, until: datetime) -> None:
+        """An identifier is told of when it comes, and stays."""
+
+    def topics(self) -> frozenset[str]:
+        return frozenset({f"identifier:{self.kind}"})
+
+    def describe(self) -> str:
+        return _("has an identifier of the kind “%(kind)s”") % {"kind": self.facts.label}

@@ -1,0 +1,87 @@
+"""`tier`: where somebody stands in a tier scheme."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+
+from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.catalogue import add_catalogue
+from cdp.rules.errors import WRONG, Wrong
+from cdp.rules.scope import Scope
+from cdp.rules.shapes import NAME, ListOf, NameOf
+from segments.models import Tier, TierScheme, TierStanding
+
+
+@dataclass(frozen=True)
+class SchemeFacts:
+    """`tiers` are the tiers of the scheme, the highest first: {key: (id, name)}."""
+
+    name: str
+    tiers: Mapping[str, tuple[int, str]]
+
+
+def load_schemes(keys: Set[str]) -> Mapping[str, SchemeFacts]:
+    """Two queries: the schemes, and their tiers."""
+    tiers: defaultdict[int, dict[str, tuple[int, str]]] = defaultdict(dict)
+    for tier in Tier.objects.filter(scheme__key__in=keys).order_by("position"):
+        tiers[tier.scheme_id][tier.key] = (tier.pk, tier.name)
+    schemes = TierScheme.objects.filter(key__in=keys)
+    return {scheme.key: SchemeFacts(scheme.name, tiers[scheme.pk]) for scheme in schemes}
+
+
+add_catalogue("tier", load_schemes, missing=gettext_lazy("there is no tier scheme %(name)s"))
+
+
+@register_operator
+@dataclass(frozen=True)
+class InTier(Operator):
+    """Stands in one of some tiers (keys) of a scheme, as of its last refresh."""
+
+    op: ClassVar = "tier"
+    params: ClassVar = {
+        "scheme": Param(NameOf("tier")),
+        "in": Param(ListOf(NAME)),
+    }
+
+    scheme: str
+    facts: SchemeFacts
+    tiers: tuple[str, ...]
+
+    @classmethod
+    def build(cls, given: Given) -> Self | Wrong:
+        facts = given.known["tier"][given["scheme"]]
+        unknown = [(index, key) for index, key in enumerate(given["in"]) if key not in facts.tiers]
+        for index, key in unknown:
+            given.at.key("in").item(index).report(
+                _("the tier scheme %(scheme)s has no tier %(tier)s; known: %(tiers)s")
+                % {"scheme": given["scheme"], "tier": repr(key), "tiers": ", ".join(facts.tiers) or "-"}
+            )
+        return WRONG if unknown else cls(given["scheme"], facts, given["in"])
+
+    def predicate(self, scope: Scope, now: datetime) -> Q:
+        standings = TierStanding.objects.filter(
+            scope.on("profile_id"),
+            profile_id=OuterRef("pk"),
+            tier_id__in=sorted({self.facts.tiers[key][0] for key in self.tiers}),
+        )
+        return Q(Exists(standings))
+
+    def clock(self, after: datetime, until: datetime) -> None:
+        """Standings follow their scheme's refresh, which tells whom it moved."""
+
+    def topics(self) -> frozenset[str]:
+        return frozenset({f"tier:{self.scheme}"})
+
+    def describe(self) -> str:
+        names = pgettext("between alternatives", " or ").join(
+            _("“%(text)s”") % {"text": self.facts.tiers[key][1]} for key in self.tiers
+        )
+        return _("is in the tier %(tiers)s of “%(scheme)s”") % {"tiers": names, "scheme": self.facts.name}
