@@ -7,14 +7,12 @@ from datetime import datetime
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import has_perm, signed_in
+from cdp.admin.base import signed_in
 from profiles.models import Consent, Profile
 from profiles.models.consent import MAX_NOTE
 from profiles.services.consents import ConsentError, Said, record_consents
@@ -32,22 +30,20 @@ class ConsentForm(forms.Form):
     note = forms.CharField(label=_("Where it is from"), max_length=MAX_NOTE)
 
 
-def consent_view(request: HttpRequest, profile_id: int) -> HttpResponse:
-    """Take the form of the section on the profile page; what is wrong is said there."""
-    if request.method != "POST" or not has_perm(request, "profiles.add_consent"):
-        return HttpResponse(status=405 if request.method != "POST" else 403)
-    profile = get_object_or_404(Profile, pk=profile_id, erased_at__isnull=True)
+def write_down(request: HttpRequest, profile: Profile) -> ConsentForm | None:
+    """Take the form of the section on the profile page, and say what counts now; the form is back where it is refused,
+    with why.
+    """
     form = ConsentForm(request.POST)
-    if form.is_valid():
-        tell(request, profile, form, now=timezone.now())
-    else:
-        for field, problems in form.errors.items():
-            messages.error(request, f"{form.fields[field].label}: {' '.join(map(str, problems))}")
-    return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[profile.pk]) + "#consents")
+    if form.is_valid() and tell(request, profile, form, now=timezone.now()):
+        return None
+    for field, problems in form.errors.items():
+        messages.error(request, f"{form.fields[field].label}: {' '.join(map(str, problems))}")
+    return form
 
 
-def tell(request: HttpRequest, profile: Profile, form: ConsentForm, *, now: datetime) -> None:
-    """Write it down, and say what counts now."""
+def tell(request: HttpRequest, profile: Profile, form: ConsentForm, *, now: datetime) -> bool:
+    """Whether it could be written down; what was refused stands in the form."""
     given = form.cleaned_data
     said = Said(
         profile_id=profile.pk,
@@ -59,9 +55,18 @@ def tell(request: HttpRequest, profile: Profile, form: ConsentForm, *, now: date
     try:
         record_consents([said], user=signed_in(request), now=now)
     except ConsentError as error:
-        messages.error(request, f"{form.fields[error.field].label}: {error}")
-        return
-    (in_force,) = Consent.objects.filter(profile=profile.merged_into or profile, channel=said.channel).in_force()
+        form.add_error(error.field, str(error))
+        return False
+    say_what_counts(request, profile, said)
+    return True
+
+
+def say_what_counts(request: HttpRequest, profile: Profile, said: Said) -> None:
+    profile.refresh_from_db()
+    words = Consent.objects.filter(profile=profile.merged_into or profile, channel=said.channel)
+    in_force = words.in_force().first()
+    if in_force is None:
+        return  # erased meanwhile, as the page says that is shown next
     names = {"channel": channel_label(said.channel), "state": in_force.get_state_display()}
     if in_force.state == said.state:
         messages.success(request, gettext("Written down. %(channel)s: %(state)s.") % names)

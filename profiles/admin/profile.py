@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, has_perm
 from cdp.disclosure import may_see_pii
-from profiles.admin.consents import consent_view
+from profiles.admin.consents import write_down
 from profiles.admin.filters import profile_filters
 from profiles.admin.holders import edits_rules
 from profiles.admin.merging import MAX_AT_ONCE, MAY_MERGE, merge_page, merge_url
@@ -93,7 +93,7 @@ class ProfileAdmin(ReadOnlyAdmin):
             path("merge/<int:merge_id>/undo/", wrap(self.undo_view), name="profiles_profile_undo"),
             path("by-id/<uuid:public_id>/", wrap(self.by_id_view), name="profiles_profile_by_id"),
             path("<int:profile_id>/timeline/", wrap(self.timeline_view), name="profiles_profile_timeline"),
-            path("<int:profile_id>/consent/", wrap(consent_view), name="profiles_profile_consent"),
+            path("<int:profile_id>/consent/", wrap(self.consent_view), name="profiles_profile_consent"),
             *super().get_urls(),
         ]
 
@@ -212,6 +212,17 @@ class ProfileAdmin(ReadOnlyAdmin):
         if found is None:
             raise Http404
         return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[found]))
+
+    def consent_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
+        """One word of consent. Refused, it comes again with what was typed."""
+        if request.method != "POST" or not has_perm(request, "profiles.add_consent"):
+            return HttpResponse(status=405 if request.method != "POST" else 403)
+        profile = self.profile_or_404(request, str(profile_id))
+        refused = write_down(request, profile)
+        if refused is not None and profile.merged_into_id is None:
+            request.refused_consent = refused  # type: ignore[attr-defined]
+            return self.change_view(request, str(profile_id))
+        return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[profile_id]) + "#consents")
 
     def timeline_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
         """The next page of events, for htmx."""

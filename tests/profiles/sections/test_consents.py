@@ -1,5 +1,6 @@
 """Consents on the page of a person, and the form that adds one."""
 
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,6 +8,7 @@ import pytest
 
 from cdp.roles import OPERATOR, VIEWER
 from profiles.models import Consent
+from profiles.sections import consents
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SEEN_AT, ConsentFactory, ProfileFactory
 from tests.sign_in import sign_in
@@ -83,6 +85,50 @@ def test_what_cannot_be_taken_is_said(fields, message):
 
     assert messages_of(answer) == [message]
     assert not Consent.objects.exists()
+
+
+def test_what_was_typed_comes_again():
+    answer = post(ProfileFactory(), occurred_at="2999-01-01T00:00", note="form of <12 May>")
+
+    page = answer.content.decode()
+    assert '<option value="granted" selected>' in page
+    assert 'value="2999-01-01T00:00"' in page
+    assert 'value="form of &lt;12 May&gt;"' in page
+    assert "<li>Given at: lies in the future</li>" in page
+
+
+def test_a_long_history_has_pages(monkeypatch):
+    monkeypatch.setattr(consents, "N_WORDS", 2)
+    profile = ProfileFactory()
+    for n, state in enumerate(["granted", "denied", "granted", "denied", "denied"]):
+        ConsentFactory(profile=profile, state=state, occurred_at=SEEN_AT + timedelta(days=n // 2), source__name=f"S{n}")
+    client = sign_in(OPERATOR)
+
+    def words(query):
+        shown = client.get(f"/admin/profiles/profile/{profile.pk}/change/{query}").content.decode()
+        names = re.findall(r"<b>(Granted|Denied)</b></td>\s*<td>(S\d)", shown.partition("<summary>History: 5 words")[2])
+        older = re.search(r"\?words_before=\d+", shown)
+        return [name for _state, name in names], older and older[0]
+
+    latest, query = words("")
+    middle, further = words(query)
+
+    assert (latest, middle, words(further)) == (["S4", "S3"], ["S2", "S1"], (["S0"], None))
+    assert words("?words_before=987654321")[0] == latest
+    assert words("?words_before=x")[0] == latest
+
+
+def test_a_page_of_the_history_knows_what_was_said_before_it(monkeypatch):
+    monkeypatch.setattr(consents, "N_WORDS", 1)
+    profile = ProfileFactory()
+    for n, state in enumerate(["granted", "denied"]):
+        ConsentFactory(profile=profile, state=state, occurred_at=SEEN_AT + timedelta(days=n))
+
+    assert "Granted → </span><b>Denied</b>" in page_of(profile)
+
+
+def test_a_word_of_somebody_who_was_erased_meanwhile_is_not_found(now):
+    assert post(ProfileFactory(erased_at=now)).status_code == 404
 
 
 def test_a_viewer_has_no_form_and_may_not_post():
