@@ -39,28 +39,57 @@ PROBLEMS = (
     gettext_noop("fits none of the alternatives, or more than it may"),
     gettext_noop("is what the schema rules out"),
 )
-WHAT = "%(what)s"
+# Whole sentences, as `ingest/message.py`, `ingest/accept.py` and `ingest/process.py` write them.
+REASONS = (
+    gettext_noop("a message is not an object"),
+    gettext_noop("larger than %(what)s KB of UTF-8 JSON"),
+    gettext_noop("holds a NUL character, which a database text cannot hold"),
+    gettext_noop("holds half a surrogate pair, which is not Unicode text"),
+    gettext_noop("cannot be stored: %(what)s"),
+    gettext_noop("type %(what)s is not taken; taken are %(known)s"),
+    gettext_noop("previousId is missing: an alias without it says nothing"),
+    gettext_noop("%(what)s is not a text"),
+    gettext_noop("%(what)s is longer than %(max)s characters"),
+    gettext_noop("%(what)s is not an object"),
+    gettext_noop("%(what)s is not a list"),
+    gettext_noop("%(what)s holds something that is not an object with type and id"),
+    gettext_noop("event %(what)s is kept for %(type)s messages"),
+    gettext_noop("timestamp %(what)s is not an ISO 8601 time"),
+    gettext_noop("sentAt %(what)s cannot be"),
+    gettext_noop("time %(what)s is more than 24 hours ahead"),
+    gettext_noop("time %(what)s is before 1970"),
+    gettext_noop("no identifier that can name anybody; taken are %(known)s"),
+    gettext_noop("event %(what)s is new, and there are %(max)s discovered ones already"),
+    gettext_noop("could not be processed: %(what)s"),
+)
+PLACEHOLDER = re.compile(r"%\\?\((\w+)\\?\)s")
 
 
 @cache
-def patterns() -> list[tuple[re.Pattern[str], str]]:
+def patterns(texts: tuple[str, ...]) -> list[tuple[re.Pattern[str], str]]:
     """Each text with what it is recognised by, the longest first: some begin like others."""
-    ordered = sorted(PROBLEMS, key=len, reverse=True)
-    return [(re.compile(re.escape(text).replace(re.escape(WHAT), "(.+)"), re.DOTALL), text) for text in ordered]
+    ordered = sorted(texts, key=len, reverse=True)
+    return [(re.compile(PLACEHOLDER.sub(r"(?P<\1>.+)", re.escape(text)), re.DOTALL), text) for text in ordered]
+
+
+def translated(said: str, texts: tuple[str, ...]) -> str | None:
+    """What was said by one of these texts, in the reader's language; what it quotes is translated where it is a problem
+    itself.
+    """
+    for pattern, text in patterns(texts):
+        if found := pattern.fullmatch(said):
+            return PLACEHOLDER.sub(lambda name: in_words(found[name[1]]), gettext(text))
+    return None
 
 
 def in_words(problem: str) -> str:
     """One problem; what is none of PROBLEMS stays as it is."""
-    for pattern, text in patterns():
-        if found := pattern.fullmatch(problem):
-            what = found[1] if found.groups() else ""
-            return gettext(text).replace(WHAT, in_words(what))
-    return problem
+    return translated(problem, PROBLEMS) or problem
 
 
 def reason_in_words(reason: str) -> str:
-    """The reason of a rejected message: `place: problem; place: problem`; another sentence stays as it is."""
-    return "; ".join(_with_place(part) for part in reason.split("; "))
+    """The reason of a rejected message: one of REASONS, or `place: problem; place: problem`; what is neither stays."""
+    return translated(reason, REASONS) or "; ".join(_with_place(part) for part in reason.split("; "))
 
 
 def _with_place(part: str) -> str:

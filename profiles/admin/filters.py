@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter, RadioFilter
 
-from profiles.models import Profile
+from profiles.models import Identifier, IdentifierKind, Profile
 
 _brought: list[type[DropdownFilter]] = []
 
@@ -24,7 +25,22 @@ def register_profile_filter(filter_class: type[DropdownFilter]) -> type[Dropdown
 
 def profile_filters() -> list[Any]:
     """The filters that the apps brought, then our own."""
-    return [*_brought, LastSeenFilter]
+    return [*_brought, KindFilter, LastSeenFilter]
+
+
+class KindFilter(DropdownFilter):  # type: ignore[misc]
+    """With an identifier of a kind."""
+
+    title = _("identifier kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(kind.key, gettext(kind.label)) for kind in IdentifierKind.objects.order_by("priority")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
+        if not self.value():
+            return queryset
+        return queryset.filter(Exists(Identifier.objects.filter(profile=OuterRef("pk"), kind__key=self.value())))
 
 
 class LastSeenFilter(RadioFilter):  # type: ignore[misc]

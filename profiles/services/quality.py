@@ -41,7 +41,7 @@ class SourceFigures:
 
     source: Source
     counts: dict[str, int] = field(default_factory=dict)
-    shares: list[tuple[Any, float]] = field(default_factory=list)
+    shares: list[tuple[str, str, float]] = field(default_factory=list)
     last_at: datetime | None = None
     n_happened: int = 0
     n_violations: int = 0
@@ -73,9 +73,9 @@ def by_source(period: Period, *, source_id: int | None = None) -> list[SourceFig
         if pk in figures:
             figures[pk].counts = dict(zip(COUNTERS, sums, strict=True))
     kinds = of_period(KindDay.objects.all(), period, source_id).values_list("source", "kind__key", "kind__label")
-    for pk, _key, label, n in kinds.annotate(n=Sum("n_messages")).order_by("kind__priority"):
+    for pk, key, label, n in kinds.annotate(n=Sum("n_messages")).order_by("kind__priority"):
         if pk in figures and figures[pk].counts["n_events"]:
-            figures[pk].shares.append((label, n * 100 / figures[pk].counts["n_events"]))
+            figures[pk].shares.append((key, label, n * 100 / figures[pk].counts["n_events"]))
     last = EventDay.objects.all() if source_id is None else EventDay.objects.filter(source=source_id)
     for pk, at in last.order_by().values_list("source").annotate(Max("last_at")):
         if pk in figures:

@@ -3,8 +3,12 @@
 import pytest
 from django.utils.translation import override
 
+from profiles.ingest.message import MessageError, parse_message
 from profiles.ingest.schemas import breaches
+from profiles.models import IdentifierKind
 from profiles.problems import in_words, reason_in_words
+from tests.factories.profiles import SourceFactory
+from tests.profiles.ingest.messages import START
 
 BROKEN = [
     ({"type": "number"}, "Ann", 'is not of type "number"'),
@@ -50,7 +54,47 @@ def test_a_reason_keeps_its_places_and_what_is_no_problem():
 
     with override("zh-hans"):
         said = reason_in_words(reason)
-        other = reason_in_words("previousId is missing: an alias without it says nothing")
+        other = reason_in_words("somebody wrote this")
 
     assert said == "properties.total: 缺失; properties.a: 应为 3; 'Booked' 不是已规划的事件"
-    assert other == "previousId is missing: an alias without it says nothing"
+    assert other == "somebody wrote this"
+
+
+def refusals():
+    """A message for each way in which one can be no message."""
+    track = {"type": "track", "messageId": "m1", "event": "Viewed", "userId": "u1"}
+    yield {**track, "type": "sing"}
+    yield {**track, "messageId": 1.5}
+    yield {**track, "messageId": "m" * 201}
+    yield {**track, "event": ""}
+    yield {**track, "event": "$group"}
+    yield {**track, "properties": "none"}
+    yield {**track, "timestamp": "yesterday"}
+    yield {**track, "timestamp": "2126-01-01T00:00:00Z"}
+    yield {**track, "timestamp": "1926-01-01T00:00:00Z"}
+    yield {**track, "userId": "null"}
+    yield {**track, "context": {"externalIds": 3}}
+    yield {**track, "context": {"externalIds": [3]}}
+    yield {**track, "type": "alias"}
+    yield {**track, "type": "group", "groupId": True}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("payload", list(refusals()), ids=str)
+def test_a_refusal_is_told_in_the_language_of_the_reader(payload):
+    kinds = {kind.key: kind for kind in IdentifierKind.objects.all()}
+
+    with pytest.raises(MessageError) as refused:
+        parse_message(payload, source=SourceFactory(), kinds=kinds, received_at=START, sent_at=None)
+
+    with override("zh-hans"):
+        assert any("一" <= letter <= "鿿" for letter in reason_in_words(str(refused.value)))
+    with override("en"):
+        assert reason_in_words(str(refused.value)) == str(refused.value)
+
+
+def test_a_refusal_quotes_what_it_found():
+    with override("zh-hans"):
+        said = reason_in_words("type 'sing' is not taken; taken are identify, track")
+
+    assert said == "不接受类型 'sing'；可用类型：identify, track"

@@ -110,7 +110,15 @@ def test_last_seen():
     assert listed(seen="over365") == [long_ago.pk]
 
 
-@pytest.mark.parametrize("query", [{"segment": "x"}, {"tag": "9" * 40}, {"seen": "never"}, {"tier": "-1"}])
+def test_kinds_of_identifiers():
+    ann, _bob = IdentifierFactory(kind_key="email").profile, IdentifierFactory(kind_key="phone").profile
+
+    assert listed(kind="email") == [ann.pk]
+
+
+@pytest.mark.parametrize(
+    "query", [{"kind": "x"}, {"segment": "x"}, {"tag": "9" * 40}, {"seen": "never"}, {"tier": "-1"}]
+)
 def test_filters_that_make_no_sense_do_no_harm(query):
     assert sign_in(OPERATOR).get(LIST, query).status_code in (200, 302)
 

@@ -40,6 +40,7 @@ def test_the_figures_come_from_counters():
 
     for shown in ("Booked", "1,234", "1,243", "properties.table", "50%", "41"):
         assert shown in page
+    assert f'{reverse("admin:profiles_profile_changelist")}?kind=email"' in page
     assert f'?is_discovered__exact=1">{EventDefinition.objects.filter(is_discovered=True).count()}<' in page
 
 
