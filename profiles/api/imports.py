@@ -32,6 +32,7 @@ from cdp.disclosure import VIEW_PII, may_see_pii
 from cdp.models import Run, User
 from cdp.uploads import UploadTooLargeError, receive_to_disk, too_large
 from profiles.imports.errors import ImportFileError, MappingProblem
+from profiles.imports.readers import reading_as_stored
 from profiles.masking import masking_for
 from profiles.models import Import, ImportMapping, Source
 from profiles.services.drafts import discard_import
@@ -85,6 +86,12 @@ class FileForm(StrictSerializer):
         if (file.size or 0) > settings.IMPORT_MAX_UPLOAD_BYTES:
             raise TooLarge(too_large())
         return file
+
+
+class GuessForm(FileForm):
+    """Without a `header`, the first line of CSV is a row, and the columns are named 1, 2, 3, …"""
+
+    header = serializers.BooleanField(default=True)
 
 
 class ImportForm(FileForm):
@@ -226,15 +233,17 @@ class ImportViewSet(ReadingViewSet):
             raise serializers.ValidationError({"mapping": by_place(problems) or [str(error)]}) from error
         return accepted_for(imported, run, request)
 
-    @extend_schema(request={"multipart/form-data": FileForm}, responses={200: GuessSerializer})
+    @extend_schema(request={"multipart/form-data": GuessForm}, responses={200: GuessSerializer})
     @action(detail=False, methods=["post"])
     def guess(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What a file is, and a mapping to start from, by its columns and cells. Nothing is kept."""
-        form = FileForm(data=request.data)
+        form = GuessForm(data=request.data)
         form.is_valid(raise_exception=True)
         file, source = form.validated_data["file"], form.validated_data["source"]
         try:
-            facts = inspect_file(Path(file.temporary_file_path()), name=file.name)
+            facts = inspect_file(
+                Path(file.temporary_file_path()), name=file.name, has_header=form.validated_data["header"]
+            )
         except ImportFileError as error:
             raise serializers.ValidationError({"file": [str(error)]}) from error
         mapping = guess_mapping(facts, source=source)
@@ -309,7 +318,7 @@ def made_import(request: Request, data: dict[str, Any]) -> Import:
 
 
 def columns_of(imported: Import) -> tuple[str, ...]:
-    reading = {"format": imported.format, "encoding": imported.encoding, "delimiter": imported.delimiter}
+    reading = reading_as_stored(imported)._asdict()
     return inspect_file(Path(imported.file.path), name=imported.name, **reading).columns
 
 

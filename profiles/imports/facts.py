@@ -42,13 +42,16 @@ class FileFacts:
     columns: tuple[str, ...]
     sample: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = ()
+    has_header: bool = True
 
     @property
     def reading(self) -> Reading:
-        return Reading(self.format, self.encoding, self.delimiter)
+        return Reading(self.format, self.encoding, self.delimiter, self.has_header)
 
 
-def facts_of(path: Path, *, name: str = "", format: str = "", encoding: str = "", delimiter: str = "") -> FileFacts:
+def facts_of(
+    path: Path, *, name: str = "", format: str = "", encoding: str = "", delimiter: str = "", has_header: bool = True
+) -> FileFacts:
     """Look at a file, of which no more than the start is read (readers/lines.py); what is given is not guessed.
 
     Raises:
@@ -65,9 +68,11 @@ def facts_of(path: Path, *, name: str = "", format: str = "", encoding: str = ""
                 reading = reading._replace(delimiter=delimiter or guess_delimiter(path, encoding))
     except (OSError, EOFError, zlib.error) as error:
         raise unreadable(error) from error
+    reading = reading._replace(has_header=has_header or format != "csv")
     columns = columns_of(path, reading)
     sample = [row.cells for row in islice(open_rows(path, reading, is_look=True), SAMPLE_ROWS) if not row.problem]
-    return FileFacts(*reading, tuple(columns), tuple(sample), tuple(warnings_of(columns, sample)))
+    warnings = tuple(warnings_of(columns, sample))
+    return FileFacts(*reading[:3], tuple(columns), tuple(sample), warnings, reading.has_header)
 
 
 def warnings_of(columns: Sequence[str], sample: Sequence[dict[str, Any]]) -> list[str]:

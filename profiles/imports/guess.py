@@ -57,7 +57,7 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
     consents = {name: key for key, known in CONSENTS.items() if (name := take(left, names(known)))}
     traits = person(left, filled)
     parts = targets_of(left, filled)
-    rest = others(left, filled)
+    rest = others(left, filled) if facts.has_header else {}  # a number is no name of an attribute
     if is_event:
         mapping["event"] = {"column": event_column} if event_column else ORDER
         properties = {name: {"key": "order_id", "type": "text"} for name in [order] if name}
@@ -82,7 +82,8 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
     mapping["traits"] = traits
     mapping["consents"] = consents
     mapping |= parts
-    return {key: value for key, value in mapping.items() if value}
+    found = {key: value for key, value in mapping.items() if value}
+    return found if facts.has_header else {"header": False, **found}
 
 
 def take(left: dict[str, None], known: frozenset[str]) -> str | None:

@@ -26,7 +26,7 @@ from profiles.models import AttributeType
 
 OWN_KEYS = (
     "identifiers", "traits", "constants", "consents", "event", "properties", "value", "time", "timezone", "message_id",
-    "people", "format", "encoding", "delimiter",
+    "people", "format", "encoding", "delimiter", "header",
 )  # fmt: skip
 ENCODINGS = {"utf-8": "utf-8", "utf8": "utf-8", "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"}
 FORMATS = ("csv", "ndjson", "parquet")
@@ -156,6 +156,8 @@ class Checker:
         self.choice(mapping, "format", FORMATS, "")
         self.encoding(mapping)
         self.delimiter(mapping)
+        if not isinstance(mapping.get("header", True), bool):
+            self.problem("header", _("not true or false"))
         self.whole(mapping, parsed)
         return parsed
 
@@ -416,10 +418,13 @@ def places_of(mapping: Any, column: str, path: str = "") -> Iterator[str]:
         yield path
 
 
-def reading_of(mapping: Any) -> dict[str, str]:
-    """What a mapping says of how its file is read: `format`, `encoding`, `delimiter`, as far as it does."""
+def reading_of(mapping: Any) -> dict[str, Any]:
+    """What a mapping says of how its file is read, as far as it does: parts of a `Reading`."""
     said = mapping if isinstance(mapping, dict) else {}
-    found = {key: said[key] for key in ("format", "encoding", "delimiter") if isinstance(said.get(key), str)}
+    found: dict[str, Any] = {
+        key: said[key] for key in ("format", "encoding", "delimiter") if isinstance(said.get(key), str)
+    }
     if encoding := found.get("encoding"):
         found["encoding"] = ENCODINGS.get(encoding.lower(), encoding)
-    return {key: value for key, value in found.items() if value}
+    found = {key: value for key, value in found.items() if value}
+    return found if said.get("header", True) is not False else {**found, "has_header": False}

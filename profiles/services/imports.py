@@ -57,13 +57,15 @@ class ImportStateError(ValueError):
     """The import is not in the state for what was asked; the text says why, for whoever asked."""
 
 
-def inspect_file(path: Path, *, name: str = "", format: str = "", encoding: str = "", delimiter: str = "") -> FileFacts:
+def inspect_file(
+    path: Path, *, name: str = "", format: str = "", encoding: str = "", delimiter: str = "", has_header: bool = True
+) -> FileFacts:
     """Look at a file: about a second at most. What is given is not guessed; `name` is its name, if `path` is not.
 
     Raises:
         ImportFileError: it cannot be read as what it is said to be, or the extra for Parquet is not installed.
     """
-    return facts_of(path, name=name, format=format, encoding=encoding, delimiter=delimiter)
+    return facts_of(path, name=name, format=format, encoding=encoding, delimiter=delimiter, has_header=has_header)
 
 
 def guess_mapping(facts: FileFacts, *, source: Source) -> dict[str, Any]:
@@ -123,7 +125,7 @@ def create_import(
         facts = facts_of(path, name=name, **reading_of(given))
         import_.size, import_.sha256 = path.stat().st_size, sha256_of(path)
         import_.mapping = dict(given) if given is not None else guess_mapping(facts, source=source)
-        import_.format, import_.encoding, import_.delimiter = facts.reading
+        import_.format, import_.encoding, import_.delimiter, _has_header = facts.reading
         import_.save()
     except BaseException:
         import_.file.delete(save=False)

@@ -28,7 +28,7 @@ ALONE_NAMES = {
 }
 SHOWN = ("key", "type", "format")  # of a use, what the form shows
 CONSTANTS = ("traits", "properties")
-AS_THEY_ARE = ("format", "encoding", "delimiter")
+AS_THEY_ARE = ("format", "encoding", "delimiter", "header")
 
 
 class StateError(ValueError):

@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from profiles.imports.errors import ImportFileError
 from profiles.imports.facts import FileFacts
+from profiles.imports.readers import reading_as_stored
 from profiles.models import Import
 from profiles.services.imports import check_mapping, guess_mapping, inspect_file
 
@@ -26,29 +27,33 @@ DELIMITERS = [
 ]
 
 
+HEADERS = [("names", _("Names of the columns")), ("row", _("A row already"))]
+
+
 class ReadingForm(forms.Form):
     """How a file is read."""
 
     format = forms.ChoiceField(label=_("Format"), choices=Import.Format, widget=UnfoldAdminSelectWidget)
     encoding = forms.ChoiceField(label=_("Encoding"), choices=Import.Encoding, widget=UnfoldAdminSelectWidget)
     delimiter = forms.ChoiceField(label=_("Between the columns"), choices=DELIMITERS, widget=UnfoldAdminSelectWidget)
+    header = forms.ChoiceField(label=_("First line"), choices=HEADERS, required=False, widget=UnfoldAdminSelectWidget)
 
 
 def facts_of_import(imported: Import) -> FileFacts:
     """The file, read as the import says. Raises ImportFileError."""
-    return inspect_file(Path(imported.file.path), name=imported.name, **reading_of(imported))
-
-
-def reading_of(imported: Import) -> dict[str, str]:
-    return {"format": imported.format, "encoding": imported.encoding, "delimiter": imported.delimiter}
+    return inspect_file(Path(imported.file.path), name=imported.name, **reading_as_stored(imported)._asdict())
 
 
 def file_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> HttpResponse:
     """Show the first rows; a POST, by htmx, reads the file otherwise, and keeps that where it can be read so."""
     is_chosen = request.method == "POST" and context["is_open"]
-    form = ReadingForm(request.POST if is_chosen else None, initial=reading_of(imported))
+    reading = reading_as_stored(imported)
+    initial = {**reading._asdict(), "header": "names" if reading.has_header else "row"}
+    form = ReadingForm(request.POST if is_chosen else None, initial=initial)
     if form.is_bound and form.is_valid():
-        imported.format, imported.encoding, imported.delimiter = form.cleaned_data.values()
+        imported.format, imported.encoding, imported.delimiter, header = form.cleaned_data.values()
+        imported.mapping = {key: said for key, said in imported.mapping.items() if key != "header"}
+        imported.mapping |= {"header": False} if header == "row" else {}
     problem, facts = "", None
     try:
         facts = facts_of_import(imported)

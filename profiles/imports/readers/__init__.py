@@ -23,15 +23,20 @@ HEADER_ROWS = 1_000  # of NDJSON, whose columns are those that its first rows ha
 
 
 class Reading(NamedTuple):
-    """How a file is read: `csv`, `ndjson` or `parquet`, `utf-8` or `gb18030`; the delimiter is that of CSV."""
+    """How a file is read: `csv`, `ndjson` or `parquet`, `utf-8` or `gb18030`; the delimiter is that of CSV.
+
+    Without a header, the columns of CSV are named `1`, `2`, `3`, …, and its first line is a row.
+    """
 
     format: str
     encoding: str = "utf-8"
     delimiter: str = ","
+    has_header: bool = True
 
 
 def reading_as_stored(import_: Import) -> Reading:
-    return Reading(import_.format, import_.encoding, import_.delimiter)
+    has_header = not (isinstance(import_.mapping, dict) and import_.mapping.get("header") is False)
+    return Reading(import_.format, import_.encoding, import_.delimiter, has_header)
 
 
 def open_rows(path: Path, reading: Reading, *, is_look: bool = False) -> Iterator[Row]:
@@ -46,7 +51,9 @@ def open_rows(path: Path, reading: Reading, *, is_look: bool = False) -> Iterato
         elif reading.format == "ndjson":
             yield from read_ndjson(path, reading.encoding, is_look=is_look)
         else:
-            yield from read_csv(path, reading.encoding, reading.delimiter, is_look=is_look)
+            yield from read_csv(
+                path, reading.encoding, reading.delimiter, has_header=reading.has_header, is_look=is_look
+            )
     except (OSError, EOFError, zlib.error) as error:  # EOFError: a packed file that was cut off
         raise unreadable(error) from error
 
@@ -57,7 +64,7 @@ def columns_of(path: Path, reading: Reading) -> list[str]:
         if reading.format == "parquet":
             names = parquet_columns(path)
         elif reading.format == "csv":
-            names = csv_header(path, reading.encoding, reading.delimiter)
+            names = csv_header(path, reading.encoding, reading.delimiter, has_header=reading.has_header)
         else:
             rows = islice(open_rows(path, reading, is_look=True), HEADER_ROWS)
             names = list(dict.fromkeys(name for row in rows for name in row.cells))

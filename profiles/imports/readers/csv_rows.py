@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -12,6 +13,8 @@ from django.utils.translation import gettext as _
 from profiles.imports.errors import ImportFileError
 from profiles.imports.readers.lines import Line, read_lines
 from profiles.imports.readers.row import REPORT_COLUMNS, Row, rearm
+
+Record = tuple[int, list[str], str]
 
 
 class Records:
@@ -27,7 +30,7 @@ class Records:
         self._again: deque[Line] = deque()
         self._taken: list[Line] = []
 
-    def __iter__(self) -> Iterator[tuple[int, list[str], str]]:
+    def __iter__(self) -> Iterator[Record]:
         """Line where it starts, cells, and what is wrong with it; then the cells are the text of the line."""
         reader = self._reader()
         while True:
@@ -54,14 +57,19 @@ class Records:
             yield line.text
 
 
-def read_csv(path: Path, encoding: str, delimiter: str, *, is_look: bool = False) -> Iterator[Row]:
-    """The rows below the header; those with nothing in them are passed by. Raises ImportFileError for an empty file."""
+def read_csv(
+    path: Path, encoding: str, delimiter: str, *, has_header: bool = True, is_look: bool = False
+) -> Iterator[Row]:
+    """The rows below the header, if there is one; those with nothing in them are passed by.
+
+    Raises ImportFileError for an empty file.
+    """
     records = iter(Records(read_lines(path, encoding, is_look=is_look), delimiter))
-    header = header_of(records)
+    header, first = header_of(records, has_header=has_header)
     columns = [(position, name) for position, name in enumerate(header) if name not in REPORT_COLUMNS]
     is_report = len(columns) < len(header)
     names, number = [name for _position, name in columns], 0
-    for line, cells, problem in records:
+    for line, cells, problem in chain(first, records):
         if not problem and not any(cell and not cell.isspace() for cell in cells):
             continue
         number += 1
@@ -75,19 +83,25 @@ def read_csv(path: Path, encoding: str, delimiter: str, *, is_look: bool = False
         yield Row(number, line, dict(zip(names, cells, strict=True)), tuple(cells))
 
 
-def csv_header(path: Path, encoding: str, delimiter: str) -> list[str]:
-    """The names of the columns in their order, those of a report left out."""
-    header = header_of(iter(Records(read_lines(path, encoding, is_look=True), delimiter)))
+def csv_header(path: Path, encoding: str, delimiter: str, *, has_header: bool = True) -> list[str]:
+    """The names of the columns in their order, those of a report left out; without a header, their numbers from 1."""
+    records = iter(Records(read_lines(path, encoding, is_look=True), delimiter))
+    header, _first = header_of(records, has_header=has_header)
     return [name for name in header if name not in REPORT_COLUMNS]
 
 
-def header_of(records: Iterator[tuple[int, list[str], str]]) -> list[str]:
-    for _line, cells, problem in records:
+def header_of(records: Iterator[Record], *, has_header: bool) -> tuple[list[str], list[Record]]:
+    """The names, and the record that they were told of where it is a row. A report of ours has a header in any case."""
+    for line, cells, problem in records:
         if problem:
             raise ImportFileError(
-                _("The first line, with the names of the columns, cannot be read: %(problem)s") % {"problem": problem}
+                _("The first line, by which the columns are told, cannot be read: %(problem)s") % {"problem": problem}
             )
         if any(cell.strip() for cell in cells):
             names = [cell.strip() for cell in cells]
-            return names if set(names).isdisjoint(REPORT_COLUMNS) else [rearm(name) for name in names]
+            if not set(names).isdisjoint(REPORT_COLUMNS):
+                return [rearm(name) for name in names], []
+            if has_header:
+                return names, []
+            return [str(number) for number in range(1, len(cells) + 1)], [(line, cells, problem)]
     raise ImportFileError(_("The file is empty."))

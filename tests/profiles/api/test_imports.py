@@ -139,6 +139,14 @@ def test_a_mapping_is_guessed_and_nothing_is_kept(till):
     assert not Import.objects.exists()
 
 
+def test_a_file_without_a_header_is_guessed_by_its_cells(till):
+    answer = post(api_of("operator"), "imports/guess/", "张三,13800138000\n".encode(), source="till", header="false")
+
+    body = answer.json()
+    assert (answer.status_code, body["columns"]) == (200, ["1", "2"])
+    assert body["mapping"] == {"header": False, "identifiers": {"2": "phone"}}
+
+
 def test_viewers_see_counts_and_no_mapping():
     made = ImportFactory(counts={"new": 3}, n_done=3)
 

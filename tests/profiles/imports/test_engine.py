@@ -70,6 +70,18 @@ def test_sales_become_events_with_typed_properties_and_two_equal_rows_are_two(lo
     ]
 
 
+def test_a_file_without_a_header_has_numbered_columns_and_its_first_line_is_a_row(load):
+    content = 'VIP001,Ann\n\nVIP002,"Bo,b"\n,Nobody\n'
+    mapping = {"header": False, "identifiers": {"1": "member_card"}, "traits": {"2": "name"}}
+
+    import_ = load(content, mapping)
+    corrected = load(import_.refused_file.read().decode("utf-8-sig").replace(",,", ",VIP003,"), mapping)
+
+    assert import_.counts == {"new": 2, "refused": 1, "refused_rows": ["4"]}
+    assert corrected.counts == {"new": 1, "refused_rows": []}
+    assert [profile_of("member_card", f"VIP00{n}").attributes["name"] for n in (1, 2, 3)] == ["Ann", "Bo,b", "Nobody"]
+
+
 def test_columns_that_name_a_row_make_its_id(load):
     content = "No,Card,Event,Day\n1,VIP001,Visited,2026-01-02\n1,VIP001,Visited,2026-01-03\n2,VIP001,,2026-01-04\n"
     mapping = {

@@ -80,7 +80,7 @@ def test_what_is_given_is_not_guessed(write):
         pytest.param(b"PAR1....PAR2", "is not Parquet", marks=needs_parquet),
         (bytes(range(256)) * 50, "is no table: a column is named by NUL characters"),
         (b'{"a\\u0000": 1}\n', "is no table: a column is named by NUL characters"),
-        (b'a,"b\n', "The first line, with the names of the columns, cannot be read"),
+        (b'a,"b\n', "The first line, by which the columns are told, cannot be read"),
     ],
     ids=["empty", "utf-16", "workbook", "torn", "packed", "parquet", "binary", "binary json", "quotes"],
 )

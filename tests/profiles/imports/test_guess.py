@@ -56,6 +56,16 @@ def test_a_file_of_members_is_understood_by_its_names(look):
     assert check_mapping(mapping, columns=facts.columns) == []
 
 
+def test_without_a_header_only_what_cells_tell_is_guessed(tmp_path, till):
+    path = tmp_path / "members.csv"
+    path.write_text("13800138000,张三,上海\n13900139000,李四,上海\n")
+
+    facts = inspect_file(path, has_header=False)
+
+    assert (facts.columns, len(facts.sample), facts.sample[0]["2"]) == (("1", "2", "3"), 2, "张三")
+    assert guess_mapping(facts, source=till) == {"header": False, "identifiers": {"1": "phone"}}
+
+
 def test_a_file_of_orders_becomes_events(look):
     _path, facts, mapping = look(ORDERS)
 

@@ -147,6 +147,24 @@ def test_how_the_file_is_read_can_be_chosen_otherwise(till):
     assert (made.delimiter, made.mapping["identifiers"]) == (";", {"Phone": "phone"})
 
 
+def test_the_first_line_can_be_a_row_already(till):
+    made = ImportFactory(source=till, text="13800138000,Ann\n13900139000,Bob\n", mapping={})
+    client = sign_in(OPERATOR)
+    how = {"format": "csv", "encoding": "utf-8", "delimiter": ","}
+
+    as_row = client.post(page(made, "file"), {**how, "header": "row"}, headers={"hx-request": "true"})
+    made.refresh_from_db()
+    chosen = client.get(page(made, "file")).content.decode()
+
+    assert "<th>1</th><th>2</th>" in as_row.content.decode()
+    assert made.mapping == {"header": False, "identifiers": {"1": "phone"}}
+    assert '<option value="row" selected>A row already</option>' in chosen
+    assert "<td>13800138000</td><td>Ann</td>" in chosen
+    client.post(page(made, "file"), {**how, "header": "names"}, headers={"hx-request": "true"})
+    made.refresh_from_db()
+    assert "header" not in made.mapping
+
+
 def test_a_reading_that_does_not_do_is_not_kept(till):
     made = ImportFactory(source=till)
 
