@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from profiles.services.duplicates.model import BLOCKING_KEYS, COMPARISONS, Comparison, settings_of
+from profiles.services.duplicates.model import (
+    BLOCKING_KEYS,
+    COMPARISONS,
+    FREQUENCY_COLUMNS,
+    LEAST_FREQUENCY,
+    Comparison,
+    settings_of,
+)
 
-MEMORY_LIMIT = "512MB"
+MEMORY_LIMIT = "160MB"  # of DuckDB alone; a worker that searches stays under 500 MB (tried on a million people)
 SEED = 1
 MAX_BLOCK = 200  # people who share one key: of more, such as all of a common name, none are compared by it
 MAX_PAIRS = 10_000_000
+PART = 500_000  # pairs that are found and weighed at a time, so that they fit into the memory
 MIN_PEOPLE_TO_LEARN = 1_000
 SAMPLED_PAIRS = 2_000_000
 MIN_LESSON = 100  # pairs
@@ -99,14 +107,30 @@ class Engine:
         self.connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         self.connection.execute("SET temp_directory = ?", [str(folder / "spill")])
         self.connection.execute("SET threads = 2")
-        self.n_people = 0
+        self.connection.execute("SET preserve_insertion_order = false")
+        self.n_people, self.n_parts = 0, 1
 
     def close(self) -> None:
         self.connection.close()
 
     def load(self, records: Path) -> None:
-        """Take in the records, and choose what can be compared of them."""
-        self.connection.execute("CREATE TABLE people AS SELECT * FROM read_parquet(?)", [str(records)])
+        """Take in the records, with how frequent their values are, and choose what can be compared of them.
+
+        Frequencies are kept of frequent values alone, since rarer ones all tell as much: the tables stay small.
+        """
+        self.connection.read_parquet(str(records)).create_view("records")
+        for name in FREQUENCY_COLUMNS:
+            self._run(
+                f"""
+                CREATE TABLE frequent_{name} AS
+                SELECT {name}, count(*) / (SELECT count({name}) FROM records) AS tf_{name}
+                FROM records WHERE {name} IS NOT NULL
+                GROUP BY {name} HAVING tf_{name} > {LEAST_FREQUENCY}
+                """
+            )
+        frequencies = ", ".join(f"coalesce(tf_{name}, 0) AS tf_{name}" for name in FREQUENCY_COLUMNS)
+        joins = " ".join(f"LEFT JOIN frequent_{name} USING ({name})" for name in FREQUENCY_COLUMNS)
+        self._run(f"CREATE TABLE people AS SELECT records.*, {frequencies} FROM records {joins}")
         self.n_people = self._number("SELECT count(*) FROM people")
         known = {
             comparison.field: self._number(f"SELECT count(*) FROM people WHERE {comparison.known}")
@@ -114,14 +138,16 @@ class Engine:
         }
         self.comparisons = tuple(each for each in COMPARISONS if known[each.field] > 1)
 
-    def block(self, excluded: Iterable[tuple[int, int]], *, max_pairs: int = MAX_PAIRS) -> Blocked:
-        """Choose the pairs to compare: those who share a key, the rarest keys first, until there are `max_pairs`."""
-        self._run("CREATE TABLE excluded (l BIGINT, r BIGINT)")
-        if pairs := list(excluded):
-            import pyarrow as pa
+    def block(self, excluded: Iterable[Sequence[tuple[Any, ...]]], *, max_pairs: int = MAX_PAIRS) -> Blocked:
+        """Choose the pairs to compare: those who share a key, the rarest keys first, until there are `max_pairs`.
 
-            table = pa.table(list(zip(*pairs, strict=True)), names=["l", "r"])
-            self.connection.register("given", table)
+        `excluded` are chunks of pairs that are not to be compared, less id first.
+        """
+        import pyarrow as pa
+
+        self._run("CREATE TABLE excluded (l BIGINT, r BIGINT)")
+        for chunk in excluded:
+            self.connection.register("given", pa.table(list(zip(*chunk, strict=True)), names=["l", "r"]))
             self._run("INSERT INTO excluded SELECT l, r FROM given")
         self._run("CREATE TABLE keys (key UBIGINT, id BIGINT)")
         for name, expression in BLOCKING_KEYS.items():
@@ -138,23 +164,28 @@ class Engine:
             """
         )
         kept = f"n <= {MAX_BLOCK} AND total <= {max_pairs}"
-        self._run(
-            f"""
-            CREATE TABLE pairs AS
-            SELECT DISTINCT one.id AS join_key_l, other.id AS join_key_r, '0' AS match_key
-            FROM blocks
-            JOIN keys AS one USING (key)
-            JOIN keys AS other USING (key)
-            WHERE {kept} AND one.id < other.id
-              AND NOT EXISTS (SELECT 1 FROM excluded WHERE l = one.id AND r = other.id)
-            """
-        )
+        self._run(f"CREATE TABLE shared AS SELECT key, id FROM keys WHERE key IN (SELECT key FROM blocks WHERE {kept})")
+        self._run("DROP TABLE keys")
+        n_with_repeats = self._number(f"SELECT coalesce(sum(pairs), 0) FROM blocks WHERE {kept}")
+        self.n_parts = 1 + n_with_repeats // PART
+        self._run("CREATE TABLE pairs (l BIGINT, r BIGINT)")
+        for part in range(self.n_parts):
+            self._run(
+                f"""
+                INSERT INTO pairs
+                SELECT DISTINCT one.id, other.id
+                FROM shared AS one
+                JOIN shared AS other USING (key)
+                WHERE one.id % {self.n_parts} = {part} AND one.id < other.id
+                  AND NOT EXISTS (SELECT 1 FROM excluded WHERE l = one.id AND r = other.id)
+                """
+            )
         blocked = Blocked(
             n_pairs=self._number("SELECT count(*) FROM pairs"),
             n_blocks_left_out=self._number(f"SELECT count(*) FROM blocks WHERE NOT ({kept})"),
             n_pairs_left_out=self._number(f"SELECT coalesce(sum(pairs), 0) FROM blocks WHERE NOT ({kept})"),
         )
-        self._run("DROP TABLE keys")
+        self._run("DROP TABLE shared")
         self._run("DROP TABLE blocks")
         return blocked
 
@@ -184,29 +215,45 @@ class Engine:
         )
         return [comparison.field for comparison in learnt if comparison is not None]
 
-    def score(self, *, threshold: float) -> tuple[int, Iterator[Found]]:
-        """How many pairs are at least so probable, and they themselves, the most probable first."""
+    def score(self, *, on_part: Callable[[int, int], None]) -> None:
+        """Weigh the pairs, a part at a time; `on_part` is told how many parts are done, and of how many."""
+        if not self.comparisons:
+            return
+        linker = self._linker(self.comparisons)
+        self._run("CREATE TABLE part (join_key_l BIGINT, join_key_r BIGINT, match_key VARCHAR)")
+        linker.table_management.register_blocked_pairs_for_predict(linker._db_api.register("part"))
+        bits = " + ".join(map(weight_of, self.comparisons))
+        columns = ", ".join([
+            *(f"gamma_{each.field}::TINYINT AS gamma_{each.field}" for each in self.comparisons),
+            *(f"({weight_of(each)})::FLOAT AS weight_{each.field}" for each in self.comparisons),
+        ])  # fmt: skip
+        for part in range(self.n_parts):
+            self._run("TRUNCATE part")
+            self._run(f"INSERT INTO part SELECT l, r, '0' FROM pairs WHERE l % {self.n_parts} = {part}")
+            scored = linker.inference.predict(threshold_match_weight=LEAST_BITS, warning_mode="never")
+            weighed = f"SELECT id_l, id_r, {bits} AS bits, {columns} FROM {scored.physical_name}"
+            self._run(f"INSERT INTO weighed {weighed}" if part else f"CREATE TABLE weighed AS {weighed}")
+            scored.drop_table_from_database_and_remove_from_cache()
+            on_part(part + 1, self.n_parts)
+
+    def found(self, *, threshold: float, at_most: int) -> tuple[int, Iterator[Found]]:
+        """How many of the weighed pairs are at least so probable, and they themselves, the most probable first."""
         if not self.comparisons:
             return 0, iter(())
-        linker = self._linker(self.comparisons)
-        pairs = linker._db_api.register("pairs")
-        linker.table_management.register_blocked_pairs_for_predict(pairs)
-        scored = linker.inference.predict(threshold_match_weight=LEAST_BITS, warning_mode="never").physical_name
-        bits = " + ".join(map(weight_of, self.comparisons))
-        self._run(f"CREATE VIEW weighed AS SELECT *, {bits} AS bits FROM {scored}")
         least = odds_bits(threshold) - odds_bits(self._prior())
         n_found = self._number(f"SELECT count(*) FROM weighed WHERE bits >= {least}")
-        return n_found, self._found(least, odds_bits(threshold) - least)
+        return n_found, self._found(least, odds_bits(threshold) - least, at_most)
 
-    def _found(self, least: float, prior_bits: float) -> Iterator[Found]:
+    def _found(self, least: float, prior_bits: float, at_most: int) -> Iterator[Found]:
         fields = [comparison.field for comparison in self.comparisons]
         levels = {
             each.field: {len(each.levels) - 1 - place: level.key for place, level in enumerate(each.levels)}
             for each in self.comparisons
         }
-        columns = ", ".join([*(f"gamma_{field}" for field in fields), *map(weight_of, self.comparisons)])
+        columns = ", ".join([*(f"gamma_{field}" for field in fields), *(f"weight_{field}" for field in fields)])
         rows = self.connection.cursor().execute(
-            f"SELECT id_l, id_r, bits, {columns} FROM weighed WHERE bits >= {least} ORDER BY bits DESC, id_l, id_r"
+            f"SELECT id_l, id_r, bits, {columns} FROM weighed WHERE bits >= {least} "
+            f"ORDER BY bits DESC, id_l, id_r LIMIT {at_most}"
         )
         while chunk := rows.fetchmany(5_000):
             for left, right, bits, *values in chunk:
@@ -241,9 +288,14 @@ class Engine:
         from splink import Linker
         from splink.backends.duckdb import DuckDBAPI
 
-        people = DuckDBAPI(self.connection).register("people")
+        database = DuckDBAPI(self.connection)
         prior = min(0.5, 2 * PRIOR_DUPLICATES / max(1, self.n_people - 1))
-        return Linker(people, settings_of(comparisons, prior=prior), log_level=None, validate_settings=False)
+        linker = Linker(
+            database.register("people"), settings_of(comparisons, prior=prior), log_level=None, validate_settings=False
+        )
+        for name in FREQUENCY_COLUMNS:
+            linker.table_management.register_term_frequency_lookup(database.register(f"frequent_{name}"), name)
+        return linker
 
     def _has_pairs(self, lesson: str) -> bool:
         some = f"SELECT 1 FROM people AS l JOIN people AS r ON {lesson} AND l.id < r.id LIMIT {MIN_LESSON}"

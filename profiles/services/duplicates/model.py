@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ALIKE = 0.9  # of Jaro and Winkler
+LEAST_FREQUENCY = 0.0001  # rarer values tell no more
 DIFFERS = "differs"
 OTHER_FIRST = "other_first"
 
@@ -152,6 +153,10 @@ COMPARISONS = (
     ),
 )
 
+FREQUENCY_COLUMNS = tuple(
+    dict.fromkeys(level.frequency_of for each in COMPARISONS for level in each.levels if level.frequency_of)
+)
+
 # People who share one of these are compared. Columns that are NULL make no key.
 BLOCKING_KEYS = {
     "name": "name",
@@ -209,7 +214,7 @@ def _level_as_splink(level: Level) -> dict[str, Any]:
     if level.frequency_of:
         shown |= {
             "tf_adjustment_column": level.frequency_of,
-            "tf_minimum_u_value": 0.0001,
+            "tf_minimum_u_value": LEAST_FREQUENCY,
             "disable_tf_exact_match_detection": True,
         }
     return shown

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-CHUNK = 20_000  # people a statement; 20 MB
+CHUNK = 5_000  # people a statement; 5 MB
 MAX_VALUES = 5  # of e-mails and phones each
 
 # Where people keep what Strata ships no attribute for; the first that is there counts.

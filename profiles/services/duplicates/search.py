@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from cdp.copy import copy_rows
+from cdp.cursors import HeldRows, held_rows
 from cdp.locks import session_lock
 from cdp.models import Run, User
 from cdp.runs import RefusedError, advance, queue_run
@@ -26,6 +26,7 @@ FIND_DUPLICATES = "find_duplicates"  # kind of the runs
 SUBJECT = "duplicates"
 FOLDER = "duplicates"  # in the data folder; holds personal data while a search runs
 MAX_SUGGESTIONS = 100_000
+SETTLED_AT_ONCE = 10_000  # pairs read at a time
 N_STEPS = 5
 WEEK = timedelta(days=7)
 NIGHT = range(1, 6)  # hours of the business zone
@@ -85,16 +86,18 @@ def _search(run: Run, folder: Path, *, now: datetime) -> None:
     try:
         advance(run, 1, N_STEPS)
         engine.load(records)
-        blocked = engine.block(settled_pairs())
+        with settled_pairs() as settled:
+            blocked = engine.block(settled.chunks(SETTLED_AT_ONCE))
         advance(
             run, 2, N_STEPS, pairs_compared=blocked.n_pairs, common_keys_left_out=blocked.n_blocks_left_out,
             pairs_left_out=blocked.n_pairs_left_out,
         )  # fmt: skip
         learnt = engine.learn()
         advance(run, 3, N_STEPS, fields_learnt=len(learnt))
-        n_found, found = engine.score(threshold=settings.DUPLICATE_THRESHOLD)
+        engine.score(on_part=lambda n_done, n_parts: advance(run, 3, N_STEPS, parts_weighed=n_done, parts=n_parts))
         advance(run, 4, N_STEPS)
-        new, kept, outdated = write_suggestions(islice(found, MAX_SUGGESTIONS), run=run, now=now)
+        n_found, found = engine.found(threshold=settings.DUPLICATE_THRESHOLD, at_most=MAX_SUGGESTIONS)
+        new, kept, outdated = write_suggestions(found, run=run, now=now)
     finally:
         engine.close()
     advance(
@@ -115,33 +118,31 @@ def work_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def settled_pairs() -> Iterable[tuple[int, int]]:
+def settled_pairs() -> AbstractContextManager[HeldRows]:
     """Pairs of profiles that are not to be suggested: decided already, or kept apart by a separation; less id first.
 
     What was decided of two profiles holds for the two people that they have become.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT DISTINCT least(l, r), greatest(l, r)
-            FROM (
-                SELECT coalesce(one.merged_into_id, one.id), coalesce(other.merged_into_id, other.id)
-                FROM profiles_duplicatesuggestion AS suggestion
-                JOIN profiles_profile AS one ON one.id = suggestion.left_id
-                JOIN profiles_profile AS other ON other.id = suggestion.right_id
-                WHERE suggestion.state IN ('accepted', 'rejected')
-                UNION ALL
-                SELECT one.profile_id, other.profile_id
-                FROM profiles_separation AS separation
-                JOIN profiles_identifier AS one ON one.id = separation.left_id
-                JOIN profiles_identifier AS other ON other.id = separation.right_id
-                WHERE separation.lifted_at IS NULL
-            ) AS settled (l, r)
-            WHERE l <> r
-            """
-        )
-        rows: list[tuple[int, int]] = cursor.fetchall()
-        return rows
+    return held_rows(
+        """
+        SELECT DISTINCT least(l, r), greatest(l, r)
+        FROM (
+            SELECT coalesce(one.merged_into_id, one.id), coalesce(other.merged_into_id, other.id)
+            FROM profiles_duplicatesuggestion AS suggestion
+            JOIN profiles_profile AS one ON one.id = suggestion.left_id
+            JOIN profiles_profile AS other ON other.id = suggestion.right_id
+            WHERE suggestion.state IN ('accepted', 'rejected')
+            UNION ALL
+            SELECT one.profile_id, other.profile_id
+            FROM profiles_separation AS separation
+            JOIN profiles_identifier AS one ON one.id = separation.left_id
+            JOIN profiles_identifier AS other ON other.id = separation.right_id
+            WHERE separation.lifted_at IS NULL
+        ) AS settled (l, r)
+        WHERE l <> r
+        """,
+        [],
+    )
 
 
 def write_suggestions(found: Iterable[Found], *, run: Run, now: datetime) -> tuple[int, int, int]:
