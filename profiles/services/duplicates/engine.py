@@ -82,7 +82,7 @@ class Blocked:
 
 
 def is_installed() -> bool:
-    return all(find_spec(name) is not None for name in ("splink", "duckdb", "pyarrow"))
+    return all(find_spec(name) is not None for name in ("splink", "duckdb", "pyarrow", "anyascii"))
 
 
 def check_installed() -> None:

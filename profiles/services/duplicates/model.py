@@ -83,14 +83,15 @@ COMPARISONS = (
         "name",
         ("name",),
         (
-            Level("same", f"{same('given')} AND {same('family')}", 0.7, 0.0005, "name"),
+            Level("same", f"{same('given')} AND {same('family')}", 0.67, 0.0005, "name"),
             Level("swapped", same("name"), 0.03, 0.00005, "name"),
+            Level("same_letters", same("letters"), 0.03, 0.00005, "letters"),
             Level("alike", f"{alike('given', 0.85)} AND {alike('family', 0.85)}", 0.15, 0.0005),
             Level(OTHER_FIRST, OTHER_GIVEN, 0.02, 0.01),
             Level("same_last", same("family"), 0.03, 0.002, "family"),
             Level("same_first", same("given"), 0.03, 0.003, "given"),
             Level("partly", alike("name", 0.8), 0.02, 0.003),
-            Level(DIFFERS, "", 0.02, 0.98095),
+            Level(DIFFERS, "", 0.02, 0.9809),
         ),
     ),
     Comparison(
@@ -160,9 +161,10 @@ FREQUENCY_COLUMNS = tuple(
 # People who share one of these are compared. Columns that are NULL make no key.
 BLOCKING_KEYS = {
     "name": "name",
-    "name_birthday": "name || birthday",
-    "name_city": "name || '|' || city",
-    "name_street": "name || '|' || street",
+    "letters": "letters",
+    "letters_birthday": "letters || birthday",
+    "letters_city": "letters || '|' || city",
+    "letters_street": "letters || '|' || street",
     "name_start": "given[1:3] || '|' || family[1:3]",
     "birthday": "birthday",
     "last_name_birth_year": "family || birthday[1:4]",

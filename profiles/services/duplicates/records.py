@@ -17,7 +17,7 @@ MAX_VALUES = 5  # of e-mails and phones each
 STREET_KEYS = ("address.street", "street", "address.line1", "address")
 POSTCODE_KEYS = ("address.postalCode", "address.postal_code", "address.zip", "postcode", "postal_code", "zip")
 
-TEXT_COLUMNS = ("given", "family", "name", "birthday", "gender", "street", "postcode", "city", "province")
+TEXT_COLUMNS = ("given", "family", "name", "letters", "birthday", "gender", "street", "postcode", "city", "province")
 LIST_COLUMNS = ("emails", "phones", "locals")
 GENDERS = {"m": "m", "male": "m", "man": "m", "男": "m", "男性": "m", "先生": "m",
            "f": "f", "female": "f", "woman": "f", "女": "f", "女性": "f", "女士": "f"}  # fmt: skip
@@ -26,7 +26,11 @@ NO_BIRTHDAYS = frozenset({"1900-01-01", "1970-01-01", "2000-01-01", "0001-01-01"
 ROLE_ADDRESSES = frozenset({"admin", "contact", "hello", "info", "kefu", "mail", "noreply", "office", "postmaster",
                             "sales", "service", "shop", "support", "test", "webmaster"})  # fmt: skip
 TWO_CHARACTER_SURNAMES = frozenset({"欧阳", "司马", "上官", "诸葛", "司徒", "东方", "皇甫", "尉迟", "公孙", "令狐",
-                                    "慕容", "夏侯", "端木", "独孤", "南宫", "长孙", "宇文", "闻人"})  # fmt: skip
+                                    "慕容", "夏侯", "端木", "独孤", "南宫", "长孙", "宇文", "闻人",
+                                    "万俟"})  # fmt: skip
+# Family names that are read otherwise than their characters mostly are.
+SURNAME_READINGS = {"万俟": "moqi", "乐": "yue", "仇": "qiu", "区": "ou", "单": "shan", "尉迟": "yuchi", "曾": "zeng",
+                    "朴": "piao", "查": "zha", "盖": "ge", "翟": "zhai", "解": "xie", "覃": "qin"}  # fmt: skip
 _HAN = re.compile(r"[\u3400-\u9fff]{2,5}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -131,6 +135,7 @@ def record_of(
         "given": given,
         "family": family,
         "name": "|".join(sorted(filter(None, (given, family)))) or None,
+        "letters": letters_of(given, family),
         "birthday": birthday if birthday and _DATE.fullmatch(birthday) and birthday not in NO_BIRTHDAYS else None,
         "street": first_of(streets),
         "postcode": first_of(postcodes),
@@ -170,6 +175,14 @@ def split_name(name: str | None) -> tuple[str | None, str | None]:
     if not comma:
         given, _space, family = folded.rpartition(" ")
     return squeeze(given), squeeze(family)
+
+
+def letters_of(given: str | None, family: str | None) -> str | None:
+    """The Latin letters of a name, sorted: alike for 张晓明, Zhang Xiaoming, Xiao-Ming ZHANG and 章小明."""
+    from anyascii import anyascii
+
+    family_read = SURNAME_READINGS.get(family or "", family or "")
+    return "".join(sorted(squeeze(anyascii(family_read + (given or ""))) or "")) or None
 
 
 def local_part(email: str) -> str | None:

@@ -21,6 +21,7 @@ FIELD_NAMES: Mapping[str, Promise] = {
 LEVEL_WORDS: Mapping[tuple[str, str], Promise] = {
     ("name", "same"): _("same name"),
     ("name", "swapped"): _("same name, in another order"),
+    ("name", "same_letters"): _("same name in Latin letters"),
     ("name", "alike"): _("names are similar"),
     ("name", "other_first"): _("same last name, another first name"),
     ("name", "same_last"): _("same last name"),

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from cdp.models import Run
-from cdp.runs import execute_run
+from cdp.runs import cancel_run, execute_run
 from profiles import tasks  # noqa: F401 - registers the work of runs
 from profiles.models import DuplicateSuggestion, Profile, ProfileSplit, Separation
 from profiles.services.duplicates import engine
@@ -96,6 +96,19 @@ def test_chinese_names_phones_and_emails_are_compared(now):
     ]
 
 
+@pytest.mark.parametrize("name", ["Zhang Xiaoming", "Xiao-Ming ZHANG"])
+def test_a_name_in_chinese_and_in_latin_letters_is_one_name(now, name):
+    make_others()
+    one = ProfileFactory(attributes={"name": "张晓明", "birthday": "1990-04-12", "city": "杭州"})
+    other = ProfileFactory(attributes={"name": name, "birthday": "1990-04-12", "city": "杭州"})
+
+    search(now)
+
+    assert pairs() == {(one.pk, other.pk)}
+    evidence = DuplicateSuggestion.objects.get().evidence
+    assert (evidence[0]["field"], evidence[0]["level"]) == ("name", "same_letters")
+
+
 def test_a_couple_at_one_address_is_not_suggested(now):
     make_others()
     ProfileFactory(attributes=ANN | {"gender": "f"})
@@ -154,7 +167,43 @@ def test_common_values_are_left_out_and_counted(now, monkeypatch):
     run = search(now)
 
     assert run.counts["pairs_compared"] == 0
-    assert (run.counts["common_keys_left_out"], run.counts["pairs_left_out"]) == (2, 20)
+    assert (run.counts["common_keys_left_out"], run.counts["pairs_left_out"]) == (3, 30)
+
+
+def test_pairs_that_are_weighed_in_parts_weigh_the_same(now, monkeypatch):
+    def weighed():
+        return list(DuplicateSuggestion.objects.order_by("pk").values_list("left_id", "right_id", "probability"))
+
+    make_others()
+    for _ in range(4):
+        ProfileFactory(attributes=ANN)
+    search(now)
+    at_once = weighed()
+    monkeypatch.setattr(engine, "PART", 20)
+
+    run = search(now + timedelta(days=7))
+
+    assert len(at_once) == run.counts["kept_suggestions"] == 6
+    assert weighed() == at_once
+    assert run.counts["parts"] > 1
+
+
+def test_a_search_that_is_cancelled_leaves_no_work_and_the_suggestions_as_they_were(now, tmp_path, monkeypatch):
+    make_others()
+    before, run = DuplicateSuggestionFactory(), queue_search()
+    learn = engine.Engine.learn
+
+    def learn_while_somebody_cancels(self):
+        cancel_run(run.pk, now=now)
+        return learn(self)
+
+    monkeypatch.setattr(engine.Engine, "learn", learn_while_somebody_cancels)
+    execute_run(run.pk, now=now)
+
+    run.refresh_from_db()
+    assert run.state == "cancelled"
+    assert pairs() == {(before.left_id, before.right_id)}
+    assert not (tmp_path / FOLDER).exists()
 
 
 def test_nothing_is_left_of_the_work_and_of_one_that_was_killed(now, tmp_path):
