@@ -28,7 +28,7 @@ from profiles.admin.identity import error_text, person_link
 from profiles.admin.pairs import rows_of, sides_of
 from profiles.admin.profile import chips
 from profiles.identity.errors import IdentityError
-from profiles.models import DuplicateSuggestion
+from profiles.models import DuplicateSuggestion, ProfileMerge
 from profiles.services.duplicates import (
     NotInstalled,
     NotToReview,
@@ -179,6 +179,7 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
             "evidence": [told(evidence) for evidence in suggestion.evidence],
             "sides": sides_of(people, request.user),
             "is_one": people[0] == people[1],
+            "history_url": reverse("admin:profiles_profile_change", args=[people[0].pk]) + "#history",
             "rows": rows_of(people, request.user),
             "apart": why_apart([person.pk for person in people], viewer=signed_in(request)) if is_open else "",
             "may_decide": may_decide(request),
@@ -198,8 +199,10 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
         try:
             if decision == "accept":
                 survivor = accept_suggestion(pk, user=signed_in(request), now=timezone.now())
-                text = gettext("Merged into {}. Undo it on the page of the profile, under its merges.")
-                messages.success(request, format_html(text, person_link(survivor, request.user)))
+                merge = ProfileMerge.objects.filter(survivor=survivor).latest("pk")
+                text = gettext('Merged into {}. <a class="st-link" href="{}">Undo</a>')
+                undo_url = reverse("admin:profiles_profile_undo", args=[merge.pk])
+                messages.success(request, format_html(text, person_link(survivor, request.user), undo_url))
             elif decision == "reject":
                 reject_suggestion(pk, user=signed_in(request), now=timezone.now())
                 text = gettext('Rejected: they are not suggested again. <a class="st-link" href="{}">Look again</a>')

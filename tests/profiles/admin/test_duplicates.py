@@ -77,7 +77,10 @@ def test_accepting_merges_and_the_next_pair_follows():
 
     assert (state_of(first), ProfileMerge.objects.get().cause) == ("accepted", "duplicate")
     assert answer.redirect_chain[-1][0] == f"{LIST}{second.pk}/change/"
-    assert "Undo it on the page of the profile" in texts(answer)[0]
+    assert f'href="/admin/profiles/profile/merge/{ProfileMerge.objects.get().pk}/undo/"' in texts(answer)[0]
+    page = pair(first).content.decode()
+    assert "/change/#history" in page
+    assert "Marked rows differ" not in page
 
 
 def test_rejecting_the_last_leads_to_the_list():
