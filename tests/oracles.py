@@ -93,6 +93,10 @@ def holds(rule: dict[str, Any], person: Person, types: dict[str, str], now: date
             drawn = hashlib.md5(f"{salt}:{person.public_id}".encode(), usedforsecurity=False).hexdigest()
             place = Fraction(int(drawn[:8], 16) * 100, 2**32)
             return Fraction(repr(low)) <= place < Fraction(repr(high))
+        case {"op": "event_recency", "which": which, "is": word, "days": n}:
+            times = [event["occurred_at"] for event in meeting(rule, person.events, now)]
+            chosen = (min if which == "first" else max)(times, default=None)
+            return chosen is not None and (chosen > now - n * DAY) == (word == "within")
         case {"op": "event"}:
             asked = rule if "is" in rule else {"is": "gte", "value": 1}
             return compare("number", asked, measure(rule, person.events, now), now)
@@ -262,6 +266,13 @@ def measure(rule: dict[str, Any], events: list[dict[str, Any]], now: datetime) -
     if not numbers:
         return MISSING
     return {"avg": sum(numbers, Fraction(0)) / len(numbers), "min": min(numbers), "max": max(numbers)}[kind]
+
+
+def meeting(step: dict[str, Any], events: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """The events until now that have a name of the step and meet its conditions."""
+    names = step["name"] if isinstance(step["name"], list) else [step["name"]]
+    found = [event for event in events if event["name"] in names and event["occurred_at"] <= now]
+    return [event for event in found if choices(event, step.get("where", []), None, now)]
 
 
 def choices(event: dict[str, Any], where: list[dict[str, Any]], measured: str | None, now: datetime) -> dict[Any, Any]:

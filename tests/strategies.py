@@ -301,6 +301,28 @@ def property_conditions(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     return st.sampled_from(sorted(typed)).flatmap(lambda key: keyed({"key": key}, typed[key], now))
 
 
+NAMES = st.sampled_from([*EVENTS, "Never"])
+EVENT_NAMES = st.one_of(NAMES, some(NAMES))
+
+
+def where(now: datetime) -> dict[str, st.SearchStrategy[Any]]:
+    """The optional conditions on the properties of an event."""
+    return {"where": st.lists(property_conditions(now), max_size=3)}
+
+
+def event_recency_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "op": st.just("event_recency"),
+            "name": EVENT_NAMES,
+            "which": st.sampled_from(["first", "last"]),
+            "is": st.sampled_from(["within", "before"]),
+            "days": spans,
+        },
+        optional=where(now),
+    )
+
+
 def event_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     properties = ["total", "city", "products.price", "products.category", "$value", "$weekday", "labels"]
     measures = st.one_of(
@@ -311,14 +333,8 @@ def event_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
             st.sampled_from(properties),
         ),
     )
-    names = st.sampled_from([*EVENTS, "Never"])
-    optional: dict[str, Any] = {
-        "where": st.lists(property_conditions(now), max_size=3),
-        "within": windows(now),
-        "measure": measures,
-    }
-    required: dict[str, Any] = {"op": st.just("event"), "name": st.one_of(names, some(names))}
-    shape = st.fixed_dictionaries(required, optional=optional)
+    optional: dict[str, Any] = {**where(now), "within": windows(now), "measure": measures}
+    shape = st.fixed_dictionaries({"op": st.just("event"), "name": EVENT_NAMES}, optional=optional)
     return st.one_of(shape, st.builds(lambda rule, asked: {**rule, **asked}, shape, comparisons("number", now)))
 
 
@@ -327,6 +343,7 @@ def rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     leaves = st.one_of(
         attribute_rules(now),
         event_rules(now),
+        event_recency_rules(now),
         score_rules(now),
         tag_rules(),
         segment_rules(),

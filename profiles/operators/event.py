@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
-from cdp.rules.catalogue import add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
-from cdp.rules.errors import WRONG, Place, Wrong
+from cdp.rules.errors import Wrong
 from cdp.rules.operands import ColumnOperand
 from cdp.rules.scope import Scope, in_periods
-from cdp.rules.shapes import Anything, ListOf, Name, NameOf, Shape, Text
+from cdp.rules.shapes import Anything, Text
 from cdp.rules.sql import FALSE, TRUE, AmongGroups, Not, Sql
 from cdp.rules.types import ValueType
 from cdp.rules.windows import EVER, Window, WindowShape
 from cdp.rules.words.number import zero_matches
-from profiles.models import Event, EventDefinition
+from profiles.models import Event
+from profiles.operators.happening import EVENTS, EventNames, Happening, parts_of
 from profiles.operators.measures import Measure, MeasureShape
 from profiles.operators.properties import PropertyCondition, WhereShape
 
-# Whole phrases, by whether there is a window and whether there are conditions: languages put these elsewhere.
-EVENTS = {
-    (False, False): "%(names)s",
-    (True, False): gettext_lazy("%(names)s %(window)s"),
-    (False, True): gettext_lazy("%(names)s (where %(conditions)s)"),
-    (True, True): gettext_lazy("%(names)s %(window)s (where %(conditions)s)"),
-}
+# Whole phrases, as in EVENTS.
 DID = {
     (False, False): gettext_lazy("did %(names)s"),
     (True, False): gettext_lazy("did %(names)s %(window)s"),
@@ -47,31 +41,6 @@ NEVER_DID = {
 }
 COUNT = Measure("count")
 AT_LEAST_ONE = Comparison(ValueType.NUMBER, "gte", 1)
-
-
-def load_events(names: Set[str]) -> Mapping[str, int | None]:
-    """The ids of definitions; None for an event that nobody has sent yet, which matches nobody."""
-    ids = dict(EventDefinition.objects.filter(name__in=names).values_list("name", "pk"))
-    return {name: ids.get(name) for name in names}
-
-
-add_catalogue("event", load_events, missing="")
-
-
-class EventNames(Shape):
-    """An event's name, or a list of them; read as a tuple."""
-
-    one = NameOf("event")
-    many = ListOf(one)
-
-    def read(self, raw: Any, at: Place) -> Any:
-        if isinstance(raw, list):
-            return self.many.read(raw, at)
-        name = self.one.read(raw, at)
-        return WRONG if name is WRONG else (name,)
-
-    def names(self, value: tuple[str, ...], at: Place) -> Iterator[Name]:
-        return self.many.names(value, at)
 
 
 @register_operator
@@ -106,11 +75,11 @@ class EventMeasured(Operator):
             comparison = given.at.key("is").report(_("is required"))
         if isinstance(comparison, Wrong):
             return comparison
-        ids = [given.known["event"][name] for name in params["name"]]
+        events = Happening.build(params, given.known["event"])
         return cls(
-            names=params["name"],
-            definition_ids=tuple(sorted({pk for pk in ids if pk is not None})),
-            where=params.get("where", ()),
+            names=events.names,
+            definition_ids=events.definition_ids,
+            where=events.where,
             within=params.get("within", EVER),
             measure=params.get("measure", COUNT),
             comparison=comparison,
@@ -139,7 +108,7 @@ class EventMeasured(Operator):
         return replace(self, where=tuple(each.covered(cover) for each in self.where))
 
     def describe(self) -> str:
-        parts = _parts(self.names, self.within, self.where)
+        parts = parts_of(self.names, self.within, self.where)
         which = bool(parts["window"]), bool(parts["conditions"])
         if _asks_existence(self.measure, self.comparison):
             return str(DID[which]) % parts
@@ -214,11 +183,3 @@ def _asks_absence(measure: Measure, comparison: Comparison) -> bool:
             return bool(count == 0)
         case _:
             return False
-
-
-def _parts(names: Sequence[str], within: Window, where: Sequence[PropertyCondition]) -> dict[str, str]:
-    return {
-        "names": pgettext("between names", " or ").join(_("“%(text)s”") % {"text": name} for name in names),
-        "window": within.describe(),
-        "conditions": pgettext("between conditions", " and ").join(each.describe() for each in where),
-    }

@@ -1,0 +1,95 @@
+"""Events of some names that meet conditions: what the operators that speak of events have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+
+from cdp.rules.base import Cover
+from cdp.rules.catalogue import add_catalogue
+from cdp.rules.errors import WRONG, Place
+from cdp.rules.shapes import ListOf, Name, NameOf, Shape
+from cdp.rules.sql import Sql
+from cdp.rules.windows import EVER, Window
+from profiles.models import Event, EventDefinition
+from profiles.operators.properties import PropertyCondition, conditions_on_events
+
+# Whole phrases, by whether there is a window and whether there are conditions: languages put these elsewhere.
+EVENTS = {
+    (False, False): "%(names)s",
+    (True, False): gettext_lazy("%(names)s %(window)s"),
+    (False, True): gettext_lazy("%(names)s (where %(conditions)s)"),
+    (True, True): gettext_lazy("%(names)s %(window)s (where %(conditions)s)"),
+}
+
+
+def load_events(names: Set[str]) -> Mapping[str, int | None]:
+    """The ids of definitions; None for an event that nobody has sent yet, which matches nobody."""
+    ids = dict(EventDefinition.objects.filter(name__in=names).values_list("name", "pk"))
+    return {name: ids.get(name) for name in names}
+
+
+add_catalogue("event", load_events, missing="")
+
+
+class EventNames(Shape):
+    """An event's name, or a list of them; read as a tuple."""
+
+    one = NameOf("event")
+    many = ListOf(one)
+
+    def read(self, raw: Any, at: Place) -> Any:
+        if isinstance(raw, list):
+            return self.many.read(raw, at)
+        name = self.one.read(raw, at)
+        return WRONG if name is WRONG else (name,)
+
+    def names(self, value: tuple[str, ...], at: Place) -> Iterator[Name]:
+        return self.many.names(value, at)
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Events of `names` that meet all of `where`. A name that nobody has sent yet has no definition."""
+
+    names: tuple[str, ...]
+    definition_ids: tuple[int, ...]
+    where: Sequence[PropertyCondition] = ()
+
+    @classmethod
+    def build(cls, params: Mapping[str, Any], known: Mapping[str, int | None]) -> Self:
+        """From `name` and `where` as read, and what the catalogue knows of the names."""
+        ids = {known[name] for name in params["name"]}
+        return cls(params["name"], tuple(sorted(pk for pk in ids if pk is not None)), params.get("where", ()))
+
+    def conditions(self, now: datetime) -> list[Sql]:
+        """Those of `where` as SQL on Event, none of them ever NULL."""
+        return conditions_on_events(self.where, now)
+
+    def events(self, now: datetime) -> QuerySet[Event]:
+        return Event.objects.filter(*map(Q, self.conditions(now)), definition_id__in=self.definition_ids)
+
+    def topics(self) -> frozenset[str]:
+        return frozenset(f"event:{name}" for name in self.names)
+
+    def covered(self, cover: Cover) -> Self:
+        return replace(self, where=tuple(each.covered(cover) for each in self.where))
+
+    def describe(self) -> str:
+        """Such as "“Buy” (where total is more than 5)"."""
+        return str(EVENTS[False, bool(self.where)]) % parts_of(self.names, EVER, self.where)
+
+
+def parts_of(names: Sequence[str], within: Window, where: Sequence[PropertyCondition]) -> dict[str, str]:
+    """What the phrases about events are put together from."""
+    return {
+        "names": pgettext("between names", " or ").join(_("“%(text)s”") % {"text": name} for name in names),
+        "window": within.describe(),
+        "conditions": pgettext("between conditions", " and ").join(each.describe() for each in where),
+    }
