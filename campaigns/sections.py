@@ -1,17 +1,18 @@
-"""What this app adds to the profile page: the last messages."""
+"""What this app adds to the profile page: the last messages, and the addresses that get none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import F, Window
+from django.db.models import Exists, F, OuterRef, QuerySet, Window
 from django.db.models.functions import Coalesce, RowNumber
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from campaigns.models import Delivery
-from profiles.models import Profile
+from campaigns.models import Delivery, Suppression
+from profiles.masking import mask_address, mask_identifier
+from profiles.models import Identifier, Profile
 from profiles.sections import Section, register_section
 
 N_MESSAGES = 10
@@ -47,8 +48,22 @@ def load_deliveries(profile_ids: Sequence[int]) -> dict[int, list[dict[str, Any]
     return found
 
 
+def suppressions_of(profile: Profile) -> QuerySet[Suppression]:
+    """The entries of the list that name an address of the person, the latest first."""
+    own = Identifier.objects.filter(profile=profile, kind=OuterRef("kind"), value=OuterRef("value"))
+    return Suppression.objects.filter(Exists(own)).select_related("kind").order_by("-pk")
+
+
 def deliveries_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
-    return {"deliveries": load_deliveries([profile.pk]).get(profile.pk, [])}
+    suppressions = [
+        {
+            "row": row,
+            "address": mask_identifier(row.kind.key, row.value, request.user),
+            "reason": mask_address(row.reason, request.user),
+        }
+        for row in suppressions_of(profile)
+    ]
+    return {"deliveries": load_deliveries([profile.pk]).get(profile.pk, []), "suppressions": suppressions}
 
 
 register_section(

@@ -48,7 +48,9 @@ class SuppressionForm(forms.Form):
         label=_("Address"),
         max_length=400,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("As people write it. It need not belong to anybody yet."),
+        help_text=_(
+            "As people write it, a phone from abroad with its country code. It need not belong to anybody yet."
+        ),
     )
     channel = forms.ChoiceField(
         label=_("Channel"), choices=channel_choices, required=False, widget=UnfoldAdminSelectWidget
@@ -148,7 +150,9 @@ class SuppressionAdmin(ReadOnlyAdmin):
                 )
                 messages.success(request, said)
                 return HttpResponseRedirect(reverse("admin:campaigns_suppression_change", args=[suppression.pk]))
-        return self.form_page(request, form, title=gettext("An address not to be written to"), button=gettext("Add"))
+        return self.form_page(
+            request, form, title=gettext("An address not to be written to"), button=gettext("Put on the list")
+        )
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         suppression = self.get_object(request, object_id)

@@ -39,7 +39,7 @@ def suppress_address(
     """
     value = None if "\0" in written else spell(kind.normaliser, written, DEFAULT_REGION)
     if value is None:
-        raise SuppressionError("value", _("is not of the kind %s") % kind.key)
+        raise SuppressionError("value", _("is not of the kind %s") % _(kind.label))
     if channel and channel not in settings.CONSENT_CHANNELS:
         known = ", ".join(settings.CONSENT_CHANNELS)
         raise SuppressionError("channel", _("unknown channel; known: %s") % known)

@@ -44,8 +44,8 @@ def consents_on_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
     history = page[:N_WORDS]
     sees_notes = may_see_pii(request.user)
     for word in history:
-        word.before = Consent.State(word.state_before).label if word.state_before else ""  # type: ignore[attr-defined]
-        word.shown_note = word.note if sees_notes or not word.note else MASK  # type: ignore[attr-defined]
+        word.before = Consent.State(word.state_before).label if word.state_before else ""
+        word.shown_note = word.note if sees_notes or not word.note else MASK
     return {
         "consents": in_force,
         "history": history,

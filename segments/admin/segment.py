@@ -133,9 +133,9 @@ class SegmentAdmin(HolderAdmin):
     def members_view(self, request: HttpRequest, segment_id: int, not_found: Sequence[str] = ()) -> HttpResponse:
         """The members by profile, with the time they entered; `not_found` stand in the form to add people again."""
         # Not select_related: past the middle of a long list the planner would join by reading all profiles before.
-        rows = Membership.objects.filter(segment=segment_id).prefetch_related("profile")
+        rows = Membership.objects.filter(segment=segment_id).prefetch_related("profile", "added_by")
         page = keyset_page(rows, key="profile_id", after=request.GET.get("after", ""))
-        table = [(row.profile_id, display_name(row.profile, request.user), row.entered_at) for row in page.rows]
+        table = [(row, display_name(row.profile, request.user)) for row in page.rows]
         by_hand = {
             "may_add": may_list(request, "segments.add_membership"),
             "may_remove": may_list(request, "segments.delete_membership"),

@@ -36,7 +36,7 @@ def test_an_address_is_added_and_taken_off_with_a_reason():
 def test_what_is_no_address_is_said_beside_the_field():
     answer = sign_in("operator", language="en").post(f"{LIST}add/", form(value="ann"))
 
-    assert answer.context["form"].errors == {"value": ["is not of the kind email"]}
+    assert answer.context["form"].errors == {"value": ["is not of the kind Email"]}
     assert not Suppression.objects.exists()
 
 

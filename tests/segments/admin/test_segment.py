@@ -8,9 +8,11 @@ from django.test.utils import CaptureQueriesContext
 
 from cdp.models import Run
 from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, PRIVACY_OFFICER, VIEWER
+from cdp.rules.causes import Cause
 from profiles.models import AttributeDefinition
 from segments.models import Segment, TierScheme
 from segments.services import add_members
+from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SEEN_AT, IdentifierFactory, ProfileFactory
 from tests.factories.segments import (
     MembershipChangeFactory,
@@ -218,7 +220,7 @@ def test_members_and_changes_are_listed():
     members = client.get(f"/admin/segments/segment/{member.segment_id}/members/")
     changes = client.get(f"/admin/segments/segment/{member.segment_id}/changes/")
 
-    assert [profile_id for profile_id, _name, _at in members.context["table"]] == [member.profile_id]
+    assert [row.profile_id for row, _name in members.context["table"]] == [member.profile_id]
     assert [row for row, _name in changes.context["table"]] == [change]
 
 
@@ -256,7 +258,7 @@ def test_a_segment_by_hand_is_made_without_a_rule_and_filled_by_identifiers():
         "Nobody has this identifier: bo@example.com",
     ]
     assert answer.context["not_found"] == ["bo@example.com"]
-    assert [profile_id for profile_id, _name, _at in answer.context["table"]] == [ann.pk]
+    assert [row.profile_id for row, _name in answer.context["table"]] == [ann.pk]
 
 
 def test_who_is_ticked_is_taken_out():
@@ -267,7 +269,7 @@ def test_who_is_ticked_is_taken_out():
     answer = client.post(f"{address}remove/", {"profile": [str(ann.pk), "x"]}, follow=True)
     nobody = client.post(f"{address}remove/", {}, follow=True)
 
-    assert [profile_id for profile_id, _name, _at in answer.context["table"]] == [bob.pk]
+    assert [row.profile_id for row, _name in answer.context["table"]] == [bob.pk]
     assert "Removed 1 person." in answer.content.decode()
     assert "Tick whom to remove." in nobody.content.decode()
 
@@ -281,6 +283,17 @@ def test_no_line_adds_nobody_and_says_so(lines):
     )
 
     assert "Write one to 10,000 identifiers, one a line." in answer.content.decode()
+
+
+def test_members_by_hand_say_who_put_them_in():
+    guests, lin, ann, bob = StaticSegmentFactory(), UserFactory(username="lin"), ProfileFactory(), ProfileFactory()
+    add_members(guests, [ann.pk], user=lin, now=SEEN_AT)
+    add_members(guests, [bob.pk], user=lin, now=SEEN_AT, cause=Cause.IMPORT, import_id=7)
+
+    page = sign_in(OPERATOR).get(f"/admin/segments/segment/{guests.pk}/members/").content.decode()
+
+    assert "<td>lin</td>" in page
+    assert '<td>lin · <a class="st-link" href="/admin/profiles/import/7/change/">Import 7</a></td>' in page
 
 
 def test_members_by_hand_are_for_those_who_may_and_for_segments_by_hand():
