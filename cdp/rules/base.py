@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from django.db.models import Q
 
 from cdp.rules.errors import Place, Wrong
+from cdp.rules.face import Face
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, Fields, Shape
 
@@ -46,6 +47,7 @@ class Operator(ABC):
     """
 
     op: ClassVar[str]
+    face: ClassVar[Face] = Face("", "rule", 99)
     params: ClassVar[Mapping[str, Param]]
 
     @classmethod

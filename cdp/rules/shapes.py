@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
@@ -95,9 +96,10 @@ class NameOf(Shape):
 
 @dataclass(frozen=True)
 class OneOf(Shape):
-    """One of a few words."""
+    """One of a few words; `labels` say what they are called where they are to be chosen."""
 
     words: Sequence[str]
+    labels: Mapping[str, Promise | str] = field(default_factory=dict)
 
     def read(self, raw: Any, at: Place) -> Any:
         if raw in self.words and isinstance(raw, str):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
@@ -26,7 +26,7 @@ from profiles.admin.merging import MAX_AT_ONCE, MAY_MERGE, merge_page, merge_url
 from profiles.admin.names import display_name
 from profiles.admin.page import person_context
 from profiles.admin.parting import lift, split_page, undo_page
-from profiles.admin.rules import rule_preview
+from profiles.admin.rule_builder import rule_language, rule_names, rule_preview, rule_properties, rule_values
 from profiles.admin.search import find_people
 from profiles.admin.timeline import timeline_context
 from profiles.masking import mask_identifier
@@ -34,6 +34,7 @@ from profiles.models import Identifier, Profile
 from profiles.sections import Section, all_sections
 
 IDENTIFIERS_SHOWN = 2
+View: TypeAlias = Callable[[HttpRequest], HttpResponse]
 
 
 class ProfileChangeList(StrataChangeList):
@@ -86,7 +87,11 @@ class ProfileAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("rule-preview/", wrap(self.rule_preview_view), name="profiles_rule_preview"),
+            path("rule-preview/", wrap(self.for_editors(rule_preview)), name="profiles_rule_preview"),
+            path("rule-language/", wrap(self.for_editors(rule_language)), name="profiles_rule_language"),
+            path("rule-names/", wrap(self.for_editors(rule_names)), name="profiles_rule_names"),
+            path("rule-properties/", wrap(self.for_viewers(rule_properties)), name="profiles_rule_properties"),
+            path("rule-values/", wrap(self.for_viewers(rule_values)), name="profiles_rule_values"),
             path("merge/", wrap(self.merge_view), name="profiles_profile_merge"),
             path("<int:profile_id>/split/", wrap(self.split_view), name="profiles_profile_split"),
             path("<int:profile_id>/lift/", wrap(self.lift_view), name="profiles_profile_lift"),
@@ -230,11 +235,15 @@ class ProfileAdmin(ReadOnlyAdmin):
         context = timeline_context(request, profile, before=request.GET.get("before", ""))
         return TemplateResponse(request, "profiles/timeline.html", context)
 
-    def rule_preview_view(self, request: HttpRequest) -> HttpResponse:
-        """The sentence and the count of a rule that is being written, for htmx."""
-        if not edits_rules(request, self.admin_site):
-            return HttpResponse(status=403)
-        return rule_preview(request)
+    # --- What the builder of rules asks ---
+
+    def for_editors(self, view: View) -> View:
+        """The view for those who write rules; others are refused."""
+        return lambda request: view(request) if edits_rules(request, self.admin_site) else HttpResponse(status=403)
+
+    def for_viewers(self, view: View) -> View:
+        """The view, which masks, for those who may see people."""
+        return lambda request: view(request) if self.has_view_permission(request) else HttpResponse(status=403)
 
     def profile_or_404(self, request: HttpRequest, object_id: str) -> Profile:
         profile = Profile.objects.filter(pk=object_id).first() if object_id.isdecimal() else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.forms.widgets import Script
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -30,9 +30,13 @@ READING_ORDER = ("op", "key", "name", "model", "field", "scheme", "where", "with
 
 
 class RuleWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]
-    """A text area, with a button that describes and counts what it holds at this moment."""
+    """A text area, around which static/strata/rules/ builds; without JavaScript it is edited as it is."""
 
     template_name = "profiles/rule_widget.html"
+
+    class Media:
+        js = (Script("strata/rules/builder.js", type="module"),)
+        css = {"all": ("strata/rules.css",)}
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__({"class": "st-rule", "rows": 8, "spellcheck": "false", **(attrs or {})})
@@ -41,7 +45,7 @@ class RuleWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]
         context: dict[str, Any] = super().get_context(name, value, attrs)
         # What is wrong stands above the field already, once it was sent.
         text = value if isinstance(value, str) and "aria-invalid" not in context["widget"]["attrs"] else ""
-        return {**context, **(verdict(text, count=False) if text not in ("", "null") else {})}
+        return {**context, **(verdict(text) if text not in ("", "null") else {})}
 
 
 class RuleFormField(forms.JSONField):
@@ -65,7 +69,7 @@ class RuleFormField(forms.JSONField):
             except (ValueError, RecursionError) as error:
                 raise ValidationError(json_problem(error)) from error
             if rule_json in self.empty_values:  # else it would count as nothing written
-                raise ValidationError([problem.message for problem in verdict(value, count=False)["problems"]])
+                raise ValidationError([problem.message for problem in verdict(value)["problems"]])
         return super().to_python(value)
 
 
@@ -97,16 +101,14 @@ def json_problem(error: ValueError | RecursionError) -> str:
     return gettext("This is not JSON.")
 
 
-def verdict(text: str, *, count: bool) -> dict[str, Any]:
-    """What to say beneath a rule's text: `problems`, or `sentence` and, where asked for, `counted` in words."""
+def verdict(text: str) -> dict[str, Any]:
+    """What to say beneath a rule's text: its `problems`, or its `sentence`."""
     try:
-        rule_json = json.loads(text)
-        rule = parse_rule(rule_json)
+        return {"sentence": describe_rule(parse_rule(json.loads(text)))}
     except RuleError as error:
         return {"problems": error.problems}
     except (ValueError, RecursionError) as error:
         return {"problems": [Problem(path="", message=json_problem(error))]}
-    return {"sentence": describe_rule(rule), "counted": count_in_words(rule_json) if count else ""}
 
 
 def count_in_words(rule_json: Any) -> str:
@@ -115,20 +117,11 @@ def count_in_words(rule_json: Any) -> str:
         count = preview_rule(rule_json, now=timezone.now()).count
     except PreviewTimeout as error:
         return str(error)
+    return matches_in_words(count)
+
+
+def matches_in_words(count: int) -> str:
     return ngettext("Matches %(count)s person now.", "Matches %(count)s people now.", count) % {"count": f"{count:,}"}
-
-
-def rule_preview(request: HttpRequest) -> HttpResponse:
-    """Answer the "Count" button with what the posted `rule` says and how many it matches, or what is wrong with it."""
-    if request.method != "POST":
-        return HttpResponse(status=405)
-    text = request.POST.get("rule", "")
-    if not text.strip() or len(text) > MAX_RULE_CHARACTERS:
-        problem = gettext("Write a rule first.") if not text.strip() else gettext("This rule is too long.")
-        context: dict[str, Any] = {"problems": [Problem(path="", message=problem)]}
-    else:
-        context = verdict(text, count=True)
-    return HttpResponse(render_to_string("profiles/rule_note.html", context, request=request))
 
 
 def rule_as_read(rule: Any, user: Any) -> SafeString:

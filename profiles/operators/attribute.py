@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
-from cdp.rules.catalogue import add_catalogue
+from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.days import Days, Period, period_of
 from cdp.rules.errors import Wrong
+from cdp.rules.face import Face
 from cdp.rules.operands import ColumnOperand, JsonOperand
 from cdp.rules.scope import Scope, in_periods
 from cdp.rules.shapes import Anything, NameOf, Text
@@ -58,7 +59,22 @@ def load_attributes(keys: Set[str]) -> Mapping[str, AttributeFacts]:
     return found | {key: BUILT_IN[key] for key in keys & BUILT_IN.keys()}
 
 
-add_catalogue("attribute", load_attributes, missing=gettext_lazy("no attribute %(name)s is defined"))
+def offer_attributes(wanted: Wanted) -> list[Option]:
+    """Whether somebody is known, the defined ones by category, the built-in times; few enough to look through."""
+    known, *times = [
+        Option(key, str(BUILT_IN[key].label), type=BUILT_IN[key].type) for key in sorted(BUILT_IN, key=IS_KNOWN.__ne__)
+    ]
+    definitions = AttributeDefinition.objects.exclude(key__in=BUILT_IN).order_by("is_discovered", "category", "key")
+    defined = [
+        Option(each.key, _(each.label) if each.label else each.key, hint=each.key if each.label else "", type=each.type)
+        for each in definitions.only("key", "label", "type")
+    ]
+    return wanted.among([known, *defined, *times])
+
+
+add_catalogue(
+    "attribute", load_attributes, missing=gettext_lazy("no attribute %(name)s is defined"), offer=offer_attributes
+)
 
 
 @register_operator
@@ -67,6 +83,7 @@ class AttributeIs(Operator):
     """An attribute, or a built-in key, compared by its type."""
 
     op: ClassVar = "attribute"
+    face: ClassVar = Face(gettext_lazy("Attribute"), "badge", 1, typed_by="key")
     params: ClassVar = {
         "key": Param(NameOf("attribute")),
         "is": Param(Text()),

@@ -11,9 +11,11 @@ from typing import ClassVar, Self
 from django.db.models import BigIntegerField, Func, Q, TextField, Value
 from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.errors import Wrong
+from cdp.rules.face import Face
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, Percent
 from cdp.rules.sql import Infix
@@ -46,6 +48,13 @@ class InBucket(Operator):
     """
 
     op: ClassVar = "bucket"
+    face: ClassVar = Face(
+        gettext_lazy("Random share"),
+        "casino",
+        12,
+        labels={"salt": gettext_lazy("of the draw"), "from": gettext_lazy("from"), "to": gettext_lazy("to below")},
+        starts={"salt": "a", "from": 0, "to": 10},
+    )
     params: ClassVar = {"salt": Param(NAME), "from": Param(Percent()), "to": Param(Percent())}
 
     salt: str

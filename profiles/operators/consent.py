@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Given, Operator, Param, register_operator
+from cdp.rules.face import Face
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import OneOf
 from cdp.rules.sql import AmongGroups
@@ -25,6 +26,10 @@ SENTENCES = {
 }
 
 
+CHANNELS = {channel: gettext_lazy(channel) for channel in settings.CONSENT_CHANNELS}
+STATES = {**dict(Consent.State.choices), UNKNOWN: gettext_lazy("unknown")}
+
+
 @register_operator
 @dataclass(frozen=True)
 class ConsentIs(Operator):
@@ -34,9 +39,10 @@ class ConsentIs(Operator):
     """
 
     op: ClassVar = "consent"
+    face: ClassVar = Face(gettext_lazy("Consent"), "how_to_reg", 11)
     params: ClassVar = {
-        "channel": Param(OneOf(settings.CONSENT_CHANNELS)),
-        "is": Param(OneOf((GRANTED, DENIED, UNKNOWN))),
+        "channel": Param(OneOf(settings.CONSENT_CHANNELS, CHANNELS)),
+        "is": Param(OneOf((GRANTED, DENIED, UNKNOWN), STATES)),
     }
 
     channel: str

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import Wrong
+from cdp.rules.face import Face
 from cdp.rules.operands import ColumnOperand
 from cdp.rules.scope import Scope, in_periods
 from cdp.rules.shapes import Anything, Text
@@ -49,6 +50,9 @@ class EventMeasured(Operator):
     """A measure of the events of some names, within a window, that meet conditions, compared as a number."""
 
     op: ClassVar = "event"
+    face: ClassVar = Face(
+        gettext_lazy("Event"), "bolt", 2, typed_by=ValueType.NUMBER, defaults={"is": "gte", "value": 1}
+    )
     params: ClassVar = {
         "name": Param(EventNames()),
         "where": Param(WhereShape(), required=False),

@@ -8,9 +8,10 @@ from typing import ClassVar, Self
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.functional import Promise
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
+from cdp.rules.face import Face
 from cdp.rules.scope import Scope, in_periods
 from cdp.rules.shapes import DAYS, OneOf
 from cdp.rules.slab import passing
@@ -21,6 +22,8 @@ from profiles.operators.properties import WhereShape
 
 FIRST, LAST = "first", "last"
 WITHIN, BEFORE = "within", "before"
+WHICH = {FIRST: gettext_lazy("for the first time"), LAST: gettext_lazy("for the last time")}
+IS = {WITHIN: gettext_lazy("within so many days"), BEFORE: gettext_lazy("longer ago than so many days")}
 SENTENCES: dict[tuple[str, str], Promise] = {
     (FIRST, WITHIN): ngettext_lazy(
         "did %(events)s for the first time in the last %(n)d day",
@@ -54,11 +57,17 @@ class EventRecency(Operator):
     """
 
     op: ClassVar = "event_recency"
+    face: ClassVar = Face(
+        gettext_lazy("First or last event"),
+        "history",
+        3,
+        starts={"which": LAST, "is": WITHIN, "days": 30},
+    )
     params: ClassVar = {
         "name": Param(EventNames()),
         "where": Param(WhereShape(), required=False),
-        "which": Param(OneOf((FIRST, LAST))),
-        "is": Param(OneOf((WITHIN, BEFORE))),
+        "which": Param(OneOf((FIRST, LAST), WHICH)),
+        "is": Param(OneOf((WITHIN, BEFORE), IS)),
         "days": Param(DAYS),
     }
 

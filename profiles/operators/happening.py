@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from cdp.rules.base import Cover
-from cdp.rules.catalogue import add_catalogue
+from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.errors import WRONG, Place
+from cdp.rules.forms import Form, form_of
 from cdp.rules.shapes import ListOf, Name, NameOf, Shape
 from cdp.rules.sql import Sql
 from cdp.rules.windows import EVER, Window
@@ -35,7 +36,22 @@ def load_events(names: Set[str]) -> Mapping[str, int | None]:
     return {name: ids.get(name) for name in names}
 
 
-add_catalogue("event", load_events, missing="")
+def offer_events(wanted: Wanted) -> list[Option]:
+    """The planned ones first; those that start with `$` are the system's own, and last."""
+    if wanted.names:
+        definitions = EventDefinition.objects.filter(name__in=wanted.names)
+    else:
+        has_term = Q(name__icontains=wanted.term) | Q(label__icontains=wanted.term)
+        definitions = EventDefinition.objects.filter(has_term)
+    is_own = Func(F("name"), Value("$"), function="starts_with", output_field=BooleanField())
+    chosen = definitions.annotate(is_own=is_own).order_by("is_own", "is_discovered", "name")
+    return [
+        Option(name, _(label) if label else name, hint=name if label else "")
+        for name, label in chosen.values_list("name", "label")[: wanted.limit]
+    ]
+
+
+add_catalogue("event", load_events, missing="", offer=offer_events)
 
 
 class EventNames(Shape):
@@ -52,6 +68,11 @@ class EventNames(Shape):
 
     def names(self, value: tuple[str, ...], at: Place) -> Iterator[Name]:
         return self.many.names(value, at)
+
+
+@form_of.register
+def _names(shape: EventNames) -> Form:
+    return {"input": "names", "of": "event"}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Given, Operator, Param, register_operator
-from cdp.rules.catalogue import add_catalogue
+from cdp.rules.catalogue import Option, Wanted, add_catalogue
+from cdp.rules.face import Face
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NameOf
 from profiles.models import Identifier, IdentifierKind
@@ -30,7 +31,14 @@ def load_kinds(keys: Set[str]) -> Mapping[str, KindFacts]:
     return {kind.key: KindFacts(kind.pk, gettext_lazy(kind.label) if kind.label else kind.key) for kind in kinds}
 
 
-add_catalogue("identifier", load_kinds, missing=gettext_lazy("there is no kind of identifier %(name)s"))
+def offer_kinds(wanted: Wanted) -> list[Option]:
+    kinds = IdentifierKind.objects.order_by("priority", "key")
+    return wanted.among(Option(kind.key, _(kind.label) if kind.label else kind.key, hint=kind.key) for kind in kinds)
+
+
+add_catalogue(
+    "identifier", load_kinds, missing=gettext_lazy("there is no kind of identifier %(name)s"), offer=offer_kinds
+)
 
 
 @register_operator
@@ -39,6 +47,7 @@ class HasIdentifier(Operator):
     """Has at least one identifier of a kind."""
 
     op: ClassVar = "identifier"
+    face: ClassVar = Face(gettext_lazy("Identifier"), "fingerprint", 10)
     params: ClassVar = {"kind": Param(NameOf("identifier"))}
 
     kind: str

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.errors import WRONG, Place
+from cdp.rules.forms import Form, absent, constant, form_of, variant, variants
 from cdp.rules.operands import JsonOperand
 from cdp.rules.shapes import Choice, Shape
 from cdp.rules.sql import AsNumber, At, Sql
@@ -107,6 +108,23 @@ class MeasureShape(Shape):
             return at.report(_("must be count, days, or an object with one of: %(kinds)s") % _KINDS)
         chosen = self.of_property.read(raw, at)
         return WRONG if chosen is WRONG else Measure(*chosen)
+
+
+CHOICES = {
+    "days": gettext_lazy("number of days"),
+    "sum": gettext_lazy("sum of …"),
+    "avg": gettext_lazy("average of …"),
+    "min": gettext_lazy("least …"),
+    "max": gettext_lazy("greatest …"),
+    "distinct": gettext_lazy("number of different …"),
+}
+
+
+@form_of.register
+def _form(shape: MeasureShape) -> Form:
+    of_property = [variant(CHOICES[kind], **{kind: PropertyShape()}) for kind in OF_A_PROPERTY]
+    how_often = gettext_lazy("number of times")
+    return variants([absent(how_often), constant(CHOICES["days"], "days"), *of_property])
 
 
 _KINDS = {"kinds": ", ".join(OF_A_PROPERTY)}

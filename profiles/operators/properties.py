@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 from cdp.rules.base import Cover
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import WRONG, Place, Wrong
+from cdp.rules.forms import Form, form_of
 from cdp.rules.operands import ColumnOperand, JsonOperand
 from cdp.rules.shapes import NAME, Anything, Fields, Shape, Text
 from cdp.rules.sql import At, FromItems, Item, Sql, any_item, json_value
@@ -110,6 +111,17 @@ class WhereShape(Shape):
             return type_
         comparison = read_comparison(given, type_, at)
         return comparison if isinstance(comparison, Wrong) else PropertyCondition(given["key"], comparison)
+
+
+@form_of.register
+def _property_form(shape: PropertyShape) -> Form:
+    return {"input": "property", "built_in": [{"value": key, "label": str(label)} for key, label in BUILT_IN.items()]}
+
+
+@form_of.register
+def _where_form(shape: WhereShape) -> Form:
+    types = [{"value": type_.value, "label": str(type_.label)} for type_ in TYPES]
+    return {"input": "where", "property": form_of(PropertyShape()), "types": types}
 
 
 def _type_asked(given: dict[str, Any], at: Place) -> ValueType | Wrong | None:

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from cdp.rules.base import Given, Operator, Param, register_operator
-from cdp.rules.catalogue import add_catalogue
+from cdp.rules.catalogue import Option, Wanted, add_catalogue
+from cdp.rules.face import Face
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import DAYS, NameOf
 from segments.models import Membership, Segment
@@ -30,7 +31,15 @@ def load_segments(keys: Set[str]) -> Mapping[str, SegmentFacts]:
     }
 
 
-add_catalogue("segment", load_segments, missing=gettext_lazy("there is no segment %(name)s"))
+def offer_segments(wanted: Wanted) -> list[Option]:
+    is_wanted = (
+        Q(key__in=wanted.names) if wanted.names else Q(key__icontains=wanted.term) | Q(name__icontains=wanted.term)
+    )
+    chosen = Segment.objects.filter(is_wanted).order_by("name", "key").values_list("key", "name")
+    return [Option(key, name, hint=key) for key, name in chosen[: wanted.limit]]
+
+
+add_catalogue("segment", load_segments, missing=gettext_lazy("there is no segment %(name)s"), offer=offer_segments)
 
 
 @register_operator
@@ -39,6 +48,9 @@ class InSegment(Operator):
     """Is in a segment as of its last refresh, where `for_days` is given since at least so many times 24 hours."""
 
     op: ClassVar = "segment"
+    face: ClassVar = Face(
+        gettext_lazy("Segment"), "groups", 5, labels={"for_days": gettext_lazy("for at least so many days")}
+    )
     params: ClassVar = {
         "key": Param(NameOf("segment")),
         "for_days": Param(DAYS, required=False),

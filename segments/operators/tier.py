@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from cdp.rules.base import Given, Operator, Param, register_operator
-from cdp.rules.catalogue import add_catalogue
+from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.errors import WRONG, Wrong
+from cdp.rules.face import Face
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, ListOf, NameOf
 from segments.models import Tier, TierScheme, TierStanding
@@ -37,7 +38,18 @@ def load_schemes(keys: Set[str]) -> Mapping[str, SchemeFacts]:
     return {scheme.key: SchemeFacts(scheme.name, tiers[scheme.pk]) for scheme in schemes}
 
 
-add_catalogue("tier", load_schemes, missing=gettext_lazy("there is no tier scheme %(name)s"))
+def offer_schemes(wanted: Wanted) -> list[Option]:
+    """Two queries: the schemes, and their tiers."""
+    schemes = TierScheme.objects.order_by("name", "key").prefetch_related(
+        Prefetch("tiers", queryset=Tier.objects.order_by("position"))
+    )
+    return wanted.among(
+        Option(scheme.key, scheme.name, scheme.key, options=tuple(Option(t.key, t.name) for t in scheme.tiers.all()))
+        for scheme in schemes
+    )
+
+
+add_catalogue("tier", load_schemes, missing=gettext_lazy("there is no tier scheme %(name)s"), offer=offer_schemes)
 
 
 @register_operator
@@ -46,6 +58,9 @@ class InTier(Operator):
     """Stands in one of some tiers (keys) of a scheme, as of its last refresh."""
 
     op: ClassVar = "tier"
+    face: ClassVar = Face(
+        gettext_lazy("Tier"), "stairs", 6, labels={"in": gettext_lazy("stands in")}, among={"in": "scheme"}
+    )
     params: ClassVar = {
         "scheme": Param(NameOf("tier")),
         "in": Param(ListOf(NAME)),

@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Given, Operator, Param, register_operator
-from cdp.rules.catalogue import add_catalogue
+from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import Wrong
+from cdp.rules.face import Face
 from cdp.rules.operands import JsonOperand
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, Anything, NameOf, Text
@@ -27,7 +28,26 @@ def load_models(keys: Set[str]) -> Mapping[str, ScoreModel]:
     return {key: model for key, model in score_models().items() if key in keys}
 
 
-add_catalogue("score", load_models, missing=gettext_lazy("there is no scoring model %(name)s"))
+def offer_models(wanted: Wanted) -> list[Option]:
+    return wanted.among(option_of(model) for model in score_models().values())
+
+
+def option_of(model: ScoreModel) -> Option:
+    """A model with its fields, and the values of those that have few."""
+    fields = [
+        Option(
+            key,
+            str(field.label),
+            hint=str(field.unit),
+            type=field.type,
+            options=tuple(Option(value, str(label), hint=value) for value, label in field.choices.items()),
+        )
+        for key, field in model.fields.items()
+    ]
+    return Option(model.key, str(model.label), options=tuple(fields))
+
+
+add_catalogue("score", load_models, missing=gettext_lazy("there is no scoring model %(name)s"), offer=offer_models)
 
 
 @register_operator
@@ -36,6 +56,7 @@ class ScoreIs(Operator):
     """A field of a score, compared by the type that its model declares; somebody without the score misses it."""
 
     op: ClassVar = "score"
+    face: ClassVar = Face(gettext_lazy("Score"), "speed", 7, typed_by="field", among={"field": "model"})
     params: ClassVar = {
         "model": Param(NameOf("score")),
         "field": Param(NAME),

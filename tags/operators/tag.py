@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from cdp.rules.base import Given, Operator, Param, register_operator
-from cdp.rules.catalogue import add_catalogue
+from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.errors import WRONG, Wrong
+from cdp.rules.face import Face
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, ListOf, NameOf
 from tags.models import Tag, TagAssignment, TagValue
@@ -37,7 +38,26 @@ def load_tags(keys: Set[str]) -> Mapping[str, TagFacts]:
     return {tag.key: TagFacts(tag.pk, tag.name, values[tag.pk]) for tag in Tag.objects.filter(key__in=keys)}
 
 
-add_catalogue("tag", load_tags, missing=gettext_lazy("there is no tag %(name)s"))
+def offer_tags(wanted: Wanted) -> list[Option]:
+    """Two queries: the tags, and their values."""
+    is_wanted = (
+        Q(key__in=wanted.names) if wanted.names else Q(key__icontains=wanted.term) | Q(name__icontains=wanted.term)
+    )
+    tags = Tag.objects.filter(is_wanted).order_by("name", "key").prefetch_related("values")[: wanted.limit]
+    return [
+        Option(
+            tag.key,
+            tag.name,
+            hint=tag.key,
+            options=tuple(
+                Option(value.key, value.name) for value in sorted(tag.values.all(), key=lambda value: value.position)
+            ),
+        )
+        for tag in tags
+    ]
+
+
+add_catalogue("tag", load_tags, missing=gettext_lazy("there is no tag %(name)s"), offer=offer_tags)
 
 
 @register_operator
@@ -46,6 +66,9 @@ class TagIs(Operator):
     """Carries a tag that has not expired, with any value or one of `values` (keys)."""
 
     op: ClassVar = "tag"
+    face: ClassVar = Face(
+        gettext_lazy("Tag"), "sell", 4, labels={"value": gettext_lazy("with any of the values")}, among={"value": "key"}
+    )
     params: ClassVar = {
         "key": Param(NameOf("tag")),
         "value": Param(ListOf(NAME), required=False),

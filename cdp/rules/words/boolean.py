@@ -11,6 +11,7 @@ BOOLEAN = {
         TrueOrFalse(),
         _("%(subject)s: %(value)s"),
         lambda operand, value, now: Infix("=", operand.expression, json_value(value)),
+        short=_("is"),
     ),
     **PRESENCE,
 }

@@ -109,19 +109,24 @@ SHARED = {
     "before": Word(Day(), _("%(subject)s is before %(value)s"), of_days(lambda day, today: [Days(None, day - DAY)])),
     "after": Word(Day(), _("%(subject)s is after %(value)s"), of_days(lambda day, today: [Days(day + DAY, None)])),
     "between": Word(
-        Pair(Day()), _("%(subject)s is from %(low)s to %(high)s"), of_days(lambda days, today: [Days(*days)])
+        Pair(Day()),
+        _("%(subject)s is from %(low)s to %(high)s"),
+        of_days(lambda days, today: [Days(*days)]),
+        short=_("is between"),
     ),
     "anniversary_in_next": Word(
         Span({"days": WholeNumber(1, 366)}),
         _("the anniversary of %(subject)s is in the next %(value)s"),
         of_days(lambda span, today: anniversaries(next_days(span[1], today))),
         clock=turn_of_anniversaries,
+        short=_("has its anniversary in the next"),
     ),
     "years_between": Word(
         Pair(WholeNumber(0, MAX_YEARS)),
         _("%(subject)s is from %(low)s to %(high)s years ago"),
         of_days(days_years_ago),
         clock=turn_of_days(days_years_ago),
+        short=_("is so many years ago"),
     ),
 }
 DATE_SPAN = Span({"days": DAYS})

@@ -34,7 +34,7 @@ NUMBER = {
     "lte": Word(Number(), _("%(subject)s is at most %(value)s"), compared("<=")),
     "gt": Word(Number(), _("%(subject)s is more than %(value)s"), compared(">")),
     "gte": Word(Number(), _("%(subject)s is at least %(value)s"), compared(">=")),
-    "between": Word(Pair(Number()), _("%(subject)s is from %(low)s to %(high)s"), between),
+    "between": Word(Pair(Number()), _("%(subject)s is from %(low)s to %(high)s"), between, short=_("is between")),
     "in": Word(ListOf(Number()), _("%(subject)s is one of %(value)s"), one_of),
     "not_in": Word(ListOf(Number()), _("%(subject)s is none of %(value)s"), denies="in"),
     **PRESENCE,

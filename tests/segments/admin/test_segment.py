@@ -194,13 +194,13 @@ def test_preview_counts_and_names_what_is_wrong():
     ProfileFactory(attributes={"city": "Oslo"})
     client, address = sign_in(OPERATOR), "/admin/profiles/profile/rule-preview/"
 
-    counted = client.post(address, {"rule": json.dumps(lives_in("Oslo"))}).content.decode()
-    wrong = client.post(address, {"rule": '{"op": "attribut"}'}).content.decode()
+    counted = client.post(address, {"rule": json.dumps(lives_in("Oslo"))}).json()
+    (wrong,) = client.post(address, {"rule": '{"op": "attribut"}'}).json()["problems"]
 
-    assert "City is “Oslo”" in counted
-    assert "Matches 1 person now." in counted
-    assert "<code>op</code> unknown operator" in wrong
-    assert "Write a rule first." in client.post(address).content.decode()
+    assert (counted["sentence"], counted["counted"]) == ("City is “Oslo”", "Matches 1 person now.")
+    assert [person["name"][:14] for person in counted["people"]] == ["Without a name"]
+    assert (wrong["path"], wrong["message"][:16]) == ("op", "unknown operator")
+    assert client.post(address).json() == {"problems": [{"path": "", "message": "Write a rule first."}]}
 
 
 @pytest.mark.parametrize(

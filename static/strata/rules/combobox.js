@@ -1,0 +1,166 @@
+// @ts-check
+/** An input with a list to choose from, by mouse or by keyboard, after the ARIA pattern of a combobox. */
+
+import { fill, h, icon } from "./dom.js";
+
+let n = 0;
+const MOST = 200;  // lines of a list; what is typed narrows it
+
+/**
+ * @typedef {import("./server.js").Option} Option
+ *
+ * @param {object} asked
+ * @param {string} asked.label what is read for the input
+ * @param {string} [asked.text] what it shows
+ * @param {string} [asked.placeholder]
+ * @param {(term: string) => Promise<Option[]> | Option[]} asked.options
+ * @param {(option: Option) => void} asked.pick
+ * @param {((text: string) => void) | null} [asked.free] takes what was typed and is no option; null for options alone
+ * @param {boolean} [asked.keeps] whether the text stays in the input after picking
+ * @param {() => void} [asked.leave] called when the list closes without a choice
+ * @param {(event: KeyboardEvent) => void} [asked.backspace] called in the empty input
+ * @param {Record<string, string>} asked.say
+ * @param {Record<string, any>} [asked.more] further attributes of the input
+ * @returns {any} the element; its `input` is the input
+ */
+export function combobox(asked) {
+  const { say } = asked, id = `sr-list-${(n += 1)}`;
+  const list = h("ul", { class: "sr-list", role: "listbox", id, popover: "manual", "aria-label": asked.label });
+  const input = h("input", {
+    type: "text", class: "sr-input", role: "combobox", "aria-expanded": "false", "aria-controls": id, autocomplete: "off",
+    "aria-autocomplete": "list", "aria-label": asked.label, placeholder: asked.placeholder ?? "", value: asked.text ?? "",
+    spellcheck: "false", ...asked.more,
+  });
+  const box = h("span", { class: "sr-combo" }, input, list);
+  let shown = /** @type {Option[]} */ ([]), active = -1, asking = 0, isDirty = false, isOpen = false;
+
+  const fit = () => { input.size = Math.max(6, Math.min(32, [...(input.value || input.placeholder)].reduce((sum, c) => sum + (c > "\u2e7f" ? 2 : 1), 1))); };
+
+  async function open() {
+    const mine = (asking += 1), term = isDirty ? input.value : "";
+    if (!isOpen) {
+      isOpen = true;
+      list.showPopover();
+      list.replaceChildren(h("li", { class: "sr-quiet" }, say.loading));
+      place();
+      addEventListener("scroll", place, true);
+      addEventListener("resize", place);
+    }
+    input.setAttribute("aria-expanded", "true");
+    let found = [];
+    try { found = await asked.options(term); } catch { /* the server is away: what is typed can still be taken */ }
+    if (mine !== asking || !isOpen) return;
+    shown = found.slice(0, MOST);
+    const typed = input.value.trim();
+    if (asked.free && isDirty && typed && !shown.some(({ label, value }) => label === typed || String(value) === typed)) {
+      shown.push({ value: typed, label: fill(say.use_typed, { text: typed }), icon: "edit", hint: "" });
+      shown[shown.length - 1].section = "";
+    }
+    draw(found.length > MOST);
+  }
+
+  /** Beneath the input, or above it where there is more room; in the top layer, so that nothing covers it. */
+  function place() {
+    if (!input.isConnected) return close();
+    const { top, bottom, left } = input.getBoundingClientRect(), below = innerHeight - bottom, isBelow = below > 240 || below > top;
+    list.style.maxHeight = `${Math.min(320, (isBelow ? below : top) - 8)}px`;
+    list.style.left = `${Math.max(4, Math.min(left, innerWidth - list.offsetWidth - 4))}px`;
+    list.style.top = isBelow ? `${bottom + 2}px` : "auto";
+    list.style.bottom = isBelow ? "auto" : `${innerHeight - top + 2}px`;
+    return undefined;
+  }
+
+  /** @param {boolean} hasMore */
+  function draw(hasMore) {
+    let section = "";
+    const lines = shown.flatMap((option, index) => {
+      const heading = option.section && option.section !== section ? [h("li", { class: "sr-section", role: "presentation" }, option.section)] : [];
+      section = option.section ?? section;
+      return [...heading, h("li", {
+        role: "option", id: `${id}-${index}`, class: "sr-option", "aria-selected": "false",
+        onmousedown: (event) => { event.preventDefault(); choose(index); },
+      }, option.icon ? icon(option.icon) : null, h("span", { class: "sr-label" }, option.label),
+        option.hint && option.hint !== option.label ? h("span", { class: "sr-hint" }, option.hint) : null)];
+    });
+    if (!shown.length) lines.push(h("li", { class: "sr-quiet" }, say.nothing_found));
+    if (hasMore) lines.push(h("li", { class: "sr-quiet" }, say.type_more));
+    list.replaceChildren(...lines);
+    place();
+    mark(shown.length && (isDirty || !asked.free) ? 0 : -1);
+  }
+
+  /** @param {number} index */
+  function mark(index) {
+    active = index;
+    for (const line of list.querySelectorAll("[role=option]")) {
+      const isActive = line.id === `${id}-${index}`;
+      line.setAttribute("aria-selected", String(isActive));
+      if (isActive) line.scrollIntoView({ block: "nearest" });
+    }
+    if (index < 0) input.removeAttribute("aria-activedescendant");
+    else input.setAttribute("aria-activedescendant", `${id}-${index}`);
+  }
+
+  function close() {
+    asking += 1;
+    if (!isOpen) return;
+    isOpen = false;
+    if (list.isConnected) list.hidePopover();
+    list.replaceChildren();
+    removeEventListener("scroll", place, true);
+    removeEventListener("resize", place);
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  }
+
+  /** @param {number} index */
+  function choose(index) {
+    const option = shown[index];
+    isDirty = false;
+    close();
+    if (option.section === "" && option.icon === "edit" && asked.free) return asked.free(input.value.trim());
+    input.value = asked.keeps ? option.label : "";
+    fit();
+    asked.pick(option);
+  }
+
+  input.addEventListener("focus", () => { if (asked.keeps) input.select(); });
+  input.addEventListener("click", () => { if (!isOpen) open(); });
+  input.addEventListener("input", () => { isDirty = true; fit(); open(); });
+  input.addEventListener("blur", () => {
+    const typed = input.value.trim(), wasDirty = isDirty;
+    close();
+    isDirty = false;
+    if (!box.isConnected) return;
+    if (wasDirty && asked.free && typed) asked.free(typed);
+    else if (asked.keeps && wasDirty && asked.free) asked.free("");
+    else if (asked.keeps) input.value = asked.text ?? "";
+    else asked.leave?.();
+  });
+  input.addEventListener("keydown", (event) => {
+    const options = shown.length;
+    if (event.isComposing) return;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      if (event.shiftKey && event.altKey) return;
+      event.preventDefault();
+      if (!isOpen) return open();
+      if (options) mark((active + (event.key === "ArrowDown" ? 1 : options - 1) + (active < 0 && event.key === "ArrowUp" ? 1 : 0)) % options);
+    } else if (event.key === "Enter" && !event.altKey) {
+      event.preventDefault();  // no form is sent from here
+      if (isOpen && active >= 0) choose(active);
+      else if (asked.free && isDirty && input.value.trim()) { isDirty = false; close(); asked.free(input.value.trim()); }
+      else if (!isOpen) open();
+    } else if (event.key === "Escape" && isOpen) {
+      event.preventDefault();
+      event.stopPropagation();
+      isDirty = false;
+      if (asked.keeps) input.value = asked.text ?? "";
+      close();
+      asked.leave?.();
+    } else if (event.key === "Backspace" && !input.value) asked.backspace?.(event);
+  });
+  fit();
+  box.input = input;
+  box.open = () => { input.focus(); open(); };
+  return box;
+}

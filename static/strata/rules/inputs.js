@@ -1,0 +1,298 @@
+// @ts-check
+/**
+ * Inputs for values, one for each `input` that the server's shapes ask for (cdp/rules/forms.py). A new shape is a new
+ * function in INPUTS; a new operator needs none.
+ *
+ * @typedef {import("./tree.js").Path} Path
+ * @typedef {import("./server.js").Option} Option
+ *
+ * @typedef {object} Site where an input stands
+ * @property {import("./builder.js").StrataRule} builder
+ * @property {Path} path of the value
+ * @property {any} value undefined where there is none
+ * @property {string} label what is read for it
+ * @property {boolean} [optional] whether it may be left out
+ * @property {(term: string) => Promise<Option[]>} [suggest] values that are known
+ * @property {Option[]} [options] the only values that there are
+ * @property {string[]} [events] names of the events whose properties are meant
+ */
+
+import { combobox } from "./combobox.js";
+import { comparison } from "./comparison.js";
+import { fill, h, iconButton, select } from "./dom.js";
+import { matching } from "./server.js";
+import { pathText, same } from "./tree.js";
+
+const START = 30;  // days or hours to begin with
+
+/** @param {any} form @param {Site} site @returns {any} */
+export function inputOf(form, site) {
+  const make = INPUTS[form.input] ?? INPUTS.value;
+  return h("span", { class: `sr-value sr-of-${form.input}`, "data-path": pathText(site.path) }, make(form, site));
+}
+
+/** What a new value of a form begins with; undefined for nothing. @param {any} form @returns {any} */
+export function startOf(form) {
+  if (form.start !== undefined) return form.start;
+  if (form.input === "boolean") return true;
+  if (form.input === "variants") return variantStart(form.variants[0]);
+  return undefined;
+}
+
+const focusKey = (site, part = "") => ({ "data-focus": `${pathText(site.path)}|${part}` });
+
+/** @type {Record<string, (form: any, site: Site) => any>} */
+const INPUTS = {
+  text(form, site) {
+    const { builder, path } = site;
+    if (site.options) return chooser(site, site.options);
+    if (site.suggest) return suggested(site, (text) => text, "text");
+    return h("input", {
+      type: "text", class: "sr-input", value: site.value, maxlength: form.most, "aria-label": site.label, ...focusKey(site),
+      oninput: (event) => builder.set(path, textOrNothing(event.target.value, site), { typing: true }),
+    });
+  },
+
+  number(form, site) {
+    const { builder, path } = site, isWhole = form.whole === true;
+    return h("input", {
+      type: "number", class: "sr-input sr-number", value: site.value, min: form.least, max: form.most, inputmode: "decimal",
+      step: isWhole ? 1 : "any", "aria-label": site.label, placeholder: site.optional ? builder.say.optional : "", ...focusKey(site),
+      oninput: (event) => builder.set(path, numberOrNothing(event.target), { typing: true }),
+    });
+  },
+
+  boolean(_form, site) {
+    const { say } = site.builder, choices = [["true", say.yes], ["false", say.no]];
+    return select(choices, String(site.value), (chosen) => site.builder.set(site.path, chosen === "true"),
+      { "aria-label": site.label, ...focusKey(site) });
+  },
+
+  day(_form, site) {
+    return h("input", {
+      type: "date", class: "sr-input", value: site.value, "aria-label": site.label, min: "1000-01-01", max: "9998-12-31", ...focusKey(site),
+      oninput: (event) => site.builder.set(site.path, event.target.value || undefined, { typing: true }),
+    });
+  },
+
+  one(form, site) {
+    const { builder, path } = site, choices = form.options.map(({ value, label }) => [value, label]);
+    if (!form.options.some(({ value }) => value === site.value)) choices.unshift(["", site.optional ? builder.say.any_value : builder.say.choose]);
+    else if (site.optional) choices.unshift(["", builder.say.any_value]);
+    return select(choices, site.value ?? "", (chosen) => builder.set(path, chosen || undefined, { redraw: true }),
+      { "aria-label": site.label, ...focusKey(site) });
+  },
+
+  scalar: (_form, site) => suggested(site, (text) => text, "scalar"),
+
+  list(form, site) {
+    if (form.item.input === "fields") return cards(form, site);
+    const parse = form.item.input === "number" ? toNumber : (text) => text;
+    return chips(site, {
+      options: site.options ? async (term) => matching(site.options ?? [], term) : site.suggest ?? (async () => []),
+      free: site.options ? null : parse,
+      labelOf: (value) => site.options?.find((option) => option.value === value)?.label ?? String(value),
+    });
+  },
+
+  names(form, site) {
+    const { server } = site.builder, isOne = !Array.isArray(site.value);
+    const value = site.value === undefined || site.value === "" ? [] : [site.value].flat();
+    return chips({ ...site, value }, {
+      options: (term) => server.find(form.of, term),
+      free: (text) => text,
+      labelOf: (name) => server.known(form.of, name)?.label ?? name,
+      write: (names) => (names.length < 2 ? names[0] : names),
+      pathOf: (index) => (isOne ? site.path : [...site.path, index]),
+      between: site.builder.say.or,
+    });
+  },
+
+  name(form, site) {
+    const { builder } = site, { server } = builder, known = server.known(form.of, site.value);
+    return combobox({
+      label: site.label, text: known?.label ?? site.value ?? "", placeholder: builder.say.choose, keeps: true, say: builder.say,
+      options: (term) => server.find(form.of, term),
+      pick: (option) => builder.set(site.path, option.value, { redraw: true }),
+      more: focusKey(site),
+    });
+  },
+
+  property(form, site) {
+    const { builder } = site, { server } = builder;
+    const built_in = form.built_in.find(({ value }) => value === site.value);
+    return combobox({
+      label: site.label || builder.say.property, text: built_in?.label ?? site.value ?? "", placeholder: builder.say.property, keeps: true,
+      say: builder.say,
+      options: async (term) => matching([...await server.properties(site.events ?? []), ...form.built_in], term),
+      pick: (option) => builder.set(site.path, option.value, { redraw: true }),
+      free: (text) => builder.set(site.path, text || undefined, { redraw: true }),
+      more: focusKey(site),
+    });
+  },
+
+  pair(form, site) {
+    const { say } = site.builder, value = site.value ?? [];
+    const end = (index, label) => inputOf(form.item, {
+      ...site, path: [...site.path, index], value: value[index] ?? undefined, label: `${site.label}: ${label}`, optional: false,
+    });
+    return [end(0, say.from), h("span", { class: "sr-dash", "aria-hidden": "true" }, "–"), end(1, say.to)];
+  },
+
+  variants(form, site) {
+    const { builder, path, value } = site, { say } = builder;
+    const offered = site.optional && !form.variants.some(({ absent }) => absent)
+      ? [{ label: say.any_value, absent: true }, ...form.variants] : form.variants;
+    const chosen = offered.findIndex((variant) => isVariant(variant, value));
+    const labels = offered.map(({ label }, index) => [String(index), label.replace(/^… /, "")]);
+    if (chosen < 0) labels.unshift(["", say.choose]);
+    const which = select(labels, String(chosen), (index) => {
+      const keys = offered[Number(index)].keys;
+      builder.set(path, variantStart(offered[Number(index)]), { redraw: true, focus: keys && `${pathText([...path, Object.keys(keys)[0]])}|` });
+    }, { "aria-label": site.label, ...focusKey(site, "which") });
+    const keys = Object.entries(offered[chosen]?.keys ?? {});
+    const inner = keys.map(([key, inside]) => inputOf(inside, {
+      ...site, path: [...path, key], value: value[key], label: offered[chosen].label, optional: false,
+    }));
+    return offered[chosen]?.label.startsWith("… ") ? [...inner, which] : [which, ...inner];
+  },
+
+  fields(form, site) {
+    const { builder, path } = site, value = site.value;
+    if (value === undefined && site.optional) {
+      return addButton(site, site.label, () => builder.set(path, {}, { redraw: true, focus: `${pathText([...path, Object.keys(form.fields)[0]])}|` }));
+    }
+    const events = value?.name === undefined ? [] : [value.name].flat();
+    const inputs = Object.entries(form.fields).map(([key, inside]) => inputOf(inside, {
+      ...site, events, path: [...path, key], value: value?.[key], label: site.label, optional: form.optional.includes(key), options: undefined, suggest: undefined,
+    }));
+    const drop = site.optional && iconButton("close", fill(builder.say.remove, { text: site.label }), () => builder.set(path, undefined, { redraw: true }));
+    return [inputs, drop];
+  },
+
+  where(form, site) {
+    const { builder, path } = site, { say } = builder, rows = site.value ?? [];
+    const add = () => builder.set([...path, rows.length], { is: "eq" }, { redraw: true, focus: `${pathText([...path, rows.length, "key"])}|` });
+    return h("div", { class: "sr-where" }, rows.map((row, index) => h("div", { class: "sr-row", "data-path": pathText([...path, index]) },
+      h("span", { class: "sr-word" }, index ? say.and : say.where),
+      inputOf(form.property, { ...site, path: [...path, index, "key"], value: row?.key, label: say.property }),
+      comparison({
+        builder, path: [...path, index], node: row ?? {}, types: form.types, built_in: form.property.built_in.some(({ value }) => value === row?.key),
+        events: site.events ?? [],
+      }),
+      iconButton("close", fill(say.remove, { text: row?.key ?? say.property }), () =>
+        builder.set(rows.length > 1 ? [...path, index] : path, undefined, { redraw: true, focus: `${pathText(path)}|add` })),
+    )), addButton({ ...site, path }, rows.length ? say.and : say.add_where, add));
+  },
+
+  value(_form, site) {
+    const { builder, path } = site;
+    const text = site.value === undefined ? "" : JSON.stringify(site.value);
+    return h("input", {
+      type: "text", class: "sr-input sr-code", value: text, "aria-label": site.label, ...focusKey(site),
+      onchange: (event) => builder.set(path, parsed(event.target.value), { redraw: true }),
+    });
+  },
+};
+
+/** One value out of what is known, or any other. @param {Site} site @param {(text: string) => any} parse @param {string} _input */
+function suggested(site, parse, _input) {
+  const { builder, path } = site;
+  return combobox({
+    label: site.label, text: site.value === undefined ? "" : String(site.value), keeps: true, say: builder.say,
+    options: site.suggest ?? (async () => []), more: focusKey(site),
+    pick: (option) => builder.set(path, option.value, { redraw: true }),
+    free: (text) => builder.set(path, text === "" ? undefined : parse(text), { redraw: true }),
+  });
+}
+
+/** One of a few. @param {Site} site @param {Option[]} options */
+function chooser(site, options) {
+  return INPUTS.one({ options: options.map(({ value, label }) => ({ value, label })) }, site);
+}
+
+/**
+ * Values as chips, with a combobox for the next.
+ * @param {Site} site
+ * @param {{options: (term: string) => Promise<Option[]>, free: ((text: string) => any) | null, labelOf: (value: any) => string,
+ *          write?: (values: any[]) => any, pathOf?: (index: number) => Path, between?: string}} how
+ */
+function chips(site, { options, free, labelOf, write = (values) => values, pathOf = (index) => [...site.path, index], between = "" }) {
+  const { builder, path } = site, { say } = builder, values = site.value ?? [];
+  const keep = (list, focus = `${pathText(path)}|next`) => builder.set(path, list.length ? write(list) : undefined, { redraw: true, focus });
+  const add = (value) => (value === undefined || values.some((each) => each === value) ? builder.redraw() : keep([...values, value]));
+  const drop = (index) => keep(values.filter((_value, each) => each !== index));
+  const input = combobox({
+    label: site.label, placeholder: values.length ? "+" : site.optional ? say.any_value : say.choose, say,
+    options: async (term) => (await options(term)).filter(({ value }) => !values.includes(value)),
+    pick: (option) => add(option.value),
+    free: free && ((text) => {
+      const parts = text.split(/[,，、;；\n]/).map((part) => part.trim()).filter(Boolean).map(free).filter((part) => part !== undefined && !values.includes(part));
+      if (parts.length) keep([...values, ...new Set(parts)]);
+    }),
+    backspace: () => { if (values.length) drop(values.length - 1); },
+    more: focusKey(site, "next"),
+  });
+  return h("span", { class: "sr-chips" }, values.map((value, index) => [
+    between && index ? h("span", { class: "sr-word" }, between) : null,
+    h("span", { class: "sr-chip", "data-path": pathText(pathOf(index)) }, h("span", {}, labelOf(value)),
+      iconButton("close", fill(say.remove, { text: labelOf(value) }), () => drop(index), { class: "sr-x" })),
+  ]), input);
+}
+
+/** A list of things that each have fields, such as steps. @param {any} form @param {Site} site */
+function cards(form, site) {
+  const { builder, path } = site, { say } = builder, items = site.value ?? [];
+  return h("div", { class: "sr-cards" }, items.map((item, index) => h("div", { class: "sr-row", "data-path": pathText([...path, index]) },
+    h("span", { class: "sr-word" }, `${index + 1}.`),
+    inputOf(form.item, { ...site, path: [...path, index], value: item, label: `${say.step} ${index + 1}`, optional: false }),
+    iconButton("close", fill(say.remove, { text: `${say.step} ${index + 1}` }), () => builder.set([...path, index], undefined, { redraw: true, focus: `${pathText(path)}|add` })),
+  )), items.length < (form.most ?? Infinity) && addButton(site, say.add_step, () =>
+    builder.set([...path, items.length], {}, { redraw: true, focus: `${pathText([...path, items.length, Object.keys(form.item.fields)[0]])}|` })));
+}
+
+/** @param {Site} site @param {string} label @param {() => void} act */
+const addButton = (site, label, act) =>
+  h("button", { type: "button", class: "sr-add sr-small", onclick: act, ...focusKey(site, "add") }, `+ ${label}`);
+
+/** @param {any} variant @param {any} value */
+function isVariant(variant, value) {
+  if (variant.absent) return value === undefined;
+  if ("constant" in variant) return same(variant.constant, value);
+  const isObject = value !== null && typeof value === "object" && !Array.isArray(value);
+  return isObject && same(Object.keys(variant.keys).sort(), Object.keys(value).sort());
+}
+
+/** @param {any} variant */
+function variantStart(variant) {
+  if (!variant || variant.absent) return undefined;
+  if ("constant" in variant) return variant.constant;
+  return Object.fromEntries(Object.entries(variant.keys).map(([key, form]) =>
+    [key, startOf(form) ?? (form.input === "number" ? Math.min(START, form.most ?? START) : form.input === "day" ? today() : "")]));
+}
+
+/** Today where the reader is, as the rules write it. */
+function today() {
+  const now = new Date(), two = (n) => String(n).padStart(2, "0");
+  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
+}
+
+/** @param {string} text @param {Site} site */
+const textOrNothing = (text, site) => (text === "" && site.optional ? undefined : text);
+
+/** What an input of numbers holds; null in a pair, which must keep its places. @param {HTMLInputElement} input */
+function numberOrNothing(input) {
+  return input.value === "" ? undefined : Number(input.value);
+}
+
+/** @param {string} text */
+function toNumber(text) {
+  const number = Number(text);
+  return text.trim() === "" || Number.isNaN(number) ? undefined : number;
+}
+
+/** @param {string} text */
+function parsed(text) {
+  if (text.trim() === "") return undefined;
+  try { return JSON.parse(text); } catch { return text; }
+}

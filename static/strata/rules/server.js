@@ -1,0 +1,105 @@
+// @ts-check
+/**
+ * What the builder asks the server for (profiles/admin/rule_builder.py).
+ *
+ * @typedef {{value: any, label: string, hint?: string, type?: string, options?: Option[], section?: string, icon?: string}} Option
+ * @typedef {{problems?: {path: string, message: string}[], sentence?: string, counted?: string, late?: string,
+ *            people?: {name: string, url: string}[], more?: string}} Verdict
+ */
+
+/** @param {string} address @param {Record<string, string | string[]>} query */
+async function get(address, query = {}) {
+  const asked = Object.entries(query).flatMap(([key, value]) => [value].flat().map((each) => [key, each]));
+  const answer = await fetch(`${address}?${new URLSearchParams(asked)}`, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(`${answer.status} ${address}`);
+  return answer.json();
+}
+
+/** @type {Map<string, Promise<Server>>} */
+const servers = new Map();
+
+/** The language and all that is asked of it, shared by the builders of a page. */
+export class Server {
+  /** @param {string} base address of the endpoints @returns {Promise<Server>} */
+  static of(base) {
+    if (!servers.has(base)) servers.set(base, get(`${base}rule-language/`).then((language) => new Server(base, language)));
+    return /** @type {Promise<Server>} */ (servers.get(base));
+  }
+
+  /** @param {string} base @param {any} language */
+  constructor(base, language) {
+    this.base = base;
+    this.language = language;
+    this.say = language.say;
+    this.operators = new Map(language.operators.map((operator) => [operator.op, operator]));
+    /** @type {Map<string, Map<string, Option>>} */
+    this.names = new Map(Object.entries(language.names).map(
+      ([kind, options]) => [kind, new Map(options.map((option) => [option.value, option]))]));
+    this.complete = new Set(Object.keys(language.names).filter(
+      (kind) => language.names[kind].length < language.limits.offered));
+    /** @type {Map<string, Promise<Option[]>>} */
+    this.kept = new Map();
+  }
+
+  /** What is known of a name; undefined where it was not asked for, or is unknown. @param {string} kind @param {string} name */
+  known(kind, name) { return this.names.get(kind)?.get(name); }
+
+  /** @param {string} kind @param {Option[]} options */
+  learn(kind, options) { for (const option of options) this.names.get(kind)?.set(option.value, option); }
+
+  /** Look up names that a rule has and the page does not know; true where something was learned. @param {[string, string][]} used */
+  async lookUp(used) {
+    const wanted = used.filter(([kind, name]) => !this.complete.has(kind) && this.names.has(kind) && !this.known(kind, name));
+    const kinds = [...new Set(wanted.map(([kind]) => kind))];
+    const found = await Promise.all(kinds.map(async (kind) => {
+      const name = [...new Set(wanted.filter(([each]) => each === kind).map(([, name]) => name))];
+      const { options } = await get(`${this.base}rule-names/`, { kind, name });
+      this.learn(kind, options);
+      return options.length > 0;
+    }));
+    return found.includes(true);
+  }
+
+  /** Names of a kind that have `term` in them. @param {string} kind @param {string} term @returns {Promise<Option[]>} */
+  async find(kind, term) {
+    const local = matching([...(this.names.get(kind)?.values() ?? [])], term);
+    if (this.complete.has(kind) || local.length >= 50 || !term) return local;
+    const { options } = await get(`${this.base}rule-names/`, { kind, q: term });
+    this.learn(kind, options);
+    return options;
+  }
+
+  /** @param {string[]} event @returns {Promise<Option[]>} */
+  properties(event) { return event.length ? this.once("rule-properties/", { event }) : Promise.resolve([]); }
+
+  /** @param {Record<string, string | string[]>} query @returns {Promise<Option[]>} */
+  values(query) { return this.once("rule-values/", query); }
+
+  /** Options that were asked for already come from memory. @param {string} page @param {Record<string, any>} query */
+  once(page, query) {
+    const key = page + JSON.stringify(query);
+    if (!this.kept.has(key)) {
+      const asked = get(this.base + page, query).then(({ options }) => options);
+      asked.catch(() => this.kept.delete(key));
+      this.kept.set(key, asked);
+    }
+    return /** @type {Promise<Option[]>} */ (this.kept.get(key));
+  }
+
+  /** What a rule says and finds. @param {any} rule @param {string} token @returns {Promise<Verdict>} */
+  async preview(rule, token) {
+    const body = new URLSearchParams({ rule: JSON.stringify(rule), csrfmiddlewaretoken: token });
+    const answer = await fetch(`${this.base}rule-preview/`, { method: "POST", body });
+    if (!answer.ok) throw new Error(String(answer.status));
+    return answer.json();
+  }
+}
+
+/** Those of some options that have the term in label, value or hint; those that start with it first. @param {Option[]} options @param {string} term */
+export function matching(options, term) {
+  const wanted = term.trim().toLowerCase();
+  if (!wanted) return options;
+  const texts = (option) => [option.label, String(option.value), option.hint ?? ""].map((text) => text.toLowerCase());
+  const rank = (option) => (texts(option).some((text) => text.startsWith(wanted)) ? 0 : 1);
+  return options.filter((option) => texts(option).some((text) => text.includes(wanted))).sort((a, b) => rank(a) - rank(b));
+}

@@ -1,0 +1,113 @@
+// @ts-check
+/** What the server says of a rule while it is being written: the sentence, the count, some people, and what is wrong. */
+
+import { h } from "./dom.js";
+import { at, pathOf } from "./tree.js";
+
+const PAUSE_MS = 500;  // after the last change
+
+export class Verdicts {
+  /** @param {import("./builder.js").StrataRule} builder @param {HTMLElement} place */
+  constructor(builder, place) {
+    this.builder = builder;
+    this.place = place;
+    /** @type {{path: string, message: string}[]} */
+    this.problems = [];
+    this.isAsking = false;
+    this.isStale = false;
+  }
+
+  /** Ask soon. One question at a time: the server counts to the end what it was asked. @param {number} [pause] */
+  ask(pause = PAUSE_MS) {
+    clearTimeout(this.timer);
+    this.isStale = true;
+    this.place.classList.add("sr-stale");
+    this.timer = setTimeout(() => this.send(), pause);
+  }
+
+  stop() { clearTimeout(this.timer); }
+
+  async send() {
+    if (this.isAsking || !this.isStale) return;
+    const { builder } = this, { rule, say } = builder;
+    this.isStale = false;
+    if (rule === undefined) return this.show({});
+    this.isAsking = true;
+    const waiting = setTimeout(() => this.count(say.counting), 300);
+    let verdict;
+    try {
+      const token = /** @type {any} */ (builder.closest("form")?.elements.namedItem("csrfmiddlewaretoken"))?.value ?? "";
+      verdict = await builder.server.preview(rule, token);
+    } catch { verdict = { late: say.failed }; }
+    clearTimeout(waiting);
+    this.isAsking = false;
+    if (this.isStale) return this.send();
+    return this.show(verdict);
+  }
+
+  /** @param {import("./server.js").Verdict} verdict */
+  show(verdict) {
+    const { say } = this.builder;
+    this.place.classList.remove("sr-stale");
+    this.problems = verdict.problems ?? [];
+    const { shown, isOnlyEmpty } = this.mark();
+    if (this.problems.length) {
+      const messages = this.problems.filter((problem) => !shown.has(problem)).map(({ message }) => h("li", {}, message));
+      this.place.replaceChildren(isOnlyEmpty ? h("p", { class: "sr-quiet" }, say.fill_in) : h("ul", { class: "st-errors" }, messages));
+      return;
+    }
+    const people = verdict.people ?? [];
+    const links = people.slice(0, 5).map(({ name, url }) => h("a", { class: "st-chip", href: url, target: "_blank" }, name));
+    this.place.replaceChildren(
+      h("p", { class: "sr-count", "data-count": "" }, verdict.counted || verdict.late || ""),
+      verdict.sentence ? h("p", { class: "st-sentence" }, verdict.sentence) : "",
+      links.length ? h("p", { class: "st-chips sr-people" }, h("span", { class: "sr-quiet" }, say.sample), ...links) : "");
+  }
+
+  /** @param {string} text */
+  count(text) {
+    const line = this.place.querySelector("[data-count]");
+    if (line) line.textContent = text;
+    else this.place.prepend(h("p", { class: "sr-count", "data-count": "" }, text));
+  }
+
+  /** @param {string} text */
+  say(text) { this.place.replaceChildren(h("p", { class: "sr-quiet" }, text)); }
+
+  /** Mark the inputs that the problems are about. What is merely empty is marked without words: it is being written. */
+  mark() {
+    const { canvas, rule } = this.builder, shown = new Set();
+    let isOnlyEmpty = true;
+    for (const old of canvas.querySelectorAll(".sr-error")) old.remove();
+    for (const problem of this.problems) {
+      const place = find(canvas, problem.path), isEmpty = isNothing(at(rule, pathOf(problem.path)));
+      isOnlyEmpty &&= isEmpty;
+      if (!place) continue;
+      shown.add(problem);
+      place.classList.add(isEmpty ? "sr-missing" : "sr-wrong");
+      const input = place.matches(".sr-value") ? place.querySelector("input, select") : null;
+      input?.setAttribute("aria-invalid", "true");
+      if (isEmpty) continue;
+      const message = h("p", { class: "sr-error", id: `sr-error-${(nErrors += 1)}` }, problem.message);
+      input?.setAttribute("aria-describedby", message.id);
+      (place.closest(".sr-row, .sr-line, .sr-head") ?? place).append(message);
+    }
+    return { shown, isOnlyEmpty };
+  }
+}
+
+let nErrors = 0;
+
+/** The element of a place, or of the nearest around it; null where that is the whole rule. @param {HTMLElement} canvas @param {string} path */
+function find(canvas, path) {
+  for (let keys = pathOf(path); keys.length; keys = keys.slice(0, -1)) {
+    const text = keys.map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`)).join("").replace(/^\./, "");
+    const found = canvas.querySelector(`[data-path="${CSS.escape(text)}"]`);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** @param {any} value */
+const isNothing = (value) => value === undefined || value === null || value === "" || (Array.isArray(value) && (!value.length || value.includes(null)))
+  || (typeof value === "object" && !Array.isArray(value) && !Object.keys(value).length);
