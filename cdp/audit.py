@@ -47,11 +47,11 @@ def write_secret_change(user: User, thing: Model, name: str) -> None:
     write(user, thing, CHANGE, {"changed": {"fields": [field_name(thing, name)]}})
 
 
-def write_deletion(user: User, thing: Model, values: Values) -> None:
-    """To be called while the thing still has its id."""
+def write_deletion(user: User, thing: Model, values: Values, *, becomes: Values | None = None) -> None:
+    """To be called while the thing still has its id. What it `becomes` may say why it goes."""
     with override(None):
         deleted = {"name": str(thing._meta.verbose_name), "object": str(thing)}
-    write(user, thing, DELETION, {"deleted": deleted, "values": differences(values, {})})
+    write(user, thing, DELETION, {"deleted": deleted, "values": differences(values, becomes or {})})
 
 
 def has_entries(user: User) -> bool:

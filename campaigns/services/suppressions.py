@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
-from django.contrib.admin.models import ADDITION, DELETION, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from campaigns.models import Suppression
+from cdp.audit import write_addition, write_deletion
 from cdp.models import User
 from profiles.identity.normalise import spell
 from profiles.models import IdentifierKind
@@ -47,7 +46,7 @@ def suppress_address(
     with transaction.atomic():
         suppression, is_new = write(kind, value, channel=channel, reason=reason, user=user, now=now)
         if is_new:
-            keep_trace(suppression, ADDITION, reason, user=user)
+            write_addition(user, suppression, said_of(suppression))
     return suppression, is_new
 
 
@@ -77,7 +76,7 @@ def lift_suppression(suppression: Suppression, *, reason: str, user: User) -> No
     """
     reason = checked(reason)
     with transaction.atomic():
-        keep_trace(suppression, DELETION, reason, user=user)
+        write_deletion(user, suppression, said_of(suppression), becomes={"reason": reason})
         suppression.delete()
 
 
@@ -90,13 +89,6 @@ def checked(reason: str) -> str:
     return stripped
 
 
-def keep_trace(suppression: Suppression, flag: int, reason: str, *, user: User) -> None:
-    """One entry of the log of the admin, by the number of the row: the log holds no address."""
-    LogEntry.objects.create(
-        user=user,
-        content_type=ContentType.objects.get_for_model(Suppression),
-        object_id=str(suppression.pk),
-        object_repr=f"{suppression} {suppression.kind.key} {suppression.channel}".strip(),
-        action_flag=flag,
-        change_message=reason,
-    )
+def said_of(suppression: Suppression) -> dict[str, str]:
+    """What the audit keeps: no address, and the reason for those who may see one."""
+    return {"kind": suppression.kind.key, "channel": suppression.channel, "reason": suppression.reason}

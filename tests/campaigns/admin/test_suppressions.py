@@ -77,3 +77,11 @@ def test_who_may_not_see_addresses_changes_nothing(role):
 
     assert [answer.status_code for answer in answers] == [403, 403]
     assert list(Suppression.objects.all()) == [suppression]
+
+
+def test_the_history_hides_reasons_from_those_who_may_not_see_addresses():
+    sign_in("operator", language="en").post(f"{LIST}add/", form(reason="Zyx Qwv called"))
+    path = f"{LIST}{Suppression.objects.get().pk}/history/"
+
+    assert "Zyx Qwv called" in sign_in("operator", language="en").get(path).content.decode()
+    assert "Zyx Qwv called" not in sign_in("viewer", language="en").get(path).content.decode()
