@@ -49,6 +49,7 @@ class Messages:
         self.creates_people = creates_people
         self.now = now
         self.occurrences = occurrences
+        self.plain: dict[str, bool] = {}  # whether an attribute is called like its trait, by trait
 
     def of(self, row: Understood) -> RowMessages:
         """The messages of a row; those of a refused one are none, but its event is counted as come."""
@@ -60,11 +61,23 @@ class Messages:
             found.event = self.message(row, event_id, row.event, row.properties, n_blocked=row.n_blocked)
         if row.traits or row.consents or (self.creates_people and not row.event):
             properties = {**row.traits, "consents": row.consents} if row.consents else row.traits
-            attributes, n_odd = attributes_of(row.traits)
+            attributes, n_odd = self.attributes_of(row.traits)
             id_ = self.identify_id(row)
             n_blocked = row.n_blocked if found.event is None else 0  # a row's count once
             found.identify = self.message(row, id_, IDENTIFY_EVENT, properties, attributes, n_odd, n_blocked)
         return found
+
+    def attributes_of(self, traits: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """As for messages of SDKs; the names of the traits of a file are the same in every row."""
+        for key, value in traits.items():
+            if isinstance(value, dict):
+                return attributes_of(traits)
+            is_plain = self.plain.get(key)
+            if is_plain is None:
+                is_plain = self.plain[key] = attributes_of({key: ""}) == ({key: ""}, 0)
+            if not is_plain:
+                return attributes_of(traits)
+        return dict(traits), 0
 
     def message(
         self,

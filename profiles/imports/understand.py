@@ -136,29 +136,36 @@ class Understanding:
             for value in found.values():
                 put(understood.properties, self.value_key, value)
         if mapping.message_id:
-            understood.message_id = tuple(as_text(cells.get(name)).strip() for name in mapping.message_id)
+            understood.message_id = tuple([as_text(cells.get(name)).strip() for name in mapping.message_id])
             if not any(understood.message_id):
                 names = ", ".join(mapping.message_id)
                 understood.problems.append(CellProblem("", _("nothing in column %(names)s") % {"names": names}))
 
     def _read_identifiers(self, cells: Mapping[str, Any], understood: Understood) -> None:
-        found: set[tuple[int, Key]] = set()
-        written = [(column.name, column.key, cells.get(column.name)) for column in self.mapping.identifiers]
-        written += [("", key, understood.traits.get(key)) for key in self.also_identifiers if key in understood.traits]
-        for column, kind_key, cell in written:
-            text = as_text(cell).strip()
-            if not text:
-                continue
-            kind = self.kinds[kind_key]
-            value = normalise(kind, text, self.region)
-            if value is None:
-                understood.n_blocked += 1
-                message = _("“%(cell)s” is not a usable %(kind)s") % {"cell": text[:60], "kind": kind_key}
-                understood.problems.append(CellProblem(column, message, is_refusal=False))
-            else:
-                priority, kind_id = self.ranks[kind_key]
-                found.add((priority, Key(kind_id, value)))
-        understood.identifiers = tuple(key for _priority, key in sorted(found))
+        found: list[tuple[int, Key]] = []
+        for column in self.mapping.identifiers:
+            self._read_identifier(column.name, column.key, cells.get(column.name), found, understood)
+        for key in self.also_identifiers:
+            if key in understood.traits:
+                self._read_identifier("", key, understood.traits[key], found, understood)
+        if len(found) > 1:
+            found = sorted(set(found))
+        understood.identifiers = tuple([key for _priority, key in found])
+
+    def _read_identifier(
+        self, column: str, kind_key: str, cell: Any, found: list[tuple[int, Key]], understood: Understood
+    ) -> None:
+        text = as_text(cell).strip()
+        if not text:
+            return
+        value = normalise(self.kinds[kind_key], text, self.region)
+        if value is None:
+            understood.n_blocked += 1
+            message = _("“%(cell)s” is not a usable %(kind)s") % {"cell": text[:60], "kind": kind_key}
+            understood.problems.append(CellProblem(column, message, is_refusal=False))
+        else:
+            priority, kind_id = self.ranks[kind_key]
+            found.append((priority, Key(kind_id, value)))
 
     def _read_time(self, cells: Mapping[str, Any], understood: Understood) -> None:
         reader = self.mapping.time
@@ -225,6 +232,9 @@ def whole_text(row: Row) -> str:
 
 def put(properties: dict[str, Any], path: str, value: Any) -> None:
     """`order.total` as `{"order": {"total": …}}`, where rules look for it; as it is where a name is empty or taken."""
+    if "." not in path:
+        properties[path] = value
+        return
     *way, last = names = path.split(".")
     inner = properties
     if all(names):

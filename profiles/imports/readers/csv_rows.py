@@ -45,8 +45,10 @@ class Records:
                 continue
             if cells is None:
                 return
-            problem = next((line.problem for line in self._taken if line.problem), "")
-            yield self._taken[0].number, cells, problem
+            first = self._taken[0]
+            is_one = len(self._taken) == 1
+            problem = first.problem if is_one else next((line.problem for line in self._taken if line.problem), "")
+            yield first.number, cells, problem
 
     def _reader(self) -> Iterator[list[str]]:
         return csv.reader(self._feed(), delimiter=self._delimiter, strict=True)
@@ -70,7 +72,7 @@ def read_csv(
     is_report = len(columns) < len(header)
     names, number = [name for _position, name in columns], 0
     for line, cells, problem in chain(first, records):
-        if not problem and not any(cell and not cell.isspace() for cell in cells):
+        if not problem and not "".join(cells).strip():
             continue
         number += 1
         if not problem and len(cells) != len(header):
