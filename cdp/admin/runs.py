@@ -47,6 +47,7 @@ COUNT_NAMES = {
     "planned": _("planned deliveries"),
     "people": _("people compared"),
     "pairs_compared": _("pairs compared"),
+    "pairs_weighed": _("of these weighed so far"),
     "common_keys_left_out": _("values left out, as too many people share them"),
     "pairs_left_out": _("pairs left out with them"),
     "fields_learnt": _("fields whose weight was learnt from the data"),

@@ -215,8 +215,8 @@ class Engine:
         )
         return [comparison.field for comparison in learnt if comparison is not None]
 
-    def score(self, *, on_part: Callable[[int, int], None]) -> None:
-        """Weigh the pairs, a part at a time; `on_part` is told how many parts are done, and of how many."""
+    def score(self, *, on_part: Callable[[int], None]) -> None:
+        """Weigh the pairs, a part at a time; `on_part` is told how many pairs were weighed so far."""
         if not self.comparisons:
             return
         linker = self._linker(self.comparisons)
@@ -227,6 +227,7 @@ class Engine:
             *(f"gamma_{each.field}::TINYINT AS gamma_{each.field}" for each in self.comparisons),
             *(f"({weight_of(each)})::FLOAT AS weight_{each.field}" for each in self.comparisons),
         ])  # fmt: skip
+        n_weighed = 0
         for part in range(self.n_parts):
             self._run("TRUNCATE part")
             self._run(f"INSERT INTO part SELECT l, r, '0' FROM pairs WHERE l % {self.n_parts} = {part}")
@@ -234,7 +235,8 @@ class Engine:
             weighed = f"SELECT id_l, id_r, {bits} AS bits, {columns} FROM {scored.physical_name}"
             self._run(f"INSERT INTO weighed {weighed}" if part else f"CREATE TABLE weighed AS {weighed}")
             scored.drop_table_from_database_and_remove_from_cache()
-            on_part(part + 1, self.n_parts)
+            n_weighed += self._number("SELECT count(*) FROM part")
+            on_part(n_weighed)
 
     def found(self, *, threshold: float, at_most: int) -> tuple[int, Iterator[Found]]:
         """How many of the weighed pairs are at least so probable, and they themselves, the most probable first."""

@@ -60,9 +60,9 @@ def queue_due_search(*, now: datetime) -> Run | None:
 def search_duplicates(run: Run, *, now: datetime) -> None:
     """Suggest the pairs of current profiles that are one person with at least the probability of the settings.
 
-    Counts of the run: people and pairs that were compared, keys and pairs that were not since too many people share
-    the key, suggestions that are new, still there, and outdated. It may be killed at any line: it starts over, and
-    suggestions change in one transaction at the end.
+    Counts of the run: people and pairs that were compared, pairs that are weighed so far, keys and pairs that were not
+    since too many people share the key, suggestions that are new, still there, and outdated. It may be killed at any
+    line: it starts over, and suggestions change in one transaction at the end.
 
     Raises:
         RefusedError: the extra is not installed, or another search is under way.
@@ -94,7 +94,7 @@ def _search(run: Run, folder: Path, *, now: datetime) -> None:
         )  # fmt: skip
         learnt = engine.learn()
         advance(run, 3, N_STEPS, fields_learnt=len(learnt))
-        engine.score(on_part=lambda n_done, n_parts: advance(run, 3, N_STEPS, parts_weighed=n_done, parts=n_parts))
+        engine.score(on_part=lambda n_weighed: advance(run, 3, N_STEPS, pairs_weighed=n_weighed))
         advance(run, 4, N_STEPS)
         n_found, found = engine.found(threshold=settings.DUPLICATE_THRESHOLD, at_most=MAX_SUGGESTIONS)
         new, kept, outdated = write_suggestions(found, run=run, now=now)
