@@ -8,7 +8,6 @@ from datetime import datetime
 from django.db.models import Q
 
 from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, move_rows, register_follower
-from profiles.identity.consents import settle_overrulings
 from profiles.models import Consent
 
 
@@ -22,8 +21,8 @@ def going(parted: Parted) -> Q:
 
 @register_follower
 class ConsentFollower(Follower):
-    """Both histories become one; `profiles/identity/consents.py` adds the words by which the stricter wins, and takes
-    them away again.
+    """Both histories become one; `profiles/identity/consents.py` adds the words by which the stricter wins, and
+    `retelling.py` tells them again when people are taken apart.
     """
 
     model = Consent
@@ -33,7 +32,6 @@ class ConsentFollower(Follower):
 
     def split(self, parted: Parted, *, now: datetime) -> None:
         Consent.objects.filter(going(parted), profile=parted.from_id).update(profile=parted.to_id)
-        settle_overrulings(parted)
 
     def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
         erase_rows(Consent, profile_ids)

@@ -11,10 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models.functions import Coalesce
-
 from cdp.rules.scope import Scope
-from profiles.followers import Parted
 from profiles.identity.groups import Group, Groups, Key, Link, Step, TakenIn
 from profiles.models import Consent, ProfileMerge
 
@@ -127,24 +124,3 @@ def write_overrulings(found: Sequence[tuple[int, Overruling]], ids: Mapping[Key,
         ),
         batch_size=1000,
     )
-
-
-def settle_overrulings(parted: Parted) -> None:
-    """Of the words that merges added, that of the merge that is undone goes; that of one whose absorbed hangs below
-    another from now on stays only where, between the two, the stricter still has something to overrule.
-    """
-    Consent.objects.filter(merge__in=parted.undone).delete()
-    for rehung in parted.rehung:
-        for word in Consent.objects.filter(merge=rehung.merge_id):
-            said = Consent.objects.filter(
-                profile=rehung.person_id, channel=word.channel, occurred_at__lte=word.occurred_at
-            ).exclude(pk=word.pk)
-            homes = said.annotate(home=Coalesce("anchor__origin_id", "anchor__profile_id", "origin_id"))
-            mine, theirs = Words(list), Words(list)
-            for at, state, home in homes.values_list("occurred_at", "state", "home"):
-                side = theirs if home in rehung.nodes else mine
-                side[word.channel].append(Word(at, state == Consent.State.DENIED))
-            if is_overruled(mine[word.channel], theirs[word.channel], word.occurred_at):
-                Consent.objects.filter(pk=word.pk).update(profile=rehung.person_id)
-            else:
-                Consent.objects.filter(pk=word.pk).delete()

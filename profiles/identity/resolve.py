@@ -52,8 +52,9 @@ class Seen(NamedTuple):
 class Resolution:
     """`anchors` are in the order of the links. `profiles` are those of before, locked, by id; `gained` are the kinds of
     the new identifiers of each profile; `seen` are, by profile, the times of this batch and of whom it absorbed.
-    `merged` must be given to `merge.write_feeds` at the end of the transaction; `merging_sources` are the ids of the
-    sources whose messages asked for these merges.
+    `late` are those of whom a message told of a word or a join from before what was known of them: their consents are
+    to be told again. `merged` must be given to `merge.write_feeds` at the end of the transaction; `merging_sources` are
+    the ids of the sources whose messages asked for these merges.
     """
 
     anchors: list[Anchor]
@@ -63,6 +64,7 @@ class Resolution:
     merging_sources: list[int]
     gained: dict[int, set[int]]
     seen: dict[int, Seen]
+    late: set[int]
 
 
 class Sight(NamedTuple):
@@ -114,7 +116,22 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
     for absorbed, survivor, _parent, _reason in joined:
         seen[survivor.id] = seen[survivor.id].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
     merging_sources = [absorption.reason.source_id for absorption in joined if absorption.reason.source_id is not None]
-    return Resolution(anchors, profiles, created, merged, merging_sources, gained, seen)
+    return Resolution(anchors, profiles, created, merged, merging_sources, gained, seen, late(groups, profiles))
+
+
+def late(groups: Groups, profiles: Mapping[int, ProfileBefore]) -> set[int]:
+    """The people who were last seen after a message of this batch that says what they want, or who they are."""
+    last_seen: dict[Group, datetime] = {}
+    for profile_id, group in groups.of_profile.items():
+        root, at = root_of(group), profiles[profile_id].last_seen_at
+        last_seen[root] = max(last_seen.get(root, at), at)
+    found = set()
+    for link, group, _taken_in in groups.steps:
+        if link.consents or len(link.keys) > 1:
+            root = root_of(group)
+            if root in last_seen and link.occurred_at <= last_seen[root]:
+                found.add(profile_of(root))
+    return found
 
 
 def profile_of(group: Group) -> int:

@@ -27,6 +27,7 @@ def changes_of(
     resolution: Resolution,
     *,
     attributes: Mapping[int, Collection[str]],
+    retold: Iterable[tuple[int, str]],
     kinds: Iterable[IdentifierKind],
     heard: Collection[str],
     now: datetime,
@@ -34,7 +35,8 @@ def changes_of(
     """What the batch changed, of the topics that are `heard`; what is due later whatever its topic, since a rule may be
     made before. Of profiles that are new or merged, that alone: both concern everybody who follows.
 
-    `attributes` are the keys whose value is another now, by profile.
+    `attributes` are the keys whose value is another now, by profile; `retold` the people, with the channel, whose joins
+    decide otherwise on their consent.
     """
     whole = dict.fromkeys(resolution.created, CREATED)
     whole |= {pair.survivor: MERGE for pair in resolution.merged}
@@ -43,6 +45,7 @@ def changes_of(
         *event_changes(messages, resolution.anchors, now=now),
         *(Change(pk, f"attribute:{key}", now) for pk, keys in attributes.items() for key in keys),
         *consent_changes(messages, resolution.anchors, now=now),
+        *(Change(pk, f"consent:{channel}", now) for pk, channel in retold),
         *identifier_changes(resolution, {kind.pk: kind for kind in kinds}, now=now),
         *seen_changes(resolution, now=now),
     }

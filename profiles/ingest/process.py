@@ -22,6 +22,7 @@ from profiles.identity.groups import Link
 from profiles.identity.kinds import load_kinds
 from profiles.identity.merge import write_feeds
 from profiles.identity.resolve import Anchor, Resolution, Seen, resolve
+from profiles.identity.retelling import retell
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
 from profiles.ingest.contributions import fold_into_profiles, write_contributions
@@ -268,8 +269,11 @@ def write(
     before = {pk: resolution.profiles[pk].attributes for pk in touched if pk in resolution.profiles}
     changed = fold_into_profiles(touched, before, folded=newcomers)
     write_consents(messages, resolution.anchors)
+    retold = retell(resolution.late) if resolution.late else set()
     write_events(messages, resolution.anchors, events)
-    changes = changes_of(messages, resolution, attributes=changed, kinds=kinds.values(), heard=heard, now=now)
+    changes = changes_of(
+        messages, resolution, attributes=changed, retold=retold, kinds=kinds.values(), heard=heard, now=now
+    )
     if write_changes(changes):
         wake("profiles_changed")
     write_feeds(resolution.merged, now=now)

@@ -16,6 +16,7 @@ from profiles.followers import HandMade, Parted, Rehung, all_followers
 from profiles.identity.errors import IdentityError
 from profiles.identity.feed import write_split
 from profiles.identity.forest import Going, Tree, load_tree, splitting, undoing
+from profiles.identity.retelling import retell
 from profiles.identity.separations import check_pairs, separate
 from profiles.ingest.contributions import fold_into_profiles
 from profiles.models import Identifier, Profile, ProfileMerge, ProfileSplit
@@ -196,6 +197,7 @@ def part(
     for profile_id in (tree.root, to.pk):
         restore_seen(profile_id)
     fold_into_profiles([tree.root, to.pk], before)
+    retell([tree.root, to.pk])
     enqueue_changes([tree.root, to.pk], SPLIT, due_at=now)
     for follower in all_followers():
         if follower.writes_feed:

@@ -230,14 +230,16 @@ def test_two_workers_at_once_give_what_one_gives(history, batch, limit):
 
 @st.composite
 def words(draw):
-    """Messages in the order of time: consents of a few, who turn out to be fewer."""
+    """Messages in the order of time: consents of a few, who turn out to be fewer; times may tie."""
     said = []
+    at = 0
     for n in range(draw(st.integers(2, 10))):
+        at += draw(st.integers(0, 1))
         user = draw(st.sampled_from(["u1", "u2", None]))
         anonymous = draw(st.sampled_from(["a1", "a2", "a3"]))
         consents = draw(st.dictionaries(st.sampled_from(["email", "sms"]), st.booleans()))
         common = {"user": user, "anonymous": anonymous if draw(st.booleans()) or not user else None}
-        one = message("identify", at=n, id=f"m{n}", traits={"consents": consents}, **common)
+        one = message("identify", at=at, id=f"m{n}", traits={"consents": consents}, **common)
         said.append(("shop", one, Arrival(NOW, timedelta(0))))
     return said
 
@@ -262,6 +264,35 @@ def test_consents_in_force_do_not_depend_on_batching(history, batch, limit):
     with world(limits={"user_id": limit}) as sources:
         collect(sources, history, batch=batch)
         assert in_force() == one_by_one
+
+
+@st.composite
+def quarrels(draw):
+    """Words of two devices on one channel and the logins by which they turn out to be one person's, in the order of
+    time; and the same in the order in which they come.
+    """
+    said = []
+    for n in range(draw(st.integers(4, 7))):
+        word = draw(st.sampled_from([True, False, None]))
+        traits = {} if word is None else {"consents": {"email": word}}
+        user = "u1" if word is None else None
+        one = message("identify", user=user, anonymous=draw(st.sampled_from(["a1", "a2"])), at=n, id=f"m{n}")
+        said.append(("shop", one | {"traits": traits}, Arrival(NOW, timedelta(0))))
+    return said, draw(st.permutations(said))
+
+
+@pytest.mark.django_db
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(quarrels(), st.integers(1, 3))
+def test_consents_in_force_do_not_depend_on_order(histories, batch):
+    in_order, as_they_came = histories
+    with world(limits={}) as sources:
+        collect(sources, in_order)
+        expected = in_force()
+
+    with world(limits={}) as sources:
+        collect(sources, as_they_came, batch=batch)
+        assert in_force() == expected
 
 
 def anchor_of(one):

@@ -1,0 +1,182 @@
+"""The words by which the stricter wins, told anew from all that is stored of a person.
+
+A message that comes late can tell of a word from before a join, or of an earlier join, and so change what overruled
+what since then; taking people apart changes who was joined. Both tell these words again: they are no more than what the
+others' words, the links and the merges by hand say in the order of time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+
+from cdp.rules.scope import Scope
+from profiles.identity.consents import Word, Words, is_overruled
+from profiles.models import Consent, Identifier, IdentityLink, ProfileMerge
+
+# Neither told by a source nor written down by hand.
+DECIDED = Q(source__isnull=True) & (Q(merge__isnull=False) | Q(anchor__isnull=False))
+
+
+class Join(NamedTuple):
+    """Two identifiers, by id, became one person's; `place` sorts those of one message."""
+
+    occurred_at: datetime
+    message_id: str
+    source_id: int
+    place: tuple[int, str]
+    left: int
+    right: int
+
+
+class Said(NamedTuple):
+    """A word with the identifier, by id, on which it hangs."""
+
+    occurred_at: datetime
+    message_id: str
+    source_id: int
+    channel: str
+    is_denied: bool
+    identifier_id: int
+
+
+class Decided(NamedTuple):
+    """A denial that a join adds; `anchor_id` is an identifier of the join."""
+
+    channel: str
+    occurred_at: datetime
+    anchor_id: int
+
+
+def retell(profile_ids: Collection[int]) -> set[tuple[int, str]]:
+    """Write what was decided for these people as it should be now; returns the people and channels that changed.
+
+    Two queries for people who do not contradict themselves, a handful for the others. To be called when all else of
+    them is written.
+    """
+    quarrelling = of_two_minds(profile_ids)
+    wanted = {
+        (profile_id, decided.channel, decided.occurred_at): decided.anchor_id
+        for profile_id, person in (load(quarrelling) if quarrelling else {}).items()
+        for decided in person.decided()
+    }
+    stored = Consent.objects.filter(DECIDED, Scope(sorted(profile_ids)).on("profile_id"))
+    changed, wrong = set(), []
+    for pk, profile_id, channel, at in stored.values_list("pk", "profile_id", "channel", "occurred_at"):
+        if wanted.pop((profile_id, channel, at), None) is None:
+            wrong.append(pk)
+            changed.add((profile_id, channel))
+    if wrong:
+        Consent.objects.filter(pk__in=wrong).delete()
+    for profile_id, channel, _at in wanted:
+        changed.add((profile_id, channel))
+    Consent.objects.bulk_create(
+        Consent(
+            profile_id=profile_id,
+            origin_id=profile_id,
+            anchor_id=anchor_id,
+            channel=channel,
+            state=Consent.State.DENIED,
+            occurred_at=at,
+        )
+        for (profile_id, channel, at), anchor_id in wanted.items()
+    )
+    return changed
+
+
+def of_two_minds(profile_ids: Collection[int]) -> list[int]:
+    """Those who said both yes and no on a channel; nothing is to be decided for the others."""
+    said = Consent.objects.filter(Scope(sorted(profile_ids)).on("profile_id")).exclude(DECIDED)
+    states: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for profile_id, channel, state in said.values_list("profile_id", "channel", "state").distinct():
+        states[profile_id, channel].add(state)
+    return sorted({profile_id for (profile_id, _channel), both in states.items() if len(both) > 1})
+
+
+def in_order(happened: Join | Said) -> tuple[datetime, str, int, bool, tuple[int, str]]:
+    """By time, then message; of one message the joins come first, in the order in which it names the identifiers."""
+    place = happened.place if isinstance(happened, Join) else (0, "")
+    return *happened[:3], isinstance(happened, Said), place
+
+
+class Person:
+    """What was said of one person, and how their identifiers came together."""
+
+    def __init__(self, identifiers: Iterable[int]) -> None:
+        self.chief = {identifier_id: identifier_id for identifier_id in identifiers}
+        self.joins: list[Join] = []
+        self.said: list[Said] = []
+
+    def decided(self) -> list[Decided]:
+        """The denials that joins add, by the rule of `consents.overrulings`: a join before the words of its message."""
+        words: dict[int, Words] = defaultdict(lambda: Words(list))
+        found = []
+        happenings: list[Join | Said] = [*self.joins, *self.said]
+        for happened in sorted(happenings, key=in_order):
+            if isinstance(happened, Said):
+                mine = words[self.find(happened.identifier_id)]
+                mine[happened.channel].append(Word(happened.occurred_at, happened.is_denied))
+                continue
+            left, right = self.find(happened.left), self.find(happened.right)
+            if left == right:
+                continue
+            mine, theirs = words[left], words.pop(right, Words(list))
+            self.chief[right] = left
+            for channel in sorted(theirs):
+                overruled = is_overruled(mine[channel], theirs[channel], happened.occurred_at)
+                mine[channel] += theirs[channel]
+                if overruled:
+                    mine[channel].append(Word(happened.occurred_at, is_denied=True))
+                    found.append(Decided(channel, happened.occurred_at, happened.left))
+        return found
+
+    def find(self, identifier_id: int) -> int:
+        while self.chief[identifier_id] != identifier_id:
+            self.chief[identifier_id] = identifier_id = self.chief[self.chief[identifier_id]]
+        return identifier_id
+
+
+def load(profile_ids: Collection[int]) -> dict[int, Person]:
+    """The people by id; four queries."""
+    theirs = Identifier.objects.filter(Scope(sorted(profile_ids)).on("profile_id"))
+    rows = theirs.annotate(home=Coalesce("origin_id", "profile_id")).values_list(
+        "pk", "profile_id", "home", "kind__priority", "value"
+    )
+    owner: dict[int, int] = {}
+    place: dict[int, tuple[int, str]] = {}
+    first_on: dict[int, int] = {}  # the first identifier that was written on each profile
+    for pk, profile_id, home, priority, value in rows.order_by("pk"):
+        owner[pk], place[pk] = profile_id, (priority, value)
+        first_on.setdefault(home, pk)
+    people = {profile_id: Person(pk for pk in owner if owner[pk] == profile_id) for profile_id in profile_ids}
+    links = IdentityLink.objects.filter(Scope(sorted(owner)).on("left_id"))
+    for link in links:
+        if owner[link.left_id] == owner.get(link.right_id):
+            first, other = sorted((link.left_id, link.right_id), key=place.__getitem__)
+            join = Join(link.occurred_at, link.message_id, link.source_id, place[other], first, other)
+            people[owner[first]].joins.append(join)
+    merges = ProfileMerge.objects.filter(Scope(sorted(profile_ids)).on("absorbed__merged_into_id"), undone_at=None)
+    for merge in merges.exclude(cause=ProfileMerge.Cause.MESSAGE):
+        above = first_on.get(merge.parent_id or merge.survivor_id)
+        absorbed = first_on.get(merge.absorbed_id)
+        if above is not None and absorbed is not None:
+            people[owner[above]].joins.append(Join(merge.merged_at, "", 0, (merge.pk, ""), above, absorbed))
+    for word in Consent.objects.filter(Scope(sorted(profile_ids)).on("profile_id")).exclude(DECIDED):
+        person = people[word.profile_id]
+        hangs_on = word.anchor_id if word.anchor_id in owner else first_on.get(word.origin_id)
+        person.said.append(
+            Said(
+                word.occurred_at,
+                word.message_id,
+                word.source_id or 0,
+                word.channel,
+                word.state == Consent.State.DENIED,
+                next(iter(person.chief)) if hangs_on is None else hangs_on,
+            )
+        )
+    return people
