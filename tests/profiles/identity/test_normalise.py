@@ -1,11 +1,13 @@
 """Identifiers written in many ways are one; what names nobody is nothing."""
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from profiles.identity.normalise import _normalisers, normalise
 from profiles.models import IdentifierKind
+from profiles.normalisers.email import email
 
 
 def kind(normaliser, **fields):
@@ -49,6 +51,23 @@ def test_email_is_compared_without_case():
 @pytest.mark.parametrize("written", ["ann", "ann@", "@example.com", "null@null", "a@b@c.com"])
 def test_what_cannot_be_mailed_is_no_email(written):
     assert normalise(kind("email"), written, "CN") is None
+
+
+@given(
+    st.from_regex(
+        r"[A-Za-z0-9._+-]{1,70}@[A-Za-z0-9.-]{1,20}\.?(com|cn|co\.uk|localhost|test|xn--p1ai)?", fullmatch=True
+    )
+)
+@example("Ann@xn--bcher-kva.example.com")
+@example("a..b@example.com")
+@example("-a@-example.com")
+def test_an_email_written_plainly_is_judged_as_any_other(written):
+    try:
+        judged = validate_email(written, check_deliverability=False).normalized.lower()
+    except EmailNotValidError:
+        judged = None
+
+    assert email(written, "CN") == judged
 
 
 def test_card_is_compared_without_spaces_dashes_and_case():
