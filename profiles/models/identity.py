@@ -85,7 +85,14 @@ class Identifier(models.Model):
     class Meta:
         verbose_name = _("identifier")
         verbose_name_plural = _("identifiers")
-        constraints = [models.UniqueConstraint(fields=["kind", "value"], name="identifier_kind_value")]
+        # With all that a batch asks of identifiers, so that it need not go from the index to the table for each.
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "value"],
+                include=["id", "profile", "import_id", "first_seen_at"],
+                name="identifier_kind_value_owner",
+            )
+        ]
         indexes = [
             models.Index(fields=["import_id"], name="identifier_import", condition=models.Q(import_id__isnull=False))
         ]
