@@ -137,6 +137,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "process_inbox": {"task": "profiles.process_inbox", "schedule": 5.0, "options": {"expires": 30.0}},
     "refresh_changes": {"task": "profiles.refresh_changes", "schedule": 5.0, "options": {"expires": 30.0}},
+    "follow_time": {"task": "profiles.follow_time", "schedule": 60.0, "options": {"expires": 60.0}},
+    "queue_due_check": {"task": "profiles.queue_due_check", "schedule": 600.0, "options": {"expires": 600.0}},
     "resume_runs": {"task": "cdp.resume_runs", "schedule": 30.0, "options": {"expires": 60.0}},
     "purge_rejected": {"task": "profiles.purge_rejected", "schedule": 6 * 3600.0},
     "clean_up_uploads": {"task": "profiles.clean_up_uploads", "schedule": 12 * 3600.0},

@@ -6,7 +6,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from cdp.metrics import Figure, Samples, register_figure
-from profiles.models import RejectedMessage, SourceDay
+from profiles.models import HolderClock, RejectedMessage, SourceDay
 from profiles.services.backlog import inbox, queue
 
 COUNTED = {
@@ -24,6 +24,17 @@ def messages_by_outcome() -> Samples:
 
 def rejected_now() -> Samples:
     return {(): RejectedMessage.objects.count()}
+
+
+def corrections() -> Samples:
+    """By holder."""
+    return {(key,): n for key, n in HolderClock.objects.values_list("holder", "n_corrected")}
+
+
+def age_of_clocks() -> Samples:
+    """Of the one that is farthest behind; a holder whose rules fail stays behind."""
+    oldest = HolderClock.objects.order_by("clocked_at").values_list("clocked_at", flat=True).first()
+    return {(): max((timezone.now() - oldest).total_seconds(), 0) if oldest else 0}
 
 
 for _figure in (
@@ -46,6 +57,14 @@ for _figure in (
         labels=("source", "outcome"),
         is_counter=True,
     ),
+    Figure(
+        "strata_refresh_corrections",
+        "People whom the nightly check found to be in or out against the rule.",
+        corrections,
+        labels=("holder",),
+        is_counter=True,
+    ),
+    Figure("strata_clock_age_seconds", "How far the clock of refreshes is behind, at most.", age_of_clocks),
     Figure("strata_rejected_messages", "Rejected messages that wait for somebody.", rejected_now),
 ):
     register_figure(_figure)

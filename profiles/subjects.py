@@ -28,6 +28,18 @@ def imports(keys: Collection[str]) -> Mapping[str, Subject]:
     }
 
 
+def everybody(keys: Collection[str]) -> Mapping[str, Subject]:
+    """Whoever there is."""
+    return {key: Subject(_("All profiles"), reverse("admin:profiles_profile_changelist")) for key in keys}
+
+
+def every_rule(keys: Collection[str]) -> Mapping[str, Subject]:
+    """Whatever rules fill."""
+    return {key: Subject(_("All rules")) for key in keys}
+
+
+name_family("check", every_rule)
+name_family("index_moments", everybody)
 name_family("import", imports)
 name_family("source", by_key(Source))
 name_family("attribute", by_key(AttributeDefinition, name="label"))

@@ -18,9 +18,9 @@ from profiles.imports.engine import import_rows, try_rows
 from profiles.ingest.partitions import ensure_partitions as ensure_partitions_of
 from profiles.ingest.process import process_batch
 from profiles.models import Import
-from profiles.refresh import changes
+from profiles.refresh import changes, check, clock
 from profiles.refresh.full import refresh_in_full
-from profiles.refresh.queue import REFRESH
+from profiles.refresh.queue import CHECK, REFOLD, REFRESH
 from profiles.services import definitions, rejected
 from profiles.services.drafts import purge_drafts
 from profiles.services.duplicates.bulk import ACCEPT_DUPLICATES, accept_at_least
@@ -80,13 +80,32 @@ def clean_up_uploads() -> None:
     purge_drafts(before=now - DRAFT_KEPT)
 
 
+@shared_task(name="profiles.follow_time")
+def follow_time() -> None:
+    """Put on the queue those whose answer to a rule time alone may have changed since the last time."""
+    clock.follow_time(now=timezone.now())
+
+
+@shared_task(name="profiles.queue_due_check")
+def queue_due_check() -> None:
+    """Once a night, check everything that rules fill."""
+    check.queue_due_check(now=timezone.now())
+
+
+@run_kind(CHECK)
+def check_everything(run: Run, now: datetime) -> None:
+    """Judge everybody for everything that rules fill, and correct what is not as they say."""
+    check.check_everything(run, now=timezone.now)
+
+
 @run_kind(REFRESH)
 def refresh(run: Run, now: datetime) -> None:
     """Refresh the holder that the run's subject names, in full; the clock is read once nobody else judges for it."""
-    refresh_in_full(holder_of(run.subject), now=timezone.now, cause=Cause.RULE, run=run)
+    cause = Cause(run.params.get("cause", Cause.RULE))
+    refresh_in_full(holder_of(run.subject), now=timezone.now, cause=cause, run=run)
 
 
-@run_kind(definitions.REFOLD)
+@run_kind(REFOLD)
 def refold(run: Run, now: datetime) -> None:
     """Fold everybody again, after a change of what the run's subject names."""
     definitions.refold(run)

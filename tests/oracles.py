@@ -13,7 +13,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-ZONE = ZoneInfo("Asia/Shanghai")
+from django.conf import settings
+
 DAY = timedelta(days=1)
 MISSING = object()
 NIL = UUID(int=0)
@@ -57,6 +58,11 @@ class Person:
     @property
     def is_known(self) -> bool:
         return bool(self.identifiers & {"user_id", "email"})
+
+
+def zone() -> ZoneInfo:
+    """The business zone."""
+    return ZoneInfo(settings.TIME_ZONE)
 
 
 def holds(rule: dict[str, Any], person: Person, types: dict[str, str], now: datetime) -> bool:
@@ -166,8 +172,8 @@ def moment(value: str | datetime) -> date | datetime:
 
 
 def compare_moment(type_: str, word: str, rhs: Any, value: Any, now: datetime) -> bool:
-    today = now.astimezone(ZONE).date()
-    day = value.astimezone(ZONE).date() if type_ == "datetime" else value
+    today = now.astimezone(zone()).date()
+    day = value.astimezone(zone()).date() if type_ == "datetime" else value
     match word, rhs:
         case "on", _:
             return bool(day == date.fromisoformat(rhs))
@@ -201,11 +207,11 @@ def anniversary(day: date, year: int) -> date:
 
 
 def start_of(day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=ZONE)
+    return datetime.combine(day, time.min, tzinfo=zone())
 
 
 def is_within(window: Any, at: datetime, now: datetime) -> bool:
-    day, today = at.astimezone(ZONE).date(), now.astimezone(ZONE).date()
+    day, today = at.astimezone(zone()).date(), now.astimezone(zone()).date()
     match window:
         case {"last_days": n}:
             return bool(now - n * DAY < at <= now)
@@ -255,7 +261,7 @@ def measure(rule: dict[str, Any], events: list[dict[str, Any]], now: datetime) -
     if kind == "count":
         return len(matching)
     if kind == "days":
-        return len({event["occurred_at"].astimezone(ZONE).date() for event, _values in matching})
+        return len({event["occurred_at"].astimezone(zone()).date() for event, _values in matching})
     values = [value for _event, by_place in matching for value in by_place.values()]
     if kind == "distinct":
         present = [value for value in values if value is not MISSING and value is not None]
@@ -282,7 +288,7 @@ def choices(event: dict[str, Any], where: list[dict[str, Any]], measured: str | 
     """
     paths = {key: (key,) if key.startswith("$") else tuple(key.split(".")) for key in [c["key"] for c in where]}
     goal = tuple(measured.split(".")) if measured else ()
-    at = event["occurred_at"].astimezone(ZONE)
+    at = event["occurred_at"].astimezone(zone())
     root = {**event["properties"], "$value": event["value"], "$hour": at.hour, "$weekday": at.isoweekday()}
     prefixes = sorted({path[:i] for path in [*paths.values(), goal] for i in range(1, len(path))}, key=len)
     found = {}

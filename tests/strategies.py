@@ -22,6 +22,8 @@ NOWS = [
     datetime(2026, 12, 31, 15, 59, 59, 999999, tzinfo=UTC),
     datetime(2026, 9, 30, 16, tzinfo=UTC),
 ]
+# An hour before the clocks of New York are put forward, and before they are put back.
+NOWS_OF_NEW_YORK = [datetime(2026, 3, 8, 6, tzinfo=UTC), datetime(2026, 11, 1, 5, tzinfo=UTC)]
 # How far time jumps: onto the edges of spans and of business days, and a microsecond beside them.
 STEPS = [
     timedelta(days=days, hours=hours) + beside * TICK

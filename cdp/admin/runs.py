@@ -29,6 +29,7 @@ from cdp.subjects import Subject, subjects_of
 # Kinds are registered by the apps above; their names stand here as words to show.
 KIND_NAMES = {
     "refresh": _("Refresh in full"),
+    "check": _("Nightly check"),
     "score": _("Scoring"),
     "refold": _("Folding again"),
     "index_moments": _("Indexing dates and times"),
@@ -43,6 +44,7 @@ KIND_NAMES = {
 }
 COUNT_NAMES = {
     "changed": _("changed profiles"),
+    "corrected": _("corrected profiles"),
     "refreshed": _("refreshes queued"),
     "planned": _("planned deliveries"),
     "people": _("people compared"),
@@ -62,20 +64,24 @@ COUNT_NAMES = {
     "discarded": _("discarded"),
 }
 # What a kind of work means by a word that others use too.
-KIND_COUNT_NAMES = {
-    kind: {
-        "new": _("new people"),
-        "changed": _("rows that change something"),
-        "unchanged": _("without anything new"),
-        "refused": _("refused rows"),
-        "refused_rows": _("where rows were refused"),
-        "events": _("events"),
-        "known_events": _("events known before"),
-        "segments": _("put into segments"),
-        "segments_unchanged": _("in their segments already"),
+KIND_COUNT_NAMES = (
+    {
+        kind: {
+            "new": _("new people"),
+            "changed": _("rows that change something"),
+            "unchanged": _("without anything new"),
+            "refused": _("refused rows"),
+            "refused_rows": _("where rows were refused"),
+            "events": _("events"),
+            "known_events": _("events known before"),
+            "segments": _("put into segments"),
+            "segments_unchanged": _("in their segments already"),
+        }
+        for kind in ("import", "dry_run")
     }
-    for kind in ("import", "dry_run")
-} | {kind: {"kept": _("kept, as they cannot be put into the inbox")} for kind in ("replay", "discard")}
+    | {kind: {"kept": _("kept, as they cannot be put into the inbox")} for kind in ("replay", "discard")}
+    | {"check": {"failed": _("whose rules fail")}}
+)
 STATE_LABELS = {
     Run.State.QUEUED: "default",
     Run.State.RUNNING: "info",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -28,6 +29,7 @@ from cdp.disclosure import may_see_pii
 from cdp.models import Run, User
 from cdp.rules.errors import RuleError
 from profiles.admin.rules import RULE_OVERRIDES, count_in_words, rule_as_read, rules_in_short
+from profiles.models import HolderClock
 from profiles.refresh.graph import used_by
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import StillUsed, VersionConflict
@@ -265,9 +267,16 @@ def latest_run(subject: str) -> Run | None:
 
 
 def refresh_state(holder_key: str, thing: Any) -> SafeString:
-    """When a holder was last refreshed in full, and how the run stands that is under way or failed."""
+    """When a holder was last refreshed in full, how the run stands that is under way or failed, up to when it followed
+    time, and what the last check found.
+    """
     run = latest_run(holder_key)
-    context = {"thing": thing, "bar": progress(run) if run is not None else ""}
+    context = {
+        "thing": thing,
+        "bar": progress(run) if run is not None else "",
+        "clock": HolderClock.objects.filter(holder=holder_key).first(),
+        "runs_url": f"{reverse('admin:cdp_run_changelist')}?{urlencode({'q': holder_key})}",
+    }
     return render_to_string("profiles/refresh_state.html", context)
 
 

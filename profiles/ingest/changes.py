@@ -80,13 +80,14 @@ def identifier_changes(resolution: Resolution, kinds: Mapping[int, IdentifierKin
 
 
 def seen_changes(resolution: Resolution, *, now: datetime) -> set[Change]:
+    """Also, at its time, a first or last sight that is still to come: then it lies in the last days."""
     changes = set()
-    for profile_id, profile in resolution.profiles.items():
-        seen = resolution.seen.get(profile_id)
-        if seen and seen.first < profile.first_seen_at:
-            changes.add(Change(profile_id, "attribute:first_seen_at", now))
-        if seen and seen.last > profile.last_seen_at:
-            changes.add(Change(profile_id, "attribute:last_seen_at", now))
+    for profile_id, seen in resolution.seen.items():
+        profile = resolution.profiles.get(profile_id)
+        if profile is None or seen.first < profile.first_seen_at:
+            changes |= {Change(profile_id, "attribute:first_seen_at", due_at) for due_at in {now, max(seen.first, now)}}
+        if profile is None or seen.last > profile.last_seen_at:
+            changes |= {Change(profile_id, "attribute:last_seen_at", due_at) for due_at in {now, max(seen.last, now)}}
     return changes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from cdp.rules.scope import Scope
 from profiles.models import ProfileChange
 from profiles.refresh.engine import RULE_FAILURES, Now, differences, moment
 from profiles.refresh.gates import passage
-from profiles.refresh.graph import MERGE, SPLIT, Graph
+from profiles.refresh.graph import MERGE, SPLIT, TIME, Graph
 from profiles.refresh.people import lock_profiles, survivors_of
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,9 @@ BATCH = 500  # rows, so at most as many profiles are locked at a time
 CAUSES = {
     MERGE: Cause.MERGE,
     SPLIT: Cause.SPLIT,
+    TIME: Cause.TIME,
 }  # by topic; what others bring about is the person's own doing
+WEIGHTS = {MERGE: 2, SPLIT: 2, TIME: 0}  # of reasons, by topic; 1 for others
 TOPICS = {cause: topic for topic, cause in CAUSES.items()}
 PUT_BACK_FOR = timedelta(seconds=5)  # a full refresh of a million profiles takes about that long
 
@@ -42,14 +44,22 @@ class Taken(NamedTuple):
 
 @dataclass
 class Batch:
-    """What is to be judged: by holder key, the profiles and the row because of which each is."""
+    """What is to be judged: by holder key, the profiles and the row because of which each is.
+
+    `needed` are judged along, that those concerned may rely on them: their own rows may be in the hands of another
+    worker, and somebody who is judged by what is no longer so would enter or leave for a moment.
+    """
 
     concerned: dict[str, dict[int, Taken]] = field(default_factory=lambda: defaultdict(dict))
+    needed: dict[str, dict[int, Taken]] = field(default_factory=lambda: defaultdict(dict))
 
-    def add(self, holder_key: str, row: Taken) -> None:
-        """A merge or a split is the stronger reason: what it brings about is not the person's own doing."""
-        rows = self.concerned[holder_key]
-        if row.profile_id not in rows or row.topic in CAUSES:
+    def add(self, holder_key: str, row: Taken, *, is_needed: bool = False) -> None:
+        """A merge or a split is the stronger reason: what it brings about is not the person's own doing. Time alone is
+        the weaker.
+        """
+        rows = (self.needed if is_needed else self.concerned)[holder_key]
+        known = rows.get(row.profile_id)
+        if known is None or WEIGHTS.get(row.topic, 1) > WEIGHTS.get(known.topic, 1):
             rows[row.profile_id] = row
 
     def profile_ids(self) -> list[int]:
@@ -67,10 +77,9 @@ def refresh_changes(*, now: Now, limit: int = BATCH) -> int:
             return 0
         graph = Graph.load()
         batch = batch_of(rows, graph, survivors=survivors_of({row.profile_id for row in rows}))
-        keys = graph.downstream(batch.concerned)
-        open_keys = passing.try_gates(keys)
+        open_keys = passing.try_gates(graph.downstream([*batch.concerned, *batch.needed]))
         locked = set(lock_profiles(batch.profile_ids()))
-        judge(batch, [graph.holders[key] for key in keys], graph, open_keys, locked=locked, now=moment(now))
+        judge(batch, graph, open_keys, locked=locked, now=moment(now))
     return len(rows)
 
 
@@ -98,17 +107,23 @@ def take_rows(*, due_at: datetime, limit: int) -> list[Taken]:
 def batch_of(rows: Iterable[Taken], graph: Graph, *, survivors: Mapping[int, int]) -> Batch:
     """Sort the rows by the holders that they concern. Profiles and holders that are gone have no further."""
     batch = Batch()
+    keys_of: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
     for row in rows:
-        if row.profile_id in survivors:
-            resolved = row._replace(profile_id=survivors[row.profile_id])
-            for key in graph.concerned(row.topic) if not row.holder else {row.holder} & graph.holders.keys():
-                batch.add(key, resolved)
+        if row.profile_id not in survivors:
+            continue
+        if (row.topic, row.holder) not in keys_of:
+            concerned = graph.concerned(row.topic) if not row.holder else list({row.holder} & graph.holders.keys())
+            keys_of[row.topic, row.holder] = concerned, graph.needed(concerned)
+        concerned, needed = keys_of[row.topic, row.holder]
+        resolved = row._replace(profile_id=survivors[row.profile_id])
+        for key in concerned:
+            batch.add(key, resolved)
+        for key in needed:
+            batch.add(key, resolved, is_needed=True)
     return batch
 
 
-def judge(
-    batch: Batch, holders: Sequence[Holder], graph: Graph, open_keys: set[str], *, locked: set[int], now: datetime
-) -> None:
+def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], now: datetime) -> None:
     """Judge holder by holder in order; whoever moves is judged by the dependents too. Feeds are written last.
 
     Profiles that are not in `locked` were merged meanwhile: the merge has put a row of its own on the queue.
@@ -116,12 +131,13 @@ def judge(
     moved: list[tuple[Holder, Cause, list[Move]]] = []
     failed: list[tuple[Holder, Exception]] = []
     put_back: list[ProfileChange] = []
-    for holder in holders:
+    for holder in graph.holders.values():
         rows = {pk: row for pk, row in batch.concerned[holder.key].items() if pk in locked}
-        if not rows:
-            continue
         if holder.key not in open_keys:
             put_back += [row_for(holder, row, now=now) for row in rows.values()]
+            continue
+        rows = {pk: row for pk, row in batch.needed[holder.key].items() if pk in locked} | rows
+        if not rows:
             continue
         try:
             with transaction.atomic():

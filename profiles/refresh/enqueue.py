@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+
+from django.db import connection
 
 from cdp.copy import copy_rows
 from cdp.stages import wake
@@ -19,3 +21,26 @@ def enqueue_changes(profile_ids: Iterable[int], topic: str, *, due_at: datetime,
     )
     if n_rows:
         wake("profiles_changed")
+
+
+def enqueue_coming(profile_ids: Sequence[int], *, now: datetime) -> None:
+    """Put on the queue what is still to come for these profiles, due at its time: events, first and last sights.
+
+    Collecting does so as it writes them; whoever moves them from one profile to another must do it again.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO profiles_profilechange (profile_id, topic, lane, due_at, holder)
+            SELECT event.profile_id, 'event:' || definition.name, %s, event.occurred_at, ''
+            FROM profiles_event AS event
+            JOIN profiles_eventdefinition AS definition ON definition.id = event.definition_id
+            WHERE event.profile_id = ANY(%s) AND event.occurred_at > %s
+            UNION
+            SELECT profile.id, 'attribute:' || seen.key, %s, seen.at, ''
+            FROM profiles_profile AS profile,
+                LATERAL (VALUES ('first_seen_at', first_seen_at), ('last_seen_at', last_seen_at)) AS seen (key, at)
+            WHERE profile.id = ANY(%s) AND seen.at > %s
+            """,
+            [Lane.LIVE, list(profile_ids), now, Lane.LIVE, list(profile_ids), now],
+        )

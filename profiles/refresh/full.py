@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from cdp.cursors import held_rows
 from cdp.models import Run
@@ -14,9 +15,12 @@ from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, holder_of
 from cdp.rules.scope import EVERYBODY, Scope
 from cdp.runs import advance
+from profiles.models import HolderClock
+from profiles.refresh.clock import follow
 from profiles.refresh.engine import RULE_FAILURES, Now, difference_statement, moment
 from profiles.refresh.gates import closed_gate
 from profiles.refresh.graph import Graph
+from profiles.refresh.pending import pending
 from profiles.refresh.people import lock_profiles
 
 logger = logging.getLogger(__name__)
@@ -73,7 +77,8 @@ class Progress:
 def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None:
     """Refresh one holder behind its closed gate; one that was deleted meanwhile is passed over.
 
-    Rules and clock are read behind the gate: whatever others judged before is older than both.
+    Rules and clock are read behind the gate: whatever others judged before is older than both. A check leaves to the
+    queue whom time has moved since the last tick.
     """
     with closed_gate(key):
         try:
@@ -81,6 +86,8 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
         except KeyError:
             return
         started_at = moment(now)
+        if cause is Cause.CORRECTION and not begin_check(holder, now=started_at):
+            return
         try:
             with held_rows(*difference_statement(holder, scope=EVERYBODY, now=started_at)) as rows:
                 progress.add(total=rows.count)
@@ -91,6 +98,21 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
             holder.finished(now=started_at, error=str(error))
             raise
         holder.finished(now=started_at)
+        end_clock(key, cause=cause, now=started_at)
+
+
+def begin_check(holder: Holder, *, now: datetime) -> bool:
+    """Put on the queue whom time has moved; returns whether the rest can be checked now: not if everybody is to be
+    refreshed for that.
+    """
+    HolderClock.objects.filter(holder=holder.key).update(n_corrected_last=0)
+    return not any(followed.is_in_full for followed in follow([holder], until=now))
+
+
+def end_clock(key: str, *, cause: Cause, now: datetime) -> None:
+    """What was so at `now` is written, or on the queue."""
+    noted = {"checked_at": now} if cause is Cause.CORRECTION else {"clocked_at": now}
+    HolderClock.objects.update_or_create(holder=key, defaults=noted, create_defaults={"clocked_at": now, **noted})
 
 
 @transaction.atomic
@@ -98,12 +120,19 @@ def write_chunk(holder: Holder, moves: list[Move], *, cause: Cause, now: datetim
     """Write those moves that still are ones; returns how many.
 
     The difference is some seconds old: who was merged since, or moved along with a merge, is left as they are now.
+    Where nobody changed the rule, whoever waits on the queue is left to it, which knows why they move.
     """
     locked = lock_profiles([move.profile_id for move in moves])
     held = dict(holder.current().filter(Scope(locked).on("profile_id")))
     still = set(locked)
+    if cause is not Cause.RULE:
+        still -= pending(holder, locked, now=now)
     moves = [move for move in moves if move.profile_id in still and held.get(move.profile_id) == move.before]
     if moves:
         holder.apply(moves, cause=cause, now=now)
         holder.record(moves, cause=cause, now=now)
+    if moves and cause is Cause.CORRECTION:
+        HolderClock.objects.filter(holder=holder.key).update(
+            n_corrected=F("n_corrected") + len(moves), n_corrected_last=F("n_corrected_last") + len(moves)
+        )
     return len(moves)

@@ -14,6 +14,7 @@ from cdp.rules.holders import Holder, all_holders
 from cdp.rules.topics import inputs_of
 
 CREATED, MERGE, SPLIT = "created", "merge", "split"  # topics that concern every holder
+TIME = "time"  # the topic of rows that the clock puts on the queue, each for one holder
 
 
 class DependencyCycle(RuleError):
@@ -49,6 +50,15 @@ class Graph:
         if topic in (CREATED, MERGE, SPLIT):
             return list(self.holders)
         return [key for key in self.holders if topic in self.inputs[key]]
+
+    def needed(self, keys: Iterable[str]) -> list[str]:
+        """What else those speak of whom `keys` may move, directly or through others, in order."""
+        moved = set(self.downstream(keys))
+        wanted = set(moved)
+        for key in reversed(list(self.holders)):
+            if key in wanted:
+                wanted |= self.inputs[key]
+        return [key for key in self.holders if key in wanted - moved]
 
     def downstream(self, keys: Iterable[str]) -> list[str]:
         """`keys` and all that depend on them, directly or through others, in order."""

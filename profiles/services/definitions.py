@@ -30,10 +30,9 @@ from profiles.models import (
     Survivorship,
 )
 from profiles.refresh.graph import Graph
-from profiles.refresh.queue import queue_full_refresh
+from profiles.refresh.queue import REFOLD, queue_full_refresh
 from profiles.refresh.saving import check_users, lock_rules
 
-REFOLD = "refold"  # the kind of run; its subject is `attribute:KEY` or `source:KEY`
 N_SAMPLED = 1_000
 N_EXAMPLES = 5
 N_EVENTS_SEEN = 200  # of which a schema is made

@@ -56,8 +56,6 @@ def assign_tag(
     keep_if_taken_back(wanted, but_by=[])
     changed = write_assignments(locked, tag=tag, value=value, expires_at=expires_at, user=user, now=now)
     enqueue_changes(changed, f"tag:{tag.key}", due_at=now)
-    if expires_at is not None:  # rules that speak of the tag are judged again when it ends
-        enqueue_changes(changed, f"tag:{tag.key}", due_at=expires_at)
     return Assigned(len(changed), len(locked) - len(changed))
 
 
@@ -200,11 +198,7 @@ def assign_each(wanted: Sequence[Assignment], *, user: User | None, import_id: i
         )
     keys = dict(Tag.objects.filter(pk__in={each.tag_id for each in changed}).values_list("pk", "key"))
     for tag_id, key in sorted(keys.items()):
-        mine = [each for each in changed if each.tag_id == tag_id]
-        enqueue_changes([each.profile_id for each in mine], f"tag:{key}", due_at=now)
-        for ends_at in sorted({each.expires_at for each in mine if each.expires_at is not None}):
-            ending = [each.profile_id for each in mine if each.expires_at == ends_at]
-            enqueue_changes(ending, f"tag:{key}", due_at=ends_at)
+        enqueue_changes([each.profile_id for each in changed if each.tag_id == tag_id], f"tag:{key}", due_at=now)
     return len(changed)
 
 

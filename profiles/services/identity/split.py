@@ -20,7 +20,7 @@ from profiles.identity.retelling import retell
 from profiles.identity.separations import check_pairs, separate
 from profiles.ingest.contributions import fold_into_profiles
 from profiles.models import Identifier, Profile, ProfileMerge, ProfileSplit
-from profiles.refresh.enqueue import enqueue_changes
+from profiles.refresh.enqueue import enqueue_changes, enqueue_coming
 from profiles.refresh.graph import SPLIT
 
 
@@ -199,6 +199,7 @@ def part(
     fold_into_profiles([tree.root, to.pk], before)
     retell([tree.root, to.pk])
     enqueue_changes([tree.root, to.pk], SPLIT, due_at=now)
+    enqueue_coming([tree.root, to.pk], now=now)
     for follower in all_followers():
         if follower.writes_feed:
             follower.split(parted, now=now)

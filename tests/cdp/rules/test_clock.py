@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,13 +18,10 @@ from cdp.rules.slab import days_of_years, month_days, turned
 from profiles.models import Profile
 from tests.matching import matching
 from tests.oracles import Person
-from tests.strategies import NOWS, STEPS, crowds, rules
+from tests.strategies import NOWS, NOWS_OF_NEW_YORK, STEPS, crowds, rules
 from tests.world import World, declare_probe
 
 pytestmark = pytest.mark.django_db
-
-# An hour before the clocks of New York are put forward, and before they are put back.
-NOWS_OF_NEW_YORK = [datetime(2026, 3, 8, 6, tzinfo=UTC), datetime(2026, 11, 1, 5, tzinfo=UTC)]
 
 
 @pytest.fixture

@@ -382,6 +382,16 @@ def test_an_event_of_the_future_is_due_at_its_time(shop):
     assert set(ProfileChange.objects.values_list("topic", "due_at")) == {
         ("created", NOW),
         ("event:Appointment", tomorrow),
+        ("attribute:first_seen_at", tomorrow),
+        ("attribute:last_seen_at", tomorrow),
+    }
+    ProfileChange.objects.all().delete()
+
+    send(shop, track("Viewed", user="u1", at=at - 1))
+
+    assert set(ProfileChange.objects.values_list("topic", "due_at")) == {
+        ("event:Viewed", tomorrow - timedelta(minutes=1)),
+        ("attribute:first_seen_at", tomorrow - timedelta(minutes=1)),
     }
 
 

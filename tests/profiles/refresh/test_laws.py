@@ -1,32 +1,53 @@
-"""The law of refresh: by change == in full == the oracle, for random rules, people and changes."""
+"""The law of refresh: by change and by clock == in full == the oracle, for random rules, people and changes, as time
+passes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
 from django.db import transaction
+from django.test import override_settings
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
+from profiles.ingest.moments import index_moments
 from profiles.models import Event, Profile, ProfileChange
 from profiles.refresh.changes import refresh_changes
+from profiles.refresh.clock import follow_time
+from profiles.refresh.enqueue import enqueue_coming
 from profiles.refresh.full import refresh_in_full
-from segments.models import Membership, Segment, TierScheme, TierStanding
+from segments.models import Membership, MembershipChange, Segment, TierScheme, TierStanding
 from tags.models import Score, Tag, TagAssignment, TagValue
 from tests.oracles import Person, holds
 from tests.profiles.refresh.shorthand import replayed
-from tests.strategies import ATTRIBUTES, CHANNELS, KINDS, NOWS, TYPES, crowds, events, nasty_values_of, rules, words
+from tests.strategies import (
+    ATTRIBUTES,
+    CHANNELS,
+    KINDS,
+    NOWS,
+    NOWS_OF_NEW_YORK,
+    STEPS,
+    TYPES,
+    crowds,
+    events,
+    moments,
+    nasty_values_of,
+    rules,
+    words,
+)
 from tests.world import World, declare_probe
 
 pytestmark = pytest.mark.django_db
 
 ORDER = ["tier:house", "tag:card", "segment:loyal", "segment:new", "tier:club"]  # each may speak of those before
+N_ROUNDS, SEEN = 5, (2, 4)  # the workers are there at the third and the last
 PROPERTY = settings(
     max_examples=10,  # 40 were run when this was written; one takes about a second
     deadline=None,
@@ -55,11 +76,19 @@ class Edit(NamedTuple):
     value: Any
 
 
+class Round(NamedTuple):
+    """Time passes, then things happen, and then the workers look at it unless they are away."""
+
+    step: timedelta
+    edits: list[Edit]
+    is_seen: bool
+
+
 class Story(NamedTuple):
     now: datetime
     persons: list[Person]
     first: Rules
-    edits: list[list[Edit]]
+    rounds: list[Round]
     second: Rules
 
 
@@ -85,9 +114,9 @@ def rule_sets(draw: st.DrawFn, now: datetime) -> Rules:
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> Story:
-    """People, rules, three rounds of edits, and other rules."""
-    now = draw(st.sampled_from(NOWS))
+def stories(draw: st.DrawFn, nows: list[datetime]) -> Story:
+    """People, rules, three rounds, other rules, and two more rounds."""
+    now = draw(st.sampled_from(nows))
     persons = draw(crowds(now))
     place = st.integers(0, len(persons) - 1)
     attribute = st.sampled_from(sorted(ATTRIBUTES)).flatmap(
@@ -96,16 +125,19 @@ def stories(draw: st.DrawFn) -> Story:
     scores = st.one_of(
         st.none(), st.fixed_dictionaries({"level": st.integers(-3, 3)}, optional={"class": st.sampled_from("ab")})
     )
+    plain = st.one_of(st.none(), st.tuples(st.none(), st.one_of(st.none(), moments(now))))
     edit = st.one_of(
         st.builds(Edit, place, st.just("attribute"), attribute),
         st.builds(Edit, place, st.just("event"), events(now).filter(lambda event: event["occurred_at"] <= now)),
-        st.builds(Edit, place, st.just("plain"), st.booleans()),
+        st.builds(Edit, place, st.just("plain"), plain),
         st.builds(Edit, place, st.just("probe"), scores),
         st.builds(Edit, place, st.just("identifier"), st.sampled_from(KINDS)),
         st.builds(Edit, place, st.just("consent"), st.tuples(st.sampled_from(CHANNELS), words(now))),
     )
-    rounds = st.lists(st.lists(edit, max_size=5), min_size=3, max_size=3)
-    return Story(now, persons, draw(rule_sets(now)), draw(rounds), draw(rule_sets(now)))
+    step = st.one_of(st.just(timedelta()), st.sampled_from(STEPS))
+    one = st.builds(Round, step, st.lists(edit, max_size=5), st.booleans())
+    rounds = [draw(one)._replace(is_seen=number in SEEN or draw(st.booleans())) for number in range(N_ROUNDS)]
+    return Story(now, persons, draw(rule_sets(now)), rounds, draw(rule_sets(now)))
 
 
 class Stage:
@@ -118,9 +150,11 @@ class Stage:
             person.segments.clear()
             person.tags.pop("card", None)
             person.tiers.clear()
+            person.created_at = min(person.created_at, story.now)
         self.persons = {world.write(person).pk: person for person in story.persons}
         for profile_id in self.persons:
             self.enqueue(profile_id, "created")
+        enqueue_coming(list(self.persons), now=self.now)
         self.set_rules(story.first)
 
     def set_rules(self, rules: Rules) -> None:
@@ -145,6 +179,7 @@ class Stage:
                 key, value = edit.value
                 person.attributes[key] = value
                 Profile.objects.filter(pk=profile_id).update(attributes=person.attributes)
+                index_moments([profile_id])
                 self.enqueue(profile_id, f"attribute:{key}")
             case "event":
                 person.events.append(edit.value)
@@ -154,9 +189,11 @@ class Stage:
                 person.tags.pop("plain", None)
                 TagAssignment.objects.filter(profile=profile_id, tag__key="plain").delete()
                 if edit.value:
-                    person.tags["plain"] = (None, None)
-                    tag = self.world.tags["plain"]
-                    TagAssignment.objects.create(profile_id=profile_id, tag=tag, assigned_at=self.now)
+                    person.tags["plain"] = edit.value
+                    tag, expires_at = self.world.tags["plain"], edit.value[1]
+                    TagAssignment.objects.create(
+                        profile_id=profile_id, tag=tag, assigned_at=self.now, expires_at=expires_at
+                    )
                 self.enqueue(profile_id, "tag:plain")
             case "probe":
                 person.scores.pop("probe", None)
@@ -189,39 +226,54 @@ class Stage:
             **{key: event[key] for key in ("occurred_at", "value", "properties")},
         )
 
-    def drain(self) -> None:
+    def work(self) -> None:
+        """What the workers do at this moment: the tick, and whatever is due on the queue. Nobody moves twice by it."""
+        before = MembershipChange.objects.count()
+        follow_time(now=self.now)
         while refresh_changes(now=self.now, limit=3):
             pass
+        moves = list(MembershipChange.objects.order_by("id").values_list("segment", "profile")[before:])
+        assert len(moves) == len(set(moves))
+        self.judge()
+
+    def refresh(self) -> list[int]:
+        """Everything in full; how many moved."""
+        moves = [refresh_in_full(holder_of(key), now=self.now, cause=Cause.RULE) for key in ORDER]
+        self.judge()
+        return moves
+
+    def judge(self) -> None:
+        """The oracle folds over the same moments: since when people are in a segment is what this notes of them."""
+        self.expected = {pk: judged(person, self.rules, self.now) for pk, person in self.persons.items()}
 
     def written(self) -> dict[int, tuple[Any, ...]]:
-        """By profile: value of the card, whether loyal, whether new, tiers of the house and the club."""
+        """By profile: value of the card, since when loyal, since when new, tiers of the house and the club."""
         cards = dict(TagAssignment.objects.filter(tag__key="card").values_list("profile", "value__key"))
         loyal, new = (
-            set(Membership.objects.filter(segment__key=key).values_list("profile", flat=True))
+            dict(Membership.objects.filter(segment__key=key).values_list("profile", "entered_at"))
             for key in ("loyal", "new")
         )
         house, club = (
             dict(TierStanding.objects.filter(scheme__key=key).values_list("profile", "tier__key"))
             for key in ("house", "club")
         )
-        return {pk: (cards.get(pk), pk in loyal, pk in new, house.get(pk), club.get(pk)) for pk in self.persons}
-
-    def expected(self) -> dict[int, tuple[Any, ...]]:
-        return {pk: judged(person, self.rules, self.now) for pk, person in self.persons.items()}
+        return {pk: (cards.get(pk), loyal.get(pk), new.get(pk), house.get(pk), club.get(pk)) for pk in self.persons}
 
 
 def judged(person: Person, rules: Rules, now: datetime) -> tuple[Any, ...]:
-    """The oracle: each holder in order, each seeing what those before have written. Everybody entered at `now`."""
-    seen = Person(**{**vars(person), "tags": dict(person.tags), "segments": {}, "tiers": {}})
+    """The oracle: each holder in order, each seeing what those before have written; notes on the person who entered."""
+    seen = Person(**{**vars(person), "tags": dict(person.tags), "tiers": {}})
     seen.tiers["house"] = "in" if holds(rules.inside, seen, TYPES, now) else "out"
     card = next((key for key in ("gold", "blue") if holds(getattr(rules, key), seen, TYPES, now)), None)
     if card is not None:
         seen.tags["card"] = (card, None)
     for key in ("loyal", "new"):
         if holds(getattr(rules, key), seen, TYPES, now):
-            seen.segments[key] = now
+            person.segments.setdefault(key, now)
+        else:
+            person.segments.pop(key, None)
     tier = next((key for key in ("upper", "middle") if holds(getattr(rules, key), seen, TYPES, now)), "lowest")
-    return card, "loyal" in seen.segments, "new" in seen.segments, seen.tiers["house"], tier
+    return card, person.segments.get("loyal"), person.segments.get("new"), seen.tiers["house"], tier
 
 
 @pytest.fixture
@@ -240,31 +292,43 @@ def rolled_back() -> Iterator[None]:
         transaction.savepoint_rollback(savepoint)
 
 
-@PROPERTY
-@given(story=stories())
-def test_by_change_and_in_full_agree_with_the_oracle(world, story):
+def play(world: World, story: Story) -> None:
+    nobody = [0] * len(ORDER)
     with rolled_back():
         stage = Stage(world, story)
+        stage.work()
+        assert stage.written() == stage.expected
 
-        stage.drain()
-        assert stage.written() == stage.expected()
-
-        for edits in story.edits:
+        for number, (step, edits, is_seen) in enumerate(story.rounds):
+            stage.now += step
             for edit in edits:
                 stage.play(edit)
-            stage.drain()
-            assert stage.written() == stage.expected()
+            if is_seen:
+                stage.work()
+                assert stage.written() == stage.expected
+            if number == SEEN[0]:
+                assert stage.refresh() == nobody
+                stage.set_rules(story.second)
+                stage.refresh()
+                assert stage.written() == stage.expected
+                assert stage.refresh() == nobody
 
-        assert [refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE) for key in ORDER] == [0] * len(ORDER)
-
-        stage.set_rules(story.second)
-        for key in ORDER:
-            refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE)
-        assert stage.written() == stage.expected()
-        assert [refresh_in_full(holder_of(key), now=stage.now, cause=Cause.RULE) for key in ORDER] == [0] * len(ORDER)
-
+        assert stage.refresh() == nobody
         for segment in Segment.objects.all():
             members = set(segment.memberships.values_list("profile", flat=True))
             assert replayed(segment) == members
             assert segment.n_members == len(members)
         assert not TierScheme.objects.exclude(refresh_error="").exists()
+
+
+@PROPERTY
+@given(story=stories(NOWS))
+def test_by_change_by_clock_and_in_full_agree_with_the_oracle(world, story):
+    play(world, story)
+
+
+@settings(PROPERTY, max_examples=5)
+@given(story=stories([*NOWS_OF_NEW_YORK, *NOWS]))
+def test_so_they_do_where_clocks_are_put_forward_and_back(world, story):
+    with override_settings(TIME_ZONE="America/New_York"):
+        play(world, story)

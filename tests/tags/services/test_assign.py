@@ -7,7 +7,8 @@ from django.core.exceptions import ValidationError
 
 from profiles.models import ProfileChange
 from profiles.refresh.changes import refresh_changes
-from segments.models import Membership
+from profiles.refresh.clock import follow_time
+from segments.models import Membership, MembershipChange
 from tags.models import TagAssignment
 from tags.services import assign_tag, unassign_tag
 from tests.factories.cdp import UserFactory
@@ -65,13 +66,19 @@ def test_rules_follow_the_tag_until_it_ends():
     ann, tag = ProfileFactory(), TagFactory(key="vip")
     SegmentFactory(rule={"op": "tag", "key": "vip"})
     end = NOW + timedelta(days=3)
+    follow_time(now=NOW)
     assign_tag(tag, [ann.pk], expires_at=end, now=NOW)
 
     refresh_changes(now=NOW)
     assert Membership.objects.filter(profile=ann).exists()
 
+    follow_time(now=end - timedelta(microseconds=1))
+    assert refresh_changes(now=end) == 0
+
+    follow_time(now=end)
     refresh_changes(now=end)
     assert not Membership.objects.exists()
+    assert list(MembershipChange.objects.order_by("id").values_list("cause", flat=True)) == ["data", "time"]
 
 
 def test_tag_is_taken_off_and_told():

@@ -109,6 +109,22 @@ def test_undoing_a_merge_brings_both_back(shop):
     assert set(Identifier.objects.values_list("value", "origin")) == {("a", None), ("b", None)}
 
 
+def test_what_is_still_to_come_is_due_for_whom_it_went_to(shop):
+    ann, bob = visitors(shop, "a", "b")
+    merge(ann, bob)
+    tomorrow = NOW + timedelta(hours=5)
+    send(shop, track("Appointment", anonymous="b", at=(tomorrow - START) / timedelta(minutes=1)))
+    ProfileChange.objects.all().delete()
+
+    undo(bob)
+
+    due = ProfileChange.objects.filter(due_at__gt=NOW).values_list("profile_id", "topic", "due_at")
+    assert set(due) == {
+        (bob.pk, "event:Appointment", tomorrow),
+        (bob.pk, "attribute:last_seen_at", tomorrow),
+    }
+
+
 def test_a_merge_is_not_undone_twice(shop):
     ann, bob = visitors(shop, "a", "b")
     merge(ann, bob)
