@@ -11,12 +11,29 @@ from psycopg import sql
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
     """COPY `rows` into `table` inside the open transaction; returns how many. JSON values come as text."""
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
     n_rows = 0
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement_of(table, columns)) as copy:
         for row in rows:
             copy.write_row(row)
             n_rows += 1
     return n_rows
+
+
+def copy_lines(table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
+    """COPY rows that are written already: one a line, `as_text` between tabs."""
+    with connection.cursor() as cursor, cursor.copy(statement_of(table, columns)) as copy:
+        for line in lines:
+            copy.write(f"{line}\n")
+
+
+def statement_of(table: str, columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+
+
+def as_text(value: object) -> str:
+    """A value as a line of COPY has it; times by `isoformat`, JSON as text."""
+    if value is None:
+        return r"\N"
+    return str(value).replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")

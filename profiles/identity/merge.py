@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Max
@@ -18,18 +17,12 @@ from profiles.models import Identifier, Profile, ProfileMerge
 
 
 class ProfileBefore(NamedTuple):
-    """A profile as it was before the batch, locked. Few are asked for their attributes, which come as JSON text."""
+    """A profile as it was before the batch, locked."""
 
     id: int
     public_id: UUID
-    attributes_text: str
     first_seen_at: datetime
     last_seen_at: datetime
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        found: dict[str, Any] = orjson.loads(self.attributes_text)
-        return found
 
 
 class Reason(NamedTuple):
@@ -94,6 +87,8 @@ def record(absorptions: Sequence[Absorption], *, now: datetime) -> None:
         .values_list("merged_into_id")
         .annotate(ids=ArrayAgg("id", order_by="id"))
     )
+    both = {pk for each in absorptions for pk in (each.absorbed.id, each.survivor.id)}
+    attributes = dict(Profile.objects.filter(pk__in=both).values_list("pk", "attributes"))
     last_identifier = Identifier.objects.aggregate(last=Max("pk"))["last"]
     ProfileMerge.objects.bulk_create(
         ProfileMerge(
@@ -108,16 +103,16 @@ def record(absorptions: Sequence[Absorption], *, now: datetime) -> None:
             identifiers=identifiers.get(absorbed.id, []),
             last_identifier=last_identifier,
             repointed=repointed.get(absorbed.id, []),
-            absorbed_before=as_it_was(absorbed),
-            survivor_before=as_it_was(survivor),
+            absorbed_before=as_it_was(absorbed, attributes[absorbed.id]),
+            survivor_before=as_it_was(survivor, attributes[survivor.id]),
         )
         for absorbed, survivor, parent_id, reason in absorptions
     )
 
 
-def as_it_was(profile: ProfileBefore) -> dict[str, Any]:
+def as_it_was(profile: ProfileBefore, attributes: dict[str, Any]) -> dict[str, Any]:
     return {
-        "attributes": profile.attributes,
+        "attributes": attributes,
         "first_seen_at": profile.first_seen_at.isoformat(),
         "last_seen_at": profile.last_seen_at.isoformat(),
     }

@@ -42,7 +42,7 @@ def changes_of(
     whole |= {pair.survivor: MERGE for pair in resolution.merged}
     changes = {Change(profile_id, topic, now) for profile_id, topic in whole.items()}
     parts = {
-        *event_changes(messages, resolution.anchors, now=now),
+        *event_changes(messages, resolution.anchors, heard=heard, now=now),
         *(Change(pk, f"attribute:{key}", now) for pk, keys in attributes.items() for key in keys),
         *consent_changes(messages, resolution.anchors, now=now),
         *(Change(pk, f"consent:{channel}", now) for pk, channel in retold),
@@ -54,10 +54,16 @@ def changes_of(
     }
 
 
-def event_changes(messages: Sequence[Message], anchors: Sequence[Anchor], *, now: datetime) -> set[Change]:
+def event_changes(
+    messages: Sequence[Message], anchors: Sequence[Anchor], *, heard: Collection[str], now: datetime
+) -> set[Change]:
+    """Of the many events, those alone that are heard or from the future."""
+    topics = {name: f"event:{name}" for name in {message.event for message in messages}}
+    names = {name for name, topic in topics.items() if topic in heard}
     return {
-        Change(anchor.profile_id, f"event:{message.event}", max(message.occurred_at, now))
+        Change(anchor.profile_id, topics[message.event], max(message.occurred_at, now))
         for message, anchor in zip(messages, anchors, strict=True)
+        if message.event in names or message.occurred_at > now
     }
 
 

@@ -12,7 +12,7 @@ from django.db import connection
 
 from cdp.rows import rows_as_json
 from profiles.identity.normalise import normalise
-from profiles.identity.resolve import Anchor
+from profiles.identity.resolve import Anchor, Seen
 from profiles.ingest.coerce import MISFIT, coerce, is_missing
 from profiles.ingest.message import Message
 from profiles.ingest.moments import write_moments
@@ -261,39 +261,69 @@ def candidates_of(
     return candidates
 
 
-def fold_into_profiles(
-    profile_ids: Collection[int],
-    before: Mapping[int, dict[str, Any]],
-    *,
-    folded: Mapping[int, dict[str, Any]] = MappingProxyType({}),
-) -> dict[int, set[str]]:
-    """Write the golden records that changed; returns, by profile, the keys whose value is another now.
+class NewRecord(NamedTuple):
+    """A golden record that is not what is stored, and the keys whose value is another."""
 
-    `before` are the records as they are stored, {} where a profile is not in it; `folded` are those of other profiles
-    that are known already.
+    record: dict[str, Any]
+    changed: set[str]
+
+
+def new_records_of(
+    profile_ids: Collection[int], *, newcomers: Mapping[int, dict[str, Any]] = MappingProxyType({})
+) -> dict[int, NewRecord]:
+    """The golden records that are not what is stored, by profile; the profiles are locked.
+
+    `newcomers` are the records of other profiles, of whom nothing is stored yet.
     """
-    changed: dict[int, set[str]] = {}
-    records = {**(fold(profile_ids) if profile_ids else {}), **folded}
-    for profile_id, record in records.items():
-        stored = before.get(profile_id, {})
-        if record != stored:
-            keys = record.keys() | stored.keys()
-            changed[profile_id] = {
-                key for key in keys if key not in record or key not in stored or record[key] != stored[key]
-            }
-    if changed:
-        write_records({profile_id: records[profile_id] for profile_id in sorted(changed)})
-        write_moments({pk: {key: records[pk].get(key) for key in keys} for pk, keys in changed.items()})
-    return changed
+    records = (fold(profile_ids) if profile_ids else {}) | dict(newcomers)
+    stored = load_records(profile_ids) if profile_ids else {}
+    return {
+        profile_id: NewRecord(record, changed)
+        for profile_id, record in sorted(records.items())
+        if (changed := different_keys(record, stored.get(profile_id, {})))
+    }
 
 
-def write_records(records: Mapping[int, dict[str, Any]]) -> None:
+def load_records(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, attributes FROM profiles_profile WHERE id = ANY(%s)", [list(profile_ids)])
+        return {profile_id: orjson.loads(attributes) for profile_id, attributes in cursor.fetchall()}
+
+
+def different_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+    if one == other:
+        return set()
+    return {key for key in one.keys() | other.keys() if key not in one or key not in other or one[key] != other[key]}
+
+
+def fold_into_profiles(profile_ids: Collection[int]) -> dict[int, set[str]]:
+    """Write the golden records that changed; returns, by profile, the keys whose value is another now."""
+    new_records = new_records_of(profile_ids)
+    write_profiles({}, new_records)
+    return {profile_id: each.changed for profile_id, each in new_records.items()}
+
+
+def write_profiles(seen: Mapping[int, Seen], new_records: Mapping[int, NewRecord]) -> None:
+    """Widen when profiles were seen, and write golden records with their moments: one new version of each row."""
+    rows: dict[int, dict[str, Any]] = {
+        pk: {"id": pk, "first_at": when.first, "last_at": when.last} for pk, when in seen.items()
+    }
+    for pk, each in new_records.items():
+        rows.setdefault(pk, {"id": pk})["attributes"] = each.record
+    if not rows:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE profiles_profile AS profile SET attributes = folded.attributes
-            FROM json_to_recordset(%s) AS folded(id bigint, attributes jsonb)
-            WHERE profile.id = folded.id
+            UPDATE profiles_profile AS profile
+            SET first_seen_at = least(profile.first_seen_at, said.first_at),
+                last_seen_at = greatest(profile.last_seen_at, said.last_at),
+                attributes = coalesce(said.attributes, profile.attributes)
+            FROM json_to_recordset(%s)
+                AS said(id bigint, first_at timestamptz, last_at timestamptz, attributes jsonb)
+            WHERE profile.id = said.id
             """,
-            [rows_as_json({"id": profile_id, "attributes": record} for profile_id, record in records.items())],
+            [rows_as_json(rows.values())],
         )
+    if new_records:
+        write_moments({pk: {key: each.record.get(key) for key in each.changed} for pk, each in new_records.items()})

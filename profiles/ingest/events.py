@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from cdp.copy import copy_rows
+from cdp.copy import as_text, copy_lines
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce
 from profiles.ingest.message import IDENTIFY_EVENT, Message
@@ -15,10 +15,10 @@ from profiles.ingest.partitions import ensure_partitions
 from profiles.models import AttributeType, Event, EventDefinition
 
 COLUMNS = [
-    "occurred_at",
-    "definition_id",
     "profile_id",
     "anchor_id",
+    "occurred_at",
+    "definition_id",
     "source_id",
     "value",
     "properties",
@@ -27,29 +27,31 @@ COLUMNS = [
 ]
 
 
-def write_events(
-    messages: Sequence[Message], anchors: Sequence[Anchor], definitions: Mapping[str, EventDefinition]
-) -> int:
-    """One event a message, in one COPY; returns how many."""
-    years = {message.occurred_at.year for message in messages}
+def event_texts(messages: Iterable[Message], definitions: Mapping[str, EventDefinition]) -> list[str]:
+    """What the event of each message says, but for whose it is: the end of its line of COPY. Needs no lock."""
+    return [
+        "\t".join(
+            (
+                message.occurred_at.isoformat(),
+                str(definitions[message.event].id),
+                str(message.source_id),
+                as_text(promoted_value(message.properties, definitions[message.event])),
+                as_text(orjson.dumps(message.properties).decode()),
+                as_text(message.import_id),
+                as_text(message.message_id if message.event == IDENTIFY_EVENT else None),
+            )
+        )
+        for message in messages
+    ]
+
+
+def write_events(texts: Sequence[str], anchors: Sequence[Anchor], years: Collection[int]) -> None:
+    """One event a message, in one COPY."""
     ensure_partitions(min(years), max(years))
-    return copy_rows(
+    copy_lines(
         Event._meta.db_table,
         COLUMNS,
-        (
-            (
-                message.occurred_at,
-                definitions[message.event].pk,
-                anchor.profile_id,
-                anchor.identifier_id,
-                message.source_id,
-                promoted_value(message.properties, definitions[message.event]),
-                orjson.dumps(message.properties).decode(),
-                message.import_id,
-                message.message_id if message.event == IDENTIFY_EVENT else None,
-            )
-            for message, anchor in zip(messages, anchors, strict=True)
-        ),
+        (f"{anchor.profile_id}\t{anchor.identifier_id}\t{text}" for anchor, text in zip(anchors, texts, strict=True)),
     )
 
 

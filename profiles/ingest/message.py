@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from profiles.identity.groups import Key
 from profiles.identity.normalise import normalise
@@ -37,8 +36,7 @@ class NobodyError(MessageError):
     code = RejectedMessage.Code.NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """`identifiers` are normalised, by priority then value, and never empty: the first anchors what the message says.
 
     Every message is one event. That of an identify is `$identify` with its traits as properties; `traits` holds them by
@@ -83,7 +81,7 @@ def parse_message(
     traits = {**object_at(context, "traits", "context."), **own_traits(payload)}
     identifiers, n_blocked = identifiers_of(payload, context, traits, kinds=kinds, source=source)
     occurred_at = time_of(payload, received_at=received_at, sent_at=parse_time(payload.get("sentAt")) or sent_at)
-    common = (source.pk, message_id, message_key(source.pk, message_id), occurred_at, identifiers, n_blocked)
+    common = (source.id, message_id, message_key(source.id, message_id), occurred_at, identifiers, n_blocked)
     if type_ != "identify":
         event, properties = event_of(payload)
         return Message(*common, event, properties, traits={}, consents={})
@@ -192,15 +190,14 @@ def identifiers_of(
     found: set[tuple[int, Key]] = set()
     n_blocked = 0
     for kind_key, written in identifiers_written(payload, context, traits, source=source):
-        kind = kinds.get(kind_key)
-        if kind is None or written is None or written == "":
+        if written is None or written == "" or (kind := kinds.get(kind_key)) is None:
             continue
         usable = isinstance(written, str | int) and not isinstance(written, bool)
         value = normalise(kind, str(written), source.default_region) if usable else None
         if value is None:
             n_blocked += 1
         else:
-            found.add((kind.priority, Key(kind.pk, value)))
+            found.add((kind.priority, Key(kind.id, value)))  # Django takes a microsecond to tell a pk
     if not found:
         raise NobodyError(
             "no identifier that can name anybody; taken are userId, anonymousId, context.device.id, "

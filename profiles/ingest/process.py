@@ -14,7 +14,6 @@ import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
-from cdp.rows import rows_as_json
 from cdp.rules.topics import heard_topics, shared_floor
 from cdp.stages import wake
 from cdp.trouble import is_transient
@@ -25,10 +24,10 @@ from profiles.identity.resolve import Anchor, Resolution, Seen, resolve
 from profiles.identity.retelling import retell
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
-from profiles.ingest.contributions import fold_into_profiles, write_contributions
+from profiles.ingest.contributions import new_records_of, write_contributions, write_profiles
 from profiles.ingest.counters import Tally, write_tally
 from profiles.ingest.definitions import attribute_definitions, event_definitions
-from profiles.ingest.events import write_events
+from profiles.ingest.events import event_texts, write_events
 from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
 from profiles.ingest.newcomers import fold_newcomers
@@ -202,8 +201,9 @@ def tally_of(
     tally.update((message.source_id, "n_duplicates") for message in taken)
     tally.subtract((message.source_id, "n_duplicates") for message in messages)
     for message in messages:
-        tally[message.source_id, "n_blocked"] += message.n_blocked
-        tally[message.source_id, "n_odd_traits"] += message.n_odd_traits
+        if message.n_blocked or message.n_odd_traits:
+            tally[message.source_id, "n_blocked"] += message.n_blocked
+            tally[message.source_id, "n_odd_traits"] += message.n_odd_traits
     return tally
 
 
@@ -249,6 +249,7 @@ def write(
     """Bring messages that are new into the tables; on the shared floor, since it enqueues only what rules ask for."""
     attributes = attribute_definitions(messages)
     heard = heard_topics()
+    texts, years = event_texts(messages, events), {message.occurred_at.year for message in messages}
     links = [
         Link(
             message.occurred_at,
@@ -262,15 +263,15 @@ def write(
     ]
 
     resolution = resolve(links, kinds=kinds.values(), now=now)
-    set_seen(widening(resolution))
     written = write_contributions(messages, resolution.anchors, attributes, sources=sources, kinds=kinds)
     newcomers = fold_newcomers(set(resolution.created), written, resolution.anchors, attributes, sources)
     touched = (written.touched | {pair.survivor for pair in resolution.merged}) - newcomers.keys()
-    before = {pk: resolution.profiles[pk].attributes for pk in touched if pk in resolution.profiles}
-    changed = fold_into_profiles(touched, before, folded=newcomers)
+    new_records = new_records_of(touched, newcomers=newcomers)
+    write_profiles(widening(resolution), new_records)
     write_consents(messages, resolution.anchors)
     retold = retell(resolution.late) if resolution.late else set()
-    write_events(messages, resolution.anchors, events)
+    write_events(texts, resolution.anchors, years)
+    changed = {profile_id: each.changed for profile_id, each in new_records.items()}
     changes = changes_of(
         messages, resolution, attributes=changed, retold=retold, kinds=kinds.values(), heard=heard, now=now
     )
@@ -279,7 +280,8 @@ def write(
     write_feeds(resolution.merged, now=now)
     tally = Counter((message.source_id, "n_events") for message in messages)
     for message in messages:
-        tally[message.source_id, "n_odd_traits"] += len(message.traits.keys() - attributes.keys())
+        if message.traits:
+            tally[message.source_id, "n_odd_traits"] += len(message.traits.keys() - attributes.keys())
     tally.update((source_id, "n_merges") for source_id in resolution.merging_sources)
     return Processed.of(tally, n_profiles=len(resolution.created), quality=quality_of_misfits(written.misfits))
 
@@ -292,29 +294,6 @@ def widening(resolution: Resolution) -> dict[int, Seen]:
         if seen and (seen.first < profile.first_seen_at or seen.last > profile.last_seen_at):
             found[profile_id] = seen
     return found
-
-
-def set_seen(seen: Mapping[int, Seen]) -> None:
-    """Widen when each profile was seen."""
-    if not seen:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE profiles_profile AS profile
-            SET first_seen_at = least(profile.first_seen_at, seen.first_at),
-                last_seen_at = greatest(profile.last_seen_at, seen.last_at)
-            FROM json_to_recordset(%s) AS seen(id bigint, first_at timestamptz, last_at timestamptz)
-            WHERE profile.id = seen.id
-                AND (seen.first_at < profile.first_seen_at OR seen.last_at > profile.last_seen_at)
-            """,
-            [
-                rows_as_json(
-                    {"id": profile_id, "first_at": when.first, "last_at": when.last}
-                    for profile_id, when in seen.items()
-                )
-            ],
-        )
 
 
 def write_consents(messages: Sequence[Message], anchors: Sequence[Anchor]) -> None:

@@ -98,7 +98,8 @@ def compare(messages: Sequence[Message], sources: Mapping[int, Source]) -> dict[
     """What is not planned of each message, by message key; messages without any, and of sources that allow all, are
     left out.
     """
-    checked = [message for message in messages if sources[message.source_id].is_checked]
+    checking = {source.pk for source in sources.values() if source.is_checked}
+    checked = [message for message in messages if message.source_id in checking] if checking else []
     if not checked:
         return {}
     plan = load_plan(checked)

@@ -73,15 +73,15 @@ def refold_chunk(after: int, *, rebuild: str | None = None, limit: int = CHUNK) 
     rows = next_profiles(after, limit)
     if not rows:
         return Refolded(None)
-    before = lock_people(rows)
+    people = lock_people(rows)
     definition = AttributeDefinition.objects.filter(key=rebuild).first() if rebuild is not None else None
     if definition is not None:
-        write_rows(rebuilt(definition, list(before), kinds=kinds))
-    changed = fold_into_profiles(list(before), before)
+        write_rows(rebuilt(definition, sorted(people), kinds=kinds))
+    changed = fold_into_profiles(people)
     if rebuild is not None:
-        index_moments(list(before))  # the same value is of another type now
+        index_moments(sorted(people))  # the same value is of another type now
     keys = frozenset(key for keys in changed.values() for key in keys)
-    return Refolded(max(rows), len(before.keys() & rows), len(changed), keys)
+    return Refolded(max(rows), len(people.intersection(rows)), len(changed), keys)
 
 
 def next_profiles(after: int, limit: int) -> list[int]:
@@ -92,13 +92,13 @@ def next_profiles(after: int, limit: int) -> list[int]:
     return list(following.values_list("pk", flat=True)[:limit])
 
 
-def lock_people(profile_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The golden records of the people that these profiles are now, locked in the order of id."""
+def lock_people(profile_ids: Sequence[int]) -> set[int]:
+    """The ids of the people that these profiles are now, locked in the order of id."""
     while True:
         point = transaction.savepoint()
         wanted = people_of(profile_ids)
         people = Profile.objects.filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True)
-        found = dict(people.values_list("pk", "attributes"))
+        found = set(people.values_list("pk", flat=True))
         if people_of(profile_ids) == wanted:
             return found
         transaction.savepoint_rollback(point)  # somebody was merged or taken apart meanwhile; lets go of the locks

@@ -115,7 +115,7 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
     profile_ids = next_people(import_)
     if not profile_ids:
         return Counter()
-    before = lock_profiles(profile_ids)
+    lock_profiles(profile_ids)
     gone = delete_events(import_, profile_ids)
     Consent.objects.filter(
         Scope(profile_ids).on("profile_id"), source=import_.source_id, message_id__in=gone.message_ids
@@ -124,7 +124,7 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
     for definition in AttributeDefinition.objects.filter(pk__in=keys).order_by("pk"):
         write_rows(rebuilt(definition, profile_ids, kinds=kinds))
     n_identifiers = forget_identifiers(import_, profile_ids)
-    fold_into_profiles(profile_ids, {pk: profile.attributes for pk, profile in before.items()})
+    fold_into_profiles(profile_ids)
     set_seen(profile_ids)
     enqueue_changes(profile_ids, CREATED, due_at=now)  # everything about them may be another
     erased = erase_empty(profile_ids, now=now)

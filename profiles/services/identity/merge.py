@@ -58,7 +58,7 @@ def merge_profiles(
     merged = absorb([Absorption(other, survivor, survivor.id, reason) for other in others], now=now)
     write_overrulings(overruled, {})
     widen_seen(profiles, survivor)
-    fold_into_profiles([survivor.id], {survivor.id: survivor.attributes})
+    fold_into_profiles([survivor.id])
     enqueue_changes([survivor.id], MERGE, due_at=now)
     write_feeds(merged, now=now)
     return Profile.objects.get(pk=survivor.id)

@@ -189,14 +189,13 @@ def part(
         split_at=now,
         split_by=user,
     )
-    before = dict(Profile.objects.filter(pk__in=[tree.root, to.pk]).values_list("pk", "attributes"))
     for follower in all_followers():
         if not follower.writes_feed:
             follower.split(parted, now=now)
     separate(split, going.identifiers, tree.homes.keys() - going.identifiers)
     for profile_id in (tree.root, to.pk):
         restore_seen(profile_id)
-    fold_into_profiles([tree.root, to.pk], before)
+    fold_into_profiles([tree.root, to.pk])
     retell([tree.root, to.pk])
     enqueue_changes([tree.root, to.pk], SPLIT, due_at=now)
     enqueue_coming([tree.root, to.pk], now=now)

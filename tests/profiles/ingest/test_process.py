@@ -132,13 +132,13 @@ def test_one_bad_message_is_rejected_with_its_reason_and_the_others_go_on(shop):
 
 
 def test_a_message_that_breaks_the_batch_is_isolated(shop, monkeypatch):
-    def write_events(messages, anchors, definitions):
+    def write_consents(messages, anchors):
         if any(found.event == "Poison" for found in messages):
             raise ValueError("poison")
-        return whole(messages, anchors, definitions)
+        return whole(messages, anchors)
 
-    whole = process.write_events
-    monkeypatch.setattr(process, "write_events", write_events)
+    whole = process.write_consents
+    monkeypatch.setattr(process, "write_consents", write_consents)
 
     processed = send(shop, *[track("Poison" if n == 3 else "Viewed", user=f"u{n}") for n in range(8)])
 
@@ -150,14 +150,14 @@ def test_a_message_that_breaks_the_batch_is_isolated(shop, monkeypatch):
 def test_what_the_database_refuses_of_one_message_does_not_stop_the_others(shop, monkeypatch):
     """An index entry that is too large is an OperationalError, as a lost connection is."""
 
-    def write_events(messages, anchors, definitions):
+    def write_consents(messages, anchors):
         if any(found.event == "Poison" for found in messages):
             with connection.cursor() as cursor:
                 cursor.execute("DO $$ BEGIN RAISE 'too large' USING ERRCODE = '54000', DETAIL = 'secret'; END $$")
-        return whole(messages, anchors, definitions)
+        return whole(messages, anchors)
 
-    whole = process.write_events
-    monkeypatch.setattr(process, "write_events", write_events)
+    whole = process.write_consents
+    monkeypatch.setattr(process, "write_consents", write_consents)
 
     processed = send(shop, *[track("Poison" if n == 3 else "Viewed", user=f"u{n}") for n in range(8)])
 
