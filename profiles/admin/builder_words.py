@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 
 def builder_words() -> dict[str, str]:
@@ -14,9 +15,9 @@ def builder_words() -> dict[str, str]:
         "not_any": _("None of these holds"),
         "not_all": _("Not all of these hold"),
         "group_is": _("Which of the conditions must hold"),
-        "and": _("and"),
-        "or": _("or"),
-        "not": _("not"),
+        "and": pgettext("joins conditions", "and"),
+        "or": pgettext("joins conditions", "or"),
+        "not": pgettext("joins conditions", "not"),
         "negate": _("Not: turn this around"),
         "add_condition": _("Condition"),
         "add_group": _("Group"),

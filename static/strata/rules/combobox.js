@@ -1,4 +1,3 @@
-// @ts-check
 /** An input with a list to choose from, by mouse or by keyboard, after the ARIA pattern of a combobox. */
 
 import { fill, h, icon } from "./dom.js";
@@ -34,7 +33,7 @@ export function combobox(asked) {
   const box = h("span", { class: "sr-combo" }, input, list);
   let shown = /** @type {Option[]} */ ([]), active = -1, asking = 0, isDirty = false, isOpen = false;
 
-  const fit = () => { input.size = Math.max(6, Math.min(32, [...(input.value || input.placeholder)].reduce((sum, c) => sum + (c > "\u2e7f" ? 2 : 1), 1))); };
+  const fit = () => { input.size = Math.max(2, Math.min(32, [...(input.value || input.placeholder)].reduce((sum, c) => sum + (c > "\u2e7f" ? 2 : 1), 1))); };
 
   async function open() {
     const mine = (asking += 1), term = isDirty ? input.value : "";
@@ -63,6 +62,7 @@ export function combobox(asked) {
   function place() {
     if (!input.isConnected) return close();
     const { top, bottom, left } = input.getBoundingClientRect(), below = innerHeight - bottom, isBelow = below > 240 || below > top;
+    list.style.minWidth = `${Math.max(224, input.offsetWidth)}px`;
     list.style.maxHeight = `${Math.min(320, (isBelow ? below : top) - 8)}px`;
     list.style.left = `${Math.max(4, Math.min(left, innerWidth - list.offsetWidth - 4))}px`;
     list.style.top = isBelow ? `${bottom + 2}px` : "auto";

@@ -1,4 +1,3 @@
-// @ts-check
 /** `is` and its value: the words and the input come from the type of what is compared. */
 
 import { h, select } from "./dom.js";
@@ -31,12 +30,12 @@ export function comparison(asked) {
   const word = offered.find((each) => each.word === given.is);
 
   /** @param {string} to @param {string} name */
-  function say_(to, name) {
+  function choose(to, name) {
     const form = words[to].find((each) => each.word === name)?.form ?? null;
     const value = form ? fitting(word?.form, form, given.value) : undefined;
     builder.hints.set(hint, to);
     builder.change(path, ({ value: _old, ...rest }) => ({ ...rest, is: name, ...(value === undefined ? {} : { value }) }),
-      { redraw: true, focus: `${hint}${hint ? "." : ""}is|` });
+      { step: `${hint}.is`, focus: `${pathText([...path, "is"])}|` });
   }
 
   const pairs = (of) => words[of].map((each) => [`${of}:${each.word}`, each.label]);
@@ -48,7 +47,7 @@ export function comparison(asked) {
   const which = h("span", { class: "sr-value", "data-path": pathText([...path, "is"]) },
     select(choices, word ? current : "", (chosen) => {
       const [to, name] = chosen.split(":");
-      if (name) say_(to, name);
+      if (name) choose(to, name);
     }, { "aria-label": say.operator, "data-focus": `${pathText([...path, "is"])}|` }));
   if (!word?.form) return [which];
 

@@ -1,4 +1,3 @@
-// @ts-check
 /** Elements made by hand: the builder draws its tree anew after each change of its shape. */
 
 /**

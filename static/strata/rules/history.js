@@ -1,4 +1,3 @@
-// @ts-check
 /** What was, and what was undone. */
 
 const TYPING_MS = 1500;  // what is typed within is one step

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Inputs for values, one for each `input` that the server's shapes ask for (cdp/rules/forms.py). A new shape is a new
  * function in INPUTS; a new operator needs none.
@@ -55,11 +54,12 @@ const INPUTS = {
 
   number(form, site) {
     const { builder, path } = site, isWhole = form.whole === true;
-    return h("input", {
+    const input = h("input", {
       type: "number", class: "sr-input sr-number", value: site.value, min: form.least, max: form.most, inputmode: "decimal",
       step: isWhole ? 1 : "any", "aria-label": site.label, placeholder: site.optional ? builder.say.optional : "", ...focusKey(site),
       oninput: (event) => builder.set(path, numberOrNothing(event.target), { typing: true }),
     });
+    return form.unit ? [input, h("span", { class: "sr-word" }, form.unit)] : input;
   },
 
   boolean(_form, site) {

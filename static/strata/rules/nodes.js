@@ -1,4 +1,3 @@
-// @ts-check
 /** How groups and conditions look. Everything is drawn from the rule; what stands where is told by `data-…` attributes. */
 
 import { combobox } from "./combobox.js";
@@ -6,7 +5,7 @@ import { comparison } from "./comparison.js";
 import { fill, h, icon, iconButton, select } from "./dom.js";
 import { inputOf } from "./inputs.js";
 import { matching } from "./server.js";
-import { at, inside, isGroup, kindOf, pathText } from "./tree.js";
+import { at, inside, isGroup, kindOf, pathText, put } from "./tree.js";
 
 /**
  * @typedef {import("./tree.js").Path} Path
@@ -60,7 +59,7 @@ function conditionView(builder, path, index, total) {
 
 /** The inputs of a condition's parameters, in a line, and those that need lines of their own. @param {Builder} builder @param {any} operator @param {any} node @param {Path} path */
 function paramViews(builder, operator, node, path) {
-  const { say, server } = builder, inline = [], blocks = [];
+  const { say, server } = builder, inline = [], blocks = [], later = [];
   const nameParam = operator.params.find(({ form }) => form.input === "names" || form.input === "name");
   const events = nameParam && node[nameParam.key] !== undefined ? [node[nameParam.key]].flat() : [];
   const optionsOf = ({ among, key }) => {
@@ -85,9 +84,9 @@ function paramViews(builder, operator, node, path) {
       optional: !required, options: optionsOf(param), events,
     });
     const view = h("span", { class: "sr-param" }, label ? h("span", { class: "sr-word" }, label) : null, input);
-    (isBlock(form) ? blocks : inline).push(view);
+    (isBlock(form) && node[key] !== undefined ? blocks : isBlock(form) ? later : inline).push(view);
   }
-  return { inline, blocks };
+  return { inline: [...inline, ...later], blocks };
 }
 
 const isBlock = (form) => BLOCKS.has(form.input) || (form.input === "list" && form.item.input === "fields") || form.input === "fields";
@@ -137,7 +136,7 @@ function tools(builder, path, isRoot) {
     tool("content_copy", say.copy, () => builder.copy(path)),
     isRoot ? null : tool("control_point_duplicate", say.duplicate, () => builder.duplicate(path)),
     isGroup(core) && !isRoot ? tool("unfold_less", say.unwrap, () => builder.unwrap(path)) : tool("data_array", say.wrap, () => builder.wrap(path)),
-    tool("delete", say.delete, () => builder.remove(path)));
+    tool("delete", say.delete, () => builder.discard(path)));
 }
 
 /** The buttons beneath a group that add to it. @param {Builder} builder @param {Path} list */
@@ -170,10 +169,24 @@ async function everything(builder, term) {
       return [];
     }
     seen.add(of);
-    const found = await server.find(of, term);
-    return found.slice(0, term ? 20 : 60).map((option) => ({
-      value: builder.fresh(operator, option), label: option.label, hint: option.hint, icon: operator.icon, section: operator.label,
-    }));
+    const isMeant = term && matching([{ value: operator.op, label: operator.label }], term).length > 0;
+    const found = await server.find(of, isMeant ? "" : term);
+    const offer = (value, label, hint) => ({ value, label, hint, icon: operator.icon, section: operator.label });
+    return [
+      ...found.slice(0, term ? 20 : 60).map((option) => offer(builder.fresh(operator, option), option.label, option.hint)),
+      ...below(builder, operator, term).map(({ node, label, hint }) => offer(node, label, hint)),
+    ];
   }));
   return [...sections.flat(), ...matching(plain, term)];
+}
+
+/** What is known below the names of an operator and has the term in it: the tier of a scheme, the value of a tag. @param {Builder} builder @param {any} operator @param {string} term */
+function below(builder, operator, term) {
+  const [first] = operator.params, param = operator.params.find(({ among }) => among === first.key);
+  if (!param || !term) return [];
+  const above = [...(builder.server.names.get(first.form.of)?.values() ?? [])];
+  return above.flatMap((option) => matching(option.options ?? [], term).map((each) => {
+    const node = put(builder.fresh(operator, option), [param.key], param.form.input === "list" ? [each.value] : each.value);
+    return { node: operator.typed_by === param.key ? builder.compared(operator, node) : node, label: each.label, hint: option.label };
+  })).slice(0, 20);
 }

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * What the builder asks the server for (profiles/admin/rule_builder.py).
  *

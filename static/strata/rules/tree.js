@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Rules as JSON, and the places in them. A path is a list of keys, `["all", 1, "where", 0, "is"]`; the server writes the
  * same place `all[1].where[0].is`. Every function that changes a rule returns another one.

@@ -1,4 +1,3 @@
-// @ts-check
 /** What the server says of a rule while it is being written: the sentence, the count, some people, and what is wrong. */
 
 import { h } from "./dom.js";
