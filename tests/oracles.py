@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
+from itertools import pairwise, product
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -103,6 +104,8 @@ def holds(rule: dict[str, Any], person: Person, types: dict[str, str], now: date
             times = [event["occurred_at"] for event in meeting(rule, person.events, now)]
             chosen = (min if which == "first" else max)(times, default=None)
             return chosen is not None and (chosen > now - n * DAY) == (word == "within")
+        case {"op": "sequence"}:
+            return any(follow(times, rule, person.events, now) for times in sequences(rule, person.events, now))
         case {"op": "event"}:
             asked = rule if "is" in rule else {"is": "gte", "value": 1}
             return compare("number", asked, measure(rule, person.events, now), now)
@@ -272,6 +275,24 @@ def measure(rule: dict[str, Any], events: list[dict[str, Any]], now: datetime) -
     if not numbers:
         return MISSING
     return {"avg": sum(numbers, Fraction(0)) / len(numbers), "min": min(numbers), "max": max(numbers)}[kind]
+
+
+def sequences(rule: dict[str, Any], events: list[dict[str, Any]], now: datetime) -> Iterator[tuple[datetime, ...]]:
+    """The times of each choice of an event for every step; all lie in the window."""
+    window = rule.get("within", {})
+    steps = [[event["occurred_at"] for event in meeting(step, events, now)] for step in rule["steps"]]
+    return product(*([at for at in times if is_within(window, at, now)] for times in steps))
+
+
+def follow(times: tuple[datetime, ...], rule: dict[str, Any], events: list[dict[str, Any]], now: datetime) -> bool:
+    """Whether they come strictly one after the other, close enough, and what must not follow did not."""
+    gap = timedelta(**rule["gap"]) if "gap" in rule else None
+    if any(later <= earlier or (gap and later - earlier > gap) for earlier, later in pairwise(times)):
+        return False
+    if gap is None or "then_not" not in rule:
+        return True
+    refuted = (times[-1] < event["occurred_at"] <= times[-1] + gap for event in meeting(rule["then_not"], events, now))
+    return now >= times[-1] + gap and not any(refuted)
 
 
 def meeting(step: dict[str, Any], events: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:

@@ -325,6 +325,23 @@ def event_recency_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+def sequence_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    """Two or three steps, that people with six events at few moments often meet."""
+    step = st.fixed_dictionaries({"name": EVENT_NAMES}, optional=where(now))
+    plain = st.fixed_dictionaries({"name": EVENT_NAMES})
+    steps = st.lists(st.one_of(plain, plain, step), min_size=2, max_size=3)
+    gaps = st.one_of(
+        st.builds(lambda n: {"days": n}, spans), st.builds(lambda n: {"hours": n}, st.sampled_from([1, 2, 48]))
+    )
+    shape = {"op": st.just("sequence"), "steps": steps}
+    return st.one_of(
+        st.fixed_dictionaries(shape, optional={"gap": gaps, "within": windows(now)}),
+        st.fixed_dictionaries(
+            {**shape, "gap": gaps, "then_not": st.one_of(plain, step)}, optional={"within": windows(now)}
+        ),
+    )
+
+
 def event_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     properties = ["total", "city", "products.price", "products.category", "$value", "$weekday", "labels"]
     measures = st.one_of(
@@ -346,6 +363,7 @@ def rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
         attribute_rules(now),
         event_rules(now),
         event_recency_rules(now),
+        sequence_rules(now),
         score_rules(now),
         tag_rules(),
         segment_rules(),

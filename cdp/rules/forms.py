@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from cdp.rules.shapes import (
+    MAX_ITEMS,
     Anything,
     Choice,
     Day,
@@ -104,7 +105,8 @@ def _day(shape: Day) -> Form:
 
 @form_of.register
 def _list_of(shape: ListOf) -> Form:
-    return {"input": "list", "item": form_of(shape.item)}
+    few = {"most": shape.most} if shape.most < MAX_ITEMS else {}
+    return {"input": "list", "item": form_of(shape.item), **few}
 
 
 @form_of.register

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext, pgettext
 
 from cdp.rules.errors import WRONG, Place
 
-MAX_NAME, MAX_TEXT = 200, 10_000
+MAX_NAME, MAX_TEXT, MAX_ITEMS = 200, 10_000, 5_000
 MAX_NUMBER = 10**100  # a double column takes it; no measure of a person comes near
 MAX_SPAN_DAYS = 36_500  # a hundred years
 FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(9998, 12, 31)  # their neighbours are dates in any time zone
@@ -193,12 +193,16 @@ class ListOf(Shape):
     """A list of one shape that is not empty."""
 
     item: Shape
+    least: int = 1
+    most: int = MAX_ITEMS
 
     def read(self, raw: Any, at: Place) -> Any:
         if not isinstance(raw, list):
             return at.report(_("must be a list"))
         if not raw:
             return at.report(_("must not be empty"))
+        if not self.least <= len(raw) <= self.most:
+            return at.report(_("must have %(least)d to %(most)d entries") % {"least": self.least, "most": self.most})
         items = tuple(self.item.read(item, at.item(index)) for index, item in enumerate(raw))
         return WRONG if WRONG in items else items
 
@@ -250,6 +254,13 @@ class Fields(Shape):
         values = {key: shape.read(raw[key], at.key(key)) for key, shape in self.shapes.items() if key in raw}
         return values if len(at.problems) == n_problems else WRONG
 
+    def names(self, value: Mapping[str, Any], at: Place) -> Iterator[Name]:
+        for key, inner in value.items():
+            yield from self.shapes[key].names(inner, at.key(key))
+
+    def n_conditions(self, value: Mapping[str, Any]) -> int:
+        return sum(self.shapes[key].n_conditions(inner) for key, inner in value.items())
+
 
 @dataclass(frozen=True)
 class Choice(Shape):
@@ -272,6 +283,9 @@ class Span(Choice):
 
     def show(self, value: tuple[str, int]) -> str:
         return show_span(value)
+
+
+SPAN = Span({"days": DAYS, "hours": HOURS})
 
 
 def show_span(span: tuple[str, int]) -> str:

@@ -23,7 +23,7 @@ from cdp.rules.days import (
     years_since,
 )
 from cdp.rules.operands import Bounds, Operand
-from cdp.rules.shapes import DAYS, HOURS, Day, Pair, Span, WholeNumber
+from cdp.rules.shapes import DAYS, SPAN, Day, Pair, Span, WholeNumber
 from cdp.rules.slab import Slab, both_days, month_days, passing, turned
 from cdp.rules.sql import FALSE, Infix, Sql, every
 from cdp.rules.words.base import PRESENCE, Word
@@ -130,7 +130,6 @@ SHARED = {
     ),
 }
 DATE_SPAN = Span({"days": DAYS})
-DATETIME_SPAN = Span({"days": DAYS, "hours": HOURS})
 
 DATE = {
     **SHARED,
@@ -141,8 +140,8 @@ DATE = {
 }
 DATETIME = {
     **SHARED,
-    "in_last": Word(DATETIME_SPAN, IN_LAST, last_span, clock=turn_of_last_span),
-    "not_in_last": Word(DATETIME_SPAN, NOT_IN_LAST, denies="in_last"),
-    "in_next": Word(DATETIME_SPAN, IN_NEXT, next_span, clock=turn_of_next_span),
+    "in_last": Word(SPAN, IN_LAST, last_span, clock=turn_of_last_span),
+    "not_in_last": Word(SPAN, NOT_IN_LAST, denies="in_last"),
+    "in_next": Word(SPAN, IN_NEXT, next_span, clock=turn_of_next_span),
     **PRESENCE,
 }
