@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 # One statement for all is cheaper than judging one by one from about a quarter on; a few are judged at once anyway.
 FULL_FROM_SHARE, FULL_FROM = 4, 1_000
+HOLDERS_AT_ONCE = 50  # in one transaction, which may put a quarter of all on the queue for each
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,49 @@ def follow(holders: Collection[Holder], *, until: datetime) -> list[Followed]:
     """Move the clocks of these holders; what became of each whose rules do not fail."""
     start_clocks(holders, now=until)
     most = full_from()
-    followed = [follow_one(timed, until=until, most=most) for timed in parsed(holders, now=until)]
-    return [each for each in followed if each is not None]
+    timed = parsed(holders, now=until)
+    followed: list[Followed] = []
+    for first in range(0, len(timed), HOLDERS_AT_ONCE):
+        some = timed[first : first + HOLDERS_AT_ONCE]
+        try:
+            followed += follow_together(some, until=until, most=most)
+        except RULE_FAILURES:
+            followed += follow_apart(some, until=until, most=most)
+    return followed
+
+
+def follow_apart(some: Iterable[Timed], *, until: datetime, most: int) -> list[Followed]:
+    """Each in a transaction of its own: one whose rules fail notes it, and its clock stays."""
+    followed: list[Followed] = []
+    for timed in some:
+        try:
+            followed += follow_together([timed], until=until, most=most)
+        except RULE_FAILURES as error:
+            note_failure(timed.holder, error, now=until)
+    return followed
+
+
+@transaction.atomic
+def follow_together(some: Sequence[Timed], *, until: datetime, most: int) -> list[Followed]:
+    """Move these clocks, and in the same transaction enqueue whom that concerns; where it is more than `most`, all are
+    refreshed in full instead. Passes over clocks that another worker has moved so far.
+
+    Raises one of RULE_FAILURES where the rules of one fail.
+    """
+    behind = HolderClock.objects.filter(holder__in=[timed.holder.key for timed in some], clocked_at__lt=until)
+    clocks = dict(behind.order_by("holder").select_for_update().values_list("holder", "clocked_at"))
+    followed = []
+    for timed in some:
+        if timed.holder.key not in clocks:
+            continue
+        n_found = enqueue(timed, after=clocks[timed.holder.key], until=until, most=most)
+        if n_found > most:
+            queue_full_refresh(timed.holder.key, cause=Cause.TIME)
+        followed.append(Followed(is_in_full=True) if n_found > most else Followed(n_found))
+    HolderClock.objects.filter(holder__in=clocks).update(clocked_at=until)
+    if any(each.n_rows for each in followed):
+        wake("profiles_changed")
+    return followed
 
 
 def start_clocks(holders: Iterable[Holder], *, now: datetime) -> None:
@@ -92,29 +134,6 @@ def parsed(holders: Iterable[Holder], *, now: datetime) -> list[Timed]:
 def note_failure(holder: Holder, error: Exception, *, now: datetime) -> None:
     logger.error("the clock of %s fails: %s", holder.key, error)
     holder.finished(now=now, error=str(error))
-
-
-def follow_one(timed: Timed, *, until: datetime, most: int) -> Followed | None:
-    """Move one clock, and in the same transaction enqueue whom that concerns; more than `most` are refreshed in full
-    instead. None where the rules fail: the clock stays.
-    """
-    try:
-        with transaction.atomic():
-            behind = HolderClock.objects.filter(holder=timed.holder.key, clocked_at__lt=until)
-            clock = behind.select_for_update().first()
-            if clock is None:  # another worker was here
-                return Followed()
-            n_found = enqueue(timed, after=clock.clocked_at, until=until, most=most)
-            behind.update(clocked_at=until)
-            if n_found > most:
-                queue_full_refresh(timed.holder.key, cause=Cause.TIME)
-                return Followed(is_in_full=True)
-            if n_found:
-                wake("profiles_changed")
-            return Followed(n_found)
-    except RULE_FAILURES as error:
-        note_failure(timed.holder, error, now=until)
-        return None
 
 
 def enqueue(timed: Timed, *, after: datetime, until: datetime, most: int) -> int:

@@ -125,7 +125,7 @@ def test_while_golden_records_are_folded_again_nothing_is_checked(now):
 
 
 def test_so_many_whom_time_moved_are_refreshed_in_full_first(now, monkeypatch):
-    monkeypatch.setattr(clock_module, "FULL_FROM", 0)
+    monkeypatch.setattr(clock_module, "full_from", lambda: 0)
     SegmentFactory(key="lately", rule=BOUGHT_LATELY)
     bob = person()
     EventFactory(profile=bob, definition__name="Buy", occurred_at=now - 6 * DAY)

@@ -179,7 +179,7 @@ def test_a_rule_that_fails_says_so_stays_behind_and_stops_nobody(now):
 
 
 def test_above_a_quarter_of_all_everybody_is_refreshed_in_full_for_time(now, monkeypatch):
-    monkeypatch.setattr(clock_module, "FULL_FROM", 2)
+    monkeypatch.setattr(clock_module, "full_from", lambda: 2)
     segment = SegmentFactory(key="lately", rule=BOUGHT_LATELY)
     people = [buyer(now - 7 * DAY + TICK) for _number in range(3)]
     full("segment:lately")
@@ -326,6 +326,7 @@ def test_a_tick_reads_an_index_and_no_table_whole(now, monkeypatch):
         SegmentFactory(key=key.replace("_", "-"), rule=rule)
     before = datetime(2026, 6, 15, 15, 59, 30, tzinfo=UTC)
     follow_time(now=before)
+    assert clock_module.full_from() == 5_000  # a quarter of them
     plans: dict[str, str] = {}
     execute = connection.cursor().__class__.execute
 
