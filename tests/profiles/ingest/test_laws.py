@@ -268,16 +268,16 @@ def test_consents_in_force_do_not_depend_on_batching(history, batch, limit):
 
 @st.composite
 def quarrels(draw):
-    """Words of two devices on one channel and the logins by which they turn out to be one person's, in the order of
-    time; and the same in the order in which they come.
+    """A no of one device, a yes of another, perhaps a further word of either, and the logins by which they turn out to
+    be one person's, in the order of time; and the same in the order in which they come.
     """
+    further = st.tuples(st.sampled_from(["a1", "a2"]), st.sampled_from([True, False]))
+    happened = [("a1", False), ("a2", True), ("a1", None), ("a2", None), *draw(st.lists(further, max_size=1))]
     said = []
-    for n in range(draw(st.integers(4, 7))):
-        word = draw(st.sampled_from([True, False, None]))
-        traits = {} if word is None else {"consents": {"email": word}}
-        user = "u1" if word is None else None
-        one = message("identify", user=user, anonymous=draw(st.sampled_from(["a1", "a2"])), at=n, id=f"m{n}")
-        said.append(("shop", one | {"traits": traits}, Arrival(NOW, timedelta(0))))
+    for n, (device, word) in enumerate(draw(st.permutations(happened))):
+        user, consents = ("u1", {}) if word is None else (None, {"email": word})
+        one = message("identify", user=user, anonymous=device, at=n, id=f"m{n}", traits={"consents": consents})
+        said.append(("shop", one, Arrival(NOW, timedelta(0))))
     return said, draw(st.permutations(said))
 
 
