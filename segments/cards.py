@@ -43,7 +43,7 @@ def load_tiers(request: HttpRequest) -> dict[str, Any]:
 
 def load_segments(request: HttpRequest) -> dict[str, Any]:
     """The biggest segments; `percent` is of the biggest."""
-    segments = list(Segment.objects.order_by("-n_members", "name")[:N_SEGMENTS])
+    segments = list(Segment.objects.current().order_by("-n_members", "name")[:N_SEGMENTS])
     most = segments[0].n_members if segments else 0
     return {"segments": [(segment, segment.n_members * 100 / most if most else 0) for segment in segments]}
 

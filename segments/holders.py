@@ -106,8 +106,8 @@ class TierSchemeHolder(Holder):
 
 @holder_family("segment")
 def load_segments() -> Iterable[SegmentHolder]:
-    """Those by rule; one query. Into the others nothing is judged."""
-    for segment in Segment.objects.filter(kind=Segment.Kind.DYNAMIC):
+    """Those by rule, but for the archive; one query. Into the others nothing is judged."""
+    for segment in Segment.objects.current().filter(kind=Segment.Kind.DYNAMIC):
         yield SegmentHolder(key=f"segment:{segment.key}", label=segment.name, pk=segment.pk, rule=segment.rule)
 
 

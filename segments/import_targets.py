@@ -147,8 +147,8 @@ def pieces(written: str, split: str) -> list[str]:
 
 
 def known_segments() -> dict[str, Segment]:
-    """Segments by hand, by key, and by name where that is no other's key; one query."""
-    segments = list(Segment.objects.filter(kind=Segment.Kind.STATIC))
+    """Segments by hand in use, by key, and by name where that is no other's key; one query."""
+    segments = list(Segment.objects.current().filter(kind=Segment.Kind.STATIC))
     return {segment.name: segment for segment in segments} | {segment.key: segment for segment in segments}
 
 

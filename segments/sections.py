@@ -15,9 +15,9 @@ from segments.models import Membership, TierStanding
 
 
 def load_segments(profile_ids: Sequence[int]) -> dict[int, list[str]]:
-    """Keys of the segments that the profile is in, sorted; one query."""
+    """Keys of the segments in use that the profile is in, sorted; one query."""
     rows = (
-        Membership.objects.filter(profile_id__in=profile_ids)
+        Membership.objects.filter(profile_id__in=profile_ids, segment__archived_at__isnull=True)
         .order_by("segment__key")
         .values_list("profile_id", "segment__key")
     )
@@ -54,7 +54,8 @@ def tier_names(profile_ids: Sequence[int]) -> dict[int, list[str]]:
 
 
 def segments_on_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
-    memberships = Membership.objects.filter(profile=profile).select_related("segment").order_by("segment__name")
+    in_use = Membership.objects.filter(profile=profile, segment__archived_at__isnull=True)
+    memberships = in_use.select_related("segment").order_by("segment__name")
     return {"memberships": memberships}
 
 

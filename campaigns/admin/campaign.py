@@ -31,7 +31,7 @@ from campaigns.services.stats import campaign_stats
 from cdp.admin.base import StrataAdmin, StrataStackedInline, display, has_perm, signed_in
 from cdp.admin.runs import progress
 from cdp.models import Run
-from segments.models import Tier
+from segments.models import Segment, Tier
 
 STATE_LABELS = {
     Campaign.State.DRAFT: "default",
@@ -53,6 +53,11 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Campaign
         fields = ("name", "key", "channel", "segment", "tier_scheme")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "segment" in self.fields:
+            self.fields["segment"].queryset = Segment.objects.current().order_by("name")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

@@ -25,7 +25,7 @@ class AudienceSerializer(PartSerializer):
     """A segment, a tier scheme, or the segment's members with a content by tier."""
 
     segment = serializers.SlugRelatedField(
-        slug_field="key", queryset=Segment.objects.all(), allow_null=True, required=False, default=None
+        slug_field="key", queryset=Segment.objects.current(), allow_null=True, required=False, default=None
     )
     tier_scheme = serializers.SlugRelatedField(
         slug_field="key", queryset=TierScheme.objects.all(), allow_null=True, required=False, default=None

@@ -30,6 +30,7 @@ from cdp.subjects import Subject, subjects_of
 KIND_NAMES = {
     "refresh": _("Refresh in full"),
     "check": _("Nightly check"),
+    "fill": _("Filling of a segment"),
     "score": _("Scoring"),
     "refold": _("Folding again"),
     "index_moments": _("Indexing dates and times"),

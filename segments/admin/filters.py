@@ -24,7 +24,7 @@ class SegmentFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "segment"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(segment.pk), segment.name) for segment in Segment.objects.order_by("name")[:MAX_CHOICES]]
+        return [(str(segment.pk), segment.name) for segment in Segment.objects.current().order_by("name")[:MAX_CHOICES]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
         value = self.value()

@@ -9,7 +9,7 @@ from segments.models import Segment
 
 
 def segments_by_hand() -> list[tuple[str, str]]:
-    return list(Segment.objects.filter(kind=Segment.Kind.STATIC).order_by("name").values_list("key", "name"))
+    return list(Segment.objects.current().filter(kind=Segment.Kind.STATIC).order_by("name").values_list("key", "name"))
 
 
 register_target_form(

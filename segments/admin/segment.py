@@ -21,10 +21,11 @@ from cdp.admin.base import display, has_perm, signed_in
 from cdp.disclosure import may_see_pii
 from cdp.keyset import keyset_page
 from cdp.models import Run, User
-from profiles.admin.holders import HolderAdmin, HolderForm, refresh_label, refresh_state
+from profiles.admin.holders import HolderAdmin, HolderForm, badge, refresh_label, refresh_state
 from profiles.admin.names import display_name
 from profiles.models import IdentifierKind, Profile
 from profiles.services.resolve import find_by_identifiers
+from segments.admin.upkeep import ArchivedFilter, CategoryFilter, OwnerFilter, UpkeepPages, may_archive, may_duplicate
 from segments.models import Membership, MembershipChange, Segment
 from segments.services import add_members, delete_segment, remove_members, save_segment
 from segments.services.members import Added
@@ -38,10 +39,21 @@ class SegmentForm(HolderForm):
 
     class Meta:
         model = Segment
-        fields = ("name", "key", "kind", "description", "rule")
+        fields = ("name", "key", "kind", "category", "owner", "description", "rule")
         help_texts = {
-            "kind": _("By rule: everybody who matches, always up to date. By hand: whom you or an import put in."),
+            "kind": _(
+                "By rule: everybody who matches, always up to date. By hand: whom you or an import put in. "
+                "Snapshot: whoever matches now, frozen."
+            ),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "owner" in self.fields:  # accounts of tokens own nothing
+            people = User.objects.filter(is_active=True, api_token__isnull=True) | User.objects.filter(
+                pk=self.instance.owner_id
+            )
+            self.fields["owner"].queryset = people.order_by("username")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """The rule field is hidden for a segment by hand: what stands in it then is not meant."""
@@ -55,26 +67,29 @@ class SegmentForm(HolderForm):
 
 
 @admin.register(Segment)
-class SegmentAdmin(HolderAdmin):
+class SegmentAdmin(UpkeepPages, HolderAdmin):
     """Segments: saving one checks its rule as a whole and queues a refresh."""
 
     empty_text = _("No segments yet. A segment is everybody who matches a rule, kept up to date within seconds.")
     form = SegmentForm
     change_form_outer_before_template = "segments/segment_bar.html"
     holder_prefix = "segment"
-    list_display = ("name", "key", "kind", "in_words", "n_members_shown", "refreshed_at", "state")
-    list_filter = ("kind",)
+    list_display = ("name", "key", "kind", "in_words", "n_members_shown", "category", "owner", "refreshed_at", "state")
+    list_filter = ("kind", CategoryFilter, OwnerFilter, ArchivedFilter)
+    list_select_related = ("owner",)
     # Of a segment that exists the kind is no field of the form, and its fieldsets have the rule or not.
     conditional_fields = {"rule": "typeof kind == 'undefined' || kind != 'static'"}
-    search_fields = ("key", "name", "description")
-    search_help_text = _("Key or name")
+    search_fields = ("key", "name", "category", "description")
+    search_help_text = _("Key, name, category or description")
     fieldsets = (
-        (None, {"fields": ("name", "key", "kind", "description", "rule", "seen_version")}),
+        (None, {"fields": ("name", "key", "kind", "category", "owner", "description", "rule", "seen_version")}),
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
     )
-    add_fieldsets = ((None, {"fields": ("name", "key", "kind", "description", "rule", "seen_version")}),)
+    add_fieldsets = (
+        (None, {"fields": ("name", "key", "kind", "category", "owner", "description", "rule", "seen_version")}),
+    )
     read_fieldsets = (
-        (None, {"fields": ("name", "key", "kind", "description", "rule_read")}),
+        (None, {"fields": ("name", "key", "kind", "category", "owner", "description", "rule_read")}),
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
     )
     readonly_fields = ("n_members_shown", "refresh", "rule_version", "created_at", "rule_read")
@@ -90,19 +105,36 @@ class SegmentAdmin(HolderAdmin):
                 name="segments_segment_remove_members",
             ),
             path("<int:segment_id>/changes/", wrap(self.changes_view), name="segments_segment_changes"),
+            *self.upkeep_urls(),
             *super().get_urls(),
         ]
 
     # --- By rule or by hand ---
 
     def is_filled_by_rule(self, thing: Segment) -> bool:
-        return thing.kind == Segment.Kind.DYNAMIC
+        return thing.kind == Segment.Kind.DYNAMIC and thing.archived_at is None
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What is archived is read, until it is restored."""
+        return (obj is None or obj.archived_at is None) and super().has_change_permission(request, obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        context |= {"may_duplicate": may_duplicate(request), "may_archive": may_archive(request)}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Of a segment by hand without what is about rules."""
+        """Of a segment by hand without what is about rules; that of a snapshot is only read."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or self.is_filled_by_rule(obj):
+        if obj is None or obj.kind == Segment.Kind.DYNAMIC:
             return fieldsets
+        if obj.kind == Segment.Kind.SNAPSHOT:
+            return [
+                (title, {**options, "fields": [{"rule": "rule_read"}.get(name, name) for name in options["fields"]]})
+                for title, options in fieldsets
+            ]
         hidden = {"rule", "rule_read", "refresh", "rule_version"}
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
@@ -122,7 +154,11 @@ class SegmentAdmin(HolderAdmin):
 
     @display(description=_("state"))
     def state(self, segment: Segment) -> SafeString | str:
-        return refresh_label(segment) if self.is_filled_by_rule(segment) else "-"
+        if segment.archived_at is not None:
+            return badge(gettext("Archived"), "default")
+        if segment.kind == Segment.Kind.SNAPSHOT and segment.refreshed_at is not None:
+            return badge(gettext("Frozen"), "info")
+        return refresh_label(segment) if segment.kind != Segment.Kind.STATIC else "-"
 
     @display(description=_("last full refresh"))
     def refresh(self, segment: Segment) -> SafeString:
@@ -227,7 +263,7 @@ class SegmentAdmin(HolderAdmin):
             return HttpResponse(status=405)
         if not may_list(request, permission):
             return HttpResponse(status=403)
-        return get_object_or_404(Segment, pk=segment_id, kind=Segment.Kind.STATIC)
+        return get_object_or_404(Segment.objects.current(), pk=segment_id, kind=Segment.Kind.STATIC)
 
     # --- Saving ---
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -19,9 +20,10 @@ from cdp.api.problems import Conflict, PreviewTimedOut
 from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
 from cdp.api.serializers import StrictSerializer
+from cdp.api.viewsets import KEY_PATTERN
 from cdp.models import User
 from profiles.api.chosen import ChosenSerializer
-from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
+from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson, conflicts
 from profiles.refresh.queue import queue_full_refresh
 from profiles.services.preview import PreviewTimeout, preview_rule
 from segments.api.people import (
@@ -35,27 +37,40 @@ from segments.api.people import (
     show_member,
 )
 from segments.models import Segment
-from segments.services import add_members, delete_segment, remove_members, save_segment
+from segments.services import (
+    add_members,
+    archive_segment,
+    delete_segment,
+    duplicate_segment,
+    remove_members,
+    restore_segment,
+    save_segment,
+)
 
 
 class SegmentSerializer(HolderSerializer[Segment]):
-    """A segment by its rule (`dynamic`), or by hand and by imports (`static`), which has none."""
+    """A segment by its rule (`dynamic`), by hand and by imports (`static`), which has none, or of those who matched the
+    rule as it was made (`snapshot`), whose `refreshed_at` says when it was frozen.
+    """
 
     fixed = ("key", "kind")
     rule = RuleJson(allow_null=True, required=False)
+    owner = serializers.SlugRelatedField(
+        slug_field="username", queryset=User.objects.filter(is_active=True), allow_null=True, required=False
+    )
 
     class Meta:
         model = Segment
         fields = (
-            "key", "name", "kind", "description", "rule", "version", "n_members", "refreshed_at", "refresh_error",
-            "created_at",
+            "key", "name", "kind", "category", "owner", "description", "rule", "version", "n_members", "refreshed_at",
+            "refresh_error", "created_at", "archived_at",
         )  # fmt: skip
-        read_only_fields = ("n_members", "refreshed_at", "refresh_error", "created_at")
+        read_only_fields = ("n_members", "refreshed_at", "refresh_error", "created_at", "archived_at")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         kind = self.instance.kind if self.instance is not None else attrs.get("kind", Segment.Kind.DYNAMIC)
         is_new = self.instance is None
-        if kind == Segment.Kind.DYNAMIC and (is_new or "rule" in attrs) and attrs.get("rule") is None:
+        if kind != Segment.Kind.STATIC and (is_new or "rule" in attrs) and attrs.get("rule") is None:
             raise serializers.ValidationError({"rule": [_("A segment by rule needs one.")]})
         return attrs
 
@@ -98,17 +113,40 @@ class RemovedSerializer(ChangedSerializer):
     removed = serializers.IntegerField()
 
 
+class DuplicateSerializer(StrictSerializer):
+    """What the copy is called. `kind` may be `snapshot`: who is in now, frozen; absent, the copy is as the original."""
+
+    key = serializers.RegexField(rf"^{KEY_PATTERN}\Z", max_length=50)
+    name = serializers.CharField(max_length=100)
+    kind = serializers.ChoiceField([Segment.Kind.SNAPSHOT.value], required=False)
+
+
 class SegmentFilters(filters.FilterSet):
+    """`archived`: `true` for the archive alone; absent, those in use. `search` looks into key, name, category and
+    description.
+    """
+
+    owner = filters.CharFilter(field_name="owner__username")
+    archived = filters.BooleanFilter(method="keep")
+    search = filters.CharFilter(method="keep_found")
+
     class Meta:
         model = Segment
-        fields = ("kind",)
+        fields = ("kind", "category")
+
+    def keep(self, segments: QuerySet[Segment], name: str, archived: bool) -> QuerySet[Segment]:
+        return segments.filter(archived_at__isnull=not archived)
+
+    def keep_found(self, segments: QuerySet[Segment], name: str, term: str) -> QuerySet[Segment]:
+        found = Q(key__icontains=term) | Q(name__icontains=term)
+        return segments.filter(found | Q(category__icontains=term) | Q(description__icontains=term))
 
 
 @route("segments")
 class SegmentViewSet(HolderViewSet):
     """Segments by key. A changed rule is refreshed at once, in full."""
 
-    queryset = Segment.objects.order_by("key")
+    queryset = Segment.objects.select_related("owner").order_by("key")
     serializer_class = SegmentSerializer
     filterset_class = SegmentFilters
     reading_actions = frozenset({"preview"})
@@ -116,12 +154,19 @@ class SegmentViewSet(HolderViewSet):
         # Whoever may ask any rule could guess personal values letter by letter, so this is for those who write rules.
         "preview": ("segments.add_segment",),
         "refresh": ("segments.change_segment",),
+        "duplicate": ("segments.add_segment",),
+        "archive": ("segments.change_segment",),
         "profiles:POST": ("segments.add_membership",),
         "profiles:DELETE": ("segments.delete_membership",),
         "members": ("segments.view_membership",),
         "changes": ("segments.view_membershipchange",),
         "all_changes": ("segments.view_membershipchange",),
     }
+
+    def get_queryset(self) -> QuerySet[Segment]:
+        segments: QuerySet[Segment] = super().get_queryset()
+        is_list_of_used = self.action == "list" and "archived" not in self.request.query_params
+        return segments.filter(archived_at__isnull=True) if is_list_of_used else segments
 
     def perform_destroy(self, instance: Segment) -> None:
         delete_segment(instance)
@@ -144,9 +189,42 @@ class SegmentViewSet(HolderViewSet):
         """Judge everybody anew; answers with the run that does it."""
         segment = self.get_object()
         if segment.kind != Segment.Kind.DYNAMIC:
-            raise Conflict(_("“%s” is filled by hand: there is no rule to judge by.") % segment.key)
+            raise Conflict(_("“%s” is not filled by a rule: there is nothing to judge by.") % segment.key)
+        if segment.archived_at is not None:
+            raise Conflict(_("“%s” is archived: restore it first.") % segment.key)
         run = queue_full_refresh(f"segment:{segment.key}", user=request.user)  # type: ignore[arg-type]
         return accepted(run, request)
+
+    @extend_schema(request=DuplicateSerializer, responses={201: SegmentSerializer})
+    @action(detail=True, methods=["post"])
+    def duplicate(self, request: Request, key: str) -> Response:
+        """Make another segment like this one. Members of one that is not by rule come by a run."""
+        segment = self.get_object()
+        body = DuplicateSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = body.validated_data
+        user: User = request.user  # type: ignore[assignment]
+        as_snapshot = given.get("kind") == Segment.Kind.SNAPSHOT
+        copy = duplicate_segment(segment, key=given["key"], name=given["name"], user=user, as_snapshot=as_snapshot)
+        return Response(self.get_serializer(copy).data, status=201)
+
+    @extend_schema(methods=["POST"], request=None, responses=SegmentSerializer)
+    @extend_schema(
+        methods=["DELETE"],
+        description="Take it out of the archive; one by rule is refreshed in full.",
+        responses={200: SegmentSerializer},
+    )
+    @action(detail=True, methods=["post", "delete"], pagination_class=None, filterset_class=None)
+    def archive(self, request: Request, key: str) -> Response:
+        """Take it out of use: it keeps its members and its feed, and is not refreshed."""
+        segment = self.get_object()
+        user: User = request.user  # type: ignore[assignment]
+        with conflicts():
+            if request.method == "POST":
+                archive_segment(segment, user=user, now=timezone.now())
+            else:
+                restore_segment(segment, user=user)
+        return Response(self.get_serializer(segment).data)
 
     @extend_schema(methods=["POST"], request=ChosenSerializer, responses=AddedSerializer)
     @extend_schema(
@@ -161,7 +239,9 @@ class SegmentViewSet(HolderViewSet):
         body = ChosenSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         if segment.kind != Segment.Kind.STATIC:
-            raise Conflict(_("“%s” is filled by its rule, not by hand.") % segment.key)
+            raise Conflict(_("“%s” is not filled by hand.") % segment.key)
+        if segment.archived_at is not None:
+            raise Conflict(_("“%s” is archived: restore it first.") % segment.key)
         chosen, now = body.chosen(), timezone.now()
         if request.method == "POST":
             user: User = request.user  # type: ignore[assignment]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -10,23 +12,49 @@ from cdp.rules.causes import Cause
 from cdp.rules.field import RuleField
 
 
+class SegmentQuerySet(models.QuerySet["Segment"]):
+    def current(self) -> Self:
+        """Those in use: not archived."""
+        return self.filter(archived_at__isnull=True)
+
+
 class Segment(models.Model):
-    """A set of profiles that a rule decides, or hands and imports. A PATCH must name the `rule_version` it edits."""
+    """A set of profiles that a rule decides, or hands and imports, or that was frozen at a moment.
+
+    A PATCH must name the `rule_version` it edits. Of a snapshot `rule` says whom it was frozen from, and `refreshed_at`
+    when. One that is archived is not refreshed, and stays readable.
+    """
 
     class Kind(models.TextChoices):
         DYNAMIC = "dynamic", _("By rule")
         STATIC = "static", _("By hand")
+        SNAPSHOT = "snapshot", _("Snapshot")
 
     key = models.SlugField(_("key"), max_length=50, unique=True)
     name = models.CharField(_("name"), max_length=100)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.DYNAMIC)
-    description = models.TextField(_("description"), blank=True)
+    category = models.CharField(_("category"), max_length=50, blank=True, default="", db_default="")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("owner"),
+        help_text=_("Whom colleagues ask about it."),
+    )
+    description = models.TextField(
+        _("description"), blank=True, help_text=_("What it is for, and what colleagues should know.")
+    )
     rule = RuleField(_("rule"), null=True, blank=True)
     rule_version = models.PositiveIntegerField(_("rule version"), default=1, editable=False)
     n_members = models.PositiveIntegerField(_("members"), default=0, editable=False)
     refreshed_at = models.DateTimeField(_("last full refresh"), null=True, editable=False)
     refresh_error = models.TextField(_("refresh error"), blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    archived_at = models.DateTimeField(_("archived"), null=True, editable=False)
+
+    objects = SegmentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("segment")
@@ -34,7 +62,8 @@ class Segment(models.Model):
         ordering = ["key"]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(kind="dynamic", rule__isnull=False) | models.Q(kind="static", rule__isnull=True),
+                condition=models.Q(kind__in=["dynamic", "snapshot"], rule__isnull=False)
+                | models.Q(kind="static", rule__isnull=True),
                 name="segment_rule_of_kind",
             ),
         ]

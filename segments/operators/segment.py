@@ -27,7 +27,7 @@ class SegmentFacts(NamedTuple):
 def load_segments(keys: Set[str]) -> Mapping[str, SegmentFacts]:
     return {
         key: SegmentFacts(pk, name)
-        for key, pk, name in Segment.objects.filter(key__in=keys).values_list("key", "pk", "name")
+        for key, pk, name in Segment.objects.current().filter(key__in=keys).values_list("key", "pk", "name")
     }
 
 
@@ -35,7 +35,7 @@ def offer_segments(wanted: Wanted) -> list[Option]:
     is_wanted = (
         Q(key__in=wanted.names) if wanted.names else Q(key__icontains=wanted.term) | Q(name__icontains=wanted.term)
     )
-    chosen = Segment.objects.filter(is_wanted).order_by("name", "key").values_list("key", "name")
+    chosen = Segment.objects.current().filter(is_wanted).order_by("name", "key").values_list("key", "name")
     return [Option(key, name, hint=key) for key, name in chosen[: wanted.limit]]
 
 

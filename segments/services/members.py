@@ -17,6 +17,7 @@ from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_survivors
 from segments.feeds import write_moves
 from segments.models import DisplacedMembership, Membership, Segment
+from segments.services.segment import check_in_use
 
 
 class Added(NamedTuple):
@@ -61,7 +62,7 @@ def add_members(
 ) -> Added:
     """Put profiles into a static segment; who is in already stays in since when they were.
 
-    Ids that were merged away mean their survivors. Raises ValidationError for a segment by rule.
+    Ids that were merged away mean their survivors. Raises ValidationError for any other, and for one that is archived.
     """
     check_static(segment)
     locked, unknown = lock_named(profile_ids)
@@ -87,8 +88,11 @@ def remove_members(segment: Segment, profile_ids: Iterable[int], *, now: datetim
 
 
 def check_static(segment: Segment) -> None:
-    if segment.kind != Segment.Kind.STATIC:
+    if segment.kind == Segment.Kind.DYNAMIC:
         raise ValidationError(_("“%(segment)s” is filled by its rule, not by hand.") % {"segment": segment.name})
+    if segment.kind == Segment.Kind.SNAPSHOT:
+        raise ValidationError(_("“%(segment)s” is a snapshot: it stays as it was frozen.") % {"segment": segment.name})
+    check_in_use(segment)
 
 
 def lock_named(profile_ids: Iterable[int]) -> Locked:

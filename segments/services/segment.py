@@ -10,15 +10,16 @@ from cdp.models import Run, User
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import check_key, check_rules, check_version, delete_unused, lock_rules
 from segments.models import Segment
+from segments.services.fill import queue_fill
 
-EDITABLE = ["name", "description", "rule", "rule_version"]
+EDITABLE = ["name", "category", "owner", "description", "rule", "rule_version"]
 
 
 @transaction.atomic
 def save_segment(segment: Segment, *, user: User | None = None, expected_version: int | None = None) -> Run | None:
-    """Check and write a new or edited segment; returns the full refresh that a new rule needs, else None.
+    """Check and write a new or edited segment; returns the full refresh, or filling, that a new rule needs, else None.
 
-    A static one has no rule. The kind stays as it was made.
+    A static one has no rule, a snapshot keeps that which it was frozen by. The kind stays as it was made.
 
     `expected_version` is the `rule_version` that the editor saw; without it the edit wins over whatever is stored.
 
@@ -32,7 +33,11 @@ def save_segment(segment: Segment, *, user: User | None = None, expected_version
         check_version(expected_version, current=stored.rule_version)
         if stored.kind != segment.kind:
             raise ValidationError({"kind": _("The kind cannot be changed: make another segment.")})
-    check_rule(segment)
+        check_in_use(stored)
+        if stored.kind == Segment.Kind.SNAPSHOT and segment.rule != stored.rule:
+            raise ValidationError({"rule": _("A snapshot stays as it was frozen: make another one.")})
+    if stored is None or segment.kind != Segment.Kind.SNAPSHOT:
+        check_rule(segment)
     segment.full_clean()
     if stored is None:
         segment.save()
@@ -42,15 +47,23 @@ def save_segment(segment: Segment, *, user: User | None = None, expected_version
         segment.save(update_fields=EDITABLE)
         if not is_changed:
             return None
+    if segment.kind == Segment.Kind.SNAPSHOT:
+        return queue_fill(segment, user=user)
     return queue_full_refresh(f"segment:{segment.key}", user=user) if segment.kind == Segment.Kind.DYNAMIC else None
 
 
 def check_rule(segment: Segment) -> None:
     """Whether rule and kind fit together. Raises ValidationError or RuleError."""
-    if segment.kind == Segment.Kind.DYNAMIC:
+    if segment.kind != Segment.Kind.STATIC:
         check_rules(f"segment:{segment.key}", {"": segment.rule})
     elif segment.rule is not None:
         raise ValidationError({"rule": _("A segment by hand has no rule.")})
+
+
+def check_in_use(segment: Segment) -> None:
+    """Raises ValidationError for one that is archived."""
+    if segment.archived_at is not None:
+        raise ValidationError(_("“%(segment)s” is archived: restore it first.") % {"segment": segment.name})
 
 
 @transaction.atomic

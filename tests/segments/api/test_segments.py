@@ -29,12 +29,15 @@ def test_a_segment_is_made_and_its_refresh_queued():
     segment, run = Segment.objects.get(), Run.objects.get()
     assert response.status_code == 201
     assert response.json() == OSLO | {
+        "category": "",
+        "owner": None,
         "description": "",
         "version": 1,
         "n_members": 0,
         "refreshed_at": None,
         "refresh_error": "",
         "created_at": segment.created_at.isoformat().replace("+00:00", "Z"),
+        "archived_at": None,
     }
     assert (run.kind, run.subject) == ("refresh", "segment:oslo")
     assert api_of("viewer").send("get", "segments/oslo/").json() == response.json()
@@ -68,7 +71,10 @@ def test_a_segment_may_be_sent_back_as_it_was_read():
         ({"key": "changes"}, "key"),
         ({"key": "a b"}, "key"),
         ({"name": None}, "name"),
-        ({"kind": "snapshot"}, "kind"),
+        ({"kind": "frozen"}, "kind"),
+        ({"kind": "snapshot", "rule": None}, "rule"),
+        ({"owner": "nobody"}, "owner"),
+        ({"archived_at": "2026-01-01T00:00:00Z"}, "archived_at"),
         ({"kind": "static"}, "rule"),
         ({"rule": None}, "rule"),
         ({"rule": {}}, ""),
@@ -317,3 +323,47 @@ def test_rule_and_hand_do_not_mix():
     assert [answer.status_code for answer in (by_hand, refresh, rule, kind)] == [409, 409, 400, 400]
     assert rule.json()["errors"][0]["path"] == "rule"
     assert api.send("patch", "segments/guests/", body).json() == body
+
+
+def test_lists_leave_the_archive_out_and_find_by_category_owner_and_words():
+    operator = api_of("operator")
+    operator.send("post", "segments/", OSLO | {"category": "Cities", "owner": None, "description": "by the fjord"})
+    operator.send("post", "segments/", OSLO | {"key": "old"})
+    archived = operator.send("post", "segments/old/archive/")
+
+    def found(query):
+        return [each["key"] for each in operator.send("get", f"segments/{query}").json()["results"]]
+
+    assert archived.json()["archived_at"] is not None
+    assert found("") == ["oslo"]
+    assert found("?archived=true") == ["old"]
+    assert found("?category=Cities") == ["oslo"]
+    assert found("?search=FJORD") == ["oslo"]
+    assert found("?search=nothing") == []
+    assert found("?owner=nobody") == []
+    assert operator.send("get", "segments/old/").json()["key"] == "old"
+    assert operator.send("post", "segments/old/refresh/").status_code == 409
+    assert operator.send("patch", "segments/old/", {"name": "New"}).status_code == 400
+    assert operator.send("delete", "segments/old/archive/").json()["archived_at"] is None
+
+
+def test_a_segment_that_is_used_is_not_archived():
+    SegmentFactory(key="rome", rule=IN_ROME)
+    SegmentFactory(name="Oslo folk", rule={"op": "segment", "key": "rome"})
+
+    refused = api_of("operator").send("post", "segments/rome/archive/")
+
+    assert (refused.status_code, "Oslo folk" in refused.json()["detail"]) == (409, True)
+
+
+def test_a_copy_is_answered_whole():
+    SegmentFactory(key="oslo", rule=IN_OSLO)
+    api = api_of("operator")
+
+    copy = api.send("post", "segments/oslo/duplicate/", {"key": "oslo-2", "name": "Oslo too"})
+    frozen = api.send("post", "segments/oslo/duplicate/", {"key": "oslo-3", "name": "Then", "kind": "snapshot"})
+    taken = api.send("post", "segments/oslo/duplicate/", {"key": "oslo-2", "name": "Again"})
+
+    assert (copy.status_code, copy.json()["rule"], copy.json()["kind"]) == (201, IN_OSLO, "dynamic")
+    assert (frozen.json()["kind"], frozen.json()["rule"]) == ("snapshot", {"op": "segment", "key": "oslo"})
+    assert (taken.status_code, taken.json()["errors"][0]["path"]) == (400, "key")

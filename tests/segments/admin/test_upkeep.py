@@ -1,0 +1,59 @@
+"""Duplicating, archiving and restoring in the admin."""
+
+import pytest
+
+from cdp.roles import OPERATOR, VIEWER
+from segments.models import Segment
+from tests.factories.segments import SegmentFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/segments/segment/"
+
+
+def test_a_segment_is_archived_left_out_of_the_list_and_restored():
+    segment = SegmentFactory(name="Old hands")
+    client = sign_in(OPERATOR)
+    address = f"{LIST}{segment.pk}/archive/"
+
+    archived = client.post(address, follow=True).content.decode()
+    listed = client.get(LIST).content.decode()
+    archive = client.get(f"{LIST}?archived=yes").content.decode()
+    client.post(address, {"restore": "1"})
+
+    assert "it keeps its members, is not refreshed" in archived
+    assert "Old hands" not in listed
+    assert "Old hands" in archive
+    assert Segment.objects.get().archived_at is None
+
+
+def test_what_is_used_says_by_whom_and_stays():
+    segment = SegmentFactory(key="inner")
+    SegmentFactory(name="Outer", rule={"op": "segment", "key": "inner"})
+
+    page = sign_in(OPERATOR).post(f"{LIST}{segment.pk}/archive/", follow=True).content.decode()
+
+    assert "is still used by: Outer" in page
+    assert not Segment.objects.filter(archived_at__isnull=False).exists()
+
+
+def test_a_copy_is_offered_a_free_key_and_says_where_it_is_taken():
+    segment = SegmentFactory(key="oslo", name="Oslo")
+    SegmentFactory(key="oslo-2")
+    client = sign_in(OPERATOR)
+    address = f"{LIST}{segment.pk}/duplicate/"
+
+    offered = client.get(address).context["form"].initial
+    taken = client.post(address, {"name": "Copy", "key": "oslo-2", "what": "same"})
+    client.post(address, {"name": "Then", "key": "oslo-3", "what": "snapshot"})
+
+    assert (offered["key"], offered["what"]) == ("oslo-3", "same")
+    assert "key" in taken.context["form"].errors
+    assert Segment.objects.get(key="oslo-3").kind == "snapshot"
+
+
+@pytest.mark.parametrize("what", ["duplicate", "archive"])
+def test_who_only_reads_may_not(what):
+    segment = SegmentFactory()
+
+    assert sign_in(VIEWER).post(f"{LIST}{segment.pk}/{what}/").status_code == 403
