@@ -63,7 +63,7 @@ def fill_segment(key: str, *, source: str | None, now: Now, run: Run | None = No
             progress.add(total=rows.count)
             for chunk in rows.chunks(CHUNK):
                 moves = [move for move in (Move(*row) for row in chunk) if is_snapshot or move.after is not None]
-                n_written = write_chunk(holder, moves, cause=Cause.RULE if is_snapshot else Cause.MANUAL, now=at)
+                n_written = write_chunk(holder, moves, cause=Cause.RULE, now=at)
                 progress.add(done=n_written, total=n_written - len(chunk))
     except RULE_FAILURES as error:
         holder.finished(now=at, error=str(error))
