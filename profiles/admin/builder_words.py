@@ -59,6 +59,7 @@ def builder_words() -> dict[str, str]:
         "event": _("Event"),
         "add_step": _("Add a step"),
         "step": _("Step"),
+        "unseen": _("nobody has sent it yet"),
         "undo": _("Undo"),
         "redo": _("Redo"),
         "json": _("JSON"),

@@ -8,12 +8,12 @@ import { RuleEditor } from "./editor.js";
 import { History } from "./history.js";
 import { adder, nodeView } from "./nodes.js";
 import { Server } from "./server.js";
-import { inside, isGroup, listOf, parentOf, pathOf, pathText } from "./tree.js";
+import { at, changedNodes, inside, isGroup, listOf, parentOf, pathOf, pathText } from "./tree.js";
 import { Verdicts } from "./verdicts.js";
 
 /** @typedef {import("./tree.js").Path} Path */
 
-const TYPING_AHEAD_MS = 900;
+const TYPING_AHEAD_MS = 900, PRESSED_MS = 2000;
 let n = 0;
 
 export class StrataRule extends RuleEditor {
@@ -57,24 +57,55 @@ export class StrataRule extends RuleEditor {
 
   // --- The page ---
 
-  /** Draw all of it; the focus stays where it was, or goes to `focus`. @param {string} [focus] */
-  redraw(focus = this.focused()) {
+  /** Draw what changed since; the focus stays where it was, or goes to `focus`. @param {string | null} [focus] */
+  redraw(focus) {
+    focus ??= this.focused();
     clearTimeout(this.pending);
     this.pending = undefined;
     const hadFocus = this.canvas.contains(document.activeElement) || focus !== this.focused();
-    this.canvas.replaceChildren(this.rule === undefined ? this.emptyView() : nodeView(this, []));
-    if (this.rule !== undefined && !isGroup(inside(this.rule, []).core)) this.canvas.append(this.rootAdder());
+    const isGroups = [this.drawn, this.rule].every((rule) => isGroup(inside(rule, []).core));
+    const changed = isGroups ? changedNodes(this.drawn, this.rule) : [[]];
+    if (changed.some((path) => !path.length)) this.redrawWhole();
+    for (const path of changed.filter(({ length }) => length)) {
+      const total = at(this.rule, path.slice(0, -1)).length;
+      this.elementOf(path)?.replaceWith(nodeView(this, path, Number(path.at(-1)), total));
+    }
+    this.drawn = this.rule;
     this.verdicts.mark();
     this.drawBar();
     if (hadFocus && focus) /** @type {any} */ (this.canvas.querySelector(`[data-focus="${CSS.escape(focus)}"]`))?.focus();
   }
 
-  /** Draw now, or when somebody has chosen who types the beginning of a word into a drop-down: it must stay meanwhile. @param {string} [focus] */
+  redrawWhole() {
+    this.canvas.replaceChildren(this.rule === undefined ? this.emptyView() : nodeView(this, []));
+    if (this.rule !== undefined && !isGroup(inside(this.rule, []).core)) this.canvas.append(this.rootAdder());
+  }
+
+  /** Draw all of it: something else than the rule changed. @param {string | null} [focus] */
+  redrawAll(focus) {
+    this.drawn = undefined;
+    this.redraw(focus);
+  }
+
+  /** @param {Path} path of a node @returns {any} */
+  elementOf(path) { return this.canvas.querySelector(`[data-node="${CSS.escape(pathText(path))}"]`); }
+
+  /**
+   * Draw now; or a little later, where what is drawn must stay meanwhile: somebody types the beginning of a word into a
+   * drop-down, or holds a button down, which would be gone before it is let go, or is on the way to the next input.
+   * @param {string | null} [focus] null where the focus is leaving
+   */
   redrawSoon(focus) {
-    if (Date.now() - (this.typedAhead ?? 0) > 100) return this.redraw(focus);
+    const isTypingAhead = Date.now() - (this.typedAhead ?? 0) < 100;
+    if (!isTypingAhead && !this.isPressed && focus !== null) return this.redraw(focus);
     clearTimeout(this.pending);
-    this.pending = setTimeout(() => this.redraw(focus), TYPING_AHEAD_MS);
+    this.pending = setTimeout(() => this.redraw(focus), isTypingAhead ? TYPING_AHEAD_MS : this.isPressed ? PRESSED_MS : 0);
     return undefined;
+  }
+
+  /** Draw what waits to be drawn. */
+  flush() {
+    if (this.pending) this.redraw();
   }
 
   /** Beneath a rule of one condition. */
@@ -139,7 +170,7 @@ export class StrataRule extends RuleEditor {
     this.write();
     this.classList.toggle("sr-json", isJson);
     this.bar.querySelector("[data-bar=json]").setAttribute("aria-pressed", String(isJson));
-    if (!isJson) this.redraw();
+    if (!isJson) this.redrawAll();
     return undefined;
   }
 
@@ -178,6 +209,10 @@ export class StrataRule extends RuleEditor {
 
   listen() {
     this.addEventListener("keydown", (event) => this.key(event));
+    this.addEventListener("pointerdown", () => { this.isPressed = true; }, true);
+    addEventListener("pointerup", () => { this.isPressed = false; }, true);
+    addEventListener("pointercancel", () => { this.isPressed = false; }, true);
+    addEventListener("click", () => this.flush(), true);
     const isText = (target) => target.closest("input, textarea") !== null;
     for (const kind of ["copy", "cut"]) {
       this.addEventListener(kind, (/** @type {any} */ event) => {
@@ -200,7 +235,7 @@ export class StrataRule extends RuleEditor {
     if (event.target === this.text) return;
     const isSelect = /** @type {any} */ (event.target).matches("select");
     if (isSelect && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) this.typedAhead = Date.now();
-    else if (this.pending) this.redraw();
+    else this.flush();
     const path = this.nodeOf(event.target), isHandle = /** @type {any} */ (event.target).closest(".sr-handle") !== null;
     const isControl = event.ctrlKey || event.metaKey, key = event.key;
     const act = this.command({ path, isHandle, isControl, key, alt: event.altKey, shift: event.shiftKey });

@@ -14,7 +14,8 @@ const MOST = 200;  // lines of a list; what is typed narrows it
  * @param {string} [asked.placeholder]
  * @param {(term: string) => Promise<Option[]> | Option[]} asked.options
  * @param {(option: Option) => void} asked.pick
- * @param {((text: string) => void) | null} [asked.free] takes what was typed and is no option; null for options alone
+ * @param {((text: string, isLeaving: boolean) => void) | null} [asked.free] takes what was typed and is no option, by Enter
+ *        or on leaving the input; null for options alone
  * @param {boolean} [asked.keeps] whether the text stays in the input after picking
  * @param {() => void} [asked.leave] called when the list closes without a choice
  * @param {(event: KeyboardEvent) => void} [asked.backspace] called in the empty input
@@ -30,6 +31,7 @@ export function combobox(asked) {
     "aria-autocomplete": "list", "aria-label": asked.label, placeholder: asked.placeholder ?? "", value: asked.text ?? "",
     spellcheck: "false", ...asked.more,
   });
+  list.addEventListener("mousedown", (event) => event.preventDefault());  // the input keeps the focus
   const box = h("span", { class: "sr-combo" }, input, list);
   let shown = /** @type {Option[]} */ ([]), active = -1, asking = 0, isDirty = false, isOpen = false;
 
@@ -78,7 +80,7 @@ export function combobox(asked) {
       section = option.section ?? section;
       return [...heading, h("li", {
         role: "option", id: `${id}-${index}`, class: "sr-option", "aria-selected": "false",
-        onmousedown: (event) => { event.preventDefault(); choose(index); },
+        onclick: () => choose(index),
       }, option.icon ? icon(option.icon) : null, h("span", { class: "sr-label" }, option.label),
         option.hint && option.hint !== option.label ? h("span", { class: "sr-hint" }, option.hint) : null)];
     });
@@ -118,7 +120,7 @@ export function combobox(asked) {
     const option = shown[index];
     isDirty = false;
     close();
-    if (option.section === "" && option.icon === "edit" && asked.free) return asked.free(input.value.trim());
+    if (option.section === "" && option.icon === "edit" && asked.free) return asked.free(input.value.trim(), false);
     input.value = asked.keeps ? option.label : "";
     fit();
     asked.pick(option);
@@ -132,8 +134,7 @@ export function combobox(asked) {
     close();
     isDirty = false;
     if (!box.isConnected) return;
-    if (wasDirty && asked.free && typed) asked.free(typed);
-    else if (asked.keeps && wasDirty && asked.free) asked.free("");
+    if (wasDirty && asked.free && (typed || asked.keeps)) asked.free(typed, true);
     else if (asked.keeps) input.value = asked.text ?? "";
     else asked.leave?.();
   });
@@ -148,8 +149,10 @@ export function combobox(asked) {
     } else if (event.key === "Enter" && !event.altKey) {
       event.preventDefault();  // no form is sent from here
       if (isOpen && active >= 0) choose(active);
-      else if (asked.free && isDirty && input.value.trim()) { isDirty = false; close(); asked.free(input.value.trim()); }
+      else if (asked.free && isDirty && input.value.trim()) { isDirty = false; close(); asked.free(input.value.trim(), false); }
       else if (!isOpen) open();
+    } else if (event.key === "Tab" && isOpen && isDirty && active >= 0 && !asked.free) {
+      choose(active);
     } else if (event.key === "Escape" && isOpen) {
       event.preventDefault();
       event.stopPropagation();

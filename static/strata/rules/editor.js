@@ -27,7 +27,7 @@ export class RuleEditor extends HTMLElement {
    * Another rule. `typing` is the place that is being typed into: the page stays as it is drawn. Changes of one `step`
    * that follow each other are undone together.
    * @param {any} rule
-   * @param {{typing?: string, step?: string, focus?: string, announce?: string}} [how]
+   * @param {{typing?: string, step?: string, focus?: string | null, announce?: string}} [how]
    */
   become(rule, { typing = "", step = typing, focus, announce = "" } = {}) {
     if (same(rule ?? null, this.rule ?? null)) return this.redraw(focus);
@@ -38,6 +38,7 @@ export class RuleEditor extends HTMLElement {
     if (!typing) this.redrawSoon(focus);
     this.drawBar();
     if (announce) this.announce(announce);
+    if (!typing) this.learn();
     this.verdicts.ask();
   }
 
@@ -45,11 +46,11 @@ export class RuleEditor extends HTMLElement {
    * A value at a place; undefined takes it away. Inputs call it.
    * @param {Path} path
    * @param {any} value
-   * @param {{typing?: boolean, redraw?: boolean, focus?: string}} [how]
+   * @param {{typing?: boolean, focus?: string | null}} [how]
    */
-  set(path, value, { typing = false, redraw = false, focus } = {}) {
+  set(path, value, { typing = false, focus } = {}) {
     const owner = path.slice(0, -1), key = path.at(-1);
-    const kept = value === undefined && typeof key === "number" && !redraw ? null : value;  // a pair keeps its places
+    const kept = value === undefined && typeof key === "number" && typing ? null : value;  // a pair keeps its places
     const rule = this.settled(put(this.rule, path, kept), owner, String(key));
     this.become(rule, { typing: typing ? pathText(path) : "", focus });
   }
@@ -109,7 +110,7 @@ export class RuleEditor extends HTMLElement {
     const place = JSON.stringify(events);
     if (!this.seen.has(place)) {
       this.seen.set(place, []);
-      this.server.properties(events).then((options) => { this.seen.set(place, options); this.redraw(); }, () => {});
+      this.server.properties(events).then((options) => { this.seen.set(place, options); this.redrawAll(); }, () => {});
     }
     return this.seen.get(place).find(({ value }) => value === key)?.type ?? "";
   }
@@ -121,7 +122,7 @@ export class RuleEditor extends HTMLElement {
       const params = operator?.params.filter(({ form, key }) => form.of && core[key] !== undefined) ?? [];
       return params.flatMap(({ key, form }) => [core[key]].flat().map((name) => [form.of, name]));
     });
-    this.server.lookUp(used).then((learned) => { if (learned) this.redraw(); }, () => {});
+    this.server.lookUp(used).then((learned) => { if (learned) this.redrawAll(); }, () => {});
   }
 
   // --- Changes of the tree ---
@@ -134,7 +135,7 @@ export class RuleEditor extends HTMLElement {
 
   /** Let something be chosen, and add it after a node. @param {Path} path */
   pickAfter(path) {
-    const element = this.canvas.querySelector(`[data-node="${CSS.escape(pathText(path))}"]`);
+    const element = this.elementOf(path);
     const place = h("div", { class: "sr-foot" });
     element?.after(place);
     this.offer(place, (node) => {
@@ -146,6 +147,7 @@ export class RuleEditor extends HTMLElement {
   /** The list of all that there is, in place of some buttons. @param {HTMLElement} place @param {(node: any) => void} take @param {string} focus where Escape leads */
   offer(place, take, focus) {
     const box = picker(this, take, () => setTimeout(() => { if (box.isConnected) this.redraw(box.contains(document.activeElement) ? focus : undefined); }));
+    this.drawn = undefined;  // the buttons come back when it is drawn again
     place.replaceChildren(box);
     box.open();
     place.scrollIntoView({ block: "nearest" });
@@ -154,7 +156,7 @@ export class RuleEditor extends HTMLElement {
   /** After something was added: the first input that waits for a value has the focus. @param {any} rule @param {Path} path */
   added(rule, path) {
     this.become(rule);
-    const element = this.canvas.querySelector(`[data-node="${CSS.escape(pathText(path))}"]`);
+    const element = this.elementOf(path);
     const inputs = [...(element?.querySelectorAll("input, select:not(.sr-kind)") ?? [])];
     const empty = inputs.find((input) => !input.value && input.placeholder !== "+" && !input.closest(".sr-where"));
     /** @type {any} */ (empty ?? element?.querySelector(".sr-handle") ?? element?.querySelector("button"))?.focus();
@@ -236,6 +238,7 @@ export class RuleEditor extends HTMLElement {
   /** Something was dragged to a place. @param {any} event of SortableJS */
   dropped(event) {
     document.body.classList.remove("sorting");
+    this.drawn = undefined;  // what SortableJS moved is drawn again
     const from = [...pathOf(event.from.dataset.list), event.oldDraggableIndex], list = pathOf(event.to.dataset.list);
     // SortableJS still has to tidy up after itself.
     setTimeout(() => this.moved(event.from === event.to && event.oldDraggableIndex === event.newDraggableIndex
@@ -279,7 +282,6 @@ export class RuleEditor extends HTMLElement {
   pasteInto(list) {
     const node = this.pasted(), index = at(this.rule, list)?.length ?? 0;
     if (node) this.become(list.length ? insert(this.rule, list, index, node) : node, { focus: `${pathText(list.length ? [...list, index] : [])}|handle`, announce: this.say.pasted });
-    this.learn();
   }
 
   /** @param {Path} path @param {string} text */
@@ -288,6 +290,5 @@ export class RuleEditor extends HTMLElement {
     if (!node) return;
     const { rule, path: added } = this.rule === undefined ? { rule: node, path: [] } : insertAfter(this.rule, path, node);
     this.become(rule, { focus: `${pathText(added)}|handle`, announce: this.say.pasted });
-    this.learn();
   }
 }

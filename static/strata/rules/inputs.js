@@ -79,7 +79,7 @@ const INPUTS = {
     const { builder, path } = site, choices = form.options.map(({ value, label }) => [value, label]);
     if (!form.options.some(({ value }) => value === site.value)) choices.unshift(["", site.optional ? builder.say.any_value : builder.say.choose]);
     else if (site.optional) choices.unshift(["", builder.say.any_value]);
-    return select(choices, site.value ?? "", (chosen) => builder.set(path, chosen || undefined, { redraw: true }),
+    return select(choices, site.value ?? "", (chosen) => builder.set(path, chosen || undefined),
       { "aria-label": site.label, ...focusKey(site) });
   },
 
@@ -105,6 +105,7 @@ const INPUTS = {
       write: (names) => (names.length < 2 ? names[0] : names),
       pathOf: (index) => (isOne ? site.path : [...site.path, index]),
       between: site.builder.say.or,
+      noteOf: (name) => (server.isUnknown(form.of, name) ? site.builder.say.unseen : ""),
     });
   },
 
@@ -113,7 +114,7 @@ const INPUTS = {
     return combobox({
       label: site.label, text: known?.label ?? site.value ?? "", placeholder: builder.say.choose, keeps: true, say: builder.say,
       options: (term) => server.find(form.of, term),
-      pick: (option) => builder.set(site.path, option.value, { redraw: true }),
+      pick: (option) => builder.set(site.path, option.value),
       more: focusKey(site),
     });
   },
@@ -125,8 +126,8 @@ const INPUTS = {
       label: site.label || builder.say.property, text: built_in?.label ?? site.value ?? "", placeholder: builder.say.property, keeps: true,
       say: builder.say,
       options: async (term) => matching([...await server.properties(site.events ?? []), ...form.built_in], term),
-      pick: (option) => builder.set(site.path, option.value, { redraw: true }),
-      free: (text) => builder.set(site.path, text || undefined, { redraw: true }),
+      pick: (option) => builder.set(site.path, option.value),
+      free: (text, isLeaving) => builder.set(site.path, text || undefined, { focus: isLeaving ? null : undefined }),
       more: focusKey(site),
     });
   },
@@ -148,7 +149,7 @@ const INPUTS = {
     if (chosen < 0) labels.unshift(["", say.choose]);
     const which = select(labels, String(chosen), (index) => {
       const keys = offered[Number(index)].keys;
-      builder.set(path, variantStart(offered[Number(index)]), { redraw: true, focus: keys && `${pathText([...path, Object.keys(keys)[0]])}|` });
+      builder.set(path, variantStart(offered[Number(index)]), { focus: keys && `${pathText([...path, Object.keys(keys)[0]])}|` });
     }, { "aria-label": site.label, ...focusKey(site, "which") });
     const keys = Object.entries(offered[chosen]?.keys ?? {});
     const inner = keys.map(([key, inside]) => inputOf(inside, {
@@ -160,19 +161,19 @@ const INPUTS = {
   fields(form, site) {
     const { builder, path } = site, value = site.value;
     if (value === undefined && site.optional) {
-      return addButton(site, site.label, () => builder.set(path, {}, { redraw: true, focus: `${pathText([...path, Object.keys(form.fields)[0]])}|` }));
+      return addButton(site, site.label, () => builder.set(path, {}, { focus: `${pathText([...path, Object.keys(form.fields)[0]])}|` }));
     }
     const events = value?.name === undefined ? [] : [value.name].flat();
     const inputs = Object.entries(form.fields).map(([key, inside]) => inputOf(inside, {
       ...site, events, path: [...path, key], value: value?.[key], label: site.label, optional: form.optional.includes(key), options: undefined, suggest: undefined,
     }));
-    const drop = site.optional && iconButton("close", fill(builder.say.remove, { text: site.label }), () => builder.set(path, undefined, { redraw: true }));
+    const drop = site.optional && iconButton("close", fill(builder.say.remove, { text: site.label }), () => builder.set(path, undefined));
     return [inputs, drop];
   },
 
   where(form, site) {
     const { builder, path } = site, { say } = builder, rows = site.value ?? [];
-    const add = () => builder.set([...path, rows.length], { is: "eq" }, { redraw: true, focus: `${pathText([...path, rows.length, "key"])}|` });
+    const add = () => builder.set([...path, rows.length], { is: "eq" }, { focus: `${pathText([...path, rows.length, "key"])}|` });
     return h("div", { class: "sr-where" }, rows.map((row, index) => h("div", { class: "sr-row", "data-path": pathText([...path, index]) },
       h("span", { class: "sr-word" }, index ? say.and : say.where),
       inputOf(form.property, { ...site, path: [...path, index, "key"], value: row?.key, label: say.property }),
@@ -181,7 +182,7 @@ const INPUTS = {
         events: site.events ?? [],
       }),
       iconButton("close", fill(say.remove, { text: row?.key ?? say.property }), () =>
-        builder.set(rows.length > 1 ? [...path, index] : path, undefined, { redraw: true, focus: `${pathText(path)}|add` })),
+        builder.set(rows.length > 1 ? [...path, index] : path, undefined, { focus: `${pathText(path)}|add` })),
     )), addButton({ ...site, path }, rows.length ? say.and : say.add_where, add));
   },
 
@@ -190,7 +191,7 @@ const INPUTS = {
     const text = site.value === undefined ? "" : JSON.stringify(site.value);
     return h("input", {
       type: "text", class: "sr-input sr-code", value: text, "aria-label": site.label, ...focusKey(site),
-      onchange: (event) => builder.set(path, parsed(event.target.value), { redraw: true }),
+      onchange: (event) => builder.set(path, parsed(event.target.value)),
     });
   },
 };
@@ -201,8 +202,8 @@ function suggested(site, parse, _input) {
   return combobox({
     label: site.label, text: site.value === undefined ? "" : String(site.value), keeps: true, say: builder.say,
     options: site.suggest ?? (async () => []), more: focusKey(site),
-    pick: (option) => builder.set(path, option.value, { redraw: true }),
-    free: (text) => builder.set(path, text === "" ? undefined : parse(text), { redraw: true }),
+    pick: (option) => builder.set(path, option.value),
+    free: (text, isLeaving) => builder.set(path, text === "" ? undefined : parse(text), { focus: isLeaving ? null : undefined }),
   });
 }
 
@@ -215,20 +216,20 @@ function chooser(site, options) {
  * Values as chips, with a combobox for the next.
  * @param {Site} site
  * @param {{options: (term: string) => Promise<Option[]>, free: ((text: string) => any) | null, labelOf: (value: any) => string,
- *          write?: (values: any[]) => any, pathOf?: (index: number) => Path, between?: string}} how
+ *          write?: (values: any[]) => any, pathOf?: (index: number) => Path, between?: string, noteOf?: (value: any) => string}} how
  */
-function chips(site, { options, free, labelOf, write = (values) => values, pathOf = (index) => [...site.path, index], between = "" }) {
+function chips(site, { options, free, labelOf, write = (values) => values, pathOf = (index) => [...site.path, index], between = "", noteOf = () => "" }) {
   const { builder, path } = site, { say } = builder, values = site.value ?? [];
-  const keep = (list, focus = `${pathText(path)}|next`) => builder.set(path, list.length ? write(list) : undefined, { redraw: true, focus });
+  const keep = (list, focus = `${pathText(path)}|next`) => builder.set(path, list.length ? write(list) : undefined, { focus });
   const add = (value) => (value === undefined || values.some((each) => each === value) ? builder.redraw() : keep([...values, value]));
   const drop = (index) => keep(values.filter((_value, each) => each !== index));
   const input = combobox({
     label: site.label, placeholder: values.length ? "+" : site.optional ? say.any_value : say.choose, say,
     options: async (term) => (await options(term)).filter(({ value }) => !values.includes(value)),
     pick: (option) => add(option.value),
-    free: free && ((text) => {
+    free: free && ((text, isLeaving) => {
       const parts = text.split(/[,，、;；\n]/).map((part) => part.trim()).filter(Boolean).map(free).filter((part) => part !== undefined && !values.includes(part));
-      if (parts.length) keep([...values, ...new Set(parts)]);
+      if (parts.length) keep([...values, ...new Set(parts)], isLeaving ? null : undefined);
     }),
     backspace: () => { if (values.length) drop(values.length - 1); },
     more: focusKey(site, "next"),
@@ -236,6 +237,7 @@ function chips(site, { options, free, labelOf, write = (values) => values, pathO
   return h("span", { class: "sr-chips" }, values.map((value, index) => [
     between && index ? h("span", { class: "sr-word" }, between) : null,
     h("span", { class: "sr-chip", "data-path": pathText(pathOf(index)) }, h("span", {}, labelOf(value)),
+      noteOf(value) && h("span", { class: "sr-note" }, noteOf(value)),
       iconButton("close", fill(say.remove, { text: labelOf(value) }), () => drop(index), { class: "sr-x" })),
   ]), input);
 }
@@ -246,9 +248,9 @@ function cards(form, site) {
   return h("div", { class: "sr-cards" }, items.map((item, index) => h("div", { class: "sr-row", "data-path": pathText([...path, index]) },
     h("span", { class: "sr-word" }, `${index + 1}.`),
     inputOf(form.item, { ...site, path: [...path, index], value: item, label: `${say.step} ${index + 1}`, optional: false }),
-    iconButton("close", fill(say.remove, { text: `${say.step} ${index + 1}` }), () => builder.set([...path, index], undefined, { redraw: true, focus: `${pathText(path)}|add` })),
+    iconButton("close", fill(say.remove, { text: `${say.step} ${index + 1}` }), () => builder.set([...path, index], undefined, { focus: `${pathText(path)}|add` })),
   )), items.length < (form.most ?? Infinity) && addButton(site, say.add_step, () =>
-    builder.set([...path, items.length], {}, { redraw: true, focus: `${pathText([...path, items.length, Object.keys(form.item.fields)[0]])}|` })));
+    builder.set([...path, items.length], {}, { focus: `${pathText([...path, items.length, Object.keys(form.item.fields)[0]])}|` })));
 }
 
 /** @param {Site} site @param {string} label @param {() => void} act */

@@ -13,8 +13,6 @@ import { at, inside, isGroup, kindOf, pathText, put } from "./tree.js";
  * @typedef {import("./builder.js").StrataRule} Builder
  */
 
-const BLOCKS = new Set(["where"]);  // inputs that stand on lines of their own
-
 /** A node, whatever it is. @param {Builder} builder @param {Path} path @param {number} [index] @param {number} [total] */
 export function nodeView(builder, path, index = 0, total = 1) {
   const { core } = inside(at(builder.rule, path), path);
@@ -45,51 +43,55 @@ function groupView(builder, path, index, total) {
 function conditionView(builder, path, index, total) {
   const { say, server } = builder, { core, path: within, n } = inside(at(builder.rule, path), path);
   const operator = server.operators.get(core?.op), name = fill(say.condition_n, { n: index + 1, total });
-  const body = operator ? paramViews(builder, operator, core, within) : unknownView(builder, core);
+  const { inline, blocks } = operator ? paramViews(builder, operator, core, within) : unknownView(builder, core);
+  const title = operator && h("span", { class: "sr-op" }, icon(operator.icon), operator.label);
   return h("div", { class: `sr-condition${n % 2 ? " sr-negated" : ""}`, role: "group", "aria-label": name, "data-node": pathText(path), "data-path": pathText(within) },
     handle(builder, path, name),
-    h("div", { class: "sr-body" },
-      h("div", { class: "sr-line" },
-        extraNots(builder, path, n),
-        operator && h("span", { class: "sr-op" }, icon(operator.icon), operator.label),
-        body.inline),
-      body.blocks),
+    h("div", { class: "sr-body" }, h("div", { class: "sr-line" }, extraNots(builder, path, n), title, inline), blocks),
     tools(builder, path, !path.length));
 }
 
-/** The inputs of a condition's parameters, in a line, and those that need lines of their own. @param {Builder} builder @param {any} operator @param {any} node @param {Path} path */
+/**
+ * The inputs of a condition's parameters: those of the first line, and what stands beneath. Conditions on properties come
+ * last, and are in the line as long as there are none.
+ * @param {Builder} builder
+ * @param {any} operator
+ * @param {any} node
+ * @param {Path} path
+ */
 function paramViews(builder, operator, node, path) {
-  const { say, server } = builder, inline = [], blocks = [], later = [];
-  const nameParam = operator.params.find(({ form }) => form.input === "names" || form.input === "name");
-  const events = nameParam && node[nameParam.key] !== undefined ? [node[nameParam.key]].flat() : [];
-  const optionsOf = ({ among, key }) => {
-    if (!among) return undefined;
-    const of = operator.params.find((param) => param.key === among).form.of;
-    return server.known(of, node[among])?.options ?? [];
-  };
-  for (const param of operator.params) {
-    const { key, form, required, label } = param;
-    if (operator.typed_by && key === "value") continue;
-    if (operator.typed_by && key === "is") {
-      const compared = comparedOption(server, operator, node);
-      inline.push(h("span", { class: "sr-param" }, comparison({
-        builder, path, node, type: operator.typed_by in server.language.words ? operator.typed_by : compared?.type,
-        defaults: Object.keys(operator.defaults).length ? operator.defaults : undefined,
-        options: compared?.options, suggest: suggester(server, operator, node),
-      })));
-      continue;
-    }
-    const input = inputOf(form, {
-      builder, path: [...path, key], value: node[key], label: label || (form.of ? operator.label : key),
-      optional: !required, options: optionsOf(param), events,
-    });
-    const view = h("span", { class: "sr-param" }, label ? h("span", { class: "sr-word" }, label) : null, input);
-    (isBlock(form) && node[key] !== undefined ? blocks : isBlock(form) ? later : inline).push(view);
+  const lines = [/** @type {any[]} */ ([])], last = [];
+  for (const param of operator.params.filter(({ key }) => !(operator.typed_by && key === "value"))) {
+    const view = paramView(builder, operator, param, node, path), isGiven = node[param.key] !== undefined;
+    if (param.form.input === "where") last.push({ view, isGiven });
+    else if (isBlock(param.form) && isGiven) lines.push([view], []);
+    else lines[lines.length - 1].push(view);
   }
-  return { inline: [...inline, ...later], blocks };
+  for (const { view, isGiven } of last) (isGiven ? lines[lines.push([]) - 1] : lines[lines.length - 1]).push(view);
+  const [inline, ...rest] = lines;
+  return { inline, blocks: rest.filter(({ length }) => length).map((line) => h("div", { class: "sr-line" }, line)) };
 }
 
-const isBlock = (form) => BLOCKS.has(form.input) || (form.input === "list" && form.item.input === "fields") || form.input === "fields";
+/** @param {Builder} builder @param {any} operator @param {any} param @param {any} node @param {Path} path */
+function paramView(builder, operator, { key, form, label, required, among }, node, path) {
+  const { server } = builder, compared = comparedOption(server, operator, node);
+  if (operator.typed_by && key === "is") {
+    return h("span", { class: "sr-param" }, comparison({
+      builder, path, node, type: operator.typed_by in server.language.words ? operator.typed_by : compared?.type,
+      defaults: Object.keys(operator.defaults).length ? operator.defaults : undefined,
+      options: compared?.options, suggest: suggester(server, operator, node),
+    }));
+  }
+  const named = operator.params.find((each) => each.form.input === "names"), above = operator.params.find((each) => each.key === among);
+  const input = inputOf(form, {
+    builder, path: [...path, key], value: node[key], label: label || (form.of ? operator.label : key), optional: !required,
+    options: above && (server.known(above.form.of, node[among])?.options ?? []),
+    events: named && node[named.key] !== undefined ? [node[named.key]].flat() : [],
+  });
+  return h("span", { class: "sr-param" }, label ? h("span", { class: "sr-word" }, label) : null, input);
+}
+
+const isBlock = (form) => form.input === "fields" || (form.input === "list" && form.item.input === "fields");
 
 /** What is known of what a condition compares: the attribute, the field of a score. */
 function comparedOption(server, operator, node) {

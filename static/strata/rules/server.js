@@ -38,23 +38,29 @@ export class Server {
       (kind) => language.names[kind].length < language.limits.offered));
     /** @type {Map<string, Promise<Option[]>>} */
     this.kept = new Map();
+    /** @type {Set<string>} names that were looked up */
+    this.asked = new Set();
   }
 
   /** What is known of a name; undefined where it was not asked for, or is unknown. @param {string} kind @param {string} name */
   known(kind, name) { return this.names.get(kind)?.get(name); }
+
+  /** Whether nothing is called so, as far as was asked. @param {string} kind @param {string} name */
+  isUnknown(kind, name) { return !this.known(kind, name) && (this.complete.has(kind) || this.asked.has(`${kind}:${name}`)); }
 
   /** @param {string} kind @param {Option[]} options */
   learn(kind, options) { for (const option of options) this.names.get(kind)?.set(option.value, option); }
 
   /** Look up names that a rule has and the page does not know; true where something was learned. @param {[string, string][]} used */
   async lookUp(used) {
-    const wanted = used.filter(([kind, name]) => !this.complete.has(kind) && this.names.has(kind) && !this.known(kind, name));
+    const wanted = used.filter(([kind, name]) => this.names.has(kind) && !this.known(kind, name) && !this.isUnknown(kind, name));
     const kinds = [...new Set(wanted.map(([kind]) => kind))];
     const found = await Promise.all(kinds.map(async (kind) => {
       const name = [...new Set(wanted.filter(([each]) => each === kind).map(([, name]) => name))];
       const { options } = await get(`${this.base}rule-names/`, { kind, name });
       this.learn(kind, options);
-      return options.length > 0;
+      for (const each of name) this.asked.add(`${kind}:${each}`);
+      return true;
     }));
     return found.includes(true);
   }

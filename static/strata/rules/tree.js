@@ -77,6 +77,22 @@ export function nodePaths(node, path = []) {
   return [path, ...at(node, list).flatMap((child, index) => nodePaths(child, [...path, ...list, index]))];
 }
 
+/**
+ * The nodes that differ between two rules, the smallest that do. What was not changed is the same object in both.
+ * @param {Rule} before
+ * @param {Rule} after
+ * @param {Path} [path]
+ * @returns {Path[]}
+ */
+export function changedNodes(before, after, path = []) {
+  if (before === after) return [];
+  const one = inside(before, path), other = inside(after, path);
+  const isAlike = one.n === other.n && isGroup(one.core) && isGroup(other.core) && kindOf(one.core) === kindOf(other.core);
+  if (!isAlike) return [path];
+  const list = [...other.path, kindOf(other.core)], [from, to] = [one.core, other.core].map((group) => group[kindOf(group)]);
+  return from.length === to.length ? to.flatMap((node, index) => changedNodes(from[index], node, [...list, index])) : [path];
+}
+
 /** How many groups stand in one another at the deepest place of a node. @param {any} node @returns {number} */
 export function depth(node) {
   if (isNot(node)) return 1 + depth(node.not);

@@ -56,11 +56,11 @@ export class Verdicts {
       return;
     }
     const people = verdict.people ?? [];
-    const links = people.slice(0, 5).map(({ name, url }) => h("a", { class: "st-chip", href: url, target: "_blank" }, name));
+    const links = people.map(({ name, url }) => h("a", { class: "st-chip", href: url, target: "_blank" }, name));
     this.place.replaceChildren(
       h("p", { class: "sr-count", "data-count": "" }, verdict.counted || verdict.late || ""),
       verdict.sentence ? h("p", { class: "st-sentence" }, verdict.sentence) : "",
-      links.length ? h("p", { class: "st-chips sr-people" }, h("span", { class: "sr-quiet" }, say.sample), ...links) : "");
+      links.length ? h("p", { class: "st-chips sr-people" }, h("span", { class: "sr-quiet" }, say.sample), ...links, verdict.more ? h("span", { class: "sr-quiet" }, verdict.more) : "") : "");
   }
 
   /** @param {string} text */
@@ -78,6 +78,8 @@ export class Verdicts {
     const { canvas, rule } = this.builder, shown = new Set();
     let isOnlyEmpty = true;
     for (const old of canvas.querySelectorAll(".sr-error")) old.remove();
+    for (const old of canvas.querySelectorAll(".sr-wrong, .sr-missing")) old.classList.remove("sr-wrong", "sr-missing");
+    for (const old of canvas.querySelectorAll("[aria-invalid]")) old.removeAttribute("aria-invalid");
     for (const problem of this.problems) {
       const place = find(canvas, problem.path), isEmpty = isNothing(at(rule, pathOf(problem.path)));
       isOnlyEmpty &&= isEmpty;
