@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from cdp.local_settings import HEAVY_WORK_MEM, set_local
+from cdp.local_settings import HEAVY_WORK_MEM, set_local, told_of_cancelling
 
 
 class HeldRows:
@@ -33,10 +34,34 @@ class HeldRows:
 
 
 @contextmanager
-def held_rows(statement: str, params: Sequence[Any]) -> Iterator[HeldRows]:
-    """Carry out a heavy SELECT at once; its rows are of that moment, however long the block takes. Not to be nested."""
+def cancelled_after(seconds: float | None) -> Iterator[None]:
+    """Cancel what the session does after so long: `statement_timeout` does not count while a transaction commits.
+
+    Raises TimeLimitExceeded.
+    """
+    if seconds is None:
+        yield
+        return
+    connection.ensure_connection()
+    timer = Timer(seconds, connection.connection.cancel_safe)
+    timer.daemon = True
+    timer.start()
+    try:
+        with told_of_cancelling():
+            yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+@contextmanager
+def held_rows(statement: str, params: Sequence[Any], *, seconds: float | None = None) -> Iterator[HeldRows]:
+    """Carry out a heavy SELECT at once; its rows are of that moment, however long the block takes. Not to be nested.
+
+    Raises TimeLimitExceeded where the SELECT takes longer than `seconds`; None is without limit.
+    """
     with connection.cursor() as cursor:
-        with transaction.atomic():
+        with cancelled_after(seconds), transaction.atomic():  # the SELECT is carried out as this commits
             set_local(work_mem=HEAVY_WORK_MEM)
             cursor.execute(f"DECLARE held_rows SCROLL CURSOR WITH HOLD FOR {statement}", params)
         try:

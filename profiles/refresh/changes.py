@@ -15,10 +15,11 @@ from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move
 from cdp.rules.scope import Scope
 from profiles.models import ProfileChange
-from profiles.refresh.engine import RULE_FAILURES, Now, differences, moment
+from profiles.refresh.engine import RULE_FAILURES, Now, RuleTooSlow, differences, moment
 from profiles.refresh.gates import passage
 from profiles.refresh.graph import MERGE, SPLIT, TIME, Graph
 from profiles.refresh.people import lock_profiles, survivors_of
+from profiles.refresh.slow import leave_to_full_refresh, slow_holders
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +132,10 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
     moved: list[tuple[Holder, Cause, list[Move]]] = []
     failed: list[tuple[Holder, Exception]] = []
     put_back: list[ProfileChange] = []
+    slow = slow_holders()
     for holder in graph.holders.values():
+        if holder.key in slow:
+            continue  # all that changes is left to the full refresh that it waits for
         rows = {pk: row for pk, row in batch.concerned[holder.key].items() if pk in locked}
         if holder.key not in open_keys:
             put_back += [row_for(holder, row, now=now) for row in rows.values()]
@@ -157,7 +161,10 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
         holder.record(caused, cause=cause, now=now)
     for holder, failure in failed:
         logger.error("the rules of %s fail: %s", holder.key, failure)
-        holder.finished(now=now, error=str(failure))
+        if isinstance(failure, RuleTooSlow):
+            leave_to_full_refresh(holder, failure, cause=Cause.DATA, now=now)
+        else:
+            holder.finished(now=now, error=str(failure))
 
 
 def write_moves(holder: Holder, rows: Mapping[int, Taken], *, now: datetime) -> dict[Cause, list[Move]]:

@@ -24,9 +24,10 @@ from cdp.rules.holders import Holder, all_holders
 from cdp.rules.parse import parse_rules
 from cdp.stages import wake
 from profiles.models import HolderClock, Lane, Profile, ProfileChange
-from profiles.refresh.engine import RULE_FAILURES
+from profiles.refresh.engine import BY_CLOCK_SECONDS, RULE_FAILURES, RuleTooSlow, bounded
 from profiles.refresh.graph import TIME
 from profiles.refresh.queue import queue_full_refresh
+from profiles.refresh.slow import leave_to_full_refresh, slow_holders
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ def follow_time(*, now: datetime) -> int:
 def follow(holders: Collection[Holder], *, until: datetime) -> list[Followed]:
     """Move the clocks of these holders; what became of each whose rules do not fail."""
     start_clocks(holders, now=until)
+    slow = slow_holders()
+    holders = [holder for holder in holders if holder.key not in slow]
     most = full_from()
     timed = parsed(holders, now=until)
     followed: list[Followed] = []
@@ -82,6 +85,8 @@ def follow_apart(some: Iterable[Timed], *, until: datetime, most: int) -> list[F
     for timed in some:
         try:
             followed += follow_together([timed], until=until, most=most)
+        except RuleTooSlow as error:
+            leave_to_full_refresh(timed.holder, error, cause=Cause.TIME, now=until)
         except RULE_FAILURES as error:
             note_failure(timed.holder, error, now=until)
     return followed
@@ -100,7 +105,8 @@ def follow_together(some: Sequence[Timed], *, until: datetime, most: int) -> lis
     for timed in some:
         if timed.holder.key not in clocks:
             continue
-        n_found = enqueue(timed, after=clocks[timed.holder.key], until=until, most=most)
+        with bounded(BY_CLOCK_SECONDS):
+            n_found = enqueue(timed, after=clocks[timed.holder.key], until=until, most=most)
         if n_found > most:
             queue_full_refresh(timed.holder.key, cause=Cause.TIME)
         followed.append(Followed(is_in_full=True) if n_found > most else Followed(n_found))

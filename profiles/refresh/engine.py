@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -15,7 +16,9 @@ from django.db import (
     ProgrammingError,
     connection,
 )
+from django.utils.translation import gettext as _
 
+from cdp.local_settings import TimeLimitExceeded, time_limit
 from cdp.rules.compile import compile_rule
 from cdp.rules.errors import RuleError
 from cdp.rules.holders import Holder, Move
@@ -27,8 +30,31 @@ from profiles.models import Profile
 # held cannot lie before what another worker has judged already.
 Now: TypeAlias = datetime | Callable[[], datetime]
 
+# So long may the statement of one holder run. A batch by change takes milliseconds a holder, and holds its people's
+# locks meanwhile; a full refresh of a million takes seconds.
+BY_CHANGE_SECONDS, BY_CLOCK_SECONDS, IN_FULL_SECONDS = 10, 60, 1_800
+
+
+class RuleTooSlow(Exception):
+    """The rules of a holder took longer than they may, in seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            _("The rule takes longer than %(seconds)d seconds. A shorter time window makes it faster.")
+            % {"seconds": seconds}
+        )
+
+
 # What a rule can do wrong, as opposed to the server being away or a deadlock, after which trying again helps.
-RULE_FAILURES = (RuleError, DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError)
+RULE_FAILURES = (
+    RuleError,
+    RuleTooSlow,
+    DataError,
+    IntegrityError,
+    InternalError,
+    NotSupportedError,
+    ProgrammingError,
+)
 
 Statement: TypeAlias = tuple[str, list[Any]]
 
@@ -38,13 +64,23 @@ def moment(now: Now) -> datetime:
     return now() if callable(now) else now
 
 
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Let rules be judged for so long. Raises RuleTooSlow, after which the savepoint must be rolled back."""
+    try:
+        with time_limit(seconds):
+            yield
+    except TimeLimitExceeded as error:
+        raise RuleTooSlow(seconds) from error
+
+
 def differences(holder: Holder, *, scope: Scope, now: datetime) -> list[Move]:
     """The profiles in `scope` whose outcome is not what is written, by id; one statement.
 
     Raises one of RULE_FAILURES where the holder's own rules are at fault.
     """
     statement, params = difference_statement(holder, scope=scope, now=now)
-    with connection.cursor() as cursor:
+    with bounded(BY_CHANGE_SECONDS), connection.cursor() as cursor:
         cursor.execute(statement, params)
         return [Move(*row) for row in cursor.fetchall()]
 

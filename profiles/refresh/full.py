@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
 
-from cdp.cursors import held_rows
+from cdp.cursors import HeldRows, held_rows
+from cdp.local_settings import TimeLimitExceeded
 from cdp.models import Run
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, holder_of
@@ -17,7 +20,7 @@ from cdp.rules.scope import EVERYBODY, Scope
 from cdp.runs import advance
 from profiles.models import HolderClock
 from profiles.refresh.clock import follow
-from profiles.refresh.engine import RULE_FAILURES, Now, difference_statement, moment
+from profiles.refresh.engine import IN_FULL_SECONDS, RULE_FAILURES, Now, RuleTooSlow, difference_statement, moment
 from profiles.refresh.gates import closed_gate
 from profiles.refresh.graph import Graph
 from profiles.refresh.pending import pending
@@ -89,7 +92,7 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
         if cause is Cause.CORRECTION and not begin_check(holder, now=started_at):
             return
         try:
-            with held_rows(*difference_statement(holder, scope=EVERYBODY, now=started_at)) as rows:
+            with found_by(holder, now=started_at) as rows:
                 progress.add(total=rows.count)
                 for chunk in rows.chunks(CHUNK):
                     n_written = write_chunk(holder, [Move(*row) for row in chunk], cause=cause, now=started_at)
@@ -99,6 +102,16 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
             raise
         holder.finished(now=started_at)
         end_clock(key, cause=cause, now=started_at)
+
+
+@contextmanager
+def found_by(holder: Holder, *, now: datetime) -> Iterator[HeldRows]:
+    """The differences of everybody. Raises RuleTooSlow."""
+    try:
+        with held_rows(*difference_statement(holder, scope=EVERYBODY, now=now), seconds=IN_FULL_SECONDS) as rows:
+            yield rows
+    except TimeLimitExceeded as error:
+        raise RuleTooSlow(IN_FULL_SECONDS) from error
 
 
 def begin_check(holder: Holder, *, now: datetime) -> bool:
@@ -111,7 +124,8 @@ def begin_check(holder: Holder, *, now: datetime) -> bool:
 
 def end_clock(key: str, *, cause: Cause, now: datetime) -> None:
     """What was so at `now` is written, or on the queue."""
-    noted = {"checked_at": now} if cause is Cause.CORRECTION else {"clocked_at": now}
+    noted: dict[str, datetime | None] = {"checked_at": now} if cause is Cause.CORRECTION else {"clocked_at": now}
+    noted["too_slow_since"] = None
     HolderClock.objects.update_or_create(holder=key, defaults=noted, create_defaults={"clocked_at": now, **noted})
 
 

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import Count, Window
 from django.utils.translation import gettext as _
-from psycopg.errors import QueryCanceled
 
-from cdp.local_settings import HEAVY_WORK_MEM, set_local
+from cdp.local_settings import HEAVY_WORK_MEM, TimeLimitExceeded, set_local, time_limit
 from cdp.rules.compile import compile_rule
 from cdp.rules.parse import parse_rule
 from cdp.rules.scope import EVERYBODY
@@ -52,10 +51,9 @@ def preview_rule(rule_json: Any, *, now: datetime) -> Preview:
     rows = found.annotate(n_found=Window(Count("*"))).order_by("pk").values_list("public_id", "n_found")[:SAMPLE_SIZE]
     try:
         with transaction.atomic():
-            set_local(statement_timeout=f"{TIMEOUT_SECONDS}s", work_mem=HEAVY_WORK_MEM)
-            sample = list(rows)
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise PreviewTimeout from error
-        raise
+            set_local(work_mem=HEAVY_WORK_MEM)
+            with time_limit(TIMEOUT_SECONDS):
+                sample = list(rows)
+    except TimeLimitExceeded as error:
+        raise PreviewTimeout from error
     return Preview(count=sample[0][1] if sample else 0, sample=[public_id for public_id, _n_found in sample])
