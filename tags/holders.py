@@ -65,8 +65,13 @@ def assign(moves: Sequence[Move], *, tag_id: int, now: datetime) -> None:
 
 @holder_family("tag")
 def load_tags() -> Iterable[TagHolder]:
-    """Two queries: the rule tags, and their values."""
-    for tag in Tag.objects.filter(kind=Tag.Kind.RULE).prefetch_related("values"):
-        values = [Outcome(value.pk, value.rule) for value in tag.values.all()]
-        rules = tuple(values) or (Outcome(NO_VALUE, tag.rule),)
-        yield TagHolder(key=f"tag:{tag.key}", label=tag.name, pk=tag.pk, rules=rules)
+    """Those in use; two queries: the rule tags, and their values."""
+    for tag in Tag.objects.active().filter(kind=Tag.Kind.RULE).prefetch_related("values"):
+        yield holder_of_tag(tag)
+
+
+def holder_of_tag(tag: Tag) -> TagHolder:
+    """A rule tag as a holder, also one that is not in use."""
+    values = tuple(Outcome(value.pk, value.rule) for value in tag.values.all())
+    rules = values or (Outcome(NO_VALUE, tag.rule),)
+    return TagHolder(key=f"tag:{tag.key}", label=tag.name, pk=tag.pk, rules=rules)

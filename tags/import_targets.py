@@ -166,10 +166,10 @@ class TagTarget(Target):
 
 
 def known_tags() -> dict[str, TagWords]:
-    """Tags by hand, by key, and by name where that is no other's key. Two queries."""
+    """Tags by hand in use, by key, and by name where that is no other's key. Two queries."""
     by_name: dict[str, TagWords] = {}
     by_key: dict[str, TagWords] = {}
-    for tag in Tag.objects.filter(kind=Tag.Kind.MANUAL).prefetch_related("values"):
+    for tag in Tag.objects.active().filter(kind=Tag.Kind.MANUAL).prefetch_related("values"):
         values = list(tag.values.all())
         words = TagWords(tag, {value.name: value for value in values} | {value.key: value for value in values})
         by_name[tag.name] = by_key[tag.key] = words

@@ -23,7 +23,7 @@ def load_tags(profile_ids: Sequence[int]) -> dict[int, list[dict[str, str | None
     """`[{"key", "value"}]` of the assignments in force, by key; None where the tag has no values. One query."""
     rows = (
         TagAssignment.objects.live(timezone.now())
-        .filter(profile_id__in=profile_ids)
+        .filter(profile_id__in=profile_ids, tag__in=Tag.objects.active())
         .order_by("tag__key")
         .values_list("profile_id", "tag__key", "value__key")
     )
@@ -58,7 +58,7 @@ def tags_on_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
     assignments = list(_live([profile.pk]))
     may_assign = request.user.has_perm("tags.add_tagassignment")
     carried = {assignment.tag_id for assignment in assignments}
-    manual = Tag.objects.filter(kind=Tag.Kind.MANUAL).prefetch_related("values").order_by("name")
+    manual = Tag.objects.active().filter(kind=Tag.Kind.MANUAL).prefetch_related("values").order_by("name")
     choices = list(manual.exclude(pk__in=carried)[:MAX_TAGS_TO_CHOOSE]) if may_assign else []
     return {
         "assignments": assignments,
@@ -86,7 +86,7 @@ def named(field: ScoreField, value: Any) -> Any:
 
 
 def _live(profile_ids: Sequence[int]) -> QuerySet[TagAssignment]:
-    live = TagAssignment.objects.live(timezone.now()).filter(profile_id__in=profile_ids)
+    live = TagAssignment.objects.live(timezone.now()).filter(profile_id__in=profile_ids, tag__in=Tag.objects.active())
     return live.select_related("tag", "value").order_by("tag__name")
 
 

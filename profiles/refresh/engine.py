@@ -87,7 +87,7 @@ def differences(holder: Holder, *, scope: Scope, now: datetime) -> list[Move]:
 
 def difference_statement(holder: Holder, *, scope: Scope, now: datetime) -> Statement:
     """SELECT profile id, outcome that is written, outcome that the rules want; ordered by profile id."""
-    wanted, wanted_params = _wanted(holder, scope=scope, now=now)
+    wanted, wanted_params = outcome_statement(holder, scope=scope, now=now)
     held, held_params = holder.current().filter(scope.on("profile_id")).query.sql_with_params()
     return (
         f"""
@@ -101,7 +101,7 @@ def difference_statement(holder: Holder, *, scope: Scope, now: datetime) -> Stat
     )
 
 
-def _wanted(holder: Holder, *, scope: Scope, now: datetime) -> Statement:
+def outcome_statement(holder: Holder, *, scope: Scope, now: datetime) -> Statement:
     """SELECT profile id, outcome: the first whose rule holds. Profiles that were merged away have none."""
     branches: list[str] = []
     params: list[Any] = []

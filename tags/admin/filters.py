@@ -19,17 +19,29 @@ MAX_CHOICES = 500
 
 @register_profile_filter
 class TagFilter(DropdownFilter):  # type: ignore[misc]
-    """Those who carry one tag now."""
+    """Those who carry one tag now, with whatever value (`12`) or with one (`12:34`)."""
 
     title = _("tag")
     parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(tag.pk), tag.name) for tag in Tag.objects.order_by("name")[:MAX_CHOICES]]
+        tags = Tag.objects.current().order_by("name").prefetch_related("values")[:MAX_CHOICES]
+        found = []
+        for tag in tags:
+            values = sorted(tag.values.all(), key=lambda value: value.position)
+            found += [
+                (str(tag.pk), tag.name),
+                *((f"{tag.pk}:{value.pk}", f"{tag.name} · {value.name}") for value in values),
+            ]
+        return found
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
-        value = self.value()
-        if not value or not value.isdecimal():
+        tag, colon, value = (self.value() or "").partition(":")
+        if not is_id(tag) or (colon and not is_id(value)):
             return queryset
-        live = TagAssignment.objects.live(timezone.now()).filter(tag=value, profile=OuterRef("pk"))
-        return queryset.filter(Exists(live))
+        live = TagAssignment.objects.live(timezone.now()).filter(tag=int(tag), profile=OuterRef("pk"))
+        return queryset.filter(Exists(live.filter(value=int(value)) if colon else live))
+
+
+def is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19

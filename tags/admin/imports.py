@@ -9,12 +9,14 @@ from tags.models import Tag, TagValue
 
 
 def tags_by_hand() -> list[tuple[str, str]]:
-    return list(Tag.objects.filter(kind=Tag.Kind.MANUAL).order_by("name").values_list("key", "name"))
+    return list(Tag.objects.active().filter(kind=Tag.Kind.MANUAL).order_by("name").values_list("key", "name"))
 
 
 def values() -> list[tuple[str, str]]:
-    """Values of all tags by hand, each beside its tag."""
-    found = TagValue.objects.filter(tag__kind=Tag.Kind.MANUAL).order_by("tag__name", "position")
+    """Values of the tags by hand in use, each beside its tag."""
+    found = TagValue.objects.filter(tag__in=Tag.objects.active().filter(kind=Tag.Kind.MANUAL)).order_by(
+        "tag__name", "position"
+    )
     return [(key, f"{tag} · {name}") for key, tag, name in found.values_list("key", "tag__name", "name")]
 
 

@@ -9,6 +9,7 @@ from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
@@ -19,10 +20,21 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, has_perm, signed_in
 from cdp.models import Run, User
+from cdp.rules.errors import RuleError
 from profiles.admin.holders import HolderAdmin, HolderForm, RulePartInline, refresh_label, refresh_state
 from profiles.models import Profile
+from profiles.services.preview import PreviewTimeout
+from tags.admin.lifecycle import (
+    CategoryFilter,
+    LifecycleFilter,
+    OwnerFilter,
+    lifecycle_label,
+    lifecycle_view,
+    may_move,
+)
 from tags.models import Tag, TagAssignment, TagValue
 from tags.services import assign_tag, delete_tag, save_tag, unassign_tag
+from tags.services.coverage import coverage_of
 
 
 class TagForm(HolderForm):
@@ -30,7 +42,17 @@ class TagForm(HolderForm):
 
     class Meta:
         model = Tag
-        fields = ("name", "key", "kind", "category", "description", "rule")
+        fields = ("name", "key", "kind", "lifecycle", "category", "owner", "description", "rule")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "lifecycle" in self.fields:  # of a new one: later its page has buttons
+            new = [Tag.Lifecycle.ACTIVE, Tag.Lifecycle.DRAFT]
+            self.fields["lifecycle"].choices = [(each.value, each.label) for each in new]  # type: ignore[attr-defined]
+        if "owner" in self.fields:  # accounts of tokens own nothing
+            people = User.objects.filter(is_active=True, api_token__isnull=True)
+            people |= User.objects.filter(pk=self.instance.owner_id)
+            self.fields["owner"].queryset = people.order_by("username")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
@@ -61,17 +83,52 @@ class TagAdmin(HolderAdmin):
     form = TagForm
     inlines = (TagValueInline,)
     holder_prefix = "tag"
-    list_display = ("name", "key", "kind", "category", "in_words", "n_carriers", "state")
-    list_filter = ("kind", "category")
+    change_form_outer_before_template = "tags/tag_bar.html"
+    change_form_outer_after_template = "tags/tag_facts.html"
+    list_display = ("name", "key", "kind", "category", "owner", "in_words", "n_carriers", "state")
+    list_filter = ("kind", LifecycleFilter, CategoryFilter, OwnerFilter)
+    list_select_related = ("owner",)
     search_fields = ("key", "name", "category")
     search_help_text = _("Key, name or category")
     fieldsets = (
-        (None, {"fields": ("name", "key", "kind", "category", "description", "rule", "seen_version")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "key",
+                    "kind",
+                    "lifecycle",
+                    "category",
+                    "owner",
+                    "description",
+                    "rule",
+                    "seen_version",
+                )
+            },
+        ),
         (_("State"), {"fields": ("n_carriers", "refresh", "rule_version", "created_at")}),
     )
-    add_fieldsets = ((None, {"fields": ("name", "key", "kind", "category", "description", "rule", "seen_version")}),)
+    add_fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "key",
+                    "kind",
+                    "lifecycle",
+                    "category",
+                    "owner",
+                    "description",
+                    "rule",
+                    "seen_version",
+                )
+            },
+        ),
+    )
     read_fieldsets = (
-        (None, {"fields": ("name", "key", "kind", "category", "description", "rule_read")}),
+        (None, {"fields": ("name", "key", "kind", "lifecycle", "category", "owner", "description", "rule_read")}),
         (_("State"), {"fields": ("n_carriers", "refresh", "rule_version", "created_at")}),
     )
     readonly_fields = ("n_carriers", "refresh", "rule_version", "created_at", "rule_read")
@@ -81,6 +138,8 @@ class TagAdmin(HolderAdmin):
         return [
             path("assign/<int:profile_id>/", wrap(self.assign_view), name="tags_assign"),
             path("unassign/<int:profile_id>/", wrap(self.unassign_view), name="tags_unassign"),
+            path("<int:tag_id>/lifecycle/", wrap(lifecycle_view), name="tags_tag_lifecycle"),
+            path("<int:tag_id>/coverage/", wrap(self.coverage_view), name="tags_tag_coverage"),
             *super().get_urls(),
         ]
 
@@ -119,26 +178,56 @@ class TagAdmin(HolderAdmin):
 
     @display(description=_("state"))
     def state(self, tag: Tag) -> SafeString | str:
-        return refresh_label(tag) if tag.kind == Tag.Kind.RULE else "-"
+        is_filled = self.is_filled_by_rule(tag)
+        return refresh_label(tag) if is_filled else lifecycle_label(tag)
 
     @display(description=_("last full refresh"))
     def refresh(self, tag: Tag) -> SafeString | str:
-        return refresh_state(self.holder_key(tag), tag) if tag.kind == Tag.Kind.RULE else "-"
+        return refresh_state(self.holder_key(tag), tag) if self.is_filled_by_rule(tag) else "-"
 
     # --- Saving ---
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The kind stays: who carries the tag came by it."""
-        return (*super().get_readonly_fields(request, obj), *(("kind",) if obj is not None else ()))
+        """The kind stays: who carries the tag came by it. The lifecycle has buttons."""
+        return (*super().get_readonly_fields(request, obj), *(("kind", "lifecycle") if obj is not None else ()))
 
     def is_filled_by_rule(self, thing: Tag) -> bool:
-        return thing.kind == Tag.Kind.RULE
+        return thing.kind == Tag.Kind.RULE and thing.lifecycle == Tag.Lifecycle.ACTIVE
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What is archived is read, until it is restored."""
+        is_archived = obj is not None and obj.lifecycle == Tag.Lifecycle.ARCHIVED
+        return not is_archived and super().has_change_permission(request, obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        context["may_move"] = may_move(request)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_thing(self, thing: Tag, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
         return save_tag(thing, values=parts, user=user, expected_version=seen_version)
 
     def delete_thing(self, thing: Tag) -> None:
         delete_tag(thing)
+
+    # --- Who carries it ---
+
+    def coverage_view(self, request: HttpRequest, tag_id: int) -> HttpResponse:
+        """The card with the numbers of carriers, which the page of the tag asks for."""
+        tag = get_object_or_404(Tag.objects.prefetch_related("values"), pk=tag_id)
+        if not self.has_view_permission(request, tag):
+            return HttpResponse(status=403)
+        is_preview = tag.lifecycle == Tag.Lifecycle.DRAFT and tag.kind == Tag.Kind.RULE
+        context: dict[str, Any] = {"tag": tag, "is_preview": is_preview, "is_by_value": bool(tag.values.all())}
+        try:
+            context["coverage"] = coverage_of(tag, now=timezone.now())
+        except PreviewTimeout as error:
+            context["problem"] = str(error)
+        except RuleError as error:
+            context["problem"] = "; ".join(str(problem) for problem in error.problems)
+        return TemplateResponse(request, "tags/coverage.html", context)
 
     # --- Assigning by hand ---
 
@@ -168,7 +257,7 @@ class TagAdmin(HolderAdmin):
 
 
 def manual_tag_or_404(tag_id: str) -> Tag:
-    """Rules assign the other tags: no hand does."""
+    """Rules assign the other tags: no hand does. Nor does one assign what is not in use."""
     if not tag_id.isdecimal():
         raise Http404
-    return get_object_or_404(Tag, pk=tag_id, kind=Tag.Kind.MANUAL)
+    return get_object_or_404(Tag.objects.active(), pk=tag_id, kind=Tag.Kind.MANUAL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, Prefetch, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +19,7 @@ from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.serializers import MomentField, PartSerializer
 from cdp.api.viewsets import KEY_PATTERN
+from cdp.models import User
 from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
 from tags.models import Tag, TagAssignment, TagValue
@@ -39,12 +40,15 @@ class TagSerializer(HolderSerializer[Tag]):
     fixed = ("key", "kind")
     rule = RuleJson(allow_null=True, required=False)
     values = TagValueSerializer(many=True, required=False)
+    owner = serializers.SlugRelatedField(
+        slug_field="username", queryset=User.objects.filter(is_active=True), allow_null=True, required=False
+    )
 
     class Meta:
         model = Tag
         fields = (
-            "key", "name", "kind", "category", "description", "rule", "values", "version", "refreshed_at",
-            "refresh_error", "created_at",
+            "key", "name", "kind", "lifecycle", "category", "owner", "description", "rule", "values", "version",
+            "refreshed_at", "refresh_error", "created_at",
         )  # fmt: skip
         read_only_fields = ("refreshed_at", "refresh_error", "created_at")
 
@@ -93,9 +97,17 @@ class CarrierSerializer(serializers.Serializer[Any]):
 
 
 class TagFilters(filters.FilterSet):
+    """Without `lifecycle`, drafts and those in use. `search` looks into key, name and category."""
+
+    owner = filters.CharFilter(field_name="owner__username")
+    search = filters.CharFilter(method="keep_found")
+
     class Meta:
         model = Tag
-        fields = ("kind", "category")
+        fields = ("kind", "lifecycle", "category")
+
+    def keep_found(self, tags: QuerySet[Tag], name: str, term: str) -> QuerySet[Tag]:
+        return tags.filter(Q(key__icontains=term) | Q(name__icontains=term) | Q(category__icontains=term))
 
 
 class CarrierFilters(filters.FilterSet):
@@ -106,8 +118,10 @@ class CarrierFilters(filters.FilterSet):
 class TagViewSet(HolderViewSet):
     """Tags by key. Changed rules are refreshed at once, in full."""
 
-    queryset = Tag.objects.prefetch_related(Prefetch("values", TagValue.objects.order_by("position", "pk"))).order_by(
-        "key"
+    queryset = (
+        Tag.objects.select_related("owner")
+        .prefetch_related(Prefetch("values", TagValue.objects.order_by("position", "pk")))
+        .order_by("key")
     )
     serializer_class = TagSerializer
     filterset_class = TagFilters
@@ -116,6 +130,10 @@ class TagViewSet(HolderViewSet):
         "assignments:DELETE": ("tags.delete_tagassignment",),
         "profiles": ("tags.view_tagassignment",),
     }
+
+    def get_queryset(self) -> QuerySet[Tag]:
+        tags: QuerySet[Tag] = super().get_queryset()
+        return tags.current() if self.action == "list" and "lifecycle" not in self.request.query_params else tags  # type: ignore[attr-defined]
 
     def perform_destroy(self, instance: Tag) -> None:
         delete_tag(instance)
@@ -175,6 +193,8 @@ class TagViewSet(HolderViewSet):
         tag: Tag = self.get_object()
         if tag.kind != Tag.Kind.MANUAL:
             raise Conflict(_("“%s” is assigned by its rule, not by hand.") % tag.key)
+        if tag.lifecycle != Tag.Lifecycle.ACTIVE:
+            raise Conflict(_("“%s” is not in use: activate or restore it first.") % tag.key)
         return tag
 
     def _value(self, tag: Tag, key: str | None) -> TagValue | None:

@@ -12,23 +12,60 @@ from django.utils.translation import gettext_lazy as _
 from cdp.rules.field import RuleField
 
 
+class TagQuerySet(models.QuerySet["Tag"]):
+    def active(self) -> Self:
+        """Those in use: neither drafts nor archived."""
+        return self.filter(lifecycle=Tag.Lifecycle.ACTIVE)
+
+    def current(self) -> Self:
+        """Those that lists and rules know: all but the archive."""
+        return self.exclude(lifecycle=Tag.Lifecycle.ARCHIVED)
+
+
 class Tag(models.Model):
-    """A label. A rule tag has either one `rule`, or ordered values with a rule each, of which the first match wins."""
+    """A label. A rule tag has either one `rule`, or ordered values with a rule each, of which the first match wins.
+
+    A draft is not filled, an active one is kept fresh; an archived one stays as it is, and nothing speaks of it.
+    """
 
     class Kind(models.TextChoices):
         MANUAL = "manual", _("By hand")
         RULE = "rule", _("By rule")
 
+    class Lifecycle(models.TextChoices):
+        DRAFT = "draft", _("Draft")
+        ACTIVE = "active", _("Active")
+        ARCHIVED = "archived", _("Archived")
+
     key = models.SlugField(_("key"), max_length=50, unique=True)
     name = models.CharField(_("name"), max_length=100)
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.MANUAL)
+    lifecycle = models.CharField(
+        _("lifecycle"),
+        max_length=8,
+        choices=Lifecycle,
+        default=Lifecycle.ACTIVE,
+        db_default=Lifecycle.ACTIVE.value,
+        help_text=_("A draft is not filled: its page shows whom it would mark."),
+    )
     category = models.CharField(_("category"), max_length=50, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("owner"),
+        help_text=_("Whom colleagues ask about it."),
+    )
     description = models.TextField(_("description"), blank=True)
     rule = RuleField(_("rule"), null=True, blank=True)
     rule_version = models.PositiveIntegerField(_("rule version"), default=1, editable=False)
     refreshed_at = models.DateTimeField(_("last full refresh"), null=True, editable=False)
     refresh_error = models.TextField(_("refresh error"), blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = TagQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("tag")

@@ -31,11 +31,11 @@ class TagFacts:
 
 
 def load_tags(keys: Set[str]) -> Mapping[str, TagFacts]:
-    """Two queries: the tags, and their values."""
+    """Two queries: the tags that are not archived, and their values."""
     values: defaultdict[int, dict[str, tuple[int, str]]] = defaultdict(dict)
     for value in TagValue.objects.filter(tag__key__in=keys):
         values[value.tag_id][value.key] = (value.pk, value.name)
-    return {tag.key: TagFacts(tag.pk, tag.name, values[tag.pk]) for tag in Tag.objects.filter(key__in=keys)}
+    return {tag.key: TagFacts(tag.pk, tag.name, values[tag.pk]) for tag in Tag.objects.current().filter(key__in=keys)}
 
 
 def offer_tags(wanted: Wanted) -> list[Option]:
@@ -43,7 +43,7 @@ def offer_tags(wanted: Wanted) -> list[Option]:
     is_wanted = (
         Q(key__in=wanted.names) if wanted.names else Q(key__icontains=wanted.term) | Q(name__icontains=wanted.term)
     )
-    tags = Tag.objects.filter(is_wanted).order_by("name", "key").prefetch_related("values")[: wanted.limit]
+    tags = Tag.objects.current().filter(is_wanted).order_by("name", "key").prefetch_related("values")[: wanted.limit]
     return [
         Option(
             tag.key,

@@ -2,6 +2,15 @@
 
 from tags.services.assign import Assigned, Unassigned, assign_tag, unassign_tag
 from tags.services.score import compute_scores
-from tags.services.tag import delete_tag, save_tag
+from tags.services.tag import delete_tag, move_tag, save_tag
 
-__all__ = ["Assigned", "Unassigned", "assign_tag", "compute_scores", "delete_tag", "save_tag", "unassign_tag"]
+__all__ = [
+    "Assigned",
+    "Unassigned",
+    "assign_tag",
+    "compute_scores",
+    "delete_tag",
+    "move_tag",
+    "save_tag",
+    "unassign_tag",
+]

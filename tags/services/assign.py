@@ -76,8 +76,13 @@ def unassign_tag(tag: Tag, profile_ids: Iterable[int], *, now: datetime) -> Unas
 
 
 def check_by_hand(tag: Tag) -> None:
+    """Raises ValidationError for a tag that no hand assigns: by rule, a draft, or archived."""
     if tag.kind != Tag.Kind.MANUAL:
         raise ValidationError(_("“%(tag)s” is assigned by its rule, not by hand.") % {"tag": tag.name})
+    if tag.lifecycle == Tag.Lifecycle.DRAFT:
+        raise ValidationError(_("“%(tag)s” is a draft: activate it first.") % {"tag": tag.name})
+    if tag.lifecycle == Tag.Lifecycle.ARCHIVED:
+        raise ValidationError(_("“%(tag)s” is archived: restore it first.") % {"tag": tag.name})
 
 
 def check_value(tag: Tag, value: TagValue | None) -> None:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from cdp.audit import write_change
 from cdp.models import Run, User
 from profiles.refresh.graph import used_by
 from profiles.refresh.queue import queue_full_refresh
@@ -25,7 +26,7 @@ from profiles.refresh.saving import (
 )
 from tags.models import Tag, TagAssignment, TagValue
 
-EDITABLE = ["name", "category", "description", "rule", "rule_version"]
+EDITABLE = ["name", "lifecycle", "category", "owner", "description", "rule", "rule_version"]
 
 
 @transaction.atomic
@@ -34,13 +35,16 @@ def save_tag(
 ) -> Run | None:
     """Check and write a new or edited tag; returns the full refresh that new rules of a rule tag need, else None.
 
+    A draft is not filled until it becomes active. Nothing of an archived tag is edited but that it is restored.
+
     `values` are all its values in the order of their rules, and replace those stored: each is matched by its id, else
     by its key. None leaves them as they are. A rule tag has one rule, or values with a rule each. `expected_version`
     is the `rule_version` that the editor saw; without it the edit wins over whatever is stored.
 
     Raises:
         VersionConflict, RuleError (paths such as `values[0].rule.all[1].op`), ValidationError, StillUsed where a value
-        that people carry or that rules speak of would go. Nothing is written then.
+        that people carry or that rules speak of would go, or a tag into the archive that rules speak of. Nothing is
+        written then.
     """
     lock_rules()
     stored = Tag.objects.select_for_update().filter(pk=tag.pk).first()
@@ -49,6 +53,7 @@ def save_tag(
         check_version(expected_version, current=stored.rule_version)
         if stored.kind != tag.kind:
             raise ValidationError({"kind": _("The kind cannot be changed: make another tag.")})
+    check_lifecycle(tag, stored=stored)
     before = list(stored.values.all()) if stored else []
     wanted = before if values is None else list(values)
     check_values(tag, wanted)
@@ -62,7 +67,23 @@ def save_tag(
     users = used_by(f"tag:{tag.key}")
     write_values(tag, wanted)
     check_users(users, tag.name)
-    return queue_full_refresh(f"tag:{tag.key}", user=user) if is_changed and tag.kind == Tag.Kind.RULE else None
+    if tag.kind != Tag.Kind.RULE or tag.lifecycle != Tag.Lifecycle.ACTIVE:
+        return None
+    is_new_in_use = stored is None or stored.lifecycle != Tag.Lifecycle.ACTIVE
+    return queue_full_refresh(f"tag:{tag.key}", user=user) if is_changed or is_new_in_use else None
+
+
+def check_lifecycle(tag: Tag, *, stored: Tag | None) -> None:
+    """Raises ValidationError for a step that there is not, StillUsed for archiving what rules speak of."""
+    before, after = stored.lifecycle if stored else Tag.Lifecycle.DRAFT, tag.lifecycle
+    if stored is None and after == Tag.Lifecycle.ARCHIVED:
+        raise ValidationError({"lifecycle": _("A new tag is a draft or active.")})
+    if stored is not None and after == Tag.Lifecycle.DRAFT and before != after:
+        raise ValidationError({"lifecycle": _("What was in use is no draft any more: archive it.")})
+    if before == after == Tag.Lifecycle.ARCHIVED:
+        raise ValidationError(_("“%(tag)s” is archived: restore it first.") % {"tag": tag.name})
+    if before != after == Tag.Lifecycle.ARCHIVED and (users := used_by(f"tag:{tag.key}")):
+        raise StillUsed(tag.name, [user.label for user in users])
 
 
 def ladder(values: Sequence[TagValue]) -> list[tuple[str, Any]]:
@@ -108,6 +129,23 @@ def refuse_while_carried(values: Iterable[TagValue]) -> None:
         if n_carriers:
             carriers = ngettext("%(n)d profile", "%(n)d profiles", n_carriers) % {"n": n_carriers}
             raise StillUsed(value.name, [carriers])
+
+
+@transaction.atomic
+def move_tag(tag: Tag, lifecycle: Tag.Lifecycle, *, user: User) -> Run | None:
+    """Take a tag into use, out of it, or back; returns the full refresh that one by rule needs then. Twice is as once.
+
+    Raises as `save_tag` does.
+    """
+    lock_rules()
+    stored = Tag.objects.get(pk=tag.pk)
+    before = stored.lifecycle
+    if before == lifecycle:
+        return None
+    stored.lifecycle = tag.lifecycle = lifecycle
+    run = save_tag(stored, user=user)
+    write_change(user, stored, before={"lifecycle": before}, after={"lifecycle": str(lifecycle)})
+    return run
 
 
 @transaction.atomic

@@ -18,7 +18,15 @@ ADD = "/admin/tags/tag/add/"
 def form(*values, **fields):
     rows = {f"values-{index}-{field}": text for index, value in enumerate(values) for field, text in value.items()}
     counts = {"values-TOTAL_FORMS": len(values), "values-INITIAL_FORMS": 0}
-    plain = {"name": "Card", "key": "card", "kind": "manual", "category": "", "description": "", "rule": ""}
+    plain = {
+        "name": "Card",
+        "key": "card",
+        "kind": "manual",
+        "lifecycle": "active",
+        "category": "",
+        "description": "",
+        "rule": "",
+    }
     return {**plain, **fields, **counts, **rows}
 
 

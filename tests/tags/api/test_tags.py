@@ -29,6 +29,8 @@ def test_a_tag_by_hand_is_made():
 
     assert response.status_code == 201
     assert response.json() == VIP | {
+        "lifecycle": "active",
+        "owner": None,
         "description": "",
         "rule": None,
         "values": [],
@@ -69,6 +71,8 @@ def test_a_tag_by_rules_keeps_the_order_of_its_values_and_is_refreshed():
         (CITY | {"values": "oslo"}, "values"),
         (CITY | {"values": [], "rule": {"all": [{"op": "wish"}]}}, "all[0].op"),
         (VIP | {"owner": "li"}, "owner"),
+        (VIP | {"colour": "red"}, "colour"),
+        (VIP | {"lifecycle": "archived"}, "lifecycle"),
     ],
 )
 def test_bad_input_says_where_and_makes_nothing(body, path):
@@ -217,3 +221,26 @@ def test_lists_take_a_fixed_number_of_queries(n, django_assert_num_queries):
         assert len(api.send("get", "tags/").json()["results"]) == n
     with django_assert_num_queries(3 + 2):
         assert len(api.send("get", "tags/vip/profiles/").json()["results"]) == n
+
+
+def test_a_tag_goes_into_the_archive_and_out_of_the_list():
+    TagFactory(key="vip")
+    api = api_of("operator")
+
+    assert api.send("patch", "tags/vip/", {"lifecycle": "archived"}).json()["lifecycle"] == "archived"
+
+    assert api.send("get", "tags/").json()["results"] == []
+    assert [tag["key"] for tag in api.send("get", "tags/?lifecycle=archived").json()["results"]] == ["vip"]
+    assert api.send("post", "tags/vip/assignments/", {"profiles": []}).status_code == 409
+    assert api.send("patch", "tags/vip/", {"lifecycle": "active"}).json()["lifecycle"] == "active"
+
+
+def test_a_tag_that_rules_speak_of_is_not_archived():
+    TagFactory(key="vip")
+    SegmentFactory(name="Best", rule={"op": "tag", "key": "vip"})
+
+    answer = api_of("operator").send("patch", "tags/vip/", {"lifecycle": "archived"})
+
+    assert answer.status_code == 409
+    assert "Best" in answer.json()["detail"]
+    assert Tag.objects.get().lifecycle == "active"
