@@ -23,7 +23,7 @@ from profiles.services.duplicates.model import (
     settings_of,
 )
 
-MEMORY_LIMIT = "160MB"  # of DuckDB alone; a worker that searches stays under 500 MB (tried on a million people)
+MEMORY_LIMIT = "120MB"  # of DuckDB alone; a worker that searches stays under 500 MB (tried on a million people)
 SEED = 1
 MAX_BLOCK = 200  # people who share one key: of more, such as all of a common name, none are compared by it
 MAX_PAIRS = 10_000_000
