@@ -189,6 +189,7 @@ def test_what_is_wrong_stands_at_its_place_and_the_json_is_another_view(page):
     expect(page.locator("[data-node='all[2]'] .sr-error")).to_have_text("there is no tag 'none_such'")
 
     # Repaired here, the message goes, and the JSON follows.
+    page.locator("[data-node='all[2]']").hover()
     focus(page, "all[2]|delete").click()
     place.get_by_role("combobox").fill("total")
     place.get_by_role("combobox").press("Enter")
@@ -283,6 +284,7 @@ class Keyboard:
 
 def drag(page: Page, source: str, target: str) -> None:
     """By mouse, in steps, as SortableJS wants it."""
+    focus(page, target).evaluate("element => element.scrollIntoView({block: 'center'})")
     start, end = focus(page, source).bounding_box(), focus(page, target).bounding_box()
     page.mouse.move(start["x"] + 8, start["y"] + 8)
     page.mouse.down()
