@@ -357,6 +357,25 @@ def event_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(shape, st.builds(lambda rule, asked: {**rule, **asked}, shape, comparisons("number", now)))
 
 
+def timed_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    """Conditions that say something else once time has passed, and hardly anything beside."""
+    spans_of_days = st.builds(lambda n: {"days": n}, spans)
+    moving = st.one_of(
+        asked("in_last", "not_in_last", "in_next", "anniversary_in_next", value=spans_of_days),
+        asked("years_between", value=pairs(years)),
+    )
+    times = st.sampled_from(["birthday", "met_at", "created_at", "first_seen_at", "last_seen_at"])
+    window = windows(now).filter(lambda found: not found.keys() & {"since", "until"})
+    did = st.builds(lambda names, within: {"op": "event", "name": names, "within": within}, EVENT_NAMES, window)
+    return st.one_of(
+        st.builds(lambda key, said: {"op": "attribute", "key": key, **said}, times, moving),
+        did,
+        st.builds(lambda rule, n: {**rule, "is": "eq", "value": n}, did, st.sampled_from([1, 2])),
+        tag_rules(),
+        segment_rules(),
+    )
+
+
 def rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     """Rules of every operator and group, up to four levels deep."""
     leaves = st.one_of(

@@ -40,6 +40,7 @@ from tests.strategies import (
     moments,
     nasty_values_of,
     rules,
+    timed_rules,
     words,
 )
 from tests.world import World, declare_probe
@@ -110,7 +111,7 @@ def without(rule: Any, later: frozenset[str]) -> Any:
 def rule_sets(draw: st.DrawFn, now: datetime) -> Rules:
     later = [frozenset(ORDER[place:]) for place in range(len(ORDER))]
     places = [0, 1, 1, 2, 3, 4, 4]
-    return Rules(*(without(draw(rules(now)), later[place]) for place in places))
+    return Rules(*(without(draw(st.one_of(timed_rules(now), rules(now))), later[place]) for place in places))
 
 
 @st.composite
