@@ -19,7 +19,8 @@ let n = 0;
 export class StrataRule extends RuleEditor {
   connectedCallback() {
     const text = this.querySelector("textarea");
-    if (this.server || !text || text.name.includes("__prefix__")) return;  // the row that new ones are made of
+    const isTemplate = text?.name.includes("__prefix__");  // the row that new ones are made of
+    if (this.server || !text || isTemplate || !this.showPopover) return;
     this.text = text;
     Server.of(this.dataset.base ?? "").then((server) => this.start(server), () => {});  // without it, the text area stays
   }
