@@ -69,6 +69,30 @@ class IdempotentAnswer(models.Model):
         return self.key
 
 
+class RuleVersion(models.Model):
+    """The rules that a holder such as `segment:loyal` had from a moment on, until its next version.
+
+    `rules` is a list of `{"key", "name", "rule"}`, one for each of its values or tiers in their order; one with the key
+    "" where it has a single rule. A rule of null takes everybody who is left.
+    """
+
+    holder = models.CharField(max_length=120)
+    version = models.PositiveIntegerField(_("rule version"))
+    rules = models.JSONField(_("rules"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("user")
+    )
+    at = models.DateTimeField(_("time"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("rule version")
+        verbose_name_plural = _("rule versions")
+        constraints = [models.UniqueConstraint(fields=["holder", "version"], name="rule_version_holder")]
+
+    def __str__(self) -> str:
+        return f"{self.holder} {self.version}"
+
+
 class RunQuerySet(models.QuerySet["Run"]):
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)

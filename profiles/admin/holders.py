@@ -29,6 +29,7 @@ from cdp.disclosure import may_see_pii
 from cdp.models import Run, User
 from cdp.rules.errors import RuleError
 from profiles.admin.rules import RULE_OVERRIDES, count_in_words, rule_as_read, rules_in_short
+from profiles.admin.versions import VersionPages
 from profiles.models import HolderClock
 from profiles.refresh.graph import used_by
 from profiles.refresh.queue import queue_full_refresh
@@ -110,7 +111,7 @@ class RulePartInline(StrataStackedInline):
         return str(self.without_rule) if rule is None else rule_as_read(rule, part.viewer)
 
 
-class HolderAdmin(StrataAdmin):
+class HolderAdmin(VersionPages, StrataAdmin):
     """Something filled by rules. `save_thing` and `delete_thing` call the service that owns it."""
 
     change_form_outer_before_template = "profiles/refresh_bar.html"
@@ -121,7 +122,7 @@ class HolderAdmin(StrataAdmin):
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_refresh"
         view = self.admin_site.admin_view(self.refresh_view)
-        return [path("<int:pk>/refresh/", view, name=name), *super().get_urls()]
+        return [path("<int:pk>/refresh/", view, name=name), *self.version_urls(), *super().get_urls()]
 
     def holder_key(self, thing: Any) -> str:
         return f"{self.holder_prefix}:{thing.key}"
@@ -156,15 +157,22 @@ class HolderAdmin(StrataAdmin):
         return {"key": ("name",)} if obj is None else {}
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """With the button that refreshes, for those who may edit what a rule fills."""
+        """With the button that refreshes, for those who may edit what a rule fills, and the history of its rules."""
         obj = kwargs.get("obj")
         if obj is not None and self.is_filled_by_rule(obj) and self.has_change_permission(request, obj):
             name = f"admin:{self.opts.app_label}_{self.opts.model_name}_refresh"
             context["refresh_url"] = reverse(name, args=[obj.pk])
+        if obj is not None and self.has_rules(obj):
+            name = f"admin:{self.opts.app_label}_{self.opts.model_name}_versions"
+            context["versions_url"] = reverse(name, args=[obj.pk])
         return super().render_change_form(request, context, *args, **kwargs)
 
     def is_filled_by_rule(self, thing: Any) -> bool:
         return True
+
+    def has_rules(self, thing: Any) -> bool:
+        """Whether there is a history of them to read."""
+        return self.is_filled_by_rule(thing)
 
     # --- Saving: the service writes the thing and its parts as one ---
 

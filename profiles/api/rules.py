@@ -8,15 +8,19 @@ from typing import Any, TypeVar
 
 from django.db import transaction
 from django.db.models import Model
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cdp.api.problems import Conflict
-from cdp.api.serializers import StrictModelSerializer
+from cdp.api.serializers import StrictModelSerializer, StrictSerializer
 from cdp.api.viewsets import ManagingViewSet
+from cdp.audit import write_change
+from cdp.models import RuleVersion, User
 from profiles.masking import mask_rule
 from profiles.refresh.saving import StillUsed, VersionConflict, lock_rules
 
@@ -42,8 +46,65 @@ class HolderSerializer(StrictModelSerializer[Held]):
         return version
 
 
+class RulePartSerializer(serializers.Serializer[Any]):
+    """The rule of one value or tier; `key` and `name` are "" where there is a single rule."""
+
+    key = serializers.CharField()
+    name = serializers.CharField()
+    rule = RuleJson(allow_null=True)
+
+
+class RuleVersionSerializer(serializers.ModelSerializer[RuleVersion]):
+    """The rules from a moment on, and who wrote them; nobody is null."""
+
+    rules = RulePartSerializer(many=True)
+    user = serializers.SlugRelatedField[User](slug_field="username", read_only=True)
+
+    class Meta:
+        model = RuleVersion
+        fields = ("version", "rules", "user", "at")
+
+
+class RestoreRulesSerializer(StrictSerializer):
+    version = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
 class HolderViewSet(ManagingViewSet):
     """Things filled by rules: each change is of what is there now, and is refused as the services refuse it."""
+
+    holder_prefix: str
+
+    def restore_rules(self, thing: Any, version: int, user: User) -> None:
+        """Call the service that gives a thing the rules of a version."""
+        raise NotImplementedError
+
+    @extend_schema(methods=["GET"], responses=RuleVersionSerializer(many=True))
+    @action(detail=True, filterset_class=None)
+    def versions(self, request: Request, key: str) -> Response:
+        """What its rules were, the latest first."""
+        thing = get_object_or_404(self.get_queryset(), key=key)
+        rows = RuleVersion.objects.filter(holder=f"{self.holder_prefix}:{thing.key}").select_related("user")
+        page = self.paginate_queryset(rows.order_by("-version")) or []
+        shown = RuleVersionSerializer(page, many=True, context=self.get_serializer_context())
+        return self.get_paginated_response(shown.data)
+
+    @extend_schema(request=RestoreRulesSerializer)
+    @action(detail=True, methods=["post"], url_path="restore-rules")
+    def restore(self, request: Request, key: str) -> Response:
+        """Give it the rules that it had in a version, as a new version; refreshed at once, in full."""
+        body = RestoreRulesSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        with transaction.atomic(), conflicts():
+            lock_rules()
+            thing = self.get_object()
+            before = self.values_of(self.get_serializer(thing).data)
+            try:
+                self.restore_rules(thing, body.validated_data["version"], request.user)  # type: ignore[arg-type]
+            except RuleVersion.DoesNotExist as error:
+                raise serializers.ValidationError({"version": [_("There is no such version.")]}) from error
+            restored = self.get_serializer(self.get_object()).data
+            write_change(request.user, thing, before=before, after=self.values_of(restored))  # type: ignore[arg-type]
+        return Response(restored)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         with conflicts():

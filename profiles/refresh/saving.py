@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from cdp.keys import RESERVED_KEYS
 from cdp.locks import advisory_lock
+from cdp.models import RuleVersion
 from cdp.rules.errors import Problem, RuleError
 from cdp.rules.holders import Holder
 from cdp.rules.parse import parse_rule
@@ -134,6 +135,7 @@ def delete_unused(thing: Model, holder_key: str) -> None:
     users = [holder.label for holder in used_by(holder_key)]
     if users:
         raise StillUsed(str(thing), users)
+    RuleVersion.objects.filter(holder=holder_key).delete()
     delete_unprotected(type(thing)._default_manager.filter(pk=thing.pk), label=str(thing))
 
 

@@ -27,7 +27,7 @@ from profiles.models import IdentifierKind, Profile
 from profiles.services.resolve import find_by_identifiers
 from segments.admin.upkeep import ArchivedFilter, CategoryFilter, OwnerFilter, UpkeepPages, may_archive, may_duplicate
 from segments.models import Membership, MembershipChange, Segment
-from segments.services import add_members, delete_segment, remove_members, save_segment
+from segments.services import add_members, delete_segment, remove_members, restore_segment_rule, save_segment
 from segments.services.members import Added
 
 MAX_LINES = 10_000
@@ -113,6 +113,9 @@ class SegmentAdmin(UpkeepPages, HolderAdmin):
 
     def is_filled_by_rule(self, thing: Segment) -> bool:
         return thing.kind == Segment.Kind.DYNAMIC and thing.archived_at is None
+
+    def has_rules(self, thing: Segment) -> bool:
+        return thing.kind != Segment.Kind.STATIC
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What is archived is read, until it is restored."""
@@ -269,6 +272,9 @@ class SegmentAdmin(UpkeepPages, HolderAdmin):
 
     def save_thing(self, thing: Segment, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
         return save_segment(thing, user=user, expected_version=seen_version)
+
+    def restore_rules(self, thing: Segment, version: int, *, user: User) -> None:
+        restore_segment_rule(thing, version, user=user)
 
     def delete_thing(self, thing: Segment) -> None:
         delete_segment(thing)

@@ -16,7 +16,7 @@ from cdp.models import Run, User
 from profiles.admin.holders import HolderAdmin, HolderForm, RulePartInline, refresh_label, refresh_state
 from segments.cards import distribution
 from segments.models import Tier, TierScheme
-from segments.services import delete_tier_scheme, save_tier_scheme
+from segments.services import delete_tier_scheme, restore_tier_rules, save_tier_scheme
 
 
 class TierSchemeForm(HolderForm):
@@ -80,6 +80,9 @@ class TierSchemeAdmin(HolderAdmin):
 
     def save_thing(self, thing: TierScheme, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
         return save_tier_scheme(thing, tiers=parts, user=user, expected_version=seen_version)
+
+    def restore_rules(self, thing: TierScheme, version: int, *, user: User) -> None:
+        restore_tier_rules(thing, version, user=user)
 
     def delete_thing(self, thing: TierScheme) -> None:
         delete_tier_scheme(thing)

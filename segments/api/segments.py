@@ -44,6 +44,7 @@ from segments.services import (
     duplicate_segment,
     remove_members,
     restore_segment,
+    restore_segment_rule,
     save_segment,
 )
 
@@ -150,7 +151,9 @@ class SegmentViewSet(HolderViewSet):
     serializer_class = SegmentSerializer
     filterset_class = SegmentFilters
     reading_actions = frozenset({"preview"})
+    holder_prefix = "segment"
     action_permissions = {
+        "restore": ("segments.change_segment",),
         # Whoever may ask any rule could guess personal values letter by letter, so this is for those who write rules.
         "preview": ("segments.add_segment",),
         "refresh": ("segments.change_segment",),
@@ -167,6 +170,9 @@ class SegmentViewSet(HolderViewSet):
         segments: QuerySet[Segment] = super().get_queryset()
         is_list_of_used = self.action == "list" and "archived" not in self.request.query_params
         return segments.filter(archived_at__isnull=True) if is_list_of_used else segments
+
+    def restore_rules(self, thing: Any, version: int, user: User) -> None:
+        restore_segment_rule(thing, version, user=user)
 
     def perform_destroy(self, instance: Segment) -> None:
         delete_segment(instance)

@@ -17,6 +17,7 @@ from cdp.api.feeds import FEED_PARAMETERS, FEED_QUERY, feed_page, feed_schema
 from cdp.api.router import route
 from cdp.api.serializers import PartSerializer
 from cdp.api.viewsets import KEY_PATTERN
+from cdp.models import User
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
 from segments.api.people import (
     StandingSerializer,
@@ -27,7 +28,7 @@ from segments.api.people import (
     tier_changes,
 )
 from segments.models import Tier, TierScheme
-from segments.services import delete_tier_scheme, save_tier_scheme
+from segments.services import delete_tier_scheme, restore_tier_rules, save_tier_scheme
 
 
 class TierSerializer(PartSerializer):
@@ -81,10 +82,15 @@ class TierSchemeViewSet(HolderViewSet):
 
     queryset = TierScheme.objects.prefetch_related(Prefetch("tiers", Tier.objects.order_by("position"))).order_by("key")
     serializer_class = TierSchemeSerializer
+    holder_prefix = "tier"
     action_permissions = {
+        "restore": ("segments.change_tierscheme",),
         "standings": ("segments.view_tierstanding",),
         "changes": ("segments.view_tierchange",),
     }
+
+    def restore_rules(self, thing: Any, version: int, user: User) -> None:
+        restore_tier_rules(thing, version, user=user)
 
     def perform_destroy(self, instance: TierScheme) -> None:
         delete_tier_scheme(instance)

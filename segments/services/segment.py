@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from cdp.models import Run, User
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import check_key, check_rules, check_version, delete_unused, lock_rules
+from profiles.refresh.versions import rules_of_version, single, write_version
 from segments.models import Segment
 from segments.services.fill import queue_fill
 
@@ -47,6 +48,8 @@ def save_segment(segment: Segment, *, user: User | None = None, expected_version
         segment.save(update_fields=EDITABLE)
         if not is_changed:
             return None
+    if segment.kind != Segment.Kind.STATIC:
+        write_version(f"segment:{segment.key}", segment.rule_version, single(segment.rule), user=user)
     if segment.kind == Segment.Kind.SNAPSHOT:
         return queue_fill(segment, user=user)
     return queue_full_refresh(f"segment:{segment.key}", user=user) if segment.kind == Segment.Kind.DYNAMIC else None
@@ -64,6 +67,18 @@ def check_in_use(segment: Segment) -> None:
     """Raises ValidationError for one that is archived."""
     if segment.archived_at is not None:
         raise ValidationError(_("“%(segment)s” is archived: restore it first.") % {"segment": segment.name})
+
+
+@transaction.atomic
+def restore_segment_rule(segment: Segment, version: int, *, user: User | None) -> Run | None:
+    """Give a segment the rule that it had in `version`, as a new version; None where it has this rule now.
+
+    Raises RuleVersion.DoesNotExist, and what saving raises.
+    """
+    lock_rules()
+    stored = Segment.objects.get(pk=segment.pk)
+    stored.rule = rules_of_version(f"segment:{stored.key}", version)[0]["rule"]
+    return save_segment(stored, user=user)
 
 
 @transaction.atomic

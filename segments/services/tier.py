@@ -22,6 +22,7 @@ from profiles.refresh.saving import (
     lock_rules,
     match_parts,
 )
+from profiles.refresh.versions import RulePart, rules_of_version, write_version
 from segments.models import Tier, TierScheme
 
 EDITABLE = ["name", "description", "rule_version"]
@@ -60,6 +61,9 @@ def save_tier_scheme(
         scheme.rule_version = stored.rule_version + is_changed
         scheme.save(update_fields=EDITABLE)
     write_tiers(scheme, wanted)
+    if is_changed:
+        parts: list[RulePart] = [{"key": tier.key, "name": tier.name, "rule": tier.entry} for tier in wanted]
+        write_version(f"tier:{scheme.key}", scheme.rule_version, parts, user=user)
     return queue_full_refresh(f"tier:{scheme.key}", user=user) if is_changed else None
 
 
@@ -97,6 +101,25 @@ def write_tiers(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
         tier.scheme, tier.position = scheme, position
         tier.full_clean(validate_unique=False, validate_constraints=False)  # two may swap places
         tier.save(force_insert=tier.pk is None, force_update=tier.pk is not None)
+
+
+@transaction.atomic
+def restore_tier_rules(scheme: TierScheme, version: int, *, user: User | None) -> Run | None:
+    """Give a scheme the tiers and rules that it had in `version`, as a new version; None where it has these now.
+
+    Tiers that are still there keep their names and benefits.
+
+    Raises RuleVersion.DoesNotExist, and what saving raises.
+    """
+    lock_rules()
+    stored = TierScheme.objects.get(pk=scheme.pk)
+    known = {tier.key: tier for tier in stored.tiers.all()}
+    tiers = []
+    for part in rules_of_version(f"tier:{stored.key}", version):
+        tier = known.get(part["key"]) or Tier(key=part["key"], name=part["name"])
+        tier.entry = part["rule"]
+        tiers.append(tier)
+    return save_tier_scheme(stored, tiers=tiers, user=user)
 
 
 @transaction.atomic

@@ -33,7 +33,7 @@ from tags.admin.lifecycle import (
     may_move,
 )
 from tags.models import Tag, TagAssignment, TagValue
-from tags.services import assign_tag, delete_tag, save_tag, unassign_tag
+from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
 from tags.services.coverage import coverage_of
 
 
@@ -208,6 +208,9 @@ class TagAdmin(HolderAdmin):
 
     def save_thing(self, thing: Tag, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
         return save_tag(thing, values=parts, user=user, expected_version=seen_version)
+
+    def restore_rules(self, thing: Tag, version: int, *, user: User) -> None:
+        restore_tag_rules(thing, version, user=user)
 
     def delete_thing(self, thing: Tag) -> None:
         delete_tag(thing)

@@ -23,7 +23,7 @@ from cdp.models import User
 from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
 from tags.models import Tag, TagAssignment, TagValue
-from tags.services import assign_tag, delete_tag, save_tag, unassign_tag
+from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
 
 
 class TagValueSerializer(PartSerializer):
@@ -125,7 +125,9 @@ class TagViewSet(HolderViewSet):
     )
     serializer_class = TagSerializer
     filterset_class = TagFilters
+    holder_prefix = "tag"
     action_permissions = {
+        "restore": ("tags.change_tag",),
         "assignments:POST": ("tags.add_tagassignment",),
         "assignments:DELETE": ("tags.delete_tagassignment",),
         "profiles": ("tags.view_tagassignment",),
@@ -134,6 +136,9 @@ class TagViewSet(HolderViewSet):
     def get_queryset(self) -> QuerySet[Tag]:
         tags: QuerySet[Tag] = super().get_queryset()
         return tags.current() if self.action == "list" and "lifecycle" not in self.request.query_params else tags  # type: ignore[attr-defined]
+
+    def restore_rules(self, thing: Any, version: int, user: User) -> None:
+        restore_tag_rules(thing, version, user=user)
 
     def perform_destroy(self, instance: Tag) -> None:
         delete_tag(instance)

@@ -2,7 +2,7 @@
 
 from tags.services.assign import Assigned, Unassigned, assign_tag, unassign_tag
 from tags.services.score import compute_scores
-from tags.services.tag import delete_tag, move_tag, save_tag
+from tags.services.tag import delete_tag, move_tag, restore_tag_rules, save_tag
 
 __all__ = [
     "Assigned",
@@ -11,6 +11,7 @@ __all__ = [
     "compute_scores",
     "delete_tag",
     "move_tag",
+    "restore_tag_rules",
     "save_tag",
     "unassign_tag",
 ]

@@ -24,6 +24,7 @@ from profiles.refresh.saving import (
     lock_rules,
     match_parts,
 )
+from profiles.refresh.versions import RulePart, rules_of_version, single, write_version
 from tags.models import Tag, TagAssignment, TagValue
 
 EDITABLE = ["name", "lifecycle", "category", "owner", "description", "rule", "rule_version"]
@@ -67,6 +68,8 @@ def save_tag(
     users = used_by(f"tag:{tag.key}")
     write_values(tag, wanted)
     check_users(users, tag.name)
+    if is_changed and tag.kind == Tag.Kind.RULE:
+        write_version(f"tag:{tag.key}", tag.rule_version, rule_parts(tag, wanted), user=user)
     if tag.kind != Tag.Kind.RULE or tag.lifecycle != Tag.Lifecycle.ACTIVE:
         return None
     is_new_in_use = stored is None or stored.lifecycle != Tag.Lifecycle.ACTIVE
@@ -129,6 +132,33 @@ def refuse_while_carried(values: Iterable[TagValue]) -> None:
         if n_carriers:
             carriers = ngettext("%(n)d profile", "%(n)d profiles", n_carriers) % {"n": n_carriers}
             raise StillUsed(value.name, [carriers])
+
+
+def rule_parts(tag: Tag, values: Sequence[TagValue]) -> list[RulePart]:
+    """The rules of a tag, for their history."""
+    return [{"key": value.key, "name": value.name, "rule": value.rule} for value in values] or single(tag.rule)
+
+
+@transaction.atomic
+def restore_tag_rules(tag: Tag, version: int, *, user: User | None) -> Run | None:
+    """Give a tag the values and rules that it had in `version`, as a new version; None where it has these now.
+
+    Values that are still there keep their names.
+
+    Raises RuleVersion.DoesNotExist, and what saving raises.
+    """
+    lock_rules()
+    stored = Tag.objects.get(pk=tag.pk)
+    known = {value.key: value for value in stored.values.all()}
+    stored.rule, values = None, []
+    for part in rules_of_version(f"tag:{stored.key}", version):
+        if not part["key"]:
+            stored.rule = part["rule"]
+            break
+        value = known.get(part["key"]) or TagValue(key=part["key"], name=part["name"])
+        value.rule = part["rule"]
+        values.append(value)
+    return save_tag(stored, values=values, user=user)
 
 
 @transaction.atomic

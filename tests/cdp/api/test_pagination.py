@@ -11,6 +11,7 @@ from campaigns.models import Campaign
 from cdp.api.pagination import CursorPages
 from cdp.models import Run
 from profiles.models import IdentityChange, Profile, RejectedMessage
+from profiles.refresh.versions import single, write_version
 from segments.models import Segment, Tier
 from tags.models import Tag
 from tests.cdp.api.world import filled, make_world, schema_paths
@@ -72,6 +73,9 @@ def make_two_of_each():
     SuppressionFactory()
     RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")
     make_runs(1)
+    for holder in ("segment:loyal", "tag:vip", "tier:club"):
+        for version in (1, 2):
+            write_version(holder, version, single(None), user=None)
     return world
 
 

@@ -11,6 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from cdp.models import Run
 from profiles.models import AttributeDefinition, IdentifierKind, RejectedMessage
+from profiles.refresh.versions import single, write_version
 from segments.models import MembershipChange
 from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory, SuppressionFactory
 from tests.factories.imports import MAPPING, ImportFactory, ImportMappingFactory
@@ -77,6 +78,7 @@ def make_world() -> dict[str, Any]:
     segment = SegmentFactory(key="loyal", rule={"any": [IS_ANN, IN_OSLO]})
     MembershipFactory(segment=segment, profile=ann)
     MembershipChange.objects.create(segment=segment, profile=ann, change="entered", cause="data", at=SEEN_AT)
+    write_version("segment:loyal", 9, single({"any": [IS_ANN, IN_OSLO]}), user=None)
     scheme = TierSchemeFactory(key="club")
     gold = TierFactory(scheme=scheme, key="gold", entry=IS_ANN)
     TierStandingFactory(tier=gold, profile=ann)
