@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -28,6 +29,7 @@ from profiles.services.resolve import find_by_identifiers
 from segments.admin.upkeep import ArchivedFilter, CategoryFilter, OwnerFilter, UpkeepPages, may_archive, may_duplicate
 from segments.models import Membership, MembershipChange, Segment
 from segments.services import add_members, delete_segment, remove_members, restore_segment_rule, save_segment
+from segments.services.as_of import members_as_of
 from segments.services.members import Added
 
 MAX_LINES = 10_000
@@ -171,6 +173,8 @@ class SegmentAdmin(UpkeepPages, HolderAdmin):
 
     def members_view(self, request: HttpRequest, segment_id: int, not_found: Sequence[str] = ()) -> HttpResponse:
         """The members by profile, with the time they entered; `not_found` stand in the form to add people again."""
+        if request.GET.get("as_of"):
+            return self.members_then_view(request, segment_id)
         # Not select_related: past the middle of a long list the planner would join by reading all profiles before.
         rows = Membership.objects.filter(segment=segment_id).prefetch_related("profile", "added_by")
         page = keyset_page(rows, key="profile_id", after=request.GET.get("after", ""))
@@ -184,6 +188,19 @@ class SegmentAdmin(UpkeepPages, HolderAdmin):
             "max_lines": MAX_LINES,
         }
         return self.rows_page(request, segment_id, gettext("Members"), "segments/members.html", page, table, by_hand)
+
+    def members_then_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
+        """Who was in at the time that the field says, in the business zone."""
+        try:
+            as_of = timezone.make_aware(datetime.fromisoformat(request.GET["as_of"]).replace(tzinfo=None))
+        except (ValueError, OverflowError):
+            messages.error(request, gettext("This is no time: %(text)s") % {"text": request.GET["as_of"][:40]})
+            return HttpResponseRedirect(request.path)
+        rows = members_as_of(segment_id, as_of)
+        page = keyset_page(rows.prefetch_related("profile"), key="profile_id", after=request.GET.get("after", ""))
+        table = [(row, display_name(row.profile, request.user)) for row in page.rows]
+        further = {"as_of": as_of, "n_then": rows.count(), "kept_query": f"as_of={as_of:%Y-%m-%dT%H:%M:%S}"}
+        return self.rows_page(request, segment_id, gettext("Members"), "segments/members.html", page, table, further)
 
     def changes_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         """Entries and exits, the latest first."""

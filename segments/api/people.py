@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F, QuerySet
@@ -9,6 +10,7 @@ from rest_framework import serializers
 
 from cdp.rules.causes import Cause
 from segments.models import Membership, MembershipChange, TierChange, TierStanding
+from segments.services.as_of import members_as_of
 
 
 class MemberSerializer(serializers.Serializer[Any]):
@@ -54,6 +56,11 @@ def member_rows(segment_id: int) -> QuerySet[Membership, Any]:
         .order_by("profile_id")
         .values("profile_id", "entered_at", public_id=F("profile__public_id"))
     )
+
+
+def member_rows_as_of(segment_id: int, at: datetime) -> QuerySet[MembershipChange, Any]:
+    """Members at a moment, in the form of `member_rows`."""
+    return members_as_of(segment_id, at).values("profile_id", entered_at=F("at"), public_id=F("profile__public_id"))
 
 
 def show_member(row: dict[str, Any]) -> dict[str, Any]:

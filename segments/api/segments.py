@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -9,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -19,7 +20,7 @@ from cdp.api.feeds import FEED_PARAMETERS, FEED_QUERY, feed_page, feed_schema
 from cdp.api.problems import Conflict, PreviewTimedOut
 from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
-from cdp.api.serializers import StrictSerializer
+from cdp.api.serializers import MomentField, StrictSerializer
 from cdp.api.viewsets import KEY_PATTERN
 from cdp.models import User
 from profiles.api.chosen import ChosenSerializer
@@ -31,6 +32,7 @@ from segments.api.people import (
     MembershipChangeSerializer,
     SegmentsChangeSerializer,
     member_rows,
+    member_rows_as_of,
     segment_changes,
     show_change,
     show_change_of_any,
@@ -256,11 +258,16 @@ class SegmentViewSet(HolderViewSet):
         removed = remove_members(segment, chosen.profile_ids, now=now)
         return Response({"removed": removed.removed, "unchanged": removed.unchanged, "unknown": chosen.unknown})
 
-    @extend_schema(responses=MemberSerializer(many=True))
-    @action(detail=True, filterset_class=None)
+    @extend_schema(
+        parameters=[OpenApiParameter("as_of", datetime, description="Who was in at that time; absent: now.")],
+        responses=MemberSerializer(many=True),
+    )
+    @action(detail=True, filterset_class=None, query_parameters=("as_of",))
     def members(self, request: Request, key: str) -> Response:
-        """Who is in, and since when."""
-        page = self.paginate_queryset(member_rows(self._id(key))) or []
+        """Who is in, and since when; or who was, at a moment."""
+        segment_id, as_of = self._id(key), moment_of(request)
+        rows = member_rows(segment_id) if as_of is None else member_rows_as_of(segment_id, as_of)
+        page = self.paginate_queryset(rows) or []
         return self.get_paginated_response([show_member(row) for row in page])
 
     @extend_schema(parameters=FEED_PARAMETERS, responses=feed_schema("SegmentFeed", MembershipChangeSerializer()))
@@ -281,3 +288,17 @@ class SegmentViewSet(HolderViewSet):
 
     def _id(self, key: str) -> int:
         return get_object_or_404(Segment.objects.only("pk"), key=key).pk
+
+
+def moment_of(request: Request) -> datetime | None:
+    """`?as_of=`: a time with its zone that has been; None where it is absent."""
+    text = request.query_params.get("as_of")
+    if text is None:
+        return None
+    try:
+        at: datetime = MomentField().run_validation(text.replace(" ", "+"))  # a plus that was not escaped
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({"as_of": error.detail}) from error
+    if at > timezone.now():
+        raise serializers.ValidationError({"as_of": [_("lies in the future")]})
+    return at

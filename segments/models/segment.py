@@ -161,6 +161,7 @@ class MembershipChange(models.Model):
         indexes = [
             models.Index(fields=["segment", "id"], name="membership_change_segment"),
             models.Index(fields=["profile", "id"], name="membership_change_profile"),
+            models.Index(fields=["segment", "profile", "-id"], name="membership_change_as_of"),
         ]
 
     def __str__(self) -> str:

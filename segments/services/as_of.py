@@ -1,0 +1,21 @@
+"""Members as of any moment, computed from the feed of changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from segments.models import MembershipChange
+
+
+def members_as_of(segment_id: int, at: datetime) -> QuerySet[MembershipChange]:
+    """The entries by which people were in a segment at a moment, by profile; `at` of each is since when.
+
+    Profiles are those of that time: one that was merged away since is named as it was. Who came in by a merge was in
+    since the merge. Nobody was in before the segment was made. A page costs by the index of (segment, profile).
+    """
+    until = MembershipChange.objects.filter(segment=segment_id, at__lte=at)
+    later = until.filter(profile=OuterRef("profile"), id__gt=OuterRef("id"))
+    entries = until.filter(~Exists(later), change=MembershipChange.Change.ENTERED)
+    return entries.order_by("profile_id")
