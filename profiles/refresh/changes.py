@@ -134,12 +134,12 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
     put_back: list[ProfileChange] = []
     slow = slow_holders()
     for holder in graph.holders.values():
-        if holder.key in slow:
-            continue  # all that changes is left to the full refresh that it waits for
         rows = {pk: row for pk, row in batch.concerned[holder.key].items() if pk in locked}
         if holder.key not in open_keys:
             put_back += [row_for(holder, row, now=now) for row in rows.values()]
             continue
+        if holder.key in slow:
+            continue  # all that changes is left to the full refresh that it waits for, and that has not begun
         rows = {pk: row for pk, row in batch.needed[holder.key].items() if pk in locked} | rows
         if not rows:
             continue

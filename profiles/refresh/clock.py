@@ -16,17 +16,18 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import Q
 
+from cdp.models import Run
 from cdp.rules.ast import Rule
 from cdp.rules.causes import Cause
 from cdp.rules.clock import candidates
 from cdp.rules.errors import RuleError
-from cdp.rules.holders import Holder, all_holders
+from cdp.rules.holders import Holder
 from cdp.rules.parse import parse_rules
 from cdp.stages import wake
 from profiles.models import HolderClock, Lane, Profile, ProfileChange
 from profiles.refresh.engine import BY_CLOCK_SECONDS, RULE_FAILURES, RuleTooSlow, bounded
-from profiles.refresh.graph import TIME
-from profiles.refresh.queue import queue_full_refresh
+from profiles.refresh.graph import TIME, Graph
+from profiles.refresh.queue import REFRESH, queue_full_refresh
 from profiles.refresh.slow import leave_to_full_refresh, slow_holders
 
 logger = logging.getLogger(__name__)
@@ -57,13 +58,13 @@ def follow_time(*, now: datetime) -> int:
     A holder whose rules fail stays behind, and says so on its page; the others go on. `now` is read before the rules: a
     rule that is saved too late to be read here is filled in full later than `now`.
     """
-    holders = all_holders()
-    HolderClock.objects.exclude(holder__in=[holder.key for holder in holders]).delete()
-    return sum(followed.n_rows for followed in follow(holders, until=now))
+    graph = Graph.load()
+    HolderClock.objects.exclude(holder__in=graph.holders).delete()
+    return sum(followed.n_rows for followed in follow(graph.holders.values(), graph, until=now))
 
 
-def follow(holders: Collection[Holder], *, until: datetime) -> list[Followed]:
-    """Move the clocks of these holders; what became of each whose rules do not fail."""
+def follow(holders: Collection[Holder], graph: Graph, *, until: datetime) -> list[Followed]:
+    """Move the clocks of these holders, which are in order; what became of each whose rules do not fail."""
     start_clocks(holders, now=until)
     slow = slow_holders()
     holders = [holder for holder in holders if holder.key not in slow]
@@ -73,18 +74,18 @@ def follow(holders: Collection[Holder], *, until: datetime) -> list[Followed]:
     for first in range(0, len(timed), HOLDERS_AT_ONCE):
         some = timed[first : first + HOLDERS_AT_ONCE]
         try:
-            followed += follow_together(some, until=until, most=most)
+            followed += follow_together(some, graph, until=until, most=most)
         except RULE_FAILURES:
-            followed += follow_apart(some, until=until, most=most)
+            followed += follow_apart(some, graph, until=until, most=most)
     return followed
 
 
-def follow_apart(some: Iterable[Timed], *, until: datetime, most: int) -> list[Followed]:
+def follow_apart(some: Iterable[Timed], graph: Graph, *, until: datetime, most: int) -> list[Followed]:
     """Each in a transaction of its own: one whose rules fail notes it, and its clock stays."""
     followed: list[Followed] = []
     for timed in some:
         try:
-            followed += follow_together([timed], until=until, most=most)
+            followed += follow_together([timed], graph, until=until, most=most)
         except RuleTooSlow as error:
             leave_to_full_refresh(timed.holder, error, cause=Cause.TIME, now=until)
         except RULE_FAILURES as error:
@@ -93,7 +94,7 @@ def follow_apart(some: Iterable[Timed], *, until: datetime, most: int) -> list[F
 
 
 @transaction.atomic
-def follow_together(some: Sequence[Timed], *, until: datetime, most: int) -> list[Followed]:
+def follow_together(some: Sequence[Timed], graph: Graph, *, until: datetime, most: int) -> list[Followed]:
     """Move these clocks, and in the same transaction enqueue whom that concerns; where it is more than `most`, all are
     refreshed in full instead. Passes over clocks that another worker has moved so far.
 
@@ -108,12 +109,19 @@ def follow_together(some: Sequence[Timed], *, until: datetime, most: int) -> lis
         with bounded(BY_CLOCK_SECONDS):
             n_found = enqueue(timed, after=clocks[timed.holder.key], until=until, most=most)
         if n_found > most:
-            queue_full_refresh(timed.holder.key, cause=Cause.TIME)
+            queue_in_order(timed.holder.key, graph)
         followed.append(Followed(is_in_full=True) if n_found > most else Followed(n_found))
     HolderClock.objects.filter(holder__in=clocks).update(clocked_at=until)
     if any(each.n_rows for each in followed):
         wake("profiles_changed")
     return followed
+
+
+def queue_in_order(key: str, graph: Graph) -> None:
+    """Queue a full refresh, unless one waits that will refresh this holder as well, after what its rule speaks of."""
+    waiting = Run.objects.filter(kind=REFRESH, state=Run.State.QUEUED, params__cause=Cause.TIME)
+    if not waiting.filter(subject__in=graph.upstream([key])).exists():
+        queue_full_refresh(key, cause=Cause.TIME)
 
 
 def start_clocks(holders: Iterable[Holder], *, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,11 +18,12 @@ from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, holder_of
 from cdp.rules.scope import EVERYBODY, Scope
 from cdp.runs import advance
-from profiles.models import HolderClock
+from cdp.stages import wake
+from profiles.models import HolderClock, Lane, ProfileChange
 from profiles.refresh.clock import follow
 from profiles.refresh.engine import IN_FULL_SECONDS, RULE_FAILURES, Now, RuleTooSlow, difference_statement, moment
 from profiles.refresh.gates import closed_gate
-from profiles.refresh.graph import Graph
+from profiles.refresh.graph import TIME, Graph
 from profiles.refresh.pending import pending
 from profiles.refresh.people import lock_profiles
 
@@ -119,7 +120,7 @@ def begin_check(holder: Holder, *, now: datetime) -> bool:
     refreshed for that.
     """
     HolderClock.objects.filter(holder=holder.key).update(n_corrected_last=0)
-    return not any(followed.is_in_full for followed in follow([holder], until=now))
+    return not any(followed.is_in_full for followed in follow([holder], Graph.load(), until=now))
 
 
 def end_clock(key: str, *, cause: Cause, now: datetime) -> None:
@@ -127,6 +128,22 @@ def end_clock(key: str, *, cause: Cause, now: datetime) -> None:
     noted: dict[str, datetime | None] = {"checked_at": now} if cause is Cause.CORRECTION else {"clocked_at": now}
     noted["too_slow_since"] = None
     HolderClock.objects.update_or_create(holder=key, defaults=noted, create_defaults={"clocked_at": now, **noted})
+
+
+def leave_to_others(holder: Holder, profile_ids: Sequence[int], *, now: datetime) -> set[int]:
+    """Put on the queue who is about to be judged for what the rule speaks of; returns who that is.
+
+    By what that still says, they might enter here for a moment and leave again.
+    """
+    graph = Graph.load()
+    above = [graph.holders[key] for key in graph.upstream([holder.key]) if key != holder.key]
+    left = pending(above, profile_ids, now=now) if above else set()
+    ProfileChange.objects.bulk_create(
+        ProfileChange(profile_id=pk, topic=TIME, lane=Lane.CLOCK, due_at=now, holder=holder.key) for pk in sorted(left)
+    )
+    if left:
+        wake("profiles_changed")
+    return left
 
 
 @transaction.atomic
@@ -140,7 +157,9 @@ def write_chunk(holder: Holder, moves: list[Move], *, cause: Cause, now: datetim
     held = dict(holder.current().filter(Scope(locked).on("profile_id")))
     still = set(locked)
     if cause is not Cause.RULE:
-        still -= pending(holder, locked, now=now)
+        still -= pending([holder], locked, now=now)
+    if cause is Cause.TIME:
+        still -= leave_to_others(holder, sorted(still), now=now)
     moves = [move for move in moves if move.profile_id in still and held.get(move.profile_id) == move.before]
     if moves:
         holder.apply(moves, cause=cause, now=now)

@@ -53,12 +53,16 @@ class Graph:
 
     def needed(self, keys: Iterable[str]) -> list[str]:
         """What else those speak of whom `keys` may move, directly or through others, in order."""
-        moved = set(self.downstream(keys))
-        wanted = set(moved)
+        moved = self.downstream(keys)
+        return [key for key in self.upstream(moved) if key not in moved]
+
+    def upstream(self, keys: Iterable[str]) -> list[str]:
+        """`keys` and all that their rules speak of, directly or through others, in order."""
+        wanted = set(keys)
         for key in reversed(list(self.holders)):
             if key in wanted:
                 wanted |= self.inputs[key]
-        return [key for key in self.holders if key in wanted - moved]
+        return [key for key in self.holders if key in wanted]
 
     def downstream(self, keys: Iterable[str]) -> list[str]:
         """`keys` and all that depend on them, directly or through others, in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db import connection
@@ -12,18 +12,18 @@ from cdp.rules.topics import inputs_of
 from profiles.refresh.graph import CREATED, MERGE, SPLIT
 
 
-def pending(holder: Holder, profile_ids: Sequence[int], *, now: datetime) -> set[int]:
-    """Those of the profiles that are about to be judged for this holder, because of what was so at `now`."""
-    topics = [*inputs_of(holder), CREATED, MERGE, SPLIT]
+def pending(holders: Collection[Holder], profile_ids: Sequence[int], *, now: datetime) -> set[int]:
+    """Those of the profiles that are about to be judged for one of these holders, because of what was so at `now`."""
+    topics = frozenset({CREATED, MERGE, SPLIT}).union(*map(inputs_of, holders))
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT DISTINCT coalesce(profile.merged_into_id, profile.id)
             FROM profiles_profilechange AS change
             JOIN profiles_profile AS profile ON profile.id = change.profile_id
-            WHERE (change.holder = %s OR (change.holder = '' AND change.topic = ANY(%s) AND change.due_at <= %s))
+            WHERE (change.holder = ANY(%s) OR (change.holder = '' AND change.topic = ANY(%s) AND change.due_at <= %s))
                 AND coalesce(profile.merged_into_id, profile.id) = ANY(%s)
             """,
-            [holder.key, topics, now, list(profile_ids)],
+            [[holder.key for holder in holders], list(topics), now, list(profile_ids)],
         )
         return {pk for (pk,) in cursor.fetchall()}

@@ -215,6 +215,42 @@ def test_a_full_refresh_for_time_leaves_to_the_queue_who_waits_there(now):
     assert members(segment) == set()
 
 
+def test_what_others_speak_of_is_refreshed_first_and_they_with_it(now, monkeypatch):
+    monkeypatch.setattr(clock_module, "full_from", lambda: 2)
+    outer = SegmentFactory(
+        key="a-outer", rule={"all": [{"not": {"op": "segment", "key": "z-inner"}}, {"not": BOUGHT_LATELY}]}
+    )
+    inner = SegmentFactory(key="z-inner", rule=BOUGHT_LATELY)
+    people = {buyer(now - 7 * DAY + TICK).pk for _number in range(3)}
+    full("segment:z-inner")
+    MembershipChange.objects.all().delete()
+
+    follow_time(now=now + TICK)
+
+    run = Run.objects.get()
+    assert run.subject == "segment:z-inner"
+    execute_run(run.pk, now=now + TICK)
+    assert (members(inner), members(outer)) == (set(), people)
+    assert {cause for _profile, _change, cause in moves()} == {Cause.TIME}
+
+
+def test_a_full_refresh_for_time_waits_for_what_the_rule_speaks_of(now):
+    """Of the inner segment the queue has bob's row, who would be in the outer one for as long as that waits."""
+    inner = SegmentFactory(key="inner", rule={"any": [BOUGHT_LATELY, lives_in("Oslo")]})
+    outer = SegmentFactory(key="outer", rule={"all": [{"op": "segment", "key": "inner"}, {"not": BOUGHT_LATELY}]})
+    ann, bob = buyer(now - 7 * DAY + TICK, city="Oslo"), buyer(now - 7 * DAY + TICK, city="Rome")
+    full("segment:inner")
+    MembershipChange.objects.all().delete()
+    ProfileChange.objects.create(profile_id=bob.pk, topic="time", lane=Lane.CLOCK, due_at=now, holder="segment:inner")
+
+    full("segment:outer", now=now + TICK, cause=Cause.TIME)
+    assert moves() == [(ann.pk, "entered", "time")]
+
+    drain(now=now + TICK)
+    assert moves()[1:] == [(bob.pk, "left", "time")]
+    assert (members(inner), members(outer)) == ({ann.pk}, {ann.pk})
+
+
 def test_holders_that_others_speak_of_are_judged_along(now):
     """The row of the outer segment alone comes first: nobody may enter by what the inner one no longer says."""
     inner = SegmentFactory(key="inner", rule=BOUGHT_LATELY)

@@ -14,8 +14,9 @@ from profiles.refresh import clock, engine
 from profiles.refresh import full as full_refresh
 from profiles.refresh.clock import follow_time
 from profiles.refresh.full import RefreshFailed
+from profiles.refresh.gates import closed_gate
 from tests.factories.segments import SegmentFactory, lives_in
-from tests.profiles.refresh.shorthand import NOW, change, drain, full, members, person
+from tests.profiles.refresh.shorthand import NOW, change, drain, full, members, person, queue
 
 pytestmark = pytest.mark.django_db
 
@@ -128,3 +129,18 @@ def test_in_full_it_is_cancelled_and_its_dependents_are_refreshed(slow, monkeypa
 
     slow.refresh_from_db()
     assert (slow.refresh_error, members(others)) == (MESSAGE, {ann.pk})
+
+
+def test_what_changes_while_the_full_refresh_runs_waits_for_its_end():
+    segment = SegmentFactory(key="was-slow")
+    HolderClock.objects.create(holder="segment:was-slow", clocked_at=NOW, too_slow_since=NOW)
+    ann = person(city="Rome")
+
+    with closed_gate("segment:was-slow"):
+        change(ann, city="Oslo")
+        drain()
+        assert queue() == [(ann.pk, "attribute:city", "segment:was-slow")]
+    HolderClock.objects.update(too_slow_since=None)
+    drain(now=LATER)
+
+    assert members(segment) == {ann.pk}
