@@ -24,12 +24,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
 from cdp.disclosure import Viewer, may_see_pii
+from cdp.rules.facts import Fact, Owner
 from profiles.models import AttributeDefinition, IdentifierKind, RejectedMessage
 
 MASK = "•••"
@@ -160,6 +161,21 @@ class Masking:
             return ""
         shown = {**condition, "value": as_json(condition["value"])}
         return "" if self.rule(shown) == shown else MASK
+
+    def fact(self, fact: Fact) -> Fact:
+        """What was found of somebody, its value masked where it is personal; a number that we counted is not."""
+        if self.sees_all or fact.value is None:
+            return fact
+        match fact.owner:
+            case Owner("attribute", key):
+                return replace(fact, value=self.attribute(key, fact.value))
+            case Owner("property", path):
+                return replace(fact, value=self._property(path, fact.value))
+            case Owner("identifier", kind) if kind in self.open_kinds:
+                return fact
+            case None if isinstance(fact.value, int | float):
+                return fact
+        return replace(fact, value=MASK)
 
     def sentence(self, text: str) -> str:
         """Words made of a rule, without the addresses and numbers that its names may hold."""

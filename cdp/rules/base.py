@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from cdp.rules.errors import Place, Wrong
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, Fields, Shape
 
@@ -78,6 +79,11 @@ class Operator(ABC):
     def covered(self, cover: Cover) -> Operator:
         """The same for reading, with the compared values that `cover` covers."""
         return self
+
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """What is found of one person at `now`, for each of the conditions: a few queries for all of them."""
+        return [[] for _condition in conditions]
 
     @classmethod
     def fields(cls) -> Fields:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import BooleanField, Func, QuerySet, Subquery
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BooleanField, DateTimeField, Field, Func, QuerySet, Subquery
 
 from cdp.rules.sql import Sql
 
@@ -27,7 +28,7 @@ class AmongSequences(Func):
     once. The profile's condition comes down to the events through every pass, since all are by profile.
     """
 
-    output_field = BooleanField()
+    output_field: Field[Any, Any] = BooleanField()
 
     def __init__(
         self,
@@ -46,9 +47,12 @@ class AmongSequences(Func):
         compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
         *events, profile = [sql for sql, _params in compiled]
         happened = events[0] if len(events) == 1 else f"({' UNION ALL '.join(events)})"
-        found = f"SELECT profile_id FROM ({self._reached(happened)}) AS last_step WHERE {self._is_done}"  # noqa: S608
-        sql = f"EXISTS (SELECT 1 FROM ({found}) AS found WHERE found.profile_id = {profile})"  # noqa: S608
-        return sql, [param for _sql, params in compiled for param in params]
+        rows = f"({self._reached(happened)}) AS last_step WHERE {self._is_done}"
+        return self._asked(rows, profile), [param for _sql, params in compiled for param in params]
+
+    def _asked(self, rows: str, profile: str) -> str:
+        """What is asked of the rows that complete the sequence."""
+        return f"EXISTS (SELECT 1 FROM (SELECT profile_id FROM {rows}) AS found WHERE found.profile_id = {profile})"  # noqa: S608
 
     def _reached(self, events_sql: str) -> str:
         """The events, each with whether it reaches the last step, and when the next that must not follow did."""
@@ -83,6 +87,39 @@ class AmongSequences(Func):
         if not self.has_then_not:
             return "reached"
         return f"reached AND coalesce(next_not > occurred_at + {self.gap}, true)"
+
+
+class ChainOfSequence(AmongSequences):
+    """When the profile did the steps of the last such sequence, the last step first; NULL where there is none. May have
+    one step alone.
+
+    Each row that reaches a step carries the chain of the last row that it can follow. The greatest chain is the latest.
+    """
+
+    output_field = ArrayField(DateTimeField())
+
+    def _asked(self, rows: str, profile: str) -> str:
+        return f"(SELECT max(chain) FROM {rows} AND profile_id = {profile})"  # noqa: S608
+
+    def _reached(self, events_sql: str) -> str:
+        kept = ["then_not"] if self.has_then_not else []
+        steps = [f"step_{place}" for place in range(self.n_steps)]
+        columns = ["profile_id", "occurred_at", *kept]
+        rows = f"{events_sql} AS happened ({', '.join(['profile_id', 'occurred_at', *steps, *kept])})"
+        chain = "CASE WHEN step_0 THEN ARRAY[occurred_at] END"
+        is_near = "" if self.gap is None else f" AND previous[1] >= occurred_at - {self.gap}"
+        for place in range(1, self.n_steps):
+            selected = ", ".join([*columns, *steps[place:]])
+            rows = f"(SELECT {selected}, {chain} AS chain FROM {rows}) AS step_{place}_rows"  # noqa: S608
+            rows = f"(SELECT {selected}, max(chain) OVER ({BEFORE}) AS previous FROM {rows}) AS before_{place}"  # noqa: S608
+            chain = f"CASE WHEN step_{place} AND previous IS NOT NULL{is_near} THEN occurred_at || previous END"
+        selected = ", ".join(columns)
+        chains = f"SELECT {selected}, {chain} AS chain FROM {rows}"  # noqa: S608
+        reached = f"SELECT {selected}, chain, chain IS NOT NULL AS reached FROM ({chains}) AS chains"  # noqa: S608
+        if not self.has_then_not:
+            return reached
+        next_not = f"min(occurred_at) FILTER (WHERE then_not) OVER ({AFTER})"
+        return f"SELECT *, {next_not} AS next_not FROM ({reached}) AS reaching"  # noqa: S608
 
 
 def interval(span: timedelta) -> str:

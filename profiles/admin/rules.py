@@ -16,12 +16,12 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from cdp.rules.ast import Rule
 from cdp.rules.describe import describe_rule
 from cdp.rules.errors import Problem, RuleError
 from cdp.rules.field import RuleField
 from cdp.rules.parse import parse_rule, parse_rules
-from profiles.masking import Masking, masking_for
+from profiles.masking import masking_for
+from profiles.rule_reading import described
 from profiles.services.preview import PreviewTimeout, preview_rule
 
 MAX_RULE_CHARACTERS = 100_000
@@ -142,15 +142,3 @@ def rules_in_short(rules: Sequence[Any], user: Any) -> list[str]:
     for index, parsed in zip(given, parse_rules([rules[index] for index in given]), strict=True):
         sentences[index] = Truncator(described(parsed, masking_for(user))).chars(SHORT_SENTENCE)
     return sentences
-
-
-def described(parsed: Rule | RuleError, masking: Masking) -> str:
-    """The sentence of a saved rule; one that can no longer be read (its attribute is gone) says so.
-
-    The rule is parsed as it is, since a masked value has another type; what wrong values are quoted, only those see
-    who see personal data.
-    """
-    if isinstance(parsed, RuleError):
-        problem = str(parsed) if masking.sees_all else ", ".join(each.path for each in parsed.problems)
-        return gettext("This rule can no longer be read: %(problem)s") % {"problem": masking.sentence(problem)}
-    return masking.sentence(describe_rule(parsed, cover=masking.cover))

@@ -17,6 +17,7 @@ from cdp.api.router import route
 from cdp.api.serializers import StrictSerializer
 from profiles.api.chosen import NamedSerializer, check_kinds, find_each
 from profiles.api.consents import ConsentActions
+from profiles.api.explain import ExplainActions
 from profiles.api.filters import ProfileFilters
 from profiles.api.identity import MERGING, IdentityActions
 from profiles.api.representation import IdentifierSerializer, ObjectField, ProfileSerializer, represent
@@ -62,7 +63,7 @@ FOUND = inline_serializer(
 
 
 @route("profiles")
-class ProfileViewSet(ConsentActions, IdentityActions):
+class ProfileViewSet(ConsentActions, ExplainActions, IdentityActions):
     """Profiles that stand for a person now, the oldest row first."""
 
     queryset = Profile.objects.current().order_by("pk")
@@ -74,6 +75,7 @@ class ProfileViewSet(ConsentActions, IdentityActions):
     reading_actions = frozenset({"lookup"})
     action_permissions = {
         **ConsentActions.permissions,
+        **ExplainActions.permissions,
         "events": ("profiles.view_profile", "profiles.view_event"),
         # A thousand guesses a call would name whom the mask hides.
         "lookup": ("profiles.view_profile", "profiles.view_pii"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
@@ -20,12 +20,13 @@ from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.days import Days, Period, period_of
 from cdp.rules.errors import Wrong
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, Owner, ago
 from cdp.rules.operands import ColumnOperand, JsonOperand
 from cdp.rules.scope import Scope, in_periods
 from cdp.rules.shapes import Anything, NameOf, Text
 from cdp.rules.sql import TRUE, At
-from cdp.rules.types import ValueType
-from profiles.models import AttributeDefinition, Identifier, ProfileMoment
+from cdp.rules.types import JSON_TYPES, ValueType, type_of
+from profiles.models import AttributeDefinition, Identifier, Profile, ProfileMoment
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,33 @@ class AttributeIs(Operator):
     def topics(self) -> frozenset[str]:
         return frozenset({f"attribute:{self.key}"})
 
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """The values of the golden record, and by what somebody is known."""
+        person = Profile.objects.get(pk=profile_id)
+        kinds: list[str] = []
+        if any(each.key == IS_KNOWN for each in conditions):
+            personal = Identifier.objects.filter(profile=person, kind__is_personal=True)
+            labels = personal.order_by("kind__priority").values_list("kind__key", "kind__label").distinct()
+            kinds = [_(label) if label else key for key, label in labels]
+        return [[known_by(kinds) if each.key == IS_KNOWN else each._found(person, now)] for each in conditions]
+
+    def _found(self, person: Profile, now: datetime) -> Fact:
+        parts = {"subject": str(self.facts.label)}
+        if self.key in BUILT_IN:
+            at: datetime = getattr(person, self.key)
+            return Fact(gettext_lazy("%(subject)s: %(when)s"), {**parts, "when": ago(at, now)}, at=at)
+        value = person.attributes.get(self.key)
+        if value is None:
+            return Fact(gettext_lazy("%(subject)s is not known"), parts)
+        owner = Owner("attribute", self.key)
+        stored = type_of(value)
+        if stored is None or JSON_TYPES[stored] != JSON_TYPES[self.facts.type]:
+            parts["type"] = str(self.facts.type.label)
+            said = gettext_lazy("%(subject)s is %(value)s, which is not of the type “%(type)s”: it counts as not known")
+            return Fact(said, parts, value, owner)
+        return Fact(gettext_lazy("%(subject)s is %(value)s"), parts, value, owner)
+
     def covered(self, cover: Cover) -> Self:
         shown = cover({"op": self.op, "key": self.key, "value": self.comparison.value})
         return replace(self, comparison=replace(self.comparison, cover=shown))
@@ -151,3 +179,10 @@ class AttributeIs(Operator):
         if self.key == IS_KNOWN and self.comparison.word == "eq":
             return _("is a known person") if self.comparison.value else _("is not a known person")
         return self.comparison.describe(str(self.facts.label))
+
+
+def known_by(kinds: Sequence[str]) -> Fact:
+    """The personal kinds of identifiers that somebody has, by label."""
+    if not kinds:
+        return Fact(gettext_lazy("no identifier of a personal kind"))
+    return Fact(gettext_lazy("known by: %(kinds)s"), {"kinds": pgettext("between values", ", ").join(kinds)})

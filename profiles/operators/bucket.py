@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -16,9 +17,11 @@ from django.utils.translation import gettext_lazy
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.errors import Wrong
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, Percent
 from cdp.rules.sql import Infix
+from profiles.models import Profile
 
 N_PLACES = 2**32  # the places that are drawn; a hundredth of a percent holds 429,497 of them
 
@@ -68,12 +71,21 @@ class InBucket(Operator):
         return cls(given["salt"], given["from"], given["to"])
 
     def predicate(self, scope: Scope, now: datetime) -> Q:
-        place = Place(Value(f"{self.salt}:"), Cast("public_id", TextField()))
+        place = self._place()
         start, end = Value(first_place(self.low)), Value(first_place(self.high))
         return Q(Infix("AND", Infix(">=", place, start), Infix("<", place, end)))
 
     def clock(self, after: datetime, until: datetime) -> None:
         """A place never changes."""
+
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """What was drawn."""
+        places = Profile.objects.values_list(*(each._place() for each in conditions)).get(pk=profile_id)
+        return [[drawn(place, each.salt)] for each, place in zip(conditions, places, strict=True)]
+
+    def _place(self) -> Place:
+        return Place(Value(f"{self.salt}:"), Cast("public_id", TextField()))
 
     def topics(self) -> frozenset[str]:
         """None: a person's place never changes. Who is new, merged or split concerns every rule anyway."""
@@ -85,3 +97,9 @@ class InBucket(Operator):
             "high": self.high,
             "salt": self.salt,
         }
+
+
+def drawn(place: int, salt: str) -> Fact:
+    """The number, rounded down, so that it never seems to be above an edge that it lies below."""
+    percent = place * 1_000_000 // N_PLACES / 10_000
+    return Fact(gettext_lazy("the draw “%(salt)s” gave %(value)s %%"), {"salt": salt}, percent)

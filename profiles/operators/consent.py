@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, ago
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import OneOf
 from cdp.rules.sql import AmongGroups
@@ -69,8 +71,24 @@ class ConsentIs(Operator):
     def clock(self, after: datetime, until: datetime) -> None:
         """Words count as soon as they are known."""
 
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """The word in force on each channel."""
+        channels = {each.channel for each in conditions}
+        words = Consent.objects.filter(profile=profile_id, channel__in=channels).in_force()
+        in_force = {word.channel: word for word in words}
+        return [[said(each.channel, in_force.get(each.channel), now)] for each in conditions]
+
     def topics(self) -> frozenset[str]:
         return frozenset({f"consent:{self.channel}"})
 
     def describe(self) -> str:
         return str(SENTENCES[self.state]) % {"channel": _(self.channel)}
+
+
+def said(channel: str, word: Consent | None, now: datetime) -> Fact:
+    if word is None:
+        return Fact(gettext_lazy("no word on “%(channel)s”"), {"channel": _(channel)})
+    sentence = SENTENCES[word.state] % {"channel": _(channel)}
+    when = ago(word.occurred_at, now)
+    return Fact(gettext_lazy("%(what)s, %(when)s"), {"what": sentence, "when": when}, at=word.occurred_at)

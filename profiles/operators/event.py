@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar, Self
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import Wrong
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, Owner, ago, since
 from cdp.rules.operands import ColumnOperand
 from cdp.rules.scope import Scope, in_periods
 from cdp.rules.shapes import Anything, Text
@@ -23,9 +25,10 @@ from cdp.rules.types import ValueType
 from cdp.rules.windows import EVER, Window, WindowShape
 from cdp.rules.words.number import zero_matches
 from profiles.models import Event
-from profiles.operators.happening import EVENTS, EventNames, Happening, parts_of
+from profiles.operators.happening import EVENTS, EventNames, Happening, never_sent, parts_of
 from profiles.operators.measures import Measure, MeasureShape
 from profiles.operators.properties import PropertyCondition, WhereShape
+from profiles.operators.tallies import Asked, Tally, tallies
 
 # Whole phrases, as in EVENTS.
 DID = {
@@ -104,6 +107,34 @@ class EventMeasured(Operator):
         conditions = self.measure.conditions_on_events(self.where, until)
         events = Event.objects.filter(*map(Q, conditions), definition_id__in=self.definition_ids)
         return Q(pk__in=events.filter(in_periods("occurred_at", periods)).values("profile_id"))
+
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """How many events there are of how many, the last of them, and what was measured."""
+        asked = [asked for each in conditions for asked in each._asked(profile_id, now)]
+        found = tallies(asked, profile_id)
+        pairs = zip(conditions, found[::2], found[1::2], strict=True)
+        return [each._found(met, named, now) for each, met, named in pairs]
+
+    def _asked(self, profile_id: int, now: datetime) -> tuple[Asked, Asked]:
+        """Those that meet the conditions, with their measure; and all of the names in the window."""
+        scope = Scope([profile_id])
+        met = self._events(self.measure.conditions_on_events(self.where, now), scope, now)
+        return Asked(met, self.measure.aggregate(self.where, now)), Asked(self._events([], scope, now))
+
+    def _found(self, met: Tally, named: Tally, now: datetime) -> list[Fact]:
+        if not self.definition_ids:
+            return [never_sent(self.names)]
+        window = since(self.within.period(now), now)
+        events = str(EVENTS[bool(window), False]) % {**parts_of(self.names, EVER, ()), "window": window}
+        facts = [counted(met.n, named.n, events)]
+        if self.measure.kind != "count" and met.measured is not None:
+            owner = Owner("property", ".".join(self.measure.of.path)) if self.measure.of else None
+            value = as_number(met.measured)
+            facts.append(Fact("%(subject)s: %(value)s", {"subject": self.measure.describe(events)}, value, owner))
+        if met.last is not None:
+            facts.append(Fact(gettext_lazy("the last %(when)s"), {"when": ago(met.last, now)}, at=met.last))
+        return facts
 
     def topics(self) -> frozenset[str]:
         return frozenset(f"event:{name}" for name in self.names)
@@ -187,3 +218,18 @@ def _asks_absence(measure: Measure, comparison: Comparison) -> bool:
             return bool(count == 0)
         case _:
             return False
+
+
+def counted(n_met: int, n_named: int, events: str) -> Fact:
+    """How many, and of how many where others do not meet the conditions."""
+    parts = {"events": events, "n": n_met, "total": n_named}
+    if not n_named:
+        return Fact(gettext_lazy("no %(events)s"), parts, 0)
+    if n_met == n_named:
+        return Fact(ngettext_lazy("%(n)s time %(events)s", "%(n)s times %(events)s", "n"), parts, n_met)
+    return Fact(gettext_lazy("%(n)s of %(total)s times %(events)s"), parts, n_met)
+
+
+def as_number(measured: Decimal) -> int | float:
+    """As JSON has it."""
+    return int(measured) if measured == measured.to_integral_value() else float(measured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
@@ -12,18 +13,24 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, ago
 from cdp.rules.scope import Scope, in_periods
 from cdp.rules.shapes import DAYS, OneOf
 from cdp.rules.slab import passing
 from cdp.rules.sql import FALSE
 from profiles.models import Event
-from profiles.operators.happening import EventNames, Happening
+from profiles.operators.happening import EventNames, Happening, never_sent, no_such_event
 from profiles.operators.properties import WhereShape
+from profiles.operators.tallies import Asked, Tally, tallies
 
 FIRST, LAST = "first", "last"
 WITHIN, BEFORE = "within", "before"
 WHICH = {FIRST: gettext_lazy("for the first time"), LAST: gettext_lazy("for the last time")}
 IS = {WITHIN: gettext_lazy("within so many days"), BEFORE: gettext_lazy("longer ago than so many days")}
+FOUND = {
+    FIRST: gettext_lazy("the first %(events)s: %(when)s"),
+    LAST: gettext_lazy("the last %(events)s: %(when)s"),
+}
 SENTENCES: dict[tuple[str, str], Promise] = {
     (FIRST, WITHIN): ngettext_lazy(
         "did %(events)s for the first time in the last %(n)d day",
@@ -104,6 +111,22 @@ class EventRecency(Operator):
             return None
         aged = in_periods("occurred_at", passing(after, until, -timedelta(days=self.days)))
         return Q(pk__in=self.happening.events(until).filter(aged).values("profile_id"))
+
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """When the first or the last was."""
+        asked = [Asked(each.happening.events(now).filter(occurred_at__lte=now)) for each in conditions]
+        pairs = zip(conditions, tallies(asked, profile_id), strict=True)
+        return [[each._found(tally, now)] for each, tally in pairs]
+
+    def _found(self, tally: Tally, now: datetime) -> Fact:
+        if not self.happening.definition_ids:
+            return never_sent(self.happening.names)
+        at = tally.first if self.which == FIRST else tally.last
+        if at is None:
+            return no_such_event(self.happening)
+        parts = {"events": self.happening.named, "when": ago(at, now)}
+        return Fact(FOUND[self.which], parts, at=at)
 
     def topics(self) -> frozenset[str]:
         return self.happening.topics()

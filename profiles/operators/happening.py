@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext
 from cdp.rules.base import Cover
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.errors import WRONG, Place
+from cdp.rules.facts import Fact
 from cdp.rules.forms import Form, form_of
 from cdp.rules.shapes import ListOf, Name, NameOf, Shape
 from cdp.rules.sql import Sql
@@ -102,6 +103,11 @@ class Happening:
     def covered(self, cover: Cover) -> Self:
         return replace(self, where=tuple(each.covered(cover) for each in self.where))
 
+    @property
+    def named(self) -> str:
+        """Such as "“Buy” or “View”"."""
+        return names_in_words(self.names)
+
     def describe(self) -> str:
         """Such as "“Buy” (where total is more than 5)"."""
         return str(EVENTS[False, bool(self.where)]) % parts_of(self.names, EVER, self.where)
@@ -110,7 +116,20 @@ class Happening:
 def parts_of(names: Sequence[str], within: Window, where: Sequence[PropertyCondition]) -> dict[str, str]:
     """What the phrases about events are put together from."""
     return {
-        "names": pgettext("between names", " or ").join(_("“%(text)s”") % {"text": name} for name in names),
+        "names": names_in_words(names),
         "window": within.describe(),
         "conditions": pgettext("between conditions", " and ").join(each.describe() for each in where),
     }
+
+
+def names_in_words(names: Sequence[str]) -> str:
+    return pgettext("between names", " or ").join(_("“%(text)s”") % {"text": name} for name in names)
+
+
+def no_such_event(happening: Happening) -> Fact:
+    return Fact(gettext_lazy("no such event: %(events)s"), {"events": happening.named})
+
+
+def never_sent(names: Sequence[str]) -> Fact:
+    """Of names that no source has sent of anybody."""
+    return Fact(gettext_lazy("nobody has sent %(events)s yet"), {"events": names_in_words(names)})

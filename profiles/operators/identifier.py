@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, NamedTuple, Self
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -15,9 +16,12 @@ from django.utils.translation import gettext_lazy
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, Owner
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NameOf
 from profiles.models import Identifier, IdentifierKind
+
+N_SHOWN = 3
 
 
 class KindFacts(NamedTuple):
@@ -65,6 +69,29 @@ class HasIdentifier(Operator):
 
     def clock(self, after: datetime, until: datetime) -> None:
         """An identifier is told of when it comes, and stays."""
+
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """The first identifiers of each kind."""
+        own = Identifier.objects.filter(profile=profile_id, kind__in={each.facts.id for each in conditions})
+        found = dict(
+            own.order_by()
+            .values("kind")
+            .annotate(values=ArrayAgg("value", order_by="pk"))
+            .values_list("kind", "values")
+        )
+        return [[each._found(found.get(each.facts.id, []))] for each in conditions]
+
+    def _found(self, values: Sequence[str]) -> Fact:
+        parts = {"kind": str(self.facts.label)}
+        if not values:
+            return Fact(gettext_lazy("no identifier of the kind “%(kind)s”"), parts)
+        shown = list(values[:N_SHOWN])
+        owner = Owner("identifier", self.kind)
+        if len(values) == len(shown):
+            return Fact(gettext_lazy("%(kind)s: %(value)s"), parts, shown, owner)
+        more = {**parts, "n": len(values) - len(shown)}
+        return Fact(gettext_lazy("%(kind)s: %(value)s, and %(n)s more"), more, shown, owner)
 
     def topics(self) -> frozenset[str]:
         return frozenset({f"identifier:{self.kind}"})

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import and_, or_
 from typing import Any, ClassVar, Self
 
-from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, ngettext_lazy, pgettext
 
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.days import TICK, Period, length_of
 from cdp.rules.errors import Wrong
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, ago
 from cdp.rules.scope import Scope, in_periods
-from cdp.rules.sequences import AmongSequences
+from cdp.rules.sequences import AmongSequences, ChainOfSequence
 from cdp.rules.shapes import SPAN, Fields, ListOf, show_span
 from cdp.rules.slab import passing
 from cdp.rules.sql import FALSE, TRUE
 from cdp.rules.windows import EVER, Window, WindowShape
-from profiles.models import Event
-from profiles.operators.happening import EventNames, Happening
+from profiles.models import Event, Profile
+from profiles.operators.happening import EventNames, Happening, never_sent
 from profiles.operators.properties import WhereShape
+from profiles.operators.tallies import Asked, Tally, tallies
 
 # By whether there is a gap and whether there is a window.
 SENTENCES = {
@@ -34,6 +38,11 @@ SENTENCES = {
     (False, True): gettext_lazy("did %(steps)s, all %(window)s"),
     (True, True): gettext_lazy("did %(steps)s, each at most %(gap)s after the one before, all %(window)s"),
 }
+
+
+STEP_FOUND = gettext_lazy("step %(place)s, %(events)s: %(when)s")
+NO_CHAIN = Value(None, output_field=ArrayField(DateTimeField()))
+MOST_EXPLAINED = 100  # by one statement
 
 
 class StepShape(Fields):
@@ -93,21 +102,22 @@ class Sequence(Operator):
         )
 
     def predicate(self, scope: Scope, now: datetime) -> Q:
-        if not all(step.definition_ids for step in self.steps):
+        if not self._may_be:
             return Q(FALSE)
-        return Q(
-            AmongSequences(
-                F("pk"),
-                self._events(scope, now),
-                n_steps=len(self.steps),
-                gap=length_of(self.gap) if self.gap else None,
-                has_then_not=self._has_then_not,
-            )
+        return Q(self._among(AmongSequences, scope, now))
+
+    def _among(self, asked: type[AmongSequences], scope: Scope, now: datetime) -> AmongSequences:
+        return asked(
+            F("pk"),
+            self._events(scope, now),
+            n_steps=len(self.steps),
+            gap=length_of(self.gap) if self.gap else None,
+            has_then_not=self._has_then_not,
         )
 
     def clock(self, after: datetime, until: datetime) -> Q | None:
         """Who has a step that goes out of the window or comes into it, or a last step after which the wait is over."""
-        if not all(step.definition_ids for step in self.steps):
+        if not self._may_be:
             return None
         slabs = [(step, self.within.clock(after, until)) for step in self.steps]
         if self._wait:
@@ -116,6 +126,58 @@ class Sequence(Operator):
         if not found:
             return None
         return Q(pk__in=Event.objects.filter(reduce(or_, found)).values("profile_id"))
+
+    @classmethod
+    def evidence(cls, conditions: Many[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """When which of the steps were found."""
+        if len(conditions) > MOST_EXPLAINED:
+            first, rest = conditions[:MOST_EXPLAINED], conditions[MOST_EXPLAINED:]
+            return [*cls.evidence(first, profile_id, now), *cls.evidence(rest, profile_id, now)]
+        scope = Scope([profile_id])
+        parts = [part for each in conditions for part in each._parts()]
+        chains = [part._among(ChainOfSequence, scope, now) if part._may_be else NO_CHAIN for part in parts]
+        found = iter(Profile.objects.values_list(*chains).get(pk=profile_id))
+        steps = [(each, step) for each in conditions for step in each.steps]
+        tally = iter(tallies([Asked(each._within(step, now)) for each, step in steps], profile_id))
+        return [
+            each._found([next(found) for _part in each._parts()], [next(tally) for _step in each.steps], now)
+            for each in conditions
+        ]
+
+    def _parts(self) -> list[Self]:
+        """The first step, the first two, and so on; then, where nothing may follow, with the wait alone, and whole."""
+        parts = [replace(self, steps=self.steps[:n], then_not=None) for n in range(1, len(self.steps) + 1)]
+        if self.then_not is None:
+            return parts
+        waited = replace(self, then_not=replace(self.then_not, definition_ids=()))
+        return [*parts, waited, self]
+
+    def _within(self, step: Happening, now: datetime) -> QuerySet[Event]:
+        return step.events(now).filter(in_periods("occurred_at", [self.within.period(now)]))
+
+    def _found(self, chains: Many[Many[datetime] | None], counts: Many[Tally], now: datetime) -> list[Fact]:
+        """From the chains of `_parts`, and how often each step happened at all."""
+        n_steps = len(self.steps)
+        reached = [chain for chain in chains[:n_steps] if chain]
+        last = chains[-1] or (reached[-1] if reached else [])
+        facts = [
+            Fact(STEP_FOUND, {"place": place, "events": step.named, "when": ago(at, now)}, at=at)
+            for place, (step, at) in enumerate(zip(self.steps, reversed(last), strict=False), start=1)
+        ]
+        if len(last) < n_steps:
+            return [*facts, missing_step(len(last) + 1, self.steps[len(last)], counts[len(last)])]
+        return [*facts, *self._what_followed(chains[-2], chains[-1])]
+
+    def _what_followed(self, waited: Many[datetime] | None, all_held: Many[datetime] | None) -> Iterator[Fact]:
+        if self.then_not is None or self.gap is None:
+            return
+        parts = {"events": self.then_not.named, "gap": show_span(self.gap)}
+        if all_held:
+            yield Fact(gettext_lazy("nothing of %(events)s followed within %(gap)s"), parts)
+        elif not waited:
+            yield Fact(gettext_lazy("the wait of %(gap)s after the last step is not over"), parts)
+        else:
+            yield Fact(gettext_lazy("%(events)s followed within %(gap)s"), parts)
 
     def topics(self) -> frozenset[str]:
         return frozenset().union(*(happening.topics() for happening in self._happenings))
@@ -135,6 +197,11 @@ class Sequence(Operator):
             return did
         parts |= {"did": did, "then_not": self.then_not.describe()}
         return _("%(did)s, and then not %(then_not)s within %(gap)s") % parts
+
+    @property
+    def _may_be(self) -> bool:
+        """Whether there can be events for every step."""
+        return all(step.definition_ids for step in self.steps)
 
     @property
     def _happenings(self) -> tuple[Happening, ...]:
@@ -182,3 +249,18 @@ def _flagged(events: QuerySet[Event], flags: Mapping[str, Q]) -> QuerySet[Any, A
 def _is(happening: Happening, now: datetime) -> Q:
     """Whether an event is one of those."""
     return reduce(and_, map(Q, happening.conditions(now)), Q(definition_id__in=happening.definition_ids))
+
+
+def missing_step(place: int, step: Happening, tally: Tally) -> Fact:
+    """Why the chain ends before this step: there is no such event, or it lies elsewhere."""
+    parts = {"place": place, "events": step.named, "n": tally.n}
+    if not step.definition_ids:
+        return never_sent(step.names)
+    if not tally.n:
+        return Fact(gettext_lazy("step %(place)s: no %(events)s"), parts)
+    elsewhere = ngettext_lazy(
+        "step %(place)s: %(n)s time %(events)s, but not after the steps before it, or not soon enough",
+        "step %(place)s: %(n)s times %(events)s, but not after the steps before it, or not soon enough",
+        "n",
+    )
+    return Fact(elsewhere, parts)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django import template
-from django.utils import formats, timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext, gettext_noop
 
+from cdp.values import in_words
 from profiles.models import AttributeDefinition, IdentifierKind
 
 register = template.Library()
@@ -28,27 +26,8 @@ SHIPPED = (
 
 @register.filter
 def attribute_value(value: Any) -> str:
-    """A value of the golden record in words: yes and no, local times, lists with commas; nothing is a dash."""
-    if value is None or value == "":
-        return "-"
-    if isinstance(value, bool):
-        return gettext("Yes") if value else gettext("No")
-    if isinstance(value, int | float):
-        return str(formats.localize(value))
-    if isinstance(value, list):
-        return ", ".join(attribute_value(item) for item in value) or "-"
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    return as_local_time(str(value))
-
-
-def as_local_time(text: str) -> str:
-    """UTC times in the fixed width of the golden record become times of the business zone; other text stays."""
-    if len(text) == len("2026-01-01T00:00:00.000000Z") and text.endswith("Z"):
-        moment = parse_datetime(text)
-        if moment is not None:
-            return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"
-    return text
+    """A value of the golden record in words; nothing is a dash."""
+    return in_words(value)
 
 
 @register.filter

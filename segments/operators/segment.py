@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, NamedTuple, Self
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, ago
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import DAYS, NameOf
 from segments.models import Membership, Segment
@@ -80,6 +81,14 @@ class InSegment(Operator):
         )
         return Q(pk__in=members.values("profile_id"))
 
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """Since when somebody is in."""
+        asked = {each.facts.id for each in conditions}
+        members = Membership.objects.filter(profile=profile_id, segment__in=asked)
+        entered = dict(members.values_list("segment_id", "entered_at"))
+        return [[entered_or_not(entered.get(each.facts.id), now)] for each in conditions]
+
     def topics(self) -> frozenset[str]:
         return frozenset({f"segment:{self.key}"})
 
@@ -91,3 +100,9 @@ class InSegment(Operator):
             "has been in the segment “%(segment)s” for at least %(n)d days",
             self.for_days,
         ) % {"segment": self.facts.name, "n": self.for_days}
+
+
+def entered_or_not(entered_at: datetime | None, now: datetime) -> Fact:
+    if entered_at is None:
+        return Fact(gettext_lazy("is not in"))
+    return Fact(gettext_lazy("entered %(when)s"), {"when": ago(entered_at, now)}, at=entered_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
@@ -16,6 +16,7 @@ from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.errors import WRONG, Wrong
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, ago
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, ListOf, NameOf
 from segments.models import Tier, TierScheme, TierStanding
@@ -92,6 +93,15 @@ class InTier(Operator):
     def clock(self, after: datetime, until: datetime) -> None:
         """Standings follow their scheme's refresh, which tells whom it moved."""
 
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """Where somebody stands, and since when."""
+        standings = TierStanding.objects.filter(
+            profile=profile_id, scheme__key__in={each.scheme for each in conditions}
+        )
+        found = {each.scheme.key: each for each in standings.select_related("scheme", "tier")}
+        return [[stands(found.get(each.scheme), now)] for each in conditions]
+
     def topics(self) -> frozenset[str]:
         return frozenset({f"tier:{self.scheme}"})
 
@@ -100,3 +110,10 @@ class InTier(Operator):
             _("“%(text)s”") % {"text": self.facts.tiers[key][1]} for key in self.tiers
         )
         return _("is in the tier %(tiers)s of “%(scheme)s”") % {"tiers": names, "scheme": self.facts.name}
+
+
+def stands(standing: TierStanding | None, now: datetime) -> Fact:
+    if standing is None:
+        return Fact(gettext_lazy("stands in no tier"))
+    parts = {"tier": standing.tier.name, "when": ago(standing.entered_at, now)}
+    return Fact(gettext_lazy("entered the tier “%(tier)s” %(when)s"), parts, at=standing.entered_at)

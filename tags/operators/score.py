@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
@@ -16,10 +16,12 @@ from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import Wrong
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, ago
 from cdp.rules.operands import JsonOperand
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, Anything, NameOf, Text
 from cdp.rules.sql import At
+from cdp.values import in_words
 from tags.models import Score
 from tags.score_models import ScoreModel, score_models
 
@@ -94,10 +96,31 @@ class ScoreIs(Operator):
     def clock(self, after: datetime, until: datetime) -> None:
         """Scores are computed anew on their own schedule, and tell whom that changed."""
 
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """The fields of the scores."""
+        scores = Score.objects.filter(profile=profile_id, model__in={each.model.key for each in conditions})
+        by_model = {score.model: score for score in scores}
+        return [[each._found(by_model.get(each.model.key), now)] for each in conditions]
+
+    def _found(self, score: Score | None, now: datetime) -> Fact:
+        if score is None:
+            return Fact(gettext_lazy("no score of %(model)s"), {"model": self.model.label})
+        value = score.values.get(self.field)
+        subject = self._subject
+        if value is None:
+            return Fact(gettext_lazy("%(subject)s is not known"), {"subject": subject}, at=score.scored_at)
+        shown = self.model.fields[self.field].choices.get(value, value) if isinstance(value, str) else value
+        parts = {"subject": subject, "shown": in_words(shown), "when": ago(score.scored_at, now)}
+        return Fact(gettext_lazy("%(subject)s is %(shown)s, computed %(when)s"), parts, at=score.scored_at)
+
+    @property
+    def _subject(self) -> str:
+        field = self.model.fields[self.field]
+        return _("%(field)s of %(model)s") % {"field": field.label, "model": self.model.label}
+
     def topics(self) -> frozenset[str]:
         return frozenset({f"score:{self.model.key}"})
 
     def describe(self) -> str:
-        field = self.model.fields[self.field]
-        subject = _("%(field)s of %(model)s") % {"field": field.label, "model": self.model.label}
-        return self.comparison.describe(subject, field.choices)
+        return self.comparison.describe(self._subject, self.model.fields[self.field].choices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Self
@@ -16,9 +16,14 @@ from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.errors import WRONG, Wrong
 from cdp.rules.face import Face
+from cdp.rules.facts import Fact, ago
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, ListOf, NameOf
+from cdp.values import local_time
 from tags.models import Tag, TagAssignment, TagValue
+
+CARRIES = gettext_lazy("carries the tag since %(time)s")
+CARRIES_VALUE = gettext_lazy("carries the tag with the value “%(named)s” since %(time)s")
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,27 @@ class TagIs(Operator):
         """Whose tag expires."""
         ended = TagAssignment.objects.filter(tag_id=self.facts.id, expires_at__gt=after, expires_at__lte=until)
         return Q(pk__in=ended.values("profile_id"))
+
+    @classmethod
+    def evidence(cls, conditions: Sequence[Self], profile_id: int, now: datetime) -> list[list[Fact]]:
+        """Since when the tags are carried, with which values, and until when."""
+        assignments = TagAssignment.objects.filter(profile=profile_id, tag__in={each.facts.id for each in conditions})
+        by_tag = {assignment.tag_id: assignment for assignment in assignments.select_related("value")}
+        return [each._found(by_tag.get(each.facts.id), now) for each in conditions]
+
+    def _found(self, assignment: TagAssignment | None, now: datetime) -> list[Fact]:
+        parts = {"tag": self.facts.name}
+        if assignment is None:
+            return [Fact(gettext_lazy("does not carry the tag “%(tag)s”"), parts)]
+        at, expires_at = assignment.assigned_at, assignment.expires_at
+        if expires_at is not None and expires_at <= now:
+            return [Fact(gettext_lazy("the tag expired %(when)s"), {"when": ago(expires_at, now)}, at=expires_at)]
+        parts |= {"time": local_time(at), "named": assignment.value.name if assignment.value else ""}
+        says = CARRIES_VALUE if assignment.value else CARRIES
+        facts = [Fact(says, parts, at=at)]
+        if expires_at is not None:
+            facts.append(Fact(gettext_lazy("it expires %(when)s"), {"when": ago(expires_at, now)}, at=expires_at))
+        return facts
 
     def topics(self) -> frozenset[str]:
         return frozenset({f"tag:{self.key}"})

@@ -151,6 +151,12 @@ def filled(path: str, world: dict[str, Any]) -> str:
     return f"{start}{world[start.rstrip('/')]}{rest.partition('}')[2]}" if brace else path
 
 
+def asked(path: str, world: dict[str, Any]) -> str:
+    """The same with a query, where a path cannot do without."""
+    queries = {"profiles/{id}/explain/": "?segment=loyal"}
+    return filled(path, world) + queries.get(path, "")
+
+
 def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     """A good body for each operation that takes one."""
     people = {"profiles": [str(world["profiles"])]}

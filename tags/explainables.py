@@ -1,0 +1,51 @@
+"""Why somebody carries a tag."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils.translation import gettext_lazy as _
+
+from profiles.explainables import Explainable, Filled, Outcome, Settled, Standing, register_explainable
+from tags.models import Tag, TagAssignment, TagValue
+
+BY_HAND = Settled("by_hand", _("It is put on by hand and by imports: no rule decides who carries it."))
+
+
+@register_explainable
+class ExplainedTag(Explainable):
+    """The values of a tag in their order, or the tag itself where it has none."""
+
+    prefix = parameter = "tag"
+    parts = "values"
+    label = _("Tags")
+    permissions = ("tags.view_tag", "tags.view_tagassignment")
+    page = "admin:tags_tag_change"
+
+    def find(self, key: str) -> Filled | None:
+        tag = Tag.objects.filter(key=key).first()
+        if tag is None:
+            return None
+        is_by_rule = tag.kind == Tag.Kind.RULE
+        values = TagValue.objects.filter(tag=tag).order_by("position", "pk") if is_by_rule else ()
+        outcomes = [Outcome(value.key, value.name, value.rule) for value in values]
+        if is_by_rule and not outcomes:
+            outcomes = [Outcome("", tag.name, tag.rule)]
+        return Filled(
+            pk=tag.pk,
+            key=tag.key,
+            name=tag.name,
+            outcomes=outcomes,
+            settled=None if is_by_rule else BY_HAND,
+            refreshed_at=tag.refreshed_at,
+            refresh_error=tag.refresh_error,
+        )
+
+    def standing(self, filled: Filled, profile_id: int, now: datetime) -> Standing | None:
+        live = TagAssignment.objects.live(now).filter(tag=filled.pk, profile=profile_id)
+        found = live.select_related("value").first()
+        if found is None:
+            return None
+        by_hand = "hand" if found.origin_id else "rule"
+        value = found.value.key if found.value else ""
+        return Standing(value, found.assigned_at, found.expires_at, "import" if found.import_id else by_hand)
