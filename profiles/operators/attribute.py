@@ -63,7 +63,10 @@ def load_attributes(keys: Set[str]) -> Mapping[str, AttributeFacts]:
 def offer_attributes(wanted: Wanted) -> list[Option]:
     """Whether somebody is known, the defined ones by category, the built-in times; few enough to look through."""
     known, *times = [
-        Option(key, str(BUILT_IN[key].label), type=BUILT_IN[key].type) for key in sorted(BUILT_IN, key=IS_KNOWN.__ne__)
+        Option(IS_KNOWN, _("Known person"), type=ValueType.BOOLEAN),
+        Option("first_seen_at", _("First seen"), type=ValueType.DATETIME),
+        Option("last_seen_at", _("Last seen"), type=ValueType.DATETIME),
+        Option("created_at", _("Profile created"), type=ValueType.DATETIME),
     ]
     definitions = AttributeDefinition.objects.exclude(key__in=BUILT_IN).order_by("is_discovered", "category", "key")
     defined = [

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from playwright.sync_api import Locator, Page, expect
 
 from cdp.roles import OPERATOR
+from cdp.rules.base import operators
 from profiles.models import AttributeDefinition
 from segments.models import Segment, TierScheme
 from tests.browser.test_admin import sign_in, switch_language
@@ -216,7 +217,9 @@ def test_an_empty_value_is_marked_quietly_and_a_refused_form_comes_back_with_it(
     page.fill("#id_key", "empty")
     page.locator("[name=_save]").click()
 
-    expect(at(page, "all[0].value").locator("input")).to_have_attribute("aria-invalid", "true")
+    expect(at(page, "all[0].value").locator("input")).to_be_focused()
+    expect(page.locator(".sr-error")).to_have_text("is required")
+    expect(page.get_by_text("all[0].value: is required")).to_be_hidden()
     assert not Segment.objects.exists()
 
 
@@ -248,6 +251,72 @@ def test_conditions_are_dragged_and_copied_between_forms(page):
 
     page.wait_for_url("**/segments/tierscheme/")
     assert TierScheme.objects.get().tiers.get(key="silver").entry == {"any": [CHEAP]}
+
+
+def test_every_operator_is_drawn_and_looking_changes_nothing(page):
+    rule = {"all": [ONE_OF_EACH[op] for op in sorted(ONE_OF_EACH)]}
+    SegmentFactory(rule=rule)
+    page.goto(f"/admin/segments/segment/{Segment.objects.get().pk}/change/")
+
+    expect(page.locator(".sr-condition")).to_have_count(len(operators))
+
+    assert sorted(ONE_OF_EACH) == sorted(operators)
+    expect(page.get_by_text("The builder does not know this part.")).to_have_count(0)
+    expect(page.locator(".sr-of-value, select.sr-input:has(option[value='']:checked)")).to_have_count(0)
+    page.get_by_role("button", name="JSON").click()
+    assert shown(page) == rule
+
+
+def test_line_by_line_a_condition_goes_through_every_group(page):
+    page.goto(ADD)
+    walk = """async ([rule, path]) => {
+        const {moveByLine, pathText} = await import("/static/strata/rules/tree.js");
+        const places = [];
+        for (let moved = {rule, path}; moved; moved = moveByLine(moved.rule, moved.path, 1)) {
+            places.push(pathText(moved.path));
+            ({rule, path} = moved);
+        }
+        const down = rule;
+        for (let moved = {rule, path}; moved; moved = moveByLine(moved.rule, moved.path, -1)) ({rule} = moved);
+        return [places, down, rule];
+    }"""
+    a, b, c = ({"op": op} for op in "abc")
+    rule = {"all": [a, {"not": {"any": [b]}}, c]}
+
+    places, down, back = page.evaluate(walk, [rule, ["all", 0]])
+
+    assert places == ["all[0]", "all[0].not.any[0]", "all[0].not.any[1]", "all[1]", "all[2]"]
+    assert (down, back) == ({"all": [{"not": {"any": [b]}}, c, a]}, rule)
+
+
+ORDERED = {"name": "Order Completed"}
+ONE_OF_EACH = {
+    "attribute": {"op": "attribute", "key": "city", "is": "not_in", "value": ["Oslo"]},
+    "event": {
+        "op": "event",
+        "name": ["Order Completed", "Order Refunded"],
+        "where": [{"key": "products.category", "is": "eq", "value": "tea"}, {"key": "$hour", "is": "gte", "value": 18}],
+        "within": {"days_ago": [60, 30]},
+        "measure": {"sum": "$value"},
+        "is": "between",
+        "value": [1, 100],
+    },
+    "event_recency": {"op": "event_recency", **ORDERED, "which": "first", "is": "before", "days": 30},
+    "sequence": {
+        "op": "sequence",
+        "steps": [ORDERED, {**ORDERED, "where": [{"key": "total", "is": "gt", "value": 1}]}],
+        "gap": {"hours": 24},
+        "within": {"calendar": "this_year"},
+        "then_not": ORDERED,
+    },
+    "tag": {"op": "tag", "key": "vip"},
+    "segment": {"op": "segment", "key": "other", "for_days": 7},
+    "tier": {"op": "tier", "scheme": "club", "in": ["gold"]},
+    "score": {"op": "score", "model": "rfm", "field": "class", "is": "in", "value": ["111"]},
+    "identifier": {"op": "identifier", "kind": "email"},
+    "consent": {"op": "consent", "channel": "email", "is": "granted"},
+    "bucket": {"op": "bucket", "salt": "a", "from": 0, "to": 12.5},
+}
 
 
 class Keyboard:

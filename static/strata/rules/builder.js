@@ -51,7 +51,8 @@ export class StrataRule extends RuleEditor {
     this.listen();
     this.redraw();
     this.learn();
-    if (this.rule !== undefined && this.closest(".errors, .error, .group-errors")) this.verdicts.ask(0);
+    this.isRefused = this.text.getAttribute("aria-invalid") === "true";
+    if (this.isRefused) this.verdicts.ask(0);
     this.addEventListener("focusin", () => this.verdicts.ask(0), { once: true });
     this.text.form?.addEventListener("submit", () => this.write());
   }

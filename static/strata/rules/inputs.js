@@ -183,7 +183,7 @@ const INPUTS = {
       }),
       iconButton("close", fill(say.remove, { text: row?.key ?? say.property }), () =>
         builder.set(rows.length > 1 ? [...path, index] : path, undefined, { focus: `${pathText(path)}|add` })),
-    )), addButton({ ...site, path }, rows.length ? say.and : say.add_where, add));
+    )), addButton({ ...site, path }, rows.length ? say.and_where : say.add_where, add));
   },
 
   value(_form, site) {

@@ -14,6 +14,7 @@ export class Verdicts {
     this.problems = [];
     this.isAsking = false;
     this.isStale = false;
+    this.nAnswers = 0;
   }
 
   /** Ask soon. One question at a time: the server counts to the end what it was asked. @param {number} [pause] */
@@ -50,10 +51,13 @@ export class Verdicts {
     this.place.classList.remove("sr-stale");
     this.problems = verdict.problems ?? [];
     const { shown, isOnlyEmpty } = this.mark();
+    if (this.builder.isRefused && !this.nAnswers) this.leadTo(shown);
+    this.nAnswers += 1;
+    if (this.builder.rule === undefined) return this.place.replaceChildren();
     if (this.problems.length) {
       const messages = this.problems.filter((problem) => !shown.has(problem)).map(({ message }) => h("li", {}, message));
-      this.place.replaceChildren(isOnlyEmpty ? h("p", { class: "sr-quiet" }, say.fill_in) : h("ul", { class: "st-errors" }, messages));
-      return;
+      this.place.replaceChildren(isOnlyEmpty ? h("p", { class: "sr-quiet" }, say.fill_in) : !messages.length ? h("p", { class: "sr-quiet" }, say.marked) : h("ul", { class: "st-errors" }, messages));
+      return undefined;
     }
     const people = verdict.people ?? [];
     const links = people.map(({ name, url }) => h("a", { class: "st-chip", href: url, target: "_blank" }, name));
@@ -61,6 +65,17 @@ export class Verdicts {
       h("p", { class: "sr-count", "data-count": "" }, verdict.counted || verdict.late || ""),
       verdict.sentence ? h("p", { class: "st-sentence" }, verdict.sentence) : "",
       links.length ? h("p", { class: "st-chips sr-people" }, h("span", { class: "sr-quiet" }, say.sample), ...links, verdict.more ? h("span", { class: "sr-quiet" }, verdict.more) : "") : "");
+    return undefined;
+  }
+
+  /** A form that was refused shows first what is wrong; what stands at its place need not stand in the form's list too. @param {Set<any>} shown */
+  leadTo(shown) {
+    const said = [...shown].map(({ path, message }) => `${path}: ${message}`);
+    for (const line of this.builder.closest(".form-row, .field-line")?.querySelectorAll("li") ?? []) {
+      if (!this.builder.contains(line) && said.some((each) => line.textContent.trim().endsWith(each))) line.hidden = true;
+    }
+    const first = this.builder.canvas.querySelector("[aria-invalid]");
+    if (document.activeElement === document.body) first?.focus();
   }
 
   /** @param {string} text */
@@ -73,7 +88,7 @@ export class Verdicts {
   /** @param {string} text */
   say(text) { this.place.replaceChildren(h("p", { class: "sr-quiet" }, text)); }
 
-  /** Mark the inputs that the problems are about. What is merely empty is marked without words: it is being written. */
+  /** Mark the inputs that the problems are about. What is merely empty is marked without words until the form was refused: it is being written. */
   mark() {
     const { canvas, rule } = this.builder, shown = new Set();
     let isOnlyEmpty = true;
@@ -88,7 +103,7 @@ export class Verdicts {
       place.classList.add(isEmpty ? "sr-missing" : "sr-wrong");
       const input = place.matches(".sr-value") ? place.querySelector("input, select") : null;
       input?.setAttribute("aria-invalid", "true");
-      if (isEmpty) continue;
+      if (isEmpty && !this.builder.isRefused) continue;
       const message = h("p", { class: "sr-error", id: `sr-error-${(nErrors += 1)}` }, problem.message);
       input?.setAttribute("aria-describedby", message.id);
       (place.closest(".sr-row, .sr-line, .sr-head") ?? place).append(message);
