@@ -144,6 +144,7 @@ CELERY_BEAT_SCHEDULE = {
     "clean_up_uploads": {"task": "profiles.clean_up_uploads", "schedule": 12 * 3600.0},
     "ensure_partitions": {"task": "profiles.ensure_partitions", "schedule": 12 * 3600.0},
     "queue_due_scores": {"task": "tags.queue_due_scores", "schedule": 600.0, "options": {"expires": 600.0}},
+    "watch_sizes": {"task": "segments.watch_sizes", "schedule": 600.0, "options": {"expires": 600.0}},
     "queue_due_search": {"task": "profiles.queue_due_search", "schedule": 1800.0, "options": {"expires": 1800.0}},
     "watch_folders": {"task": "profiles.watch_folders", "schedule": 15.0, "options": {"expires": 15.0}},
     "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 30.0}},
@@ -207,6 +208,11 @@ IMPORT_FOLDER = Path(env.str("IMPORT_FOLDER", default=str(DATA_DIR / "import")))
 IMPORT_QUIET_SECONDS = env.int("IMPORT_QUIET_SECONDS", default=30)
 OUTBOX_DIR = Path(env.str("OUTBOX_DIR", default=str(DATA_DIR / "outbox")))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Strata <strata@localhost>")
+# By which Strata itself writes to its users; without it, it does not.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+IS_MAIL_SET_UP = bool(EMAIL_URL)
+if IS_MAIL_SET_UP:
+    globals().update(env.email_url_config(EMAIL_URL))
 
 # What comes over HTTP is written there as it comes; on the disk of the files, so that keeping it is a rename.
 UPLOAD_DIR = DATA_DIR / "uploads"

@@ -6,12 +6,15 @@ from typing import Any
 
 from django.db.models import Count
 from django.http import HttpRequest
+from django.utils import timezone
 
 from cdp.cards import Card, register_card
 from segments.models import Segment, Tier, TierScheme, TierStanding
+from segments.services.sizes import recent_alerts
 
 N_SEGMENTS = 10
 N_SCHEMES = 3
+N_ALERTS = 5
 
 
 def distribution(scheme: TierScheme) -> list[dict[str, Any]]:
@@ -45,7 +48,8 @@ def load_segments(request: HttpRequest) -> dict[str, Any]:
     """The biggest segments; `percent` is of the biggest."""
     segments = list(Segment.objects.current().order_by("-n_members", "name")[:N_SEGMENTS])
     most = segments[0].n_members if segments else 0
-    return {"segments": [(segment, segment.n_members * 100 / most if most else 0) for segment in segments]}
+    sizes = [(segment, segment.n_members * 100 / most if most else 0) for segment in segments]
+    return {"segments": sizes, "alerts": recent_alerts(now=timezone.now())[:N_ALERTS]}
 
 
 register_card(

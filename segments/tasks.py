@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from celery import shared_task
 from django.utils import timezone
 
 from cdp.models import Run
 from cdp.runs import run_kind
 from segments.services.fill import FILL, fill_segment
+from segments.services.sizes import watch_sizes as watch_sizes_of
 
 
 @run_kind(FILL)
 def fill(run: Run, now: datetime) -> None:
     """Fill the snapshot, or the copy of a segment by hand, that the run's subject names."""
     fill_segment(run.subject.partition(":")[2], source=run.params.get("from"), now=timezone.now, run=run)
+
+
+@shared_task(name="segments.watch_sizes", acks_late=True)
+def watch_sizes() -> None:
+    """Count the sizes of segments by day, and say where they change too much."""
+    watch_sizes_of(now=timezone.now())

@@ -26,12 +26,15 @@ from profiles.admin.holders import HolderAdmin, HolderForm, badge, refresh_label
 from profiles.admin.names import display_name
 from profiles.models import IdentifierKind, Profile
 from profiles.services.resolve import find_by_identifiers
+from segments.admin.sizes import SizePages
 from segments.admin.upkeep import ArchivedFilter, CategoryFilter, OwnerFilter, UpkeepPages, may_archive, may_duplicate
 from segments.models import Membership, MembershipChange, Segment
 from segments.services import add_members, delete_segment, remove_members, restore_segment_rule, save_segment
 from segments.services.as_of import members_as_of
 from segments.services.members import Added
+from segments.services.sizes import recent_alerts
 
+NAMED = ("name", "key", "kind", "category", "owner", "description")
 MAX_LINES = 10_000
 MAX_NAMED = 10
 
@@ -41,7 +44,7 @@ class SegmentForm(HolderForm):
 
     class Meta:
         model = Segment
-        fields = ("name", "key", "kind", "category", "owner", "description", "rule")
+        fields = (*NAMED, "rule", "alert_percent")
         help_texts = {
             "kind": _(
                 "By rule: everybody who matches, always up to date. By hand: whom you or an import put in. "
@@ -69,7 +72,7 @@ class SegmentForm(HolderForm):
 
 
 @admin.register(Segment)
-class SegmentAdmin(UpkeepPages, HolderAdmin):
+class SegmentAdmin(UpkeepPages, SizePages, HolderAdmin):
     """Segments: saving one checks its rule as a whole and queues a refresh."""
 
     empty_text = _("No segments yet. A segment is everybody who matches a rule, kept up to date within seconds.")
@@ -84,14 +87,44 @@ class SegmentAdmin(UpkeepPages, HolderAdmin):
     search_fields = ("key", "name", "category", "description")
     search_help_text = _("Key, name, category or description")
     fieldsets = (
-        (None, {"fields": ("name", "key", "kind", "category", "owner", "description", "rule", "seen_version")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "key",
+                    "kind",
+                    "category",
+                    "owner",
+                    "description",
+                    "rule",
+                    "alert_percent",
+                    "seen_version",
+                )
+            },
+        ),
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
     )
     add_fieldsets = (
-        (None, {"fields": ("name", "key", "kind", "category", "owner", "description", "rule", "seen_version")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "key",
+                    "kind",
+                    "category",
+                    "owner",
+                    "description",
+                    "rule",
+                    "alert_percent",
+                    "seen_version",
+                )
+            },
+        ),
     )
     read_fieldsets = (
-        (None, {"fields": ("name", "key", "kind", "category", "owner", "description", "rule_read")}),
+        (None, {"fields": (*NAMED, "rule_read", "alert_percent")}),
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
     )
     readonly_fields = ("n_members_shown", "refresh", "rule_version", "created_at", "rule_read")
@@ -108,6 +141,7 @@ class SegmentAdmin(UpkeepPages, HolderAdmin):
             ),
             path("<int:segment_id>/changes/", wrap(self.changes_view), name="segments_segment_changes"),
             *self.upkeep_urls(),
+            *self.size_urls(),
             *super().get_urls(),
         ]
 
@@ -128,6 +162,8 @@ class SegmentAdmin(UpkeepPages, HolderAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         context |= {"may_duplicate": may_duplicate(request), "may_archive": may_archive(request)}
+        if (segment := kwargs.get("obj")) is not None:
+            context["size_alerts"] = recent_alerts(now=timezone.now()).filter(segment=segment)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -20,6 +20,15 @@ class MemberSerializer(serializers.Serializer[Any]):
     entered_at = serializers.DateTimeField()
 
 
+class SegmentDaySerializer(serializers.Serializer[Any]):
+    """The size at the end of a business day, and who came and went on it."""
+
+    day = serializers.DateField()
+    n_members = serializers.IntegerField()
+    n_entered = serializers.IntegerField()
+    n_left = serializers.IntegerField()
+
+
 class StandingSerializer(MemberSerializer):
     tier = serializers.CharField()
 

@@ -30,6 +30,7 @@ from profiles.services.preview import PreviewTimeout, preview_rule
 from segments.api.people import (
     MemberSerializer,
     MembershipChangeSerializer,
+    SegmentDaySerializer,
     SegmentsChangeSerializer,
     member_rows,
     member_rows_as_of,
@@ -49,6 +50,7 @@ from segments.services import (
     restore_segment_rule,
     save_segment,
 )
+from segments.services.sizes import days_with_sizes
 
 
 class SegmentSerializer(HolderSerializer[Segment]):
@@ -65,8 +67,8 @@ class SegmentSerializer(HolderSerializer[Segment]):
     class Meta:
         model = Segment
         fields = (
-            "key", "name", "kind", "category", "owner", "description", "rule", "version", "n_members", "refreshed_at",
-            "refresh_error", "created_at", "archived_at",
+            "key", "name", "kind", "category", "owner", "description", "alert_percent", "rule", "version",
+            "n_members", "refreshed_at", "refresh_error", "created_at", "archived_at",
         )  # fmt: skip
         read_only_fields = ("n_members", "refreshed_at", "refresh_error", "created_at", "archived_at")
 
@@ -269,6 +271,13 @@ class SegmentViewSet(HolderViewSet):
         rows = member_rows(segment_id) if as_of is None else member_rows_as_of(segment_id, as_of)
         page = self.paginate_queryset(rows) or []
         return self.get_paginated_response([show_member(row) for row in page])
+
+    @extend_schema(responses=SegmentDaySerializer(many=True))
+    @action(detail=True, filterset_class=None)
+    def sizes(self, request: Request, key: str) -> Response:
+        """Its size by business day, the latest first; days on which nobody came or went are left out."""
+        page = self.paginate_queryset(days_with_sizes(self._id(key))) or []
+        return self.get_paginated_response(SegmentDaySerializer(page, many=True).data)
 
     @extend_schema(parameters=FEED_PARAMETERS, responses=feed_schema("SegmentFeed", MembershipChangeSerializer()))
     @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)

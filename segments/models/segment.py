@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -45,6 +46,13 @@ class Segment(models.Model):
     )
     description = models.TextField(
         _("description"), blank=True, help_text=_("What it is for, and what colleagues should know.")
+    )
+    alert_percent = models.PositiveSmallIntegerField(
+        _("alert at a change of, in percent"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("When its size changes within a day by more than this share, its page and the dashboard say so."),
     )
     rule = RuleField(_("rule"), null=True, blank=True)
     rule_version = models.PositiveIntegerField(_("rule version"), default=1, editable=False)

@@ -13,7 +13,7 @@ from profiles.refresh.versions import rules_of_version, single, write_version
 from segments.models import Segment
 from segments.services.fill import queue_fill
 
-EDITABLE = ["name", "category", "owner", "description", "rule", "rule_version"]
+EDITABLE = ["name", "category", "owner", "description", "alert_percent", "rule", "rule_version"]
 
 
 @transaction.atomic

@@ -31,6 +31,7 @@ def duplicate_segment(source: Segment, *, key: str, name: str, user: User, as_sn
         kind=Segment.Kind.SNAPSHOT if is_frozen else source.kind,
         category=source.category,
         description=source.description,
+        alert_percent=source.alert_percent,
         owner=user,
         rule={"op": "segment", "key": source.key} if is_frozen else source.rule,
     )

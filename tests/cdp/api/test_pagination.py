@@ -12,7 +12,7 @@ from cdp.api.pagination import CursorPages
 from cdp.models import Run
 from profiles.models import IdentityChange, Profile, RejectedMessage
 from profiles.refresh.versions import single, write_version
-from segments.models import Segment, Tier
+from segments.models import Segment, SegmentDay, Tier
 from tags.models import Tag
 from tests.cdp.api.world import filled, make_world, schema_paths
 from tests.clients import api_of
@@ -72,6 +72,8 @@ def make_two_of_each():
     ImportFactory(saved_mapping=ImportMappingFactory())
     SuppressionFactory()
     RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")
+    for day in (1, 2):
+        SegmentDay.objects.create(segment=loyal, day=f"2026-01-0{day}", n_entered=1)
     make_runs(1)
     for holder in ("segment:loyal", "tag:vip", "tier:club"):
         for version in (1, 2):

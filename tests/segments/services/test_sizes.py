@@ -1,0 +1,119 @@
+"""Sizes by day, and alerts where they change too much."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.core import mail
+
+from segments.models import SegmentDay, SizeAlert
+from segments.services import archive_segment
+from segments.services import sizes as services
+from segments.services.sizes import count_days, days_with_sizes, sizes_by_day, watch_sizes
+from tests.clients import api_of
+from tests.factories.cdp import UserFactory
+from tests.factories.profiles import SEEN_AT, ProfileFactory
+from tests.factories.segments import MembershipChangeFactory, SegmentFactory
+from tests.sign_in import sign_in
+
+pytestmark = pytest.mark.django_db
+FIRST = date(2026, 1, 1)  # SEEN_AT is its eighth hour in Shanghai
+
+
+def moves(segment, n, change="entered", *, days=0, hours=0):
+    at = SEEN_AT + timedelta(days=days, hours=hours)
+    person = ProfileFactory()
+    for _index in range(n):
+        MembershipChangeFactory(segment=segment, profile=person, change=change, at=at)
+
+
+def test_changes_are_counted_once_into_their_business_days(monkeypatch):
+    monkeypatch.setattr(services, "CHUNK", 2)
+    segment = SegmentFactory()
+    moves(segment, 3)
+    moves(segment, 1, "left", hours=15)  # 23:00 of the day
+    moves(segment, 1, hours=16)  # midnight
+
+    counted = [count_days(), count_days()]
+    moves(segment, 2, "left", days=3)
+    counted.append(count_days())
+
+    assert counted == [5, 0, 2]
+    assert sizes_by_day(segment.pk, until=FIRST + timedelta(days=4), n_days=9) == [
+        (FIRST, 2, 3, 1),
+        (FIRST + timedelta(days=1), 3, 1, 0),
+        (FIRST + timedelta(days=2), 3, 0, 0),
+        (FIRST + timedelta(days=3), 1, 0, 2),
+        (FIRST + timedelta(days=4), 1, 0, 0),
+    ]
+    assert [row.n_members for row in days_with_sizes(segment.pk)] == [1, 3, 2]
+    later = sizes_by_day(segment.pk, until=FIRST + timedelta(days=3), n_days=2)
+    assert [day.n_members for day in later] == [3, 1]
+
+
+def watched(after, *, percent=20, **values):
+    """A segment of ten on the first day, and so many more or fewer on the second."""
+    segment = SegmentFactory(alert_percent=percent, **values)
+    moves(segment, 10)
+    if after:
+        moves(segment, abs(after), "entered" if after > 0 else "left", days=1)
+    return segment
+
+
+@pytest.mark.parametrize(("after", "is_alarming"), [(2, False), (3, True), (-3, True), (-2, False), (0, False)])
+def test_a_change_of_more_than_the_share_is_noted_once(after, is_alarming):
+    segment = watched(after)
+
+    for hours in (1, 2):
+        watch_sizes(now=SEEN_AT + timedelta(days=1, hours=hours))
+
+    found = list(SizeAlert.objects.values_list("segment", "day", "before", "after"))
+    assert found == ([(segment.pk, FIRST + timedelta(days=1), 10, 10 + after)] if is_alarming else [])
+
+
+def test_what_was_counted_only_after_midnight_is_noted_too():
+    watched(-5)
+
+    watch_sizes(now=SEEN_AT + timedelta(days=2))
+
+    assert [alert.day for alert in SizeAlert.objects.all()] == [FIRST + timedelta(days=1)]
+
+
+def test_neither_the_archive_nor_who_asked_for_none_is_alarming():
+    watched(-5, percent=None)
+    archive_segment(watched(-5), user=UserFactory(), now=SEEN_AT)
+
+    watch_sizes(now=SEEN_AT + timedelta(days=1, hours=1))
+
+    assert not SizeAlert.objects.exists()
+
+
+def test_the_owner_is_told_once_where_mail_is_set_up(settings):
+    settings.LANGUAGE_CODE = "en"
+    segment = watched(-5, name="Loyal", owner=UserFactory(email="ann@example.com"))
+    watched(-5, owner=UserFactory(email=""))
+    now = SEEN_AT + timedelta(days=1, hours=1)
+
+    watch_sizes(now=now)
+    n_before = len(mail.outbox)
+    settings.IS_MAIL_SET_UP = True
+    watch_sizes(now=now)
+    watch_sizes(now=now)
+
+    assert n_before == 0
+    (sent,) = mail.outbox
+    assert (sent.to, sent.subject) == (["ann@example.com"], "Size of “Loyal”: 10 → 5")
+    assert "by more than 20%" in sent.body
+    assert f"/admin/segments/segment/{segment.pk}/sizes/" in sent.body
+
+
+def test_pages_and_api_show_sizes_and_alerts():
+    segment = SegmentFactory(key="oslo")
+    MembershipChangeFactory(segment=segment, at=SEEN_AT)
+    count_days()
+
+    page = sign_in("viewer").get(f"/admin/segments/segment/{segment.pk}/sizes/?days=365").content.decode()
+    answer = api_of("viewer").send("get", "segments/oslo/sizes/").json()["results"]
+
+    assert "2026-01-01" in page
+    assert answer == [{"day": "2026-01-01", "n_members": 1, "n_entered": 1, "n_left": 0}]
+    assert SegmentDay.objects.count() == 1
