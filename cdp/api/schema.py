@@ -6,6 +6,9 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
+from cdp.rules.schema import rule_schemas
+
+SCHEMAS = "#/components/schemas/"
 PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
@@ -40,12 +43,18 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {"type": "http", "scheme": "bearer"}
 
 
+def add_rules(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """What a rule is, for the fields that hold one."""
+    result["components"].setdefault("schemas", {}).update(rule_schemas(SCHEMAS))
+    return result
+
+
 def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Give each operation the answer to errors, and each POST its header."""
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     answer = {
         "description": "An error, as RFC 9457 problem details.",
-        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {"application/problem+json": {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
     }
     for operations in result["paths"].values():
         for method, operation in operations.items():

@@ -10,11 +10,14 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from django.db.models import Q
 
+from cdp.rules.comparison import comparison_schema
 from cdp.rules.errors import Place, Wrong
 from cdp.rules.face import Face
 from cdp.rules.facts import Fact
 from cdp.rules.scope import Scope
-from cdp.rules.shapes import NAME, Fields, Shape
+from cdp.rules.shapes import NAME, Fields, OneOf, Schema, Shape
+from cdp.rules.types import ValueType
+from cdp.rules.words import WORDS
 
 # What to show in place of the compared value of a condition (`op` if any, `key`, `value`); empty for the value itself.
 Cover = Callable[[Mapping[str, Any]], str]
@@ -91,6 +94,19 @@ class Operator(ABC):
         shapes = {name: param.shape for name, param in cls.params.items()}
         optional = frozenset(name for name, param in cls.params.items() if not param.required)
         return Fields({"op": NAME, **shapes}, optional)
+
+    @classmethod
+    def schema(cls) -> Schema:
+        """JSON Schema of such a condition."""
+        schema = cls.fields().schema()
+        schema["properties"]["op"] = OneOf((cls.op,)).schema()
+        if not cls.face.typed_by:
+            return schema
+        is_by_name = cls.face.typed_by in cls.params
+        compared = comparison_schema(WORDS if is_by_name else [ValueType(cls.face.typed_by)])
+        if not cls.params["is"].required:
+            compared["anyOf"].append({"not": {"anyOf": [{"required": ["is"]}, {"required": ["value"]}]}})
+        return {**schema, **compared}
 
 
 operators: dict[str, type[Operator]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from cdp.rules.errors import WRONG, Place, Wrong
 from cdp.rules.operands import Operand
-from cdp.rules.shapes import ListOf, Pair
+from cdp.rules.shapes import ListOf, Pair, Schema
 from cdp.rules.slab import Slab
 from cdp.rules.sql import TRUE, Not, Sql, where
 from cdp.rules.types import ValueType
@@ -80,6 +80,25 @@ class Comparison:
     @property
     def _word(self) -> Word:
         return WORDS[self.type][self.word]
+
+
+def comparison_schema(types: Iterable[ValueType | None]) -> Schema:
+    """The ways in which `is` and `value` go together for a value of one of the types, beside the keys of an object."""
+    ways: dict[str, tuple[Schema | None, list[str]]] = {}
+    for words in (WORDS[type_] for type_ in types):
+        for name, word in words.items():
+            value = word.shape.schema() if word.shape else None
+            names = ways.setdefault(repr(value), (value, []))[1]
+            names += [name] if name not in names else []
+    return {"anyOf": [way_to_compare(names, value) for value, names in ways.values()]}
+
+
+def way_to_compare(words: list[str], value: Schema | None) -> Schema:
+    """`is` is one of the words, with a `value` of that schema, or None: without."""
+    asked: Schema = {"enum": words}
+    if value is None:
+        return {"properties": {"is": asked}, "required": ["is"], "not": {"required": ["value"]}}
+    return {"properties": {"is": asked, "value": value}, "required": ["is", "value"]}
 
 
 def read_comparison(given: Mapping[str, Any], type_: ValueType | None, at: Place) -> Comparison | Wrong:

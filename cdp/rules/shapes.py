@@ -31,6 +31,9 @@ class Name(NamedTuple):
     at: Place
 
 
+Schema = dict[str, Any]  # JSON Schema, of the part that OpenAPI 3.0 knows too
+
+
 class Shape(ABC):
     """One kind of JSON value."""
 
@@ -50,12 +53,19 @@ class Shape(ABC):
         """How many conditions of their own a value holds that was read."""
         return 0
 
+    @abstractmethod
+    def schema(self) -> Schema:
+        """What `read` accepts. Names that must be known, values in an order and real dates it cannot say."""
+
 
 class Anything(Shape):
     """A value whose shape depends on others; the operator reads it further."""
 
     def read(self, raw: Any, at: Place) -> Any:
         return raw
+
+    def schema(self) -> Schema:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,9 @@ class Text(Shape):
     def show(self, value: str) -> str:
         return _("“%(text)s”") % {"text": value}
 
+    def schema(self) -> Schema:
+        return {"type": "string", "minLength": self.least, "maxLength": self.most}
+
 
 NAME = Text(least=1, most=MAX_NAME)
 
@@ -93,6 +106,9 @@ class NameOf(Shape):
     def names(self, value: str, at: Place) -> Iterator[Name]:
         yield Name(self.kind, value, at)
 
+    def schema(self) -> Schema:
+        return {**NAME.schema(), "x-name-of": self.kind}
+
 
 @dataclass(frozen=True)
 class OneOf(Shape):
@@ -106,6 +122,9 @@ class OneOf(Shape):
             return raw
         return at.report(_("must be one of: %(words)s") % {"words": ", ".join(self.words)})
 
+    def schema(self) -> Schema:
+        return {"type": "string", "enum": list(self.words)}
+
 
 class Number(Shape):
     """A finite number; true and false are none."""
@@ -117,6 +136,9 @@ class Number(Shape):
             return at.report(_("must be a finite number of at most 100 digits"))
         return raw
 
+    def schema(self) -> Schema:
+        return {"type": "number", "minimum": float(-MAX_NUMBER), "maximum": float(MAX_NUMBER)}
+
 
 class Percent(Number):
     """A number from 0 to 100."""
@@ -124,6 +146,9 @@ class Percent(Number):
     def read(self, raw: Any, at: Place) -> Any:
         number = super().read(raw, at)
         return number if number is WRONG or 0 <= number <= 100 else at.report(_("must be from 0 to 100"))
+
+    def schema(self) -> Schema:
+        return {"type": "number", "minimum": 0, "maximum": 100}
 
 
 @dataclass(frozen=True)
@@ -134,11 +159,15 @@ class WholeNumber(Shape):
     most: int
 
     def read(self, raw: Any, at: Place) -> Any:
-        if isinstance(raw, bool) or not isinstance(raw, int) or not self.least <= raw <= self.most:
+        is_whole = isinstance(raw, int) or (isinstance(raw, float) and raw.is_integer())
+        if isinstance(raw, bool) or not is_whole or not self.least <= raw <= self.most:
             return at.report(
                 _("must be a whole number from %(least)d to %(most)d") % {"least": self.least, "most": self.most}
             )
-        return raw
+        return int(raw)
+
+    def schema(self) -> Schema:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
 DAYS = WholeNumber(1, MAX_SPAN_DAYS)
@@ -153,6 +182,9 @@ class TrueOrFalse(Shape):
 
     def show(self, value: bool) -> str:
         return _("yes") if value else _("no")
+
+    def schema(self) -> Schema:
+        return {"type": "boolean"}
 
 
 class Scalar(Shape):
@@ -172,6 +204,9 @@ class Scalar(Shape):
             return TrueOrFalse().show(value)
         return Text().show(value) if isinstance(value, str) else str(value)
 
+    def schema(self) -> Schema:
+        return {"anyOf": [shape.schema() for shape in (Text(), Number(), TrueOrFalse())]}
+
 
 class Day(Shape):
     """A date `YYYY-MM-DD`."""
@@ -186,6 +221,9 @@ class Day(Shape):
         if not FIRST_DAY <= day <= LAST_DAY:
             return at.report(_("must be a date from %(first)s to %(last)s") % {"first": FIRST_DAY, "last": LAST_DAY})
         return day
+
+    def schema(self) -> Schema:
+        return {"type": "string", "format": "date"}
 
 
 @dataclass(frozen=True)
@@ -216,6 +254,9 @@ class ListOf(Shape):
     def n_conditions(self, value: Sequence[Any]) -> int:
         return sum(map(self.item.n_conditions, value))
 
+    def schema(self) -> Schema:
+        return {"type": "array", "items": self.item.schema(), "minItems": self.least, "maxItems": self.most}
+
 
 @dataclass(frozen=True)
 class Pair(Shape):
@@ -232,6 +273,9 @@ class Pair(Shape):
         if low > high:
             return at.report(_("from must not be greater than to"))
         return low, high
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": self.item.schema(), "minItems": 2, "maxItems": 2}
 
 
 @dataclass(frozen=True)
@@ -261,6 +305,15 @@ class Fields(Shape):
     def n_conditions(self, value: Mapping[str, Any]) -> int:
         return sum(self.shapes[key].n_conditions(inner) for key, inner in value.items())
 
+    def schema(self) -> Schema:
+        required = [key for key in self.shapes if key not in self.optional]
+        return {
+            "type": "object",
+            "properties": {key: shape.schema() for key, shape in self.shapes.items()},
+            **({"required": required} if required else {}),
+            "additionalProperties": False,
+        }
+
 
 @dataclass(frozen=True)
 class Choice(Shape):
@@ -276,6 +329,15 @@ class Choice(Shape):
             return at.key(key).report(_("unknown key; known: %(keys)s") % {"keys": ", ".join(self.shapes)})
         value = self.shapes[key].read(value, at.key(key))
         return WRONG if value is WRONG else (key, value)
+
+    def schema(self) -> Schema:
+        return {
+            "type": "object",
+            "properties": {key: shape.schema() for key, shape in self.shapes.items()},
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": False,
+        }
 
 
 class Span(Choice):

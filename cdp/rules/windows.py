@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from cdp.rules.days import DAY, TICK, Days, Period, after_until, business_day, period_of
 from cdp.rules.errors import WRONG, Place
-from cdp.rules.shapes import DAYS, HOURS, MAX_SPAN_DAYS, Choice, Day, Fields, OneOf, Shape, WholeNumber
+from cdp.rules.shapes import DAYS, HOURS, MAX_SPAN_DAYS, Choice, Day, Fields, OneOf, Pair, Schema, Shape, WholeNumber
 from cdp.rules.slab import both_days, passing
 
 
@@ -159,6 +159,9 @@ class DaysAgo(Shape):
             return WRONG
         return (far, near) if far > near else at.report(_("the first must be farther back than the second"))
 
+    def schema(self) -> Schema:
+        return Pair(WholeNumber(0, MAX_SPAN_DAYS)).schema()
+
 
 ONE_KEY = Choice({"last_days": DAYS, "last_hours": HOURS, "days_ago": DaysAgo(), "calendar": OneOf(tuple(CALENDAR))})
 DATES = Fields({"since": Day(), "until": Day()}, optional=frozenset({"since", "until"}))
@@ -175,6 +178,9 @@ class WindowShape(Shape):
             return at.report(_("must be an object with one of: %(keys)s") % {"keys": known})
         chosen = ONE_KEY.read(raw, at)
         return WRONG if chosen is WRONG else Window(*chosen)
+
+    def schema(self) -> Schema:
+        return {"anyOf": [ONE_KEY.schema(), {**DATES.schema(), "minProperties": 1}]}
 
     def _read_dates(self, raw: Any, at: Place) -> Any:
         dates = DATES.read(raw, at)

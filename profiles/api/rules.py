@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cdp.api.problems import Conflict
+from cdp.api.schema import SCHEMAS
 from cdp.api.serializers import StrictModelSerializer, StrictSerializer
 from cdp.api.viewsets import ManagingViewSet
 from cdp.audit import write_change
@@ -27,7 +28,7 @@ from profiles.refresh.saving import StillUsed, VersionConflict, lock_rules
 Held = TypeVar("Held", bound=Model)
 
 
-@extend_schema_field({"type": "object", "additionalProperties": {}, "description": "A rule: a group or a condition."})
+@extend_schema_field({"$ref": f"{SCHEMAS}Rule"})
 class RuleJson(serializers.JSONField):
     """A rule. Whoever saves it parses it; whoever reads it sees personal values masked as ever."""
 

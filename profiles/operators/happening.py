@@ -16,7 +16,7 @@ from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.errors import WRONG, Place
 from cdp.rules.facts import Fact
 from cdp.rules.forms import Form, form_of
-from cdp.rules.shapes import ListOf, Name, NameOf, Shape
+from cdp.rules.shapes import ListOf, Name, NameOf, Schema, Shape
 from cdp.rules.sql import Sql
 from cdp.rules.windows import EVER, Window
 from profiles.models import Event, EventDefinition
@@ -69,6 +69,9 @@ class EventNames(Shape):
 
     def names(self, value: tuple[str, ...], at: Place) -> Iterator[Name]:
         return self.many.names(value, at)
+
+    def schema(self) -> Schema:
+        return {"anyOf": [self.one.schema(), self.many.schema()]}
 
 
 @form_of.register

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from cdp.rules.errors import WRONG, Place
 from cdp.rules.forms import Form, absent, constant, form_of, variant, variants
 from cdp.rules.operands import JsonOperand
-from cdp.rules.shapes import Choice, Shape
+from cdp.rules.shapes import Choice, OneOf, Schema, Shape
 from cdp.rules.sql import AsNumber, At, Sql
 from cdp.rules.types import ValueType
 from profiles.operators.properties import (
@@ -108,6 +108,9 @@ class MeasureShape(Shape):
             return at.report(_("must be count, days, or an object with one of: %(kinds)s") % _KINDS)
         chosen = self.of_property.read(raw, at)
         return WRONG if chosen is WRONG else Measure(*chosen)
+
+    def schema(self) -> Schema:
+        return {"anyOf": [OneOf(("count", "days")).schema(), self.of_property.schema()]}
 
 
 CHOICES = {

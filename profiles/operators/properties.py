@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.base import Cover
-from cdp.rules.comparison import Comparison, read_comparison
+from cdp.rules.comparison import Comparison, comparison_schema, read_comparison
 from cdp.rules.errors import WRONG, Place, Wrong
 from cdp.rules.forms import Form, form_of
 from cdp.rules.operands import ColumnOperand, JsonOperand
-from cdp.rules.shapes import NAME, Anything, Fields, Shape, Text
+from cdp.rules.shapes import NAME, Anything, Fields, Schema, Shape, Text
 from cdp.rules.sql import At, FromItems, Item, Sql, any_item, json_value
 from cdp.rules.types import ValueType, type_of
 from cdp.rules.words import WORDS
@@ -72,6 +72,9 @@ class PropertyShape(Shape):
         path = tuple(text.split("."))
         return Property(path) if all(path) else at.report(_("must be names with a dot between them"))
 
+    def schema(self) -> Schema:
+        return {**NAME.schema(), "pattern": r"^[^.]+(\.[^.]+)*$"}
+
 
 @dataclass(frozen=True)
 class PropertyCondition:
@@ -101,6 +104,9 @@ class WhereShape(Shape):
 
     def n_conditions(self, value: Sequence[PropertyCondition]) -> int:
         return len(value)
+
+    def schema(self) -> Schema:
+        return {"type": "array", "items": {**self.item.schema(), **comparison_schema([*TYPES, None])}}
 
     def _read_item(self, raw: Any, at: Place) -> PropertyCondition | Wrong:
         given = self.item.read(raw, at)

@@ -93,7 +93,7 @@ class SegmentSerializer(HolderSerializer[Segment]):
 
 
 class PreviewSerializer(StrictSerializer):
-    rule = serializers.JSONField()
+    rule = RuleJson()
 
 
 class PreviewAnswerSerializer(serializers.Serializer[Any]):
