@@ -30,7 +30,7 @@ def rule_schemas(prefix: str) -> dict[str, Schema]:
         "Rule": {
             "description": (
                 "A rule: a group (`all`, `any`, `not`) or a condition (`op`). "
-                f"At most {MAX_LEVELS} levels and {MAX_CONDITIONS} conditions. See docs/rules.md."
+                f"At most {MAX_LEVELS} levels and {MAX_CONDITIONS} conditions. See docs/rule-language.md."
             ),
             "anyOf": [*groups, *({"$ref": f"{prefix}{name}"} for name in conditions)],
         },

@@ -127,3 +127,21 @@ def test_what_is_outside_the_subset_is_refused(pattern, message):
         to_postgres(pattern)
 
     assert str(refused.value) == message
+
+
+WORST = [
+    "x" + ".{0,100}" * 24,
+    "a" + "(a|b){100}" * 19,
+    "[ab]*a[ab]{100}$",
+    "(a|ab|abc|b|bc){100}" * 9,
+    "[^a]{0,100}" * 18,
+]
+
+
+@pytest.mark.parametrize("pattern", WORST)
+def test_the_worst_that_the_subset_allows_takes_milliseconds(pattern, db):
+    assert len(pattern) <= 200
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '5s'")  # one that runs away takes hours
+        cursor.execute("SELECT %s ~ %s", ["ab" * 5_000, to_postgres(pattern)])
+        assert cursor.fetchone() is not None
