@@ -47,6 +47,18 @@ def write_secret_change(user: User, thing: Model, name: str) -> None:
     write(user, thing, CHANGE, {"changed": {"fields": [field_name(thing, name)]}})
 
 
+def write_words(user: User, thing: Model, words: str) -> None:
+    """That something was done with a thing which changed nothing of it, in English."""
+    LogEntry.objects.create(
+        user=user,
+        content_type=ContentType.objects.get_for_model(thing, for_concrete_model=False),
+        object_id=str(thing.pk),
+        object_repr=str(thing)[:200],
+        action_flag=CHANGE,
+        change_message=words,
+    )
+
+
 def write_deletion(user: User, thing: Model, values: Values, *, becomes: Values | None = None) -> None:
     """To be called while the thing still has its id. What it `becomes` may say why it goes."""
     with override(None):

@@ -232,6 +232,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "cdp.api.problems.as_problem",
     "DATETIME_FORMAT": None,  # the renderer writes them, in UTC
+    "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of our own
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {

@@ -21,8 +21,9 @@ from cdp.keyset import keyset_page
 from cdp.models import RuleVersion, User
 from cdp.rules.errors import RuleError
 from cdp.rules.parse import parse_rules
-from profiles.admin.rules import described, rule_text
+from profiles.admin.rules import rule_text
 from profiles.masking import masking_for
+from profiles.rule_reading import described
 
 PAGE = 20
 

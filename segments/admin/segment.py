@@ -25,9 +25,11 @@ from cdp.models import Run, User
 from profiles.admin.holders import HolderAdmin, HolderForm, badge, refresh_label, refresh_state
 from profiles.admin.names import display_name
 from profiles.models import IdentifierKind, Profile
+from profiles.services.export import FileFormat, FormatMissing
 from profiles.services.resolve import find_by_identifiers
 from segments.admin.sizes import SizePages
 from segments.admin.upkeep import ArchivedFilter, CategoryFilter, OwnerFilter, UpkeepPages, may_archive, may_duplicate
+from segments.downloads import members_response
 from segments.models import Membership, MembershipChange, Segment
 from segments.services import add_members, delete_segment, remove_members, restore_segment_rule, save_segment
 from segments.services.as_of import members_as_of
@@ -139,6 +141,7 @@ class SegmentAdmin(UpkeepPages, SizePages, HolderAdmin):
                 wrap(self.remove_members_view),
                 name="segments_segment_remove_members",
             ),
+            path("<int:segment_id>/export/", wrap(self.export_view), name="segments_segment_export"),
             path("<int:segment_id>/changes/", wrap(self.changes_view), name="segments_segment_changes"),
             *self.upkeep_urls(),
             *self.size_urls(),
@@ -238,6 +241,19 @@ class SegmentAdmin(UpkeepPages, SizePages, HolderAdmin):
         further = {"as_of": as_of, "n_then": rows.count(), "kept_query": f"as_of={as_of:%Y-%m-%dT%H:%M:%S}"}
         return self.rows_page(request, segment_id, gettext("Members"), "segments/members.html", page, table, further)
 
+    def export_view(self, request: HttpRequest, segment_id: int) -> Any:
+        """The members as a file of `format`; by POST, since the audit then knows of it."""
+        segment = get_object_or_404(Segment, pk=segment_id)
+        if request.method != "POST" or not self.has_view_permission(request, segment):
+            return HttpResponse(status=405 if request.method != "POST" else 403)
+        asked = request.POST.get("format", "")
+        try:
+            file_format = FileFormat(asked) if asked in FileFormat.values else FileFormat.CSV
+            return members_response(segment, file_format=file_format, user=signed_in(request))
+        except FormatMissing as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment_id]))
+
     def changes_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         """Entries and exits, the latest first."""
         rows = MembershipChange.objects.filter(segment=segment_id)
@@ -264,6 +280,7 @@ class SegmentAdmin(UpkeepPages, SizePages, HolderAdmin):
             return HttpResponse(status=403)
         context = {
             **self.admin_site.each_context(request),
+            "formats": FileFormat.choices,
             "title": f"{segment.name} · {title}",
             "opts": self.opts,
             "original": segment,

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -26,6 +28,7 @@ from cdp.models import User
 from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson, conflicts
 from profiles.refresh.queue import queue_full_refresh
+from profiles.services.export import CONTENT_TYPES, FileFormat, FormatMissing
 from profiles.services.preview import PreviewTimeout, preview_rule
 from segments.api.people import (
     MemberSerializer,
@@ -39,6 +42,7 @@ from segments.api.people import (
     show_change_of_any,
     show_member,
 )
+from segments.downloads import members_response
 from segments.models import Segment
 from segments.services import (
     add_members,
@@ -166,6 +170,7 @@ class SegmentViewSet(HolderViewSet):
         "profiles:POST": ("segments.add_membership",),
         "profiles:DELETE": ("segments.delete_membership",),
         "members": ("segments.view_membership",),
+        "export": ("segments.view_membership", "profiles.view_profile"),
         "changes": ("segments.view_membershipchange",),
         "all_changes": ("segments.view_membershipchange",),
     }
@@ -271,6 +276,21 @@ class SegmentViewSet(HolderViewSet):
         rows = member_rows(segment_id) if as_of is None else member_rows_as_of(segment_id, as_of)
         page = self.paginate_queryset(rows) or []
         return self.get_paginated_response([show_member(row) for row in page])
+
+    @extend_schema(
+        parameters=[OpenApiParameter("format", str, enum=FileFormat.values, description="`csv` where it is absent.")],
+        responses={(200, kind.partition(";")[0]): OpenApiTypes.BINARY for kind in CONTENT_TYPES.values()},
+    )
+    @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=("format",))
+    def export(self, request: Request, key: str) -> StreamingHttpResponse:
+        """The members as a file, with their identifiers and attributes, streamed."""
+        segment, asked = self.get_object(), request.query_params.get("format", FileFormat.CSV.value)
+        if asked not in FileFormat.values:
+            raise serializers.ValidationError({"format": [_("one of: %s") % ", ".join(FileFormat.values)]})
+        try:
+            return members_response(segment, file_format=FileFormat(asked), user=request.user)  # type: ignore[arg-type]
+        except FormatMissing as error:
+            raise serializers.ValidationError({"format": [str(error)]}) from error
 
     @extend_schema(responses=SegmentDaySerializer(many=True))
     @action(detail=True, filterset_class=None)
