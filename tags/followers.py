@@ -7,39 +7,47 @@ from datetime import datetime
 
 from django.db import connection
 
+from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, move_rows, register_follower
-from tags.models import DisplacedTag, Score, TagAssignment
+from tags.feeds import recording
+from tags.models import DisplacedTag, Score, TagAssignment, TagChange
 
 
 @register_follower
 class TagAssignmentFollower(Follower):
-    """What hands assigned moves and keeps its origin; what rules assigned goes, and the refresh follows.
+    """What hands assigned moves and keeps its origin; what rules assigned goes over to a survivor that does not carry
+    the tag, and the refresh says whether it stays.
 
     Where both carry a tag by hand, the later assignment stays, and the other is kept as a DisplacedTag.
     """
 
     model = TagAssignment
+    writes_feed = True
 
     def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
-        absorbed = Scope([pair.absorbed for pair in merged])
-        TagAssignment.objects.filter(absorbed.on("profile_id"), origin__isnull=True).delete()
-        displace(merged)
-        move_rows(TagAssignment, merged)
+        people = sorted({profile_id for pair in merged for profile_id in pair})
+        with recording(people, cause=Cause.MERGE, now=now):
+            hand_over(merged)
+            displace(merged)
+            move_rows(TagAssignment, merged)
 
     def split(self, parted: Parted, *, now: datetime) -> None:
         """Displaced ones go first; then on both sides the latest comes back of every tag that is carried no more."""
+        sides = [parted.from_id, parted.to_id]
         rows = TagAssignment.objects.filter(parted.takes_by_hand(TagAssignment), profile=parted.from_id)
-        carried = list(TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).values_list("tag"))
-        rows.update(profile=parted.to_id)
-        DisplacedTag.objects.filter(parted.takes_by_hand(DisplacedTag), profile=parted.from_id).update(
-            profile=parted.to_id
-        )
-        restore_displaced([parted.from_id, parted.to_id], [tag_id for (tag_id,) in carried])
+        held = list(TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).values_list("tag"))
+        displaced = DisplacedTag.objects.filter(parted.takes_by_hand(DisplacedTag), profile=parted.from_id)
+        with recording(sides, cause=Cause.SPLIT, now=now):
+            rows.update(profile=parted.to_id)
+            displaced.update(profile=parted.to_id)
+            restore_displaced(sides, [tag_id for (tag_id,) in held], now=now)
 
     def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
-        erase_rows(TagAssignment, profile_ids)
-        erase_rows(DisplacedTag, profile_ids)
+        """They carry nothing any more, which the feed says."""
+        with recording(profile_ids, cause=Cause.ERASED, now=now):
+            erase_rows(TagAssignment, profile_ids)
+            erase_rows(DisplacedTag, profile_ids)
 
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).select_related("tag", "value")
@@ -55,8 +63,31 @@ class TagAssignmentFollower(Follower):
         ]
 
 
+def hand_over(merged: Sequence[Merged]) -> None:
+    """What rules assigned to the absorbed goes to the survivors that do not carry the tag; the earliest of several."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH gone AS (
+                DELETE FROM tags_tagassignment AS assignment
+                USING unnest(%s::bigint[], %s::bigint[]) AS merged (absorbed, survivor)
+                WHERE assignment.profile_id = merged.absorbed AND assignment.origin_id IS NULL
+                RETURNING assignment.id, assignment.tag_id, assignment.value_id, assignment.assigned_at, merged.survivor
+            )
+            INSERT INTO tags_tagassignment (tag_id, profile_id, value_id, assigned_at)
+            SELECT DISTINCT ON (tag_id, survivor) tag_id, survivor, value_id, assigned_at
+            FROM gone
+            ORDER BY tag_id, survivor, assigned_at, id
+            ON CONFLICT (tag_id, profile_id) DO NOTHING
+            """,
+            [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
+        )
+
+
 def displace(merged: Sequence[Merged]) -> None:
-    """Put aside all but the latest assignment of each tag that comes together on one survivor; its own wins a tie."""
+    """Put aside all but the latest assignment of each tag that comes together on one survivor; its own wins a tie, and
+    one in force over one that has ended.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -75,7 +106,7 @@ def displace(merged: Sequence[Merged]) -> None:
                 WHERE assignment.origin_id IS NOT NULL
                 WINDOW latest AS (
                     PARTITION BY sides.survivor, assignment.tag_id
-                    ORDER BY assignment.assigned_at DESC, profile_id = survivor DESC, assignment.id
+                    ORDER BY assignment.is_ended, assignment.assigned_at DESC, profile_id = survivor DESC, assignment.id
                 )
             ), lost AS (
                 DELETE FROM tags_tagassignment AS assignment
@@ -92,7 +123,7 @@ def displace(merged: Sequence[Merged]) -> None:
         )
 
 
-def restore_displaced(profile_ids: Sequence[int], tag_ids: Sequence[int]) -> None:
+def restore_displaced(profile_ids: Sequence[int], tag_ids: Sequence[int], *, now: datetime) -> None:
     """Of each of these tags that one of these profiles carries no more, the latest that was displaced comes back."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -114,12 +145,26 @@ def restore_displaced(profile_ids: Sequence[int], tag_ids: Sequence[int]) -> Non
                 RETURNING displaced.*
             )
             INSERT INTO tags_tagassignment
-                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id)
-            SELECT tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id
+                (tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id, is_ended)
+            SELECT tag_id, value_id, profile_id, origin_id, assigned_at, expires_at, assigned_by_id, import_id,
+                coalesce(expires_at <= %s, false)
             FROM back
             """,
-            [list(profile_ids), list(tag_ids)],
+            [list(profile_ids), list(tag_ids), now],
         )
+
+
+@register_follower
+class TagChangeFollower(Follower):
+    """Changes are history: they keep the profile that they speak of, and readers resolve it."""
+
+    model = TagChange
+
+    def merge(self, merged: Sequence[Merged], *, now: datetime) -> None:
+        return
+
+    def split(self, parted: Parted, *, now: datetime) -> None:
+        return
 
 
 @register_follower

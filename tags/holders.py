@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, Outcome, holder_family
 from cdp.rules.scope import Scope
+from tags.feeds import Change, write_changes
 from tags.models import Tag, TagAssignment
 
 NO_VALUE = 0  # the outcome of a tag that has no values; ids of values start at 1
@@ -21,9 +22,11 @@ NO_VALUE = 0  # the outcome of a tag that has no values; ids of values start at 
 
 @dataclass(frozen=True)
 class TagHolder(Holder):
-    """A rule tag; its outcomes are the ids of its values in order, or NO_VALUE alone."""
+    """A rule tag; its outcomes are the ids of its values in order, or NO_VALUE alone. `value_keys` are by those ids."""
 
     rules: tuple[Outcome, ...]
+    value_keys: Mapping[int, str]
+    rule_version: int
 
     def outcomes(self) -> Sequence[Outcome]:
         return self.rules
@@ -39,7 +42,15 @@ class TagHolder(Holder):
         assign([move for move in moves if move.after is not None], tag_id=self.pk, now=now)
 
     def record(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
-        """Tags have no feed."""
+        write_changes(
+            (Change(self.pk, move.profile_id, self.key_of(move.before), self.key_of(move.after)) for move in moves),
+            cause=cause,
+            now=now,
+            rule_version=self.rule_version,
+        )
+
+    def key_of(self, outcome: int | None) -> str | None:
+        return None if outcome is None else self.value_keys.get(outcome, "")
 
     def finished(self, *, now: datetime, error: str = "") -> None:
         changed = {"refresh_error": error} if error else {"refresh_error": "", "refreshed_at": now}
@@ -72,6 +83,13 @@ def load_tags() -> Iterable[TagHolder]:
 
 def holder_of_tag(tag: Tag) -> TagHolder:
     """A rule tag as a holder, also one that is not in use."""
-    values = tuple(Outcome(value.pk, value.rule) for value in tag.values.all())
-    rules = values or (Outcome(NO_VALUE, tag.rule),)
-    return TagHolder(key=f"tag:{tag.key}", label=tag.name, pk=tag.pk, rules=rules)
+    values = tag.values.all()
+    rules = tuple(Outcome(value.pk, value.rule) for value in values) or (Outcome(NO_VALUE, tag.rule),)
+    return TagHolder(
+        key=f"tag:{tag.key}",
+        label=tag.name,
+        pk=tag.pk,
+        rules=rules,
+        value_keys={value.pk: value.key for value in values},
+        rule_version=tag.rule_version,
+    )

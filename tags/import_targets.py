@@ -12,12 +12,14 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.imports.cells import CellError, TimeReader
 from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles
+from tags.feeds import recording
 from tags.followers import restore_displaced
 from tags.models import DisplacedTag, Tag, TagAssignment, TagValue
 from tags.services.assign import Assignment, assign_each, differing, keep_if_taken_back
@@ -155,13 +157,16 @@ class TagTarget(Target):
             found = list(written.values_list("pk", "profile_id", "tag_id", "tag__key")[:limit])
             lock_profiles(sorted({profile_id for _pk, profile_id, *_tag in found}))
             n_displaced, _by_model = DisplacedTag.objects.filter(import_id=import_id).delete()
-            TagAssignment.objects.filter(Scope([pk for pk, *_rest in found]).on("pk"), import_id=import_id).delete()
             carriers: dict[tuple[int, str], list[int]] = {}
             for _pk, profile_id, tag_id, key in found:
                 carriers.setdefault((tag_id, key), []).append(profile_id)
-            for (tag_id, key), profile_ids in sorted(carriers.items()):
-                restore_displaced(profile_ids, [tag_id])
-                enqueue_changes(profile_ids, f"tag:{key}", due_at=now)
+            people = sorted({profile_id for _pk, profile_id, *_tag in found})
+            tag_ids = sorted({tag_id for tag_id, _key in carriers})
+            with recording(people, cause=Cause.IMPORT, now=now, tag_ids=tag_ids):
+                TagAssignment.objects.filter(Scope([pk for pk, *_rest in found]).on("pk"), import_id=import_id).delete()
+                for (tag_id, key), profile_ids in sorted(carriers.items()):
+                    restore_displaced(profile_ids, [tag_id], now=now)
+                    enqueue_changes(profile_ids, f"tag:{key}", due_at=now)
         return len(found) + n_displaced
 
 
@@ -214,11 +219,18 @@ def check_part(
 
 
 def latest(rows: Sequence[TargetRow], *, now: datetime) -> list[Assignment]:
-    """Of each profile and tag what the last row says; what has ended at `now` is left out."""
+    """Of each profile and tag what the last row says; what has ended at `now` is left out.
+
+    What says nothing of its end lasts as long as its tag says.
+    """
+    tag_ids = {said.tag_id for row in rows for said in row.said}
+    tags = Tag.objects.filter(pk__in=tag_ids, expires_after_days__isnull=False).in_bulk()
     found: dict[tuple[int, int], Assignment] = {}
     for row in rows:
         for said in row.said:
             assert row.profile_id is not None
             if not said.has_ended(now):
-                found[row.profile_id, said.tag_id] = Assignment(row.profile_id, *said)
+                tag = tags.get(said.tag_id)
+                expires_at = said.expires_at or (tag.end_of(now) if tag else None)
+                found[row.profile_id, said.tag_id] = Assignment(row.profile_id, said.tag_id, said.value_id, expires_at)
     return list(found.values())

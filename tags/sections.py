@@ -13,10 +13,12 @@ from django.utils.translation import gettext_lazy as _
 
 from profiles.models import Profile
 from profiles.sections import Section, register_section
+from tags.history import history_of
 from tags.models import Score, Tag, TagAssignment
 from tags.score_models import ScoreField, score_models
 
 MAX_TAGS_TO_CHOOSE = 200
+MAX_HISTORY = 30
 
 
 def load_tags(profile_ids: Sequence[int]) -> dict[int, list[dict[str, str | None]]]:
@@ -54,7 +56,7 @@ def tag_names(profile_ids: Sequence[int]) -> dict[int, list[str]]:
 
 
 def tags_on_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
-    """The tags in force, and the manual ones that this user may still assign, each with its values."""
+    """The tags in force, the manual ones that this user may still assign, each with its values, and what was before."""
     assignments = list(_live([profile.pk]))
     may_assign = request.user.has_perm("tags.add_tagassignment")
     carried = {assignment.tag_id for assignment in assignments}
@@ -63,7 +65,9 @@ def tags_on_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
     return {
         "assignments": assignments,
         "choices": choices,
+        "may_assign": may_assign,
         "may_remove": request.user.has_perm("tags.delete_tagassignment"),
+        "history": history_of(profile, limit=MAX_HISTORY) if request.user.has_perm("tags.view_tagchange") else [],
     }
 
 

@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from cdp.models import Run
 from cdp.runs import run_kind
+from tags.services.expiry import end_expired as end_expired_of
+from tags.services.expiry import purge_ended as purge_ended_of
 from tags.services.score import SCORE, compute_scores
 from tags.services.score import queue_due_scores as queue_due_scores_of
 
@@ -17,6 +19,18 @@ from tags.services.score import queue_due_scores as queue_due_scores_of
 def score(run: Run, now: datetime) -> None:
     """Compute the scores of the model that the run's subject names."""
     compute_scores(run.subject, now=now, run=run)
+
+
+@shared_task(name="tags.end_expired")
+def end_expired() -> None:
+    """Every minute, write into the history whose tags have ended."""
+    end_expired_of(now=timezone.now())
+
+
+@shared_task(name="tags.purge_ended")
+def purge_ended() -> None:
+    """Delete what ended long ago."""
+    purge_ended_of(now=timezone.now())
 
 
 @shared_task(name="tags.queue_due_scores")

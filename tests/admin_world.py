@@ -48,7 +48,7 @@ from tests.factories.segments import (
     TierSchemeFactory,
     TierStandingFactory,
 )
-from tests.factories.tags import TagAssignmentFactory, TagFactory, TagValueFactory
+from tests.factories.tags import TagAssignmentFactory, TagChangeFactory, TagFactory, TagValueFactory
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 NAME, EMAIL, PHONE = "Zyxwv Qmarker", "qmarker@example.com", "+8613899990000"
@@ -121,6 +121,7 @@ def make_world() -> World:
     MembershipChangeFactory(segment=segment, profile=profile)
     tag = TagFactory()
     TagAssignmentFactory(tag=tag, profile=profile)
+    TagChangeFactory(tag=tag, profile=profile)
     phone_rule = {"op": "attribute", "key": "phone", "is": "eq", "value": PHONE}
     TagValueFactory(tag__kind=Tag.Kind.RULE, rule=phone_rule)  # the latest tag: its page is walked
     Score.objects.create(profile=profile, model="rfm", values={"r": 5, "class": "111"}, scored_at=AT)

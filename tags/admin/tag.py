@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -19,9 +21,12 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, has_perm, signed_in
+from cdp.keyset import keyset_page
 from cdp.models import Run, User
+from cdp.rules.days import DAY, start_of
 from cdp.rules.errors import RuleError
 from profiles.admin.holders import HolderAdmin, HolderForm, RulePartInline, refresh_label, refresh_state
+from profiles.admin.names import display_name
 from profiles.models import Profile
 from profiles.services.preview import PreviewTimeout
 from tags.admin.lifecycle import (
@@ -32,9 +37,12 @@ from tags.admin.lifecycle import (
     lifecycle_view,
     may_move,
 )
-from tags.models import Tag, TagAssignment, TagValue
+from tags.history import history_entries
+from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
 from tags.services.coverage import coverage_of
+
+FIELDS = ("name", "key", "kind", "lifecycle", "category", "owner", "description", "expires_after_days")
 
 
 class TagForm(HolderForm):
@@ -42,7 +50,7 @@ class TagForm(HolderForm):
 
     class Meta:
         model = Tag
-        fields = ("name", "key", "kind", "lifecycle", "category", "owner", "description", "rule")
+        fields = (*FIELDS, "rule")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -91,44 +99,12 @@ class TagAdmin(HolderAdmin):
     search_fields = ("key", "name", "category")
     search_help_text = _("Key, name or category")
     fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "name",
-                    "key",
-                    "kind",
-                    "lifecycle",
-                    "category",
-                    "owner",
-                    "description",
-                    "rule",
-                    "seen_version",
-                )
-            },
-        ),
+        (None, {"fields": (*FIELDS, "rule", "seen_version")}),
         (_("State"), {"fields": ("n_carriers", "refresh", "rule_version", "created_at")}),
     )
-    add_fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "name",
-                    "key",
-                    "kind",
-                    "lifecycle",
-                    "category",
-                    "owner",
-                    "description",
-                    "rule",
-                    "seen_version",
-                )
-            },
-        ),
-    )
+    add_fieldsets = ((None, {"fields": (*FIELDS, "rule", "seen_version")}),)
     read_fieldsets = (
-        (None, {"fields": ("name", "key", "kind", "lifecycle", "category", "owner", "description", "rule_read")}),
+        (None, {"fields": (*FIELDS, "rule_read")}),
         (_("State"), {"fields": ("n_carriers", "refresh", "rule_version", "created_at")}),
     )
     readonly_fields = ("n_carriers", "refresh", "rule_version", "created_at", "rule_read")
@@ -139,6 +115,7 @@ class TagAdmin(HolderAdmin):
             path("assign/<int:profile_id>/", wrap(self.assign_view), name="tags_assign"),
             path("unassign/<int:profile_id>/", wrap(self.unassign_view), name="tags_unassign"),
             path("<int:tag_id>/lifecycle/", wrap(lifecycle_view), name="tags_tag_lifecycle"),
+            path("<int:tag_id>/changes/", wrap(self.changes_view), name="tags_tag_changes"),
             path("<int:tag_id>/coverage/", wrap(self.coverage_view), name="tags_tag_coverage"),
             *super().get_urls(),
         ]
@@ -153,12 +130,17 @@ class TagAdmin(HolderAdmin):
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without a rule of its own where it has none: by hand, or with a rule for each value."""
+        """Without a rule of its own where it has none: by hand, or with a rule for each value. What a rule assigns does
+        not expire.
+        """
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or (obj.kind == Tag.Kind.RULE and not obj.n_values):
+        if obj is None:
             return fieldsets
+        is_by_rule = obj.kind == Tag.Kind.RULE
+        hidden = {"rule", "rule_read"} if obj.n_values or not is_by_rule else set()
+        hidden |= {"expires_after_days"} if is_by_rule else set()
         return [
-            (title, {**options, "fields": [name for name in options["fields"] if name not in ("rule", "rule_read")]})
+            (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
             for title, options in fieldsets
         ]
 
@@ -232,10 +214,36 @@ class TagAdmin(HolderAdmin):
             context["problem"] = "; ".join(str(problem) for problem in error.problems)
         return TemplateResponse(request, "tags/coverage.html", context)
 
+    def changes_view(self, request: HttpRequest, tag_id: int) -> HttpResponse:
+        """Who got, changed and lost the tag, the latest first."""
+        tag = get_object_or_404(Tag.objects.prefetch_related("values"), pk=tag_id)
+        if not has_perm(request, "tags.view_tagchange"):
+            return HttpResponse(status=403)
+        rows = TagChange.objects.filter(tag=tag).select_related("by")
+        page = keyset_page(rows, key="pk", after=request.GET.get("after", ""), newest_first=True)
+        profiles = Profile.objects.in_bulk({row.profile_id for row in page.rows})
+        named = [
+            display_name(profiles[row.profile_id], request.user) if row.profile_id in profiles else None
+            for row in page.rows
+        ]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{tag.name} · {gettext('Who got and lost it')}",
+            "opts": self.opts,
+            "original": tag,
+            "tag": tag,
+            "page": page,
+            "table": list(zip(history_entries(page.rows, [tag]), named, strict=True)),
+        }
+        return TemplateResponse(request, "tags/changes.html", context)
+
     # --- Assigning by hand ---
 
     def assign_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
-        """Assign `tag:value`, as the form on the profile page posts it."""
+        """Assign `tag:value`, `until` a day that it lasts to the end of, as the forms on the profile page post it.
+
+        Without a day, as long as the tag says; `endless` is without end.
+        """
         if request.method != "POST" or not has_perm(request, "tags.add_tagassignment"):
             return HttpResponse(status=405 if request.method != "POST" else 403)
         profile = get_object_or_404(Profile.objects.current(), pk=profile_id)
@@ -244,8 +252,15 @@ class TagAdmin(HolderAdmin):
         value = get_object_or_404(TagValue, tag=tag, pk=value_id) if value_id.isdecimal() else None
         if value is None and tag.values.exists():
             raise Http404
-        assign_tag(tag, [profile.pk], value=value, user=signed_in(request), now=timezone.now())
-        messages.success(request, gettext("Assigned %(tag)s.") % {"tag": tag.name})
+        now = timezone.now()
+        try:
+            until = forms.DateField(required=False).clean(request.POST.get("until", ""))
+            expires_at = None if request.POST.get("endless") else start_of(until + DAY) if until else tag.end_of(now)
+            assign_tag(tag, [profile.pk], value=value, expires_at=expires_at, user=signed_in(request), now=now)
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(request, gettext("Assigned %(tag)s.") % {"tag": tag.name})
         return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[profile.pk]))
 
     def unassign_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
@@ -254,7 +269,7 @@ class TagAdmin(HolderAdmin):
             return HttpResponse(status=405 if request.method != "POST" else 403)
         profile = get_object_or_404(Profile.objects.current(), pk=profile_id)
         tag = manual_tag_or_404(request.POST.get("tag", ""))
-        unassign_tag(tag, [profile.pk], now=timezone.now())
+        unassign_tag(tag, [profile.pk], user=signed_in(request), now=timezone.now())
         messages.success(request, gettext("Removed %(tag)s.") % {"tag": tag.name})
         return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[profile.pk]))
 

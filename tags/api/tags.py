@@ -15,6 +15,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cdp.api.feeds import FEED_PARAMETERS, FEED_QUERY, feed_page, feed_schema
 from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.serializers import MomentField, PartSerializer
@@ -22,6 +23,13 @@ from cdp.api.viewsets import KEY_PATTERN
 from cdp.models import User
 from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
+from tags.api.changes import (
+    TagChangeSerializer,
+    TagsChangeSerializer,
+    show_change,
+    show_change_of_any,
+    tag_changes,
+)
 from tags.models import Tag, TagAssignment, TagValue
 from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
 
@@ -47,8 +55,8 @@ class TagSerializer(HolderSerializer[Tag]):
     class Meta:
         model = Tag
         fields = (
-            "key", "name", "kind", "lifecycle", "category", "owner", "description", "rule", "values", "version",
-            "refreshed_at", "refresh_error", "created_at",
+            "key", "name", "kind", "lifecycle", "category", "owner", "description", "expires_after_days", "rule",
+            "values", "version", "refreshed_at", "refresh_error", "created_at",
         )  # fmt: skip
         read_only_fields = ("refreshed_at", "refresh_error", "created_at")
 
@@ -73,10 +81,12 @@ class TagSerializer(HolderSerializer[Tag]):
 
 
 class AssignmentsSerializer(ChosenSerializer):
-    """Who gets the tag, with which of its values, and until when (exclusive; null: without end)."""
+    """Who gets the tag, with which of its values, and until when (exclusive; null: without end; absent: as long as the
+    tag's `expires_after_days` says).
+    """
 
     value = serializers.CharField(allow_null=True, required=False, default=None)
-    expires_at = MomentField(allow_null=True, required=False, default=None)
+    expires_at = MomentField(allow_null=True, required=False)
 
 
 class AssignedSerializer(serializers.Serializer[Any]):
@@ -131,6 +141,8 @@ class TagViewSet(HolderViewSet):
         "assignments:POST": ("tags.add_tagassignment",),
         "assignments:DELETE": ("tags.delete_tagassignment",),
         "profiles": ("tags.view_tagassignment",),
+        "changes": ("tags.view_tagchange",),
+        "all_changes": ("tags.view_tagchange",),
     }
 
     def get_queryset(self) -> QuerySet[Tag]:
@@ -161,12 +173,12 @@ class TagViewSet(HolderViewSet):
                 tag,
                 chosen.profile_ids,
                 value=self._value(tag, body.validated_data["value"]),
-                expires_at=body.validated_data["expires_at"],
+                expires_at=body.validated_data.get("expires_at", tag.end_of(now)),
                 user=request.user,  # type: ignore[arg-type]
                 now=now,
             )
         else:
-            changed, unchanged = unassign_tag(tag, chosen.profile_ids, now=now)
+            changed, unchanged = unassign_tag(tag, chosen.profile_ids, user=request.user, now=now)  # type: ignore[arg-type]
         return Response({"assigned": changed, "unchanged": unchanged, "unknown": chosen.unknown})
 
     @extend_schema(responses=CarrierSerializer(many=True))
@@ -193,6 +205,23 @@ class TagViewSet(HolderViewSet):
                 for row in page
             ]
         )
+
+    @extend_schema(parameters=FEED_PARAMETERS, responses=feed_schema("TagFeed", TagChangeSerializer()))
+    @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
+    def changes(self, request: Request, key: str) -> Response:
+        """Who got, changed and lost the tag, in order."""
+        tag_id = get_object_or_404(Tag.objects.only("pk"), key=key).pk
+        return feed_page(tag_changes().filter(tag=tag_id), request, show_change)
+
+    @extend_schema(
+        operation_id="tags_all_changes",
+        parameters=FEED_PARAMETERS,
+        responses=feed_schema("TagsFeed", TagsChangeSerializer()),
+    )
+    @action(detail=False, url_path="changes", pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
+    def all_changes(self, request: Request) -> Response:
+        """Who got, changed and lost what, of all tags in one feed."""
+        return feed_page(tag_changes(), request, show_change_of_any)
 
     def _by_hand(self) -> Tag:
         tag: Tag = self.get_object()

@@ -1,6 +1,7 @@
 """Tables of what we say of profiles."""
 
+from tags.models.change import TagChange
 from tags.models.score import Score
 from tags.models.tag import DisplacedTag, Tag, TagAssignment, TagValue
 
-__all__ = ["DisplacedTag", "Score", "Tag", "TagAssignment", "TagValue"]
+__all__ = ["DisplacedTag", "Score", "Tag", "TagAssignment", "TagChange", "TagValue"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Self
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.rules.days import TICK, business_day
 from cdp.rules.field import RuleField
 
 
@@ -60,6 +62,13 @@ class Tag(models.Model):
     )
     description = models.TextField(_("description"), blank=True)
     rule = RuleField(_("rule"), null=True, blank=True)
+    expires_after_days = models.PositiveSmallIntegerField(
+        _("expires after days"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(3_650)],
+        help_text=_("How long an assignment by hand lasts unless it says otherwise. Empty: without end."),
+    )
     rule_version = models.PositiveIntegerField(_("rule version"), default=1, editable=False)
     refreshed_at = models.DateTimeField(_("last full refresh"), null=True, editable=False)
     refresh_error = models.TextField(_("refresh error"), blank=True, editable=False)
@@ -79,6 +88,10 @@ class Tag(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def end_of(self, assigned_at: datetime) -> datetime | None:
+        """When an assignment ends that says nothing of its end; None: never."""
+        return None if self.expires_after_days is None else assigned_at + timedelta(days=self.expires_after_days)
 
 
 class TagValue(models.Model):
@@ -107,7 +120,10 @@ class TagAssignmentQuerySet(models.QuerySet["TagAssignment"]):
 
 
 class TagAssignment(models.Model):
-    """A tag on a profile. `origin` is the profile it was written on by hand, before any merge."""
+    """A tag on a profile. `origin` is the profile it was written on by hand, before any merge.
+
+    `is_ended`: its end has passed, and the history says so. It is kept for a while, for rules that follow time later.
+    """
 
     tag = models.ForeignKey(Tag, on_delete=models.CASCADE, related_name="assignments", verbose_name=_("tag"))
     value = models.ForeignKey(
@@ -132,6 +148,7 @@ class TagAssignment(models.Model):
     import_id = models.IntegerField(
         null=True, editable=False, help_text=_("The import that assigned it, while nothing else has.")
     )
+    is_ended = models.BooleanField(default=False, db_default=False, editable=False)
 
     objects = TagAssignmentQuerySet.as_manager()
 
@@ -145,10 +162,20 @@ class TagAssignment(models.Model):
                 fields=["tag", "expires_at"], name="assignment_expires", condition=models.Q(expires_at__isnull=False)
             ),
             models.Index(fields=["import_id"], name="assignment_import", condition=models.Q(import_id__isnull=False)),
+            models.Index(
+                fields=["is_ended", "expires_at"],
+                name="assignment_ended",
+                condition=models.Q(expires_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.tag_id} {self.profile_id}"
+
+    @property
+    def last_day(self) -> date | None:
+        """The last business day on which it is in force; None: it never ends."""
+        return None if self.expires_at is None else business_day(self.expires_at - TICK)
 
 
 class DisplacedTag(models.Model):

@@ -11,9 +11,11 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from cdp.models import User
+from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_survivors
+from tags.feeds import recording
 from tags.models import DisplacedTag, Tag, TagAssignment, TagValue
 
 
@@ -39,6 +41,7 @@ def assign_tag(
     value: TagValue | None = None,
     expires_at: datetime | None = None,
     user: User | None = None,
+    run_id: int | None = None,
     now: datetime,
 ) -> Assigned:
     """Put a tag by hand on profiles, until `expires_at` (exclusive; None: without end).
@@ -53,14 +56,17 @@ def assign_tag(
         raise ValidationError({"expires_at": _("The end must lie in the future.")})
     locked = sorted(set(lock_survivors(profile_ids).values()))
     wanted = [Assignment(profile_id, tag.pk, value.pk if value else None, expires_at) for profile_id in locked]
-    keep_if_taken_back(wanted, but_by=[])
-    changed = write_assignments(locked, tag=tag, value=value, expires_at=expires_at, user=user, now=now)
-    enqueue_changes(changed, f"tag:{tag.key}", due_at=now)
+    with recording(locked, cause=Cause.MANUAL, now=now, tag_ids=[tag.pk], user=user, run_id=run_id):
+        keep_if_taken_back(wanted, but_by=[])
+        changed = write_assignments(locked, tag=tag, value=value, expires_at=expires_at, user=user, now=now)
+        enqueue_changes(changed, f"tag:{tag.key}", due_at=now)
     return Assigned(len(changed), len(locked) - len(changed))
 
 
 @transaction.atomic
-def unassign_tag(tag: Tag, profile_ids: Iterable[int], *, now: datetime) -> Unassigned:
+def unassign_tag(
+    tag: Tag, profile_ids: Iterable[int], *, user: User | None = None, run_id: int | None = None, now: datetime
+) -> Unassigned:
     """Take a tag by hand off profiles, whatever its value; ids as for `assign_tag`.
 
     Raises ValidationError.
@@ -68,10 +74,11 @@ def unassign_tag(tag: Tag, profile_ids: Iterable[int], *, now: datetime) -> Unas
     check_by_hand(tag)
     locked = sorted(set(lock_survivors(profile_ids).values()))
     carried = TagAssignment.objects.filter(Scope(locked).on("profile_id"), tag=tag)
-    carriers = list(carried.order_by("profile").values_list("profile", flat=True))
-    carried.delete()
-    DisplacedTag.objects.filter(Scope(locked).on("profile_id"), tag=tag).delete()
-    enqueue_changes(carriers, f"tag:{tag.key}", due_at=now)
+    carriers = list(carried.live(now).order_by("profile").values_list("profile", flat=True))
+    with recording(locked, cause=Cause.MANUAL, now=now, tag_ids=[tag.pk], user=user, run_id=run_id):
+        carried.delete()
+        DisplacedTag.objects.filter(Scope(locked).on("profile_id"), tag=tag).delete()
+        enqueue_changes(carriers, f"tag:{tag.key}", due_at=now)
     return Unassigned(len(carriers), len(locked) - len(carriers))
 
 
@@ -132,7 +139,8 @@ def write_assignments(
                 expires_at = excluded.expires_at,
                 assigned_by_id = excluded.assigned_by_id,
                 assigned_at = excluded.assigned_at,
-                import_id = NULL
+                import_id = NULL,
+                is_ended = false
             WHERE (held.value_id, held.expires_at) IS DISTINCT FROM (excluded.value_id, excluded.expires_at)
             RETURNING profile_id
             """,
@@ -169,6 +177,17 @@ def assign_each(wanted: Sequence[Assignment], *, user: User | None, import_id: i
     changed = differing(wanted)
     if not changed:
         return 0
+    people = sorted({each.profile_id for each in changed})
+    tags = dict(Tag.objects.filter(pk__in={each.tag_id for each in changed}).values_list("pk", "key"))
+    with recording(people, cause=Cause.IMPORT, now=now, tag_ids=list(tags), user=user):
+        write_each(changed, user=user, import_id=import_id, now=now)
+        for tag_id, key in sorted(tags.items()):
+            enqueue_changes([each.profile_id for each in changed if each.tag_id == tag_id], f"tag:{key}", due_at=now)
+    return len(changed)
+
+
+def write_each(changed: Sequence[Assignment], *, user: User | None, import_id: int, now: datetime) -> None:
+    """Insert or replace, each with a value and an end of its own."""
     columns = [list(column) for column in zip(*changed, strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -197,14 +216,11 @@ def assign_each(wanted: Sequence[Assignment], *, user: User | None, import_id: i
                 expires_at = excluded.expires_at,
                 assigned_by_id = excluded.assigned_by_id,
                 assigned_at = excluded.assigned_at,
-                import_id = excluded.import_id
+                import_id = excluded.import_id,
+                is_ended = false
             """,
             [user.pk if user else None, now, import_id, *columns],
         )
-    keys = dict(Tag.objects.filter(pk__in={each.tag_id for each in changed}).values_list("pk", "key"))
-    for tag_id, key in sorted(keys.items()):
-        enqueue_changes([each.profile_id for each in changed if each.tag_id == tag_id], f"tag:{key}", due_at=now)
-    return len(changed)
 
 
 def keep_if_taken_back(wanted: Sequence[Assignment], *, but_by: Sequence[int]) -> None:

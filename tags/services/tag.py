@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from cdp.audit import write_change
 from cdp.models import Run, User
+from cdp.rules.causes import Cause
 from profiles.refresh.graph import used_by
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import (
@@ -25,9 +28,10 @@ from profiles.refresh.saving import (
     match_parts,
 )
 from profiles.refresh.versions import RulePart, rules_of_version, single, write_version
+from tags.feeds import Change, write_changes
 from tags.models import Tag, TagAssignment, TagValue
 
-EDITABLE = ["name", "lifecycle", "category", "owner", "description", "rule", "rule_version"]
+EDITABLE = ["name", "lifecycle", "category", "owner", "description", "expires_after_days", "rule", "rule_version"]
 
 
 @transaction.atomic
@@ -66,10 +70,16 @@ def save_tag(
         tag.rule_version = stored.rule_version + is_changed
         tag.save(update_fields=EDITABLE)
     users = used_by(f"tag:{tag.key}")
-    write_values(tag, wanted)
-    check_users(users, tag.name)
     if is_changed and tag.kind == Tag.Kind.RULE:
         write_version(f"tag:{tag.key}", tag.rule_version, rule_parts(tag, wanted), user=user)
+    run = queue_if_needed(tag, stored=stored, is_changed=is_changed, user=user)
+    write_values(tag, wanted, user=user, now=timezone.now())
+    check_users(users, tag.name)
+    return run
+
+
+def queue_if_needed(tag: Tag, *, stored: Tag | None, is_changed: bool, user: User | None) -> Run | None:
+    """A full refresh of a tag by rule in use whose rules changed, or that was not in use before."""
     if tag.kind != Tag.Kind.RULE or tag.lifecycle != Tag.Lifecycle.ACTIVE:
         return None
     is_new_in_use = stored is None or stored.lifecycle != Tag.Lifecycle.ACTIVE
@@ -108,27 +118,44 @@ def check_values(tag: Tag, values: Sequence[TagValue]) -> None:
         rules = {"": tag.rule}
     elif tag.rule is not None:
         raise ValidationError({"rule": _("A tag has one rule, or a rule for each of its values, not both.")})
+    if tag.expires_after_days is not None:
+        raise ValidationError({"expires_after_days": _("What a rule assigns stays for as long as the rule holds.")})
     if any(rule is None for rule in rules.values()):
         raise ValidationError(_("A tag by rule needs one rule, or a rule for each of its values."))
     check_rules(f"tag:{tag.key}", rules)
 
 
-def write_values(tag: Tag, values: Sequence[TagValue]) -> None:
-    """Replace the values of the tag. What a rule had assigned goes with its value, and is followed by the refresh."""
-    gone = tag.values.filter(pk__in=match_parts(values, dict(tag.values.values_list("key", "pk"))))
+def write_values(tag: Tag, values: Sequence[TagValue], *, user: User | None, now: datetime) -> None:
+    """Replace the values of the tag. What a rule had assigned goes with its value, and is followed by the refresh.
+
+    That goes into the feed: the last step of its transaction.
+    """
+    gone = match_parts(values, dict(tag.values.values_list("key", "pk")))
     if tag.kind == Tag.Kind.MANUAL:
-        refuse_while_carried(gone)
-    gone.delete()
+        refuse_while_carried(tag.values.filter(pk__in=gone), now=now)
     for position, value in enumerate(values):
         value.tag, value.position = tag, position
         value.full_clean(validate_unique=False, validate_constraints=False)  # the keys differ, as was checked
         value.save(force_insert=value.pk is None, force_update=value.pk is not None)
+    if gone:
+        drop_values(tag, gone, user=user, now=now)
 
 
-def refuse_while_carried(values: Iterable[TagValue]) -> None:
+def drop_values(tag: Tag, value_ids: Iterable[int], *, user: User | None, now: datetime) -> None:
+    """Delete values of a tag, and take them off everybody."""
+    rows = TagAssignment.objects.filter(tag=tag, value__in=value_ids)
+    held = rows.filter(is_ended=False).order_by("profile").values_list("profile", "value__key")
+    changes = [Change(tag.pk, profile_id, key, None) for profile_id, key in held]
+    rows.delete()
+    tag.values.filter(pk__in=value_ids).delete()
+    version = tag.rule_version if tag.kind == Tag.Kind.RULE else None
+    write_changes(changes, cause=Cause.RULE, now=now, user=user, rule_version=version)
+
+
+def refuse_while_carried(values: Iterable[TagValue], *, now: datetime) -> None:
     """What a hand has assigned, only a hand takes away. Raises StillUsed."""
     for value in values:
-        n_carriers = TagAssignment.objects.filter(value=value).count()
+        n_carriers = TagAssignment.objects.live(now).filter(value=value).count()
         if n_carriers:
             carriers = ngettext("%(n)d profile", "%(n)d profiles", n_carriers) % {"n": n_carriers}
             raise StillUsed(value.name, [carriers])

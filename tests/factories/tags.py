@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import factory
 from factory.django import DjangoModelFactory
 
-from tags.models import Score, Tag, TagAssignment, TagValue
+from tags.models import Score, Tag, TagAssignment, TagChange, TagValue
 from tests.factories.profiles import ProfileFactory
 
 WRITTEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,6 +43,19 @@ class TagAssignmentFactory(DjangoModelFactory):
     profile = factory.SubFactory(ProfileFactory)
     origin = factory.LazyAttribute(lambda row: row.profile if row.tag.kind == Tag.Kind.MANUAL else None)
     assigned_at = WRITTEN_AT
+
+
+class TagChangeFactory(DjangoModelFactory):
+    """A tag without values that a hand put on a profile on 2026-01-01."""
+
+    class Meta:
+        model = TagChange
+
+    tag = factory.SubFactory(TagFactory)
+    profile = factory.SubFactory(ProfileFactory)
+    after = ""
+    cause = "manual"
+    at = WRITTEN_AT
 
 
 class ScoreFactory(DjangoModelFactory):

@@ -36,7 +36,7 @@ from tests.factories.segments import (
     TierSchemeFactory,
     TierStandingFactory,
 )
-from tests.factories.tags import TagAssignmentFactory
+from tests.factories.tags import TagAssignmentFactory, TagChangeFactory
 
 LISTS = {
     path: {part["name"] for part in operation.get("parameters", [])}
@@ -54,6 +54,8 @@ def make_two_of_each():
     bo, spring, gold = ProfileFactory(), Campaign.objects.get(key="spring"), Tier.objects.get(key="gold")
     EventFactory(profile=ann)
     TagAssignmentFactory(tag=vip, profile=bo)
+    TagChangeFactory(tag=vip, profile=bo)
+    TagChangeFactory(tag=vip, profile=bo, before="", after=None)
     MembershipFactory(segment=loyal, profile=bo)
     MembershipChangeFactory(segment=loyal, profile=bo)
     SegmentFactory()

@@ -32,6 +32,7 @@ def test_a_tag_by_hand_is_made():
         "lifecycle": "active",
         "owner": None,
         "description": "",
+        "expires_after_days": None,
         "rule": None,
         "values": [],
         "version": 1,
@@ -244,3 +245,47 @@ def test_a_tag_that_rules_speak_of_is_not_archived():
     assert answer.status_code == 409
     assert "Best" in answer.json()["detail"]
     assert Tag.objects.get().lifecycle == "active"
+
+
+def test_the_feed_tells_who_got_changed_and_lost_it():
+    tag, ann = TagFactory(key="card"), ProfileFactory()
+    for key in ("gold", "silver"):
+        TagValueFactory(tag=tag, key=key)
+    TagFactory(key="vip")
+    api = api_of("operator")
+    who = {"profiles": [str(ann.public_id)]}
+
+    for value in ("gold", "silver"):
+        api.send("post", "tags/card/assignments/", who | {"value": value})
+    api.send("delete", "tags/card/assignments/", who)
+    api.send("post", "tags/vip/assignments/", who)
+
+    first = api.send("get", "tags/card/changes/?page_size=2").json()
+    rest = api.send("get", f"tags/card/changes/?after={first['next_after']}").json()
+    turns = [(row["change"], row["before"], row["after"]) for row in first["results"] + rest["results"]]
+    assert turns == [("assigned", None, "gold"), ("changed", "gold", "silver"), ("removed", "silver", None)]
+    every = api.send("get", "tags/changes/").json()["results"]
+    assert [row["tag"] for row in every] == ["card", "card", "card", "vip"]
+    assert every[-1] == {
+        "id": every[-1]["id"],
+        "tag": "vip",
+        "profile": str(ann.public_id),
+        "change": "assigned",
+        "before": None,
+        "after": None,
+        "cause": "manual",
+        "at": every[-1]["at"],
+    }
+
+
+@time_machine.travel(NOW, tick=False)
+def test_a_tag_may_say_how_long_it_lasts():
+    TagFactory(key="vip", expires_after_days=30)
+    ann, bob = ProfileFactory(), ProfileFactory()
+    api = api_of("operator")
+
+    api.send("post", "tags/vip/assignments/", {"profiles": [str(ann.public_id)]})
+    api.send("post", "tags/vip/assignments/", {"profiles": [str(bob.public_id)], "expires_at": None})
+
+    ends = dict(TagAssignment.objects.values_list("profile", "expires_at"))
+    assert ends == {ann.pk: NOW + timedelta(days=30), bob.pk: None}
