@@ -272,8 +272,7 @@ def bucket_rules() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def windows(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
-    iso_days = days(now).map(date.isoformat)
+def moving_windows() -> st.SearchStrategy[dict[str, Any]]:
     periods = ["day", "week", "month", "quarter", "year"]
     words = ["today", "yesterday", *(f"{which}_{period}" for which in ("this", "last") for period in periods[1:])]
     return st.one_of(
@@ -281,6 +280,14 @@ def windows(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
         st.builds(lambda n: {"last_hours": n}, spans),
         st.builds(lambda a, b: {"days_ago": [a + b, a]}, st.sampled_from([0, 1, 7]), spans),
         st.builds(lambda word: {"calendar": word}, st.sampled_from(words)),
+    )
+
+
+def windows(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    iso_days = days(now).map(date.isoformat)
+    return st.one_of(
+        moving_windows(),
+        moving_windows(),
         st.builds(lambda day: {"since": day}, iso_days),
         st.builds(lambda day: {"until": day}, iso_days),
         pairs(iso_days).map(lambda pair: {"since": pair[0], "until": pair[1]}),
@@ -365,8 +372,9 @@ def timed_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
         asked("years_between", value=pairs(years)),
     )
     times = st.sampled_from(["birthday", "met_at", "created_at", "first_seen_at", "last_seen_at"])
-    window = windows(now).filter(lambda found: not found.keys() & {"since", "until"})
-    did = st.builds(lambda names, within: {"op": "event", "name": names, "within": within}, EVENT_NAMES, window)
+    did = st.builds(
+        lambda names, within: {"op": "event", "name": names, "within": within}, EVENT_NAMES, moving_windows()
+    )
     return st.one_of(
         st.builds(lambda key, said: {"op": "attribute", "key": key, **said}, times, moving),
         did,

@@ -190,8 +190,10 @@ def enqueue(timed: Timed, *, after: datetime, until: datetime, most: int) -> int
 
 
 def select(condition: Q) -> tuple[str, Sequence[Any]]:
-    """The ids of the people who meet it. Raises EmptyResultSet where nobody can."""
-    sql, params = Profile.objects.current().filter(condition).values("pk").query.sql_with_params()
+    """The ids of the profiles that meet it. Also of merged ones: telling would take a look at each, and the queue
+    resolves ids anyway. Raises EmptyResultSet where nobody can.
+    """
+    sql, params = Profile.objects.filter(condition).values("pk").query.sql_with_params()
     return sql, params
 
 

@@ -129,7 +129,12 @@ def stories(draw: st.DrawFn, nows: list[datetime]) -> Story:
     plain = st.one_of(st.none(), st.tuples(st.none(), st.one_of(st.none(), moments(now))))
     edit = st.one_of(
         st.builds(Edit, place, st.just("attribute"), attribute),
-        st.builds(Edit, place, st.just("event"), events(now).filter(lambda event: event["occurred_at"] <= now)),
+        st.builds(
+            Edit,
+            place,
+            st.just("event"),
+            events(now).map(lambda event: {**event, "occurred_at": min(event["occurred_at"], now)}),
+        ),
         st.builds(Edit, place, st.just("plain"), plain),
         st.builds(Edit, place, st.just("probe"), scores),
         st.builds(Edit, place, st.just("identifier"), st.sampled_from(KINDS)),
