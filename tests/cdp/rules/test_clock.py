@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from cdp.rules.slab import days_of_years, month_days, turned
 from profiles.models import Profile
 from tests.matching import matching
 from tests.oracles import Person
-from tests.strategies import NOWS, NOWS_OF_NEW_YORK, STEPS, crowds, rules, timed_rules
+from tests.strategies import NOWS, NOWS_OF_NEW_YORK, STEPS, crowds, rules, stored, timed_rules
 from tests.world import World, declare_probe
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +142,67 @@ def test_month_days_say_what_the_ranges_of_anniversaries_say(today, n, born):
 
     assert holds(born, anniversaries(asked)) == (born.month * 100 + born.day in month_days(asked))
     assert holds(born, days_of_years(month_days(asked), range(1990, 2024))) == holds(born, anniversaries(asked))
+
+
+BUY = {"op": "event", "name": "Buy"}
+EVENT = {"name": "Buy", "value": None, "properties": {}}
+MET = {"op": "attribute", "key": "met_at"}
+BORN = {"op": "attribute", "key": "birthday"}
+MOMENT = datetime(2026, 6, 15, 4, tzinfo=UTC)
+MIDNIGHT = datetime(2027, 2, 21, 16, tzinfo=UTC)  # 22 February 2027 begins in Shanghai
+
+
+def did(at: datetime) -> Person:
+    return Person(events=[{**EVENT, "occurred_at": at}])
+
+
+def ago(**length: int) -> datetime:
+    return MOMENT - timedelta(**length)
+
+
+@pytest.mark.parametrize(
+    ("rule", "person", "at"),
+    [
+        (BUY | {"within": {"last_days": 7}}, did(ago(days=7)), MOMENT),
+        (BUY | {"within": {"last_hours": 3}}, did(ago(hours=3)), MOMENT),
+        (BUY | {"within": {"days_ago": [60, 30]}}, did(ago(days=60)), MOMENT),
+        (BUY | {"within": {"days_ago": [60, 30]}}, did(ago(days=30)), MOMENT),
+        (BUY | {"within": {"calendar": "this_month"}}, did(ago(days=1)), datetime(2026, 6, 30, 16, tzinfo=UTC)),
+        (BUY | {"within": {"calendar": "last_month"}}, did(ago(days=1)), datetime(2026, 6, 30, 16, tzinfo=UTC)),
+        ({"op": "tag", "key": "plain"}, Person(tags={"plain": (None, MOMENT)}), MOMENT),
+        ({"op": "segment", "key": "loyal", "for_days": 7}, Person(segments={"loyal": ago(days=7)}), MOMENT),
+        (MET | {"is": "in_last", "value": {"days": 7}}, Person(attributes={"met_at": stored(ago(days=7))}), MOMENT),
+        (MET | {"is": "in_last", "value": {"days": 7}}, Person(attributes={"met_at": stored(MOMENT)}), MOMENT),
+        (MET | {"is": "in_next", "value": {"hours": 2}}, Person(attributes={"met_at": stored(ago(hours=-2))}), MOMENT),
+        (MET | {"is": "in_next", "value": {"hours": 2}}, Person(attributes={"met_at": stored(MOMENT)}), MOMENT),
+        (BORN | {"is": "in_last", "value": {"days": 2}}, Person(attributes={"birthday": "2027-02-20"}), MIDNIGHT),
+        (BORN | {"is": "in_next", "value": {"days": 2}}, Person(attributes={"birthday": "2027-02-23"}), MIDNIGHT),
+        (BORN | {"is": "years_between", "value": [0, 26]}, Person(attributes={"birthday": "2000-02-22"}), MIDNIGHT),
+        (
+            BORN | {"is": "anniversary_in_next", "value": {"days": 7}},
+            Person(attributes={"birthday": "2000-02-29"}),
+            MIDNIGHT,
+        ),
+        (
+            BORN | {"is": "anniversary_in_next", "value": {"days": 7}},
+            Person(attributes={"birthday": "2000-02-21"}),
+            MIDNIGHT,
+        ),
+        (
+            {"op": "attribute", "key": "created_at", "is": "in_last", "value": {"days": 7}},
+            Person(created_at=ago(days=7)),
+            MOMENT,
+        ),
+    ],
+)
+def test_somebody_is_a_candidate_at_the_instant_when_the_answer_turns_and_at_no_other(world, rule, person, at):
+    pk = world.write(person).pk
+    tick, hour = timedelta(microseconds=1), timedelta(hours=1)
+
+    assert (pk in matching(rule, at - tick)) != (pk in matching(rule, at))
+    assert found_by_clock(rule, at - tick, at) == {pk}
+    assert found_by_clock(rule, at - hour, at) == found_by_clock(rule, at - tick, at + hour) == {pk}
+    assert found_by_clock(rule, at - hour, at - tick) == found_by_clock(rule, at, at + hour) == set()
 
 
 def test_a_rule_of_which_time_changes_nothing_has_no_candidates(world, now):
