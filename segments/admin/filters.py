@@ -14,11 +14,12 @@ from profiles.models import Profile
 from segments.models import Membership, Segment, Tier, TierStanding
 
 MAX_CHOICES = 500
+MAX_AT_ONCE = 10
 
 
 @register_profile_filter
 class SegmentFilter(DropdownFilter):  # type: ignore[misc]
-    """Members of one segment."""
+    """Members of one segment; links name several by comma: in all of them, and not in those after a minus."""
 
     title = _("segment")
     parameter_name = "segment"
@@ -28,9 +29,12 @@ class SegmentFilter(DropdownFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
         value = self.value()
-        if not value or not value.isdecimal():
-            return queryset
-        return queryset.filter(Exists(Membership.objects.filter(segment=value, profile=OuterRef("pk"))))
+        for part in (value or "").split(",")[:MAX_AT_ONCE]:
+            pk = part.removeprefix("-")
+            if pk.isdecimal() and len(pk) < 19:
+                inside = Exists(Membership.objects.filter(segment=int(pk), profile=OuterRef("pk")))
+                queryset = queryset.filter(~inside if part.startswith("-") else inside)
+        return queryset
 
 
 @register_profile_filter

@@ -27,6 +27,7 @@ from profiles.admin.names import display_name
 from profiles.models import IdentifierKind, Profile
 from profiles.services.export import FileFormat, FormatMissing
 from profiles.services.resolve import find_by_identifiers
+from segments.admin.overlap import OverlapPage
 from segments.admin.sizes import SizePages
 from segments.admin.upkeep import ArchivedFilter, CategoryFilter, OwnerFilter, UpkeepPages, may_archive, may_duplicate
 from segments.downloads import members_response
@@ -74,7 +75,7 @@ class SegmentForm(HolderForm):
 
 
 @admin.register(Segment)
-class SegmentAdmin(UpkeepPages, SizePages, HolderAdmin):
+class SegmentAdmin(UpkeepPages, SizePages, OverlapPage, HolderAdmin):
     """Segments: saving one checks its rule as a whole and queues a refresh."""
 
     empty_text = _("No segments yet. A segment is everybody who matches a rule, kept up to date within seconds.")
@@ -145,6 +146,7 @@ class SegmentAdmin(UpkeepPages, SizePages, HolderAdmin):
             path("<int:segment_id>/changes/", wrap(self.changes_view), name="segments_segment_changes"),
             *self.upkeep_urls(),
             *self.size_urls(),
+            *self.overlap_urls(),
             *super().get_urls(),
         ]
 

@@ -54,6 +54,7 @@ from segments.services import (
     restore_segment_rule,
     save_segment,
 )
+from segments.services.overlap import MAX_SEGMENTS, overlap_of
 from segments.services.sizes import days_with_sizes
 
 
@@ -130,6 +131,23 @@ class DuplicateSerializer(StrictSerializer):
     kind = serializers.ChoiceField([Segment.Kind.SNAPSHOT.value], required=False)
 
 
+class CombinationSerializer(serializers.Serializer[Any]):
+    """How many are in these segments, and in no other of those compared."""
+
+    segments = serializers.ListField(child=serializers.CharField())
+    count = serializers.IntegerField()
+
+
+class OverlapSerializer(serializers.Serializer[Any]):
+    """`pairs` are in the order of `segments`: how many are in both; a segment and itself are its members."""
+
+    segments = serializers.ListField(child=serializers.CharField())
+    pairs = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
+    in_all = serializers.IntegerField()
+    in_any = serializers.IntegerField()
+    combinations = CombinationSerializer(many=True)
+
+
 class SegmentFilters(filters.FilterSet):
     """`archived`: `true` for the archive alone; absent, those in use. `search` looks into key, name, category and
     description.
@@ -170,6 +188,7 @@ class SegmentViewSet(HolderViewSet):
         "profiles:POST": ("segments.add_membership",),
         "profiles:DELETE": ("segments.delete_membership",),
         "members": ("segments.view_membership",),
+        "overlap": ("segments.view_membership",),
         "export": ("segments.view_membership", "profiles.view_profile"),
         "changes": ("segments.view_membershipchange",),
         "all_changes": ("segments.view_membershipchange",),
@@ -291,6 +310,36 @@ class SegmentViewSet(HolderViewSet):
             return members_response(segment, file_format=FileFormat(asked), user=request.user)  # type: ignore[arg-type]
         except FormatMissing as error:
             raise serializers.ValidationError({"format": [str(error)]}) from error
+
+    @extend_schema(
+        parameters=[OpenApiParameter("with", str, required=False, description="Keys of other segments, by comma.")],
+        responses=OverlapSerializer,
+    )
+    @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=("with",))
+    def overlap(self, request: Request, key: str) -> Response:
+        """How many people it shares with others, up to ten together: in both of each two, and in each combination."""
+        first = self.get_object()
+        keys = [
+            each for each in dict.fromkeys(request.query_params.get("with", "").split(",")) if each not in ("", key)
+        ]
+        if len(keys) >= MAX_SEGMENTS:
+            raise serializers.ValidationError({"with": [_("at most %d segments together") % MAX_SEGMENTS]})
+        known = {segment.key: segment for segment in Segment.objects.filter(key__in=keys)}
+        if unknown := [each for each in keys if each not in known]:
+            raise serializers.ValidationError({"with": [_("there is no segment %s") % ", ".join(unknown)]})
+        found = overlap_of([first, *(known[each] for each in keys)])
+        combinations = [
+            {"segments": [segment.key for segment in segments], "count": n} for segments, n in found.combinations()
+        ]
+        return Response(
+            {
+                "segments": [segment.key for segment in found.segments],
+                "pairs": found.pairs(),
+                "in_all": found.of_all(range(len(found.segments))),
+                "in_any": found.of_any(),
+                "combinations": combinations,
+            }
+        )
 
     @extend_schema(responses=SegmentDaySerializer(many=True))
     @action(detail=True, filterset_class=None)
