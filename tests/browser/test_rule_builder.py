@@ -355,6 +355,8 @@ def drag(page: Page, source: str, target: str) -> None:
     """By mouse, in steps, as SortableJS wants it."""
     focus(page, target).evaluate("element => element.scrollIntoView({block: 'center'})")
     start, end = focus(page, source).bounding_box(), focus(page, target).bounding_box()
+    assert start is not None
+    assert end is not None
     page.mouse.move(start["x"] + 8, start["y"] + 8)
     page.mouse.down()
     page.mouse.move(start["x"] + 8, start["y"] + 24, steps=4)

@@ -3,7 +3,7 @@
  * JavaScript the text area is all there is, and with it the text area is what the form sends.
  */
 
-import { fill, h, icon, iconButton } from "./dom.js";
+import { h, icon, iconButton, placeBeside } from "./dom.js";
 import { RuleEditor } from "./editor.js";
 import { History } from "./history.js";
 import { adder, nodeView } from "./nodes.js";
@@ -148,13 +148,11 @@ export class StrataRule extends RuleEditor {
     return h("div", { class: "sr-bar", role: "toolbar", "aria-label": say.builder },
       button("undo", "undo", say.undo, () => this.travel("undo"), "Control+Z"),
       button("redo", "redo", say.redo, () => this.travel("redo"), "Control+Shift+Z"),
-      h("span", { class: "sr-help" },
-        iconButton("keyboard", say.keys, (event) => {
-          const button = /** @type {any} */ (event.currentTarget), help = button.nextElementSibling;
-          help.hidden = !help.hidden;
-          button.setAttribute("aria-expanded", String(!help.hidden));
-        }, { "aria-expanded": "false" }),
-        h("dl", { hidden: true }, keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]))),
+      iconButton("keyboard", say.keys, () => {}, { popovertarget: `${this.sortGroup}-keys` }),
+      h("dl", {
+        class: "sr-keys", id: `${this.sortGroup}-keys`, popover: "auto",
+        ontoggle: (event) => placeBeside(event.target, event.target.previousElementSibling),
+      }, keys.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
       h("span", { class: "sr-told sr-quiet", "aria-hidden": "true" }),
       h("button", { type: "button", class: "sr-tab sr-first", onclick: () => this.verdicts.ask(0) }, icon("groups"), say.count),
       h("button", { type: "button", class: "sr-tab", "data-bar": "json", "aria-pressed": "false", onclick: () => this.showJson(!this.classList.contains("sr-json")) }, icon("data_object"), say.json));

@@ -1,6 +1,6 @@
 /** An input with a list to choose from, by mouse or by keyboard, after the ARIA pattern of a combobox. */
 
-import { fill, h, icon } from "./dom.js";
+import { fill, h, icon, placeBeside } from "./dom.js";
 
 let n = 0;
 const MOST = 200;  // lines of a list; what is typed narrows it
@@ -60,16 +60,11 @@ export function combobox(asked) {
     draw(found.length > MOST);
   }
 
-  /** Beneath the input, or above it where there is more room; in the top layer, so that nothing covers it. */
+  /** In the top layer, so that nothing covers it. */
   function place() {
     if (!input.isConnected) return close();
-    const { top, bottom, left } = input.getBoundingClientRect(), below = innerHeight - bottom, isBelow = below > 240 || below > top;
     list.style.minWidth = `${Math.max(224, input.offsetWidth)}px`;
-    list.style.maxHeight = `${Math.min(320, (isBelow ? below : top) - 8)}px`;
-    list.style.left = `${Math.max(4, Math.min(left, innerWidth - list.offsetWidth - 4))}px`;
-    list.style.top = isBelow ? `${bottom + 2}px` : "auto";
-    list.style.bottom = isBelow ? "auto" : `${innerHeight - top + 2}px`;
-    return undefined;
+    return placeBeside(list, input);
   }
 
   /** @param {boolean} hasMore */

@@ -47,6 +47,20 @@ export function select(choices, chosen, pick, more = {}) {
 }
 
 /**
+ * Put something that is in the top layer beneath an element, or above it where there is more room.
+ * @param {HTMLElement} floating
+ * @param {HTMLElement} anchor
+ * @param {number} [most] its height
+ */
+export function placeBeside(floating, anchor, most = 320) {
+  const { top, bottom, left } = anchor.getBoundingClientRect(), below = innerHeight - bottom, isBelow = below > 240 || below > top;
+  floating.style.maxHeight = `${Math.min(most, (isBelow ? below : top) - 8)}px`;
+  floating.style.left = `${Math.max(4, Math.min(left, innerWidth - floating.offsetWidth - 4))}px`;
+  floating.style.top = isBelow ? `${bottom + 2}px` : "auto";
+  floating.style.bottom = isBelow ? "auto" : `${innerHeight - top + 2}px`;
+}
+
+/**
  * Put values into the places of a text: "%(n)s of %(total)s".
  * @param {string} text
  * @param {Record<string, any>} values
