@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,7 +13,7 @@ from django.db.models import BooleanField, Func, Value
 from django.db.models.functions import Collate
 
 from cdp.rules.days import DAY, Days, Period, period_of
-from cdp.rules.sql import AsText, Infix, JsonType, Sql, json_value
+from cdp.rules.sql import AsText, Infix, JsonType, Sql, json_array, json_value, number_array
 from cdp.rules.types import JSON_TYPES, ValueType
 
 Bounds: TypeAlias = tuple[Value | None, Value | None]
@@ -31,6 +32,10 @@ class Operand(ABC):
     @abstractmethod
     def number(self, value: float) -> Value:
         """A parameter to compare `expression` with."""
+
+    @abstractmethod
+    def numbers(self, values: Sequence[float]) -> Sql:
+        """The same for many: one array parameter, whatever its length."""
 
     @property
     @abstractmethod
@@ -60,6 +65,9 @@ class JsonOperand(Operand):
     def number(self, value: float) -> Value:
         return json_value(value)
 
+    def numbers(self, values: Sequence[float]) -> Sql:
+        return json_array(values)
+
     @property
     def moment(self) -> Sql:
         return Collate(AsText(self.expression), "C")  # text of one width orders by time, byte by byte
@@ -84,6 +92,9 @@ class ColumnOperand(Operand):
 
     def number(self, value: float) -> Value:
         return Value(Decimal(repr(value)))
+
+    def numbers(self, values: Sequence[float]) -> Sql:
+        return number_array([Decimal(repr(value)) for value in values])
 
     @property
     def moment(self) -> Sql:

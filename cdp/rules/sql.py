@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
 from django.contrib.postgres.fields import ArrayField
@@ -41,11 +42,6 @@ class Infix(Func):
 def every(conditions: Sequence[Sql]) -> Sql:
     """All of them; at least one is given."""
     return conditions[0] if len(conditions) == 1 else Infix("AND", *conditions)
-
-
-def either(conditions: Sequence[Sql]) -> Sql:
-    """Any of them; at least one is given."""
-    return conditions[0] if len(conditions) == 1 else Infix("OR", *conditions)
 
 
 class Not(Func):
@@ -99,9 +95,21 @@ def text_array(values: Sequence[str]) -> Value:
     return Value(list(values), output_field=ArrayField(TextField()))
 
 
-def any_of_array(left: Sql, array: Value) -> Func:
-    """`left = ANY(array)` with the array as one parameter, whatever its length."""
-    return Func(left, array, template="(%(expressions)s))", arg_joiner=" = ANY(", output_field=BooleanField())
+def json_array(values: Sequence[Any]) -> Func:
+    """An array of JSON values, not a JSON list."""
+    field = ArrayField(JSONField())
+    return Func(Value(list(values), output_field=field), template="%(expressions)s::jsonb[]", output_field=field)
+
+
+def number_array(values: Sequence[Decimal]) -> Func:
+    """An array of numbers, with fractions whatever it is compared with."""
+    field = ArrayField(models.DecimalField())  # as the field of the value, it would cast to numeric(None, None)
+    return Func(Value(list(values)), template="%(expressions)s::numeric[]", output_field=field)
+
+
+def any_of_array(left: Sql, array: Sql, *, sign: str = "=") -> Func:
+    """`left = ANY(array)` with the array as one parameter, whatever its length; a long one is looked up by hash."""
+    return Func(left, array, template="(%(expressions)s))", arg_joiner=f" {sign} ANY(", output_field=BooleanField())
 
 
 class AmongGroups(Func):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.rules.operands import Operand
 from cdp.rules.shapes import ListOf, Scalar
-from cdp.rules.sql import Infix, Sql, either, json_value
+from cdp.rules.sql import Infix, Sql, any_of_array, json_array, json_value
 from cdp.rules.words.base import PRESENCE, Word
 
 
@@ -18,7 +18,7 @@ def has_all(operand: Operand, values: tuple[Any, ...], now: datetime) -> Sql:
 
 
 def has_any(operand: Operand, values: tuple[Any, ...], now: datetime) -> Sql:
-    return either([has_all(operand, (value,), now) for value in values])
+    return any_of_array(operand.expression, json_array([[value] for value in values]), sign="@>")
 
 
 LIST = {

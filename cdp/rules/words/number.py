@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.rules.operands import Operand
 from cdp.rules.shapes import ListOf, Number, Pair
-from cdp.rules.sql import Infix, Sql, either, every
+from cdp.rules.sql import Infix, Sql, any_of_array, every
 from cdp.rules.words.base import PRESENCE, Word
 
 
@@ -24,7 +24,7 @@ def between(operand: Operand, value: tuple[float, float], now: datetime) -> Sql:
 
 
 def one_of(operand: Operand, values: tuple[float, ...], now: datetime) -> Sql:
-    return either([compared("=")(operand, value, now) for value in values])
+    return any_of_array(operand.expression, operand.numbers(values))
 
 
 NUMBER = {
