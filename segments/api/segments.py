@@ -42,6 +42,7 @@ from segments.api.people import (
     show_change_of_any,
     show_member,
 )
+from segments.api.portrait import PortraitActions
 from segments.downloads import members_response
 from segments.models import Segment
 from segments.services import (
@@ -170,7 +171,7 @@ class SegmentFilters(filters.FilterSet):
 
 
 @route("segments")
-class SegmentViewSet(HolderViewSet):
+class SegmentViewSet(PortraitActions, HolderViewSet):
     """Segments by key. A changed rule is refreshed at once, in full."""
 
     queryset = Segment.objects.select_related("owner").order_by("key")
@@ -190,6 +191,7 @@ class SegmentViewSet(HolderViewSet):
         "members": ("segments.view_membership",),
         "overlap": ("segments.view_membership",),
         "export": ("segments.view_membership", "profiles.view_profile"),
+        "breakdown": ("segments.view_membership",),
         "changes": ("segments.view_membershipchange",),
         "all_changes": ("segments.view_membershipchange",),
     }

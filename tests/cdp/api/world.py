@@ -153,7 +153,7 @@ def filled(path: str, world: dict[str, Any]) -> str:
 
 def asked(path: str, world: dict[str, Any]) -> str:
     """The same with a query, where a path cannot do without."""
-    queries = {"profiles/{id}/explain/": "?segment=loyal"}
+    queries = {"profiles/{id}/explain/": "?segment=loyal", "segments/{key}/breakdown/": "?by=attribute:city"}
     return filled(path, world) + queries.get(path, "")
 
 

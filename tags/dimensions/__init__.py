@@ -1,0 +1,1 @@
+"""What people can be divided by of what we say of them."""
