@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
@@ -126,7 +125,7 @@ def asked_for(request: Request) -> tuple[Explainable, Filled]:
         raise exceptions.PermissionDenied(_("This needs the permission %s.") % ", ".join(missing))
     filled = kind.find(key)
     if filled is None:
-        raise Http404
+        raise exceptions.ValidationError({name: [_("Nothing has this key: %s.") % repr(key)]})
     return kind, filled
 
 

@@ -147,7 +147,7 @@ def test_a_launch_tells_who_gets_nothing():
 
     assert answer.status_code == 202
     assert answer.json()["remarks"] == [
-        "1 person gets nothing: there is no address for this channel, or consent was denied.",
+        "1 person gets nothing: no address of this channel may be written to, or consent was denied.",
         "1 person gets nothing: the content for “everybody else” prints “name”, which is not known of them.",
     ]
 

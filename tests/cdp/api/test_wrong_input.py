@@ -121,7 +121,7 @@ def test_an_unknown_query_parameter_is_refused(world, operation):
 
 
 @pytest.mark.parametrize("query", ["sources/?is_enabled=perhaps", "attributes/?is_pii=1", "events/?is_discovered=",
-                                   "attributes/?type=colour", "segments/?kind=snapshot"])  # fmt: skip
+                                   "attributes/?type=colour", "segments/?kind=fluid"])  # fmt: skip
 def test_a_filter_that_means_nothing_is_refused_and_an_empty_one_is_none(query):
     expected = 200 if query.endswith("=") else 400
 

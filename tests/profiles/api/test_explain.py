@@ -213,9 +213,9 @@ def test_personal_values_are_hidden_in_the_rule_its_sentence_and_the_facts(ann):
     [
         ({}, 400),
         ({"segment": "a", "tag": "b"}, 400),
-        ({"segment": "none-such"}, 404),
-        ({"tag": "none-such"}, 404),
-        ({"tier_scheme": "none-such"}, 404),
+        ({"segment": "none-such"}, 400),
+        ({"tag": "none-such"}, 400),
+        ({"tier_scheme": "none-such"}, 400),
         ({"scheme": "club"}, 400),
     ],
 )
