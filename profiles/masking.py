@@ -173,6 +173,8 @@ class Masking:
                 return replace(fact, value=self._property(path, fact.value))
             case Owner("identifier", kind) if kind in self.open_kinds:
                 return fact
+            case Owner("score"):
+                return fact
             case None if isinstance(fact.value, int | float):
                 return fact
         return replace(fact, value=MASK)

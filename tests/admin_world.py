@@ -189,6 +189,9 @@ def pages(world: World) -> Iterator[str]:
     yield f"{people}?tier={world.delivery.tier_id}"
     yield reverse("admin:profiles_profile_by_id", args=[world.profile.public_id])
     yield reverse("admin:profiles_profile_timeline", args=[world.profile.pk])
+    why = reverse("admin:profiles_profile_explain", args=[world.profile.pk])
+    yield from (why, f"{why}?segment={world.segment.key}", f"{why}?tag={world.tag.key}")
+    yield from (f"{why}?tier_scheme={world.scheme.key}", f"{why}?about=tag:{Tag.objects.get(kind=Tag.Kind.RULE).key}")
     yield f"{reverse('admin:profiles_profile_merge')}?id={world.profile.pk}&id={world.other.pk}&q=Zyx"
     email = world.profile.identifiers.get(kind__key="email")
     yield f"{reverse('admin:profiles_profile_split', args=[world.profile.pk])}?identifier={email.pk}"

@@ -18,7 +18,7 @@ from cdp.values import in_words, local_time
 
 
 class Owner(NamedTuple):
-    """Whose word a value is: an `attribute`, a `property` or an `identifier` of this key, path or kind."""
+    """What a value is of: an `attribute`, `property`, `identifier` or `score` of this key, path, kind or field."""
 
     kind: str
     key: str

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, has_perm
 from cdp.disclosure import may_see_pii
 from profiles.admin.consents import write_down
+from profiles.admin.explain import explain_page
 from profiles.admin.filters import profile_filters
 from profiles.admin.holders import edits_rules
 from profiles.admin.merging import MAX_AT_ONCE, MAY_MERGE, merge_page, merge_url
@@ -98,6 +99,7 @@ class ProfileAdmin(ReadOnlyAdmin):
             path("merge/<int:merge_id>/undo/", wrap(self.undo_view), name="profiles_profile_undo"),
             path("by-id/<uuid:public_id>/", wrap(self.by_id_view), name="profiles_profile_by_id"),
             path("<int:profile_id>/timeline/", wrap(self.timeline_view), name="profiles_profile_timeline"),
+            path("<int:profile_id>/explain/", wrap(self.explain_view), name="profiles_profile_explain"),
             path("<int:profile_id>/consent/", wrap(self.consent_view), name="profiles_profile_consent"),
             *super().get_urls(),
         ]
@@ -228,6 +230,14 @@ class ProfileAdmin(ReadOnlyAdmin):
             request.refused_consent = refused  # type: ignore[attr-defined]
             return self.change_view(request, str(profile_id))
         return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[profile_id]) + "#consents")
+
+    def explain_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
+        """Why the person is in something that rules fill, or is not."""
+        profile = self.profile_or_404(request, str(profile_id))
+        if profile.merged_into_id is not None:
+            survivor = reverse("admin:profiles_profile_explain", args=[profile.merged_into_id])
+            return HttpResponseRedirect(f"{survivor}?{request.GET.urlencode()}")
+        return explain_page(request, profile, {**self.admin_site.each_context(request), "opts": self.opts})
 
     def timeline_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
         """The next page of events, for htmx."""

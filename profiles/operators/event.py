@@ -131,9 +131,11 @@ class EventMeasured(Operator):
         if self.measure.kind != "count" and met.measured is not None:
             owner = Owner("property", ".".join(self.measure.of.path)) if self.measure.of else None
             value = as_number(met.measured)
-            facts.append(Fact("%(subject)s: %(value)s", {"subject": self.measure.describe(events)}, value, owner))
+            facts.append(
+                Fact(gettext_lazy("%(subject)s: %(value)s"), {"subject": self.measure.describe(events)}, value, owner)
+            )
         if met.last is not None:
-            facts.append(Fact(gettext_lazy("the last %(when)s"), {"when": ago(met.last, now)}, at=met.last))
+            facts.append(Fact(gettext_lazy("the last was %(when)s"), {"when": ago(met.last, now)}, at=met.last))
         return facts
 
     def topics(self) -> frozenset[str]:

@@ -16,7 +16,7 @@ from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import Wrong
 from cdp.rules.face import Face
-from cdp.rules.facts import Fact, ago
+from cdp.rules.facts import Fact, Owner, ago
 from cdp.rules.operands import JsonOperand
 from cdp.rules.scope import Scope
 from cdp.rules.shapes import NAME, Anything, NameOf, Text
@@ -112,7 +112,8 @@ class ScoreIs(Operator):
             return Fact(gettext_lazy("%(subject)s is not known"), {"subject": subject}, at=score.scored_at)
         shown = self.model.fields[self.field].choices.get(value, value) if isinstance(value, str) else value
         parts = {"subject": subject, "shown": in_words(shown), "when": ago(score.scored_at, now)}
-        return Fact(gettext_lazy("%(subject)s is %(shown)s, computed %(when)s"), parts, at=score.scored_at)
+        says = gettext_lazy("%(subject)s is %(shown)s, computed %(when)s")
+        return Fact(says, parts, value, Owner("score", self.field), score.scored_at)
 
     @property
     def _subject(self) -> str:

@@ -22,7 +22,7 @@ from tests.factories.segments import (
     TierStandingFactory,
     lives_in,
 )
-from tests.factories.tags import TagAssignmentFactory, TagFactory, TagValueFactory
+from tests.factories.tags import TagAssignmentFactory, TagChangeFactory, TagFactory, TagValueFactory
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -96,6 +96,7 @@ def test_of_a_tag_each_value_is_explained_and_the_first_match_is_chosen(ann):
     for key, rule in (("gold", NOBODY), ("silver", OSLO), ("blue", OSLO)):
         TagValueFactory(tag=tag, key=key, name=key.title(), rule=rule)
     TagAssignmentFactory(tag=tag, value=tag.values.get(key="silver"), profile=ann)
+    TagChangeFactory(tag=tag, profile=ann, before="blue", after="silver")
 
     body = asked(ann, tag="card").json()
 
@@ -105,6 +106,7 @@ def test_of_a_tag_each_value_is_explained_and_the_first_match_is_chosen(ann):
         ("blue", True, True),
     ]
     assert (body["chosen"], body["matched"], body["difference"]) == ("silver", True, None)
+    assert [(turn["before"], turn["after"]) for turn in body["changes"]] == [("blue", "silver")]
     assert body["standing"] == {"outcome": "silver", "since": "2026-01-01T00:00:00Z", "until": None, "by": "rule"}
 
 
@@ -145,6 +147,9 @@ def test_a_snapshot_and_an_archived_segment_say_so(ann):
     frozen = segment_of(OSLO, kind=Segment.Kind.SNAPSHOT)
     archived = segment_of(OSLO, archived_at=AT)
 
+    TagFactory(key="draft", kind=Tag.Kind.RULE, rule=OSLO, lifecycle=Tag.Lifecycle.DRAFT)
+
+    assert asked(ann, tag="draft").json()["difference"]["code"] == "draft"
     assert difference(ann, frozen) == "snapshot"
     assert difference(ann, archived) == "archived"
 

@@ -87,11 +87,11 @@ def test_events_are_counted_of_those_in_the_window(told, did, now):
 
     assert told("event", **orders) == [
         "3 times “Order Completed” since 2026-05-23 12:00",
-        "the last 24 hours ago: 2026-06-14 12:00",
+        "the last was 24 hours ago: 2026-06-14 12:00",
     ]
     assert told("event", **orders, **big) == [
         "2 of 3 times “Order Completed” since 2026-05-23 12:00",
-        "the last 12 days ago: 2026-06-03 12:00",
+        "the last was 12 days ago: 2026-06-03 12:00",
     ]
     assert told("event", **orders, measure={"sum": "total"}, **{"is": "gt", "value": 5})[1] == (
         "the sum of total over “Order Completed” since 2026-05-23 12:00: 33"
