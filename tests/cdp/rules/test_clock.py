@@ -145,7 +145,7 @@ def test_month_days_say_what_the_ranges_of_anniversaries_say(today, n, born):
 
 
 BUY = {"op": "event", "name": "Buy"}
-EVENT = {"name": "Buy", "value": None, "properties": {}}
+EVENT: dict[str, Any] = {"name": "Buy", "value": None, "properties": {}}
 MET = {"op": "attribute", "key": "met_at"}
 BORN = {"op": "attribute", "key": "birthday"}
 MOMENT = datetime(2026, 6, 15, 4, tzinfo=UTC)

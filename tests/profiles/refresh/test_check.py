@@ -32,7 +32,8 @@ def check(now: datetime) -> dict[str, Any]:
     Run.objects.filter(pk=run.pk).update(created_at=now)
     run.refresh_from_db()
     check_everything(run, now=now)
-    return run.counts
+    counts: dict[str, Any] = run.counts
+    return counts
 
 
 def moves() -> list[tuple[int, str, str]]:
