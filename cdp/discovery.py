@@ -9,7 +9,7 @@ from django.apps import apps
 REGISTRY_MODULES = (
     "operators", "holders", "followers", "sections", "cards", "scoring", "channels", "normalisers", "subjects",
     "import_targets", "explainables", "dimensions",
-    "metrics",
+    "metrics", "feeds",
 )  # fmt: skip
 
 

@@ -37,9 +37,11 @@ def step_for_a_while(step: Callable[[], object]) -> bool:
 
 
 @contextmanager
-def lane(stage: str) -> Iterator[bool]:
-    """Hold one of the stage's `settings.STAGE_LANES` places while the block runs; yields False where all are taken."""
-    for place in range(settings.STAGE_LANES):
+def lane(stage: str, *, places: int | None = None) -> Iterator[bool]:
+    """Hold one of the stage's places, `settings.STAGE_LANES` at most, while the block runs; yields False where all are
+    taken.
+    """
+    for place in range(min(places or settings.STAGE_LANES, settings.STAGE_LANES)):
         with session_lock(f"lane:{stage}", place, wait=False) as is_mine:
             if is_mine:
                 yield True

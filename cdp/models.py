@@ -11,6 +11,13 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.webhooks.models import FeedStart, Subscription, Webhook, WebhookAttempt, WebhookMessage
+
+__all__ = [
+    "UNFINISHED", "ApiToken", "FeedStart", "IdempotentAnswer", "Run", "Subscription", "User", "Webhook",
+    "WebhookAttempt", "WebhookMessage",
+]  # fmt: skip
+
 
 class User(AbstractUser):
     """Someone who signs in, or the service account of one API token (`token:<name>`, no password)."""

@@ -56,6 +56,7 @@ IMPORT_FILES = (
     "profiles.delete_importmapping",
 )  # fmt: skip
 
+WEBHOOKS = ("cdp.view_webhook*", "cdp.add_webhook", "cdp.change_webhook", "cdp.delete_webhook")
 SUPPRESS = ("campaigns.add_suppression", "campaigns.delete_suppression")
 
 # Role -> patterns `app.codename`; a trailing * stands for any ending.
@@ -76,6 +77,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         "profiles.add_attributedefinition", "profiles.change_attributedefinition",
         "profiles.add_eventdefinition", "profiles.change_eventdefinition",
         *IMPORT_FILES,
+        *WEBHOOKS,
         *SUPPRESS,
     ),
     CAMPAIGN_MANAGER: (
@@ -86,6 +88,7 @@ ROLE_PERMISSIONS: dict[str, tuple[str, ...]] = {
         *VIEW_ALL,
         *EDIT_RULES,
         *IMPORT_FILES,
+        *WEBHOOKS,
         *SUPPRESS,
         "profiles.view_pii",
         "profiles.merge_profile",

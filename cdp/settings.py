@@ -5,6 +5,7 @@ A running embedded stack leaves `stack.env` in its data folder, so that `manage.
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -149,6 +150,8 @@ CELERY_BEAT_SCHEDULE = {
     "watch_sizes": {"task": "segments.watch_sizes", "schedule": 600.0, "options": {"expires": 600.0}},
     "queue_due_search": {"task": "profiles.queue_due_search", "schedule": 1800.0, "options": {"expires": 1800.0}},
     "watch_folders": {"task": "profiles.watch_folders", "schedule": 15.0, "options": {"expires": 15.0}},
+    "send_webhooks": {"task": "cdp.send_webhooks", "schedule": 5.0, "options": {"expires": 30.0}},
+    "purge_feeds": {"task": "cdp.purge_feeds", "schedule": 12 * 3600.0},
     "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 30.0}},
 }
 STAGE_LANES = env.int("STAGE_LANES", default=CELERY_WORKER_CONCURRENCY)
@@ -157,6 +160,7 @@ STAGES = {
     "messages_accepted": "profiles.process_inbox",
     "profiles_changed": "profiles.refresh_changes",
     "deliveries_planned": "campaigns.deliver_due",
+    "feeds_changed": "cdp.send_webhooks",
 }
 
 # The broker's server, in a database of its own: clearing the cache must not clear the queue.
@@ -254,6 +258,8 @@ SPECTACULAR_SETTINGS = {
         "TagTurnEnum": "tags.api.changes.Turn",
         "MembershipChangeEnum": "segments.models.MembershipChange.Change",
         "MergeCauseEnum": "profiles.models.ProfileMerge.Cause",
+        "WebhookReasonEnum": "cdp.webhooks.models.Webhook.Reason",
+        "WebhookMessageStateEnum": "cdp.webhooks.models.WebhookMessage.State",
         "MoveCauseEnum": "cdp.rules.causes.Cause",
     },
     "POSTPROCESSING_HOOKS": [
@@ -294,6 +300,17 @@ if not 0.5 <= DUPLICATE_THRESHOLD < 1:
 
 # Rejected messages wait so long for somebody to correct their cause and replay them.
 REJECTED_MESSAGE_DAYS = env.int("REJECTED_MESSAGE_DAYS", default=90)
+
+# --- Feeds and webhooks --------------------------------------------------------------------------------------------
+
+# Changes are kept so long in the feeds, and in the history of people; 0 keeps them for ever.
+FEED_RETENTION_DAYS = env.int("FEED_RETENTION_DAYS", default=400)
+WEBHOOK_DISABLE_DAYS = env.int("WEBHOOK_DISABLE_DAYS", default=3)
+# A name that its owner points at 10.0.0.1 would have us ask our own network: what is private must be allowed here.
+WEBHOOK_NETWORKS = tuple(
+    ip_network(each) for each in env.list("WEBHOOK_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEBUG else [])
+)
+WEBHOOK_ALLOW_HTTP = env.bool("WEBHOOK_ALLOW_HTTP", default=DEBUG)
 
 # --- Logs ----------------------------------------------------------------------------------------------------------
 

@@ -1,9 +1,17 @@
 """Doorways of the platform."""
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from cdp import runs
+from cdp.lanes import lane
+from cdp.retention import purge_feeds, purge_messages
+from cdp.stages import wake
+from cdp.webhooks.manage import STAGE
+from cdp.webhooks.send import send_due
+
+SENDERS = 2  # each sends to many at once
 
 
 @shared_task(name="cdp.execute_run", acks_late=True)
@@ -16,3 +24,20 @@ def execute_run(run_id: int) -> None:
 def resume_runs() -> None:
     """Send out again what was lost."""
     runs.resume_runs()
+
+
+@shared_task(name="cdp.send_webhooks", acks_late=True)
+def send_webhooks() -> None:
+    """Tell webhooks what they have not heard. Several may run: a webhook is one's at a time."""
+    with lane(STAGE, places=SENDERS) as is_free:
+        is_more_due = is_free and send_due(now=timezone.now)
+    if is_more_due:
+        wake(STAGE)
+
+
+@shared_task(name="cdp.purge_feeds", acks_late=True)
+def purge_old_changes() -> None:
+    """Delete changes older than `settings.FEED_RETENTION_DAYS` days, and old attempts of webhooks."""
+    now = timezone.now()
+    purge_feeds(now=now, days=settings.FEED_RETENTION_DAYS)
+    purge_messages(now=now)

@@ -13,32 +13,41 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cdp.api.pagination import MAX_ID, page_size_of
+from cdp.api.problems import Gone
+from cdp.feeds import Feed
 
 
 def after_of(request: Request) -> int:
-    """`?after=`: the id of the last change that was read; 0, the start, where it is absent."""
-    text = request.query_params.get("after")
-    if text is None:
-        return 0
+    """`?after=`: the id of the last change that was read."""
+    text = request.query_params["after"]
     if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) < MAX_ID:
         return int(text)
     message = _("must be the id of a change, as `next_after` names it, not %r") % text
     raise exceptions.ValidationError({"after": [message]})
 
 
-def feed_page(changes: QuerySet[Any, Any], request: Request, show: Callable[[Any], dict[str, Any]]) -> Response:
-    """One page of `changes`, rows of `values()` with their `id`, each in the form that `show` gives it.
+def feed_page(
+    feed: Feed, changes: QuerySet[Any, Any], request: Request, show: Callable[[Any], dict[str, Any]]
+) -> Response:
+    """One page of `changes`, rows of `values()` of the feed with their `id`, each in the form that `show` gives it.
 
     `next_after` is where to go on: the last id of the page, or the given one where nothing came after it.
+
+    Raises Gone where changes after the given one were deleted. That is asked after the rows, lest they go in between.
     """
-    after = after_of(request)
+    after = after_of(request) if "after" in request.query_params else feed.start_after()
     rows = list(changes.filter(id__gt=after).order_by("id")[: page_size_of(request)])
+    if after < (start := feed.start_after()):
+        message = _("Changes up to %(start)d are no longer kept. Read who is in now, then go on with after=%(start)d.")
+        raise Gone(message % {"start": start})
     return Response({"results": [show(row) for row in rows], "next_after": rows[-1]["id"] if rows else after})
 
 
 FEED_QUERY = ("after", "page_size")
 FEED_PARAMETERS = [
-    OpenApiParameter("after", int, description="`next_after` of the page before; absent: from the start."),
+    OpenApiParameter(
+        "after", int, description="`next_after` of the page before; absent: from the oldest change that is kept."
+    ),
     OpenApiParameter("page_size", int, description="1 to 1000; 100 where it is absent."),
 ]
 

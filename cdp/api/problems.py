@@ -37,6 +37,14 @@ class Conflict(exceptions.APIException):
     default_detail = _("This conflicts with how things are now.")
 
 
+class Gone(exceptions.APIException):
+    """What was asked for was there once, and is deleted."""
+
+    status_code = status.HTTP_410_GONE
+    default_code = "gone"
+    default_detail = _("This is no longer kept.")
+
+
 class TooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "too-large"

@@ -9,6 +9,7 @@ from uuid import UUID
 from cdp.copy import copy_rows
 from cdp.locks import advisory_lock
 from cdp.rules.scope import Scope
+from cdp.stages import wake
 from profiles.followers import Merged, Parted
 from profiles.models import IdentityChange, Profile
 
@@ -38,6 +39,7 @@ def append(changes: Sequence[tuple[int, str, int | None]], *, now: datetime) -> 
     ids = sorted({profile_id for one, _change, other in changes for profile_id in (one, other) if profile_id})
     public: dict[int, UUID] = dict(Profile.objects.filter(Scope(ids).on("pk")).values_list("pk", "public_id"))
     advisory_lock("feed", "identity")
+    wake("feeds_changed")
     copy_rows(
         IdentityChange._meta.db_table,
         ["profile", "change", "into", "at"],

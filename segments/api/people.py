@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet
 from rest_framework import serializers
 
 from cdp.rules.causes import Cause
-from segments.models import Membership, MembershipChange, TierChange, TierStanding
+from segments.models import Membership, MembershipChange, TierStanding
 from segments.services.as_of import members_as_of
 
 
@@ -87,43 +87,3 @@ def standing_rows(scheme_id: int) -> QuerySet[TierStanding, Any]:
 
 def show_standing(row: dict[str, Any]) -> dict[str, Any]:
     return {"profile": row["public_id"], "tier": row["tier_key"], "entered_at": row["entered_at"]}
-
-
-def segment_changes() -> QuerySet[MembershipChange, Any]:
-    """Entries and exits of all segments."""
-    return MembershipChange.objects.values(
-        "id", "change", "cause", "at", public_id=F("profile__public_id"), segment_key=F("segment__key")
-    )
-
-
-def show_change(row: dict[str, Any]) -> dict[str, Any]:
-    """A change of one segment."""
-    return {
-        "id": row["id"],
-        "profile": row["public_id"],
-        "change": row["change"],
-        "cause": row["cause"],
-        "at": row["at"],
-    }
-
-
-def show_change_of_any(row: dict[str, Any]) -> dict[str, Any]:
-    """A change in the feed of all segments."""
-    return show_change(row) | {"segment": row["segment_key"]}
-
-
-def tier_changes(scheme_id: int) -> QuerySet[TierChange, Any]:
-    return TierChange.objects.filter(scheme=scheme_id).values(
-        "id", "before", "after", "cause", "at", public_id=F("profile__public_id")
-    )
-
-
-def show_tier_change(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "profile": row["public_id"],
-        "before": row["before"],
-        "after": row["after"],
-        "cause": row["cause"],
-        "at": row["at"],
-    }

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cdp.api.feeds import FEED_PARAMETERS, FEED_QUERY, feed_page, feed_schema
-from cdp.api.problems import Conflict, PreviewTimedOut
+from cdp.api.problems import Conflict, Gone, PreviewTimedOut
 from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
 from cdp.api.serializers import MomentField, StrictSerializer
@@ -37,13 +37,11 @@ from segments.api.people import (
     SegmentsChangeSerializer,
     member_rows,
     member_rows_as_of,
-    segment_changes,
-    show_change,
-    show_change_of_any,
     show_member,
 )
 from segments.api.portrait import PortraitActions
 from segments.downloads import members_response
+from segments.feeds import SEGMENTS, segment_changes, show_change, show_change_of_any
 from segments.models import Segment
 from segments.services import (
     add_members,
@@ -294,6 +292,8 @@ class SegmentViewSet(PortraitActions, HolderViewSet):
     def members(self, request: Request, key: str) -> Response:
         """Who is in, and since when; or who was, at a moment."""
         segment_id, as_of = self._id(key), moment_of(request)
+        if as_of is not None and (since := SEGMENTS.complete_since()) is not None and as_of < since:
+            raise Gone(_("What was before %s is no longer kept.") % since.isoformat())
         rows = member_rows(segment_id) if as_of is None else member_rows_as_of(segment_id, as_of)
         page = self.paginate_queryset(rows) or []
         return self.get_paginated_response([show_member(row) for row in page])
@@ -354,7 +354,8 @@ class SegmentViewSet(PortraitActions, HolderViewSet):
     @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def changes(self, request: Request, key: str) -> Response:
         """Who came and went, in order."""
-        return feed_page(segment_changes().filter(segment=self._id(key)), request, show_change)
+        changes = segment_changes().filter(segment=self._id(key))
+        return feed_page(SEGMENTS, changes, request, show_change)
 
     @extend_schema(
         operation_id="segments_all_changes",
@@ -364,7 +365,7 @@ class SegmentViewSet(PortraitActions, HolderViewSet):
     @action(detail=False, url_path="changes", pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def all_changes(self, request: Request) -> Response:
         """Who came and went, of all segments in one feed."""
-        return feed_page(segment_changes(), request, show_change_of_any)
+        return feed_page(SEGMENTS, segment_changes(), request, show_change_of_any)
 
     def _id(self, key: str) -> int:
         return get_object_or_404(Segment.objects.only("pk"), key=key).pk

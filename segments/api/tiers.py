@@ -23,10 +23,9 @@ from segments.api.people import (
     StandingSerializer,
     TierChangeSerializer,
     show_standing,
-    show_tier_change,
     standing_rows,
-    tier_changes,
 )
+from segments.feeds import TIERS, show_tier_change, tier_changes
 from segments.models import Tier, TierScheme
 from segments.services import delete_tier_scheme, restore_tier_rules, save_tier_scheme
 
@@ -106,7 +105,8 @@ class TierSchemeViewSet(HolderViewSet):
     @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def changes(self, request: Request, key: str) -> Response:
         """Who moved between tiers, in order; null is no tier."""
-        return feed_page(tier_changes(self._id(key)), request, show_tier_change)
+        changes = tier_changes().filter(scheme=self._id(key))
+        return feed_page(TIERS, changes, request, show_tier_change)
 
     def _id(self, key: str) -> int:
         return get_object_or_404(TierScheme.objects.only("pk"), key=key).pk

@@ -1,0 +1,1 @@
+"""Webhooks: the feeds of changes, sent to addresses that asked for them, signed as Standard Webhooks says."""

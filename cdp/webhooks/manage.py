@@ -1,0 +1,113 @@
+"""Webhooks made, changed, switched off and on again, and asked to send once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from cdp.feeds import Feed, feeds
+from cdp.stages import wake
+from cdp.webhooks.models import Subscription, Webhook, WebhookMessage
+from cdp.webhooks.signing import new_secret
+
+STAGE = "feeds_changed"
+GIVEN = ("key", "name", "url", "owner", "batch_size")
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """A feed, and the keys of what is heard of in it and the causes; all of them where none is named."""
+
+    feed: str
+    subjects: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
+
+
+def save_webhook(
+    webhook: Webhook, *, hears: Sequence[Hearing] | None, now: datetime, from_start: bool = False
+) -> Webhook:
+    """Save what people give of it, and what it hears (None: as before).
+
+    A feed that it did not hear before starts now, or `from_start` with the oldest change that is kept.
+    """
+    with transaction.atomic():
+        if webhook.pk is None:
+            webhook.next_at = now
+            webhook.save()
+        else:
+            webhook.next_at = now  # a new address is tried at once
+            webhook.save(update_fields=[*GIVEN, "next_at"])
+        if hears is not None:
+            _hear(webhook, hears, from_start=from_start)
+        wake(STAGE)
+    return webhook
+
+
+def _hear(webhook: Webhook, hears: Sequence[Hearing], *, from_start: bool) -> None:
+    webhook.subscriptions.exclude(feed__in=[each.feed for each in hears]).delete()
+    for each in hears:
+        chosen = {"subjects": list(each.subjects), "causes": list(each.causes)}
+        Subscription.objects.update_or_create(
+            webhook=webhook,
+            feed=each.feed,
+            defaults=chosen,
+            create_defaults=chosen | {"after": first_after(feeds()[each.feed], from_start=from_start)},
+        )
+
+
+def first_after(feed: Feed, *, from_start: bool) -> int:
+    """After which change somebody new reads on: the last one, or the last that is deleted."""
+    return feed.start_after() if from_start else max(feed.start_after(), feed.head())
+
+
+def replace_secret(webhook: Webhook, *, grace: timedelta, now: datetime) -> Webhook:
+    """Sign with a new secret; with the old one too for `grace` longer, so that receivers can change over."""
+    with transaction.atomic():
+        webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
+        webhook.old_secret = webhook.secret if grace else ""
+        webhook.old_secret_until = now + grace if grace else None
+        webhook.secret = new_secret()
+        webhook.save(update_fields=["secret", "old_secret", "old_secret_until"])
+    return webhook
+
+
+def disable_webhook(webhook: Webhook, *, now: datetime) -> None:
+    """Send nothing more. One that is off stays as it is."""
+    Webhook.objects.filter(pk=webhook.pk, disabled_at__isnull=True).update(
+        disabled_at=now, disabled_reason=Webhook.Reason.BY_HAND
+    )
+
+
+def enable_webhook(webhook: Webhook, *, from_now: bool, now: datetime) -> None:
+    """Send again, from where it stood, or `from_now` on: what happened meanwhile is skipped."""
+    with transaction.atomic():
+        Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
+        if from_now:
+            webhook.messages.filter(state=WebhookMessage.State.PENDING).exclude(feed="").update(
+                state=WebhookMessage.State.SKIPPED
+            )
+            for subscription in webhook.subscriptions.filter(feed__in=feeds()):
+                subscription.after = max(subscription.after, first_after(feeds()[subscription.feed], from_start=False))
+                subscription.save(update_fields=["after"])
+        Webhook.objects.filter(pk=webhook.pk).update(
+            disabled_at=None, disabled_reason="", failing_since=None, n_failures=0, next_at=now
+        )
+        wake(STAGE)
+
+
+def send_test(webhook: Webhook, *, now: datetime) -> WebhookMessage:
+    """A message without changes, sent once at the next opportunity, also by one that is switched off."""
+    with transaction.atomic():
+        message = WebhookMessage.objects.create(webhook=webhook, asked_at=now, created_at=now)
+        wake(STAGE)
+    return message
+
+
+def send_again(message: WebhookMessage, *, now: datetime) -> None:
+    """One more attempt under the same id, out of turn."""
+    with transaction.atomic():
+        WebhookMessage.objects.filter(pk=message.pk).update(asked_at=now)
+        wake(STAGE)

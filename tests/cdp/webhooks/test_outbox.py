@@ -1,0 +1,320 @@
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cdp.feeds import feeds
+from cdp.models import Subscription, Webhook, WebhookAttempt, WebhookMessage
+from cdp.webhooks import outbox
+from cdp.webhooks.manage import enable_webhook
+from cdp.webhooks.outbox import LEASE, claim, record, retry_after
+from cdp.webhooks.post import Answer
+from segments.models import MembershipChange
+from tests.factories.profiles import ProfileFactory
+from tests.factories.segments import SegmentFactory
+from tests.factories.webhooks import MADE_AT, WebhookFactory, WebhookMessageFactory
+
+OK, DOWN = Answer(204, "", 5), Answer(None, "timeout", 15_000)
+pytestmark = pytest.mark.django_db
+
+
+def write(n, *, segment=None, cause="data"):
+    segment, profile = segment or SegmentFactory(), ProfileFactory()
+    return [
+        MembershipChange.objects.create(segment=segment, profile=profile, change="entered", cause=cause, at=MADE_AT).pk
+        for _ in range(n)
+    ]
+
+
+def ids(dispatch):
+    return [change["id"] for change in orjson.loads(dispatch.body)["data"]["changes"]]
+
+
+def send(now, answer=OK):
+    """One round: what is due is sent and answered; returns the dispatches."""
+    found, _any = claim(limit=16, now=now)
+    for dispatch in found:
+        record(dispatch, answer, now=now)
+    return found
+
+
+def test_changes_go_in_order_in_batches_and_each_once(now):
+    webhook, written = WebhookFactory(hears=["segments"], batch_size=2), write(5)
+
+    rounds = [send(now) for _ in range(4)]
+
+    assert [[ids(each) for each in sent] for sent in rounds] == [[written[:2]], [written[2:4]], [written[4:]], []]
+    assert webhook.subscriptions.get().after == written[-1]
+
+
+def test_a_body_is_the_page_of_the_feed(now):
+    segment, profile = SegmentFactory(key="vip"), ProfileFactory()
+    change = MembershipChange.objects.create(segment=segment, profile=profile, change="left", cause="time", at=MADE_AT)
+    WebhookFactory(hears=["segments"])
+
+    (dispatch,) = send(now)
+
+    assert orjson.loads(dispatch.body) == {
+        "type": "segments.changed",
+        "timestamp": "2026-06-15T04:00:00Z",
+        "data": {
+            "changes": [
+                {
+                    "id": change.pk, "profile": str(profile.public_id), "segment": "vip", "change": "left",
+                    "cause": "time", "at": "2026-01-01T00:00:00Z",
+                }
+            ],
+            "next_after": change.pk,
+        },
+    }  # fmt: skip
+
+
+def test_one_message_at_a_time_and_a_dead_worker_leaves_it_under_its_id(now):
+    WebhookFactory(hears=["segments"])
+    first = write(2)
+    (lost,), _any = claim(limit=16, now=now)
+    later = write(1)
+
+    assert claim(limit=16, now=now + LEASE - timedelta(seconds=1)) == ([], False)
+    (again,), _any = claim(limit=16, now=now + LEASE)
+    record(lost, OK, now=now + LEASE)  # it was only slow: too late, another has it
+    record(again, OK, now=now + LEASE)
+    (rest,) = send(now + LEASE)
+
+    assert (again.message_id, ids(again)) == (lost.message_id, first)
+    assert ids(rest) == later
+    assert WebhookAttempt.objects.count() == 3
+
+
+def test_failures_back_off_and_a_success_ends_them(now):
+    webhook = WebhookFactory(hears=["segments"])
+    write(1)
+
+    (first,) = send(now, DOWN)
+    webhook.refresh_from_db()
+
+    assert (webhook.n_failures, webhook.failing_since) == (1, now)
+    assert timedelta(seconds=5) <= webhook.next_at - now <= timedelta(seconds=6)
+    assert send(now + timedelta(seconds=4)) == []
+    (second,) = send(now + timedelta(seconds=6))
+    webhook.refresh_from_db()
+    assert second.message_id == first.message_id
+    assert (webhook.n_failures, webhook.failing_since) == (0, None)
+
+
+def test_back_off_grows_to_an_hour():
+    waits = [outbox.back_off(n).total_seconds() for n in range(8)]
+
+    assert all(
+        base <= wait <= base * 1.2 for base, wait in zip([5, 30, 120, 600, 1800, 3600, 3600, 3600], waits, strict=True)
+    )
+    assert all(shorter < longer for shorter, longer in pairwise(waits[:6]))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("90", 90),
+        ("", 0),
+        ("soon", 0),
+        ("-5", 0),
+        ("99999999999999999999", 86400),
+        ("Mon, 15 Jun 2026 04:10:00 GMT", 600),
+        ("Mon, 15 Jun 2026 03:00:00 GMT", 0),
+        ("Mon, 15 Jun 2026 04:10:00 -0000", 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header, seconds, now):
+    assert retry_after(header, now=now) == timedelta(seconds=seconds)
+
+
+def test_retry_after_is_respected(now):
+    webhook = WebhookFactory(hears=["segments"])
+    write(1)
+
+    send(now, Answer(429, "", 5, "", "900"))
+
+    webhook.refresh_from_db()
+    assert webhook.next_at == now + timedelta(seconds=900)
+
+
+def test_days_of_nothing_but_failures_switch_it_off(now, settings):
+    settings.WEBHOOK_DISABLE_DAYS = 3
+    webhook = WebhookFactory(hears=["segments"], failing_since=now - timedelta(days=3) + timedelta(seconds=10))
+    write(1)
+
+    send(now, DOWN)
+    webhook.refresh_from_db()
+    assert webhook.disabled_at is None
+    later = webhook.next_at + timedelta(seconds=20)
+    send(later, DOWN)
+
+    webhook.refresh_from_db()
+    assert (webhook.disabled_at, webhook.disabled_reason) == (later, "failures")
+    assert send(later + timedelta(days=9)) == []
+
+
+def test_gone_switches_it_off_at_once(now):
+    webhook = WebhookFactory(hears=["segments"])
+    write(1)
+
+    send(now, Answer(410, "", 5))
+
+    webhook.refresh_from_db()
+    assert (webhook.disabled_at, webhook.disabled_reason) == (now, "gone")
+
+
+@pytest.mark.parametrize("from_now", [False, True])
+def test_switched_on_again_it_goes_on_where_it_stood_or_from_now(from_now, now):
+    webhook = WebhookFactory(hears=["segments"], batch_size=2)
+    written = write(3)
+    send(now, Answer(410, "", 5))
+
+    enable_webhook(webhook, from_now=from_now, now=now)
+    rest = [change for _ in range(3) for dispatch in send(now) for change in ids(dispatch)]
+    new = write(1)
+
+    assert rest == ([] if from_now else written)
+    assert [ids(dispatch) for dispatch in send(now)] == [new]
+
+
+def test_it_hears_what_it_chose(now):
+    vip, other = SegmentFactory(key="vip"), SegmentFactory(key="other")
+    webhook = WebhookFactory()
+    chosen = Subscription.objects.create(webhook=webhook, feed="segments", subjects=["vip"], causes=["data", "time"])
+    wanted = write(1, segment=vip)
+    write(1, segment=other)
+    write(1, segment=vip, cause="rule")
+    last = write(1, segment=other)
+
+    sent = send(now)
+
+    chosen.refresh_from_db()
+    assert [ids(dispatch) for dispatch in sent] == [wanted]
+    assert chosen.after == last[0]  # it does not look through the others again
+
+
+def test_a_rare_segment_in_a_busy_feed_is_reached_in_steps(now, monkeypatch):
+    monkeypatch.setattr(outbox, "SPAN", 2)
+    vip = SegmentFactory(key="vip")
+    Subscription.objects.create(webhook=WebhookFactory(), feed="segments", subjects=["vip"])
+    start = write(5)[0]
+    Subscription.objects.update(after=start)
+    wanted = write(1, segment=vip)
+
+    rounds = [claim(limit=16, now=now) for _ in range(3)]
+
+    assert [any_due for _found, any_due in rounds] == [True, True, True]
+    assert [ids(dispatch) for found, _any in rounds for dispatch in found] == [wanted]
+
+
+def test_what_was_erased_meanwhile_is_not_sent(now):
+    segment = SegmentFactory()
+    WebhookFactory(hears=["segments"])
+    write(1, segment=segment)
+    send(now, DOWN)
+    segment.delete()
+    kept = write(1)
+
+    later = now + timedelta(minutes=1)
+
+    assert send(later) == []
+    assert [ids(dispatch) for dispatch in send(later)] == [kept]
+
+
+def test_a_test_and_one_more_attempt_go_out_of_turn(now):
+    webhook = WebhookFactory(hears=["segments"], disabled_at=now, next_at=now + timedelta(days=1))
+    written = write(1)
+    old = WebhookMessageFactory(webhook=webhook, until=written[0], asked_at=now)
+    test = WebhookMessage.objects.create(webhook=webhook, asked_at=now + timedelta(seconds=1), created_at=now)
+
+    sent = [dispatch for _ in range(3) for dispatch in send(now)]
+
+    assert [dispatch.message_id for dispatch in sent] == [old.pk, test.pk]
+    assert ids(sent[0]) == written
+    assert b'"type":"webhook.test"' in sent[1].body
+    assert webhook.subscriptions.get().after == 0
+
+
+def test_a_failed_test_counts_for_nothing(now):
+    webhook = WebhookFactory()
+    test = WebhookMessage.objects.create(webhook=webhook, asked_at=now, created_at=now)
+
+    send(now, DOWN)
+
+    webhook.refresh_from_db()
+    test.refresh_from_db()
+    assert (webhook.n_failures, test.state, test.asked_at) == (0, "failed", None)
+    assert send(now) == []
+
+
+def test_both_secrets_sign_while_the_old_one_is_good(now):
+    WebhookFactory(hears=["segments"], secret="whsec_bmV3", old_secret="whsec_b2xk", old_secret_until=now)
+    write(1)
+
+    (early,) = send(now - timedelta(seconds=1), DOWN)
+    (late,) = send(now + timedelta(minutes=1))
+
+    assert (early.keys, late.keys) == (("whsec_bmV3", "whsec_b2xk"), ("whsec_bmV3",))
+
+
+def test_looking_for_what_is_due_takes_as_many_queries_for_twenty_as_for_one(django_assert_num_queries, now):
+    n_feeds = len(feeds())
+    WebhookFactory(hears=["segments"])
+    with django_assert_num_queries(n_feeds + 3):
+        claim(limit=16, now=now)
+    WebhookFactory.create_batch(20, hears=["segments", "tiers"])
+    with django_assert_num_queries(n_feeds + 3):
+        claim(limit=16, now=now)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), st.integers(1, 3)),
+        st.tuples(st.just("send"), st.sampled_from([OK, DOWN, Answer(500, "", 1)])),
+        st.tuples(st.just("die"), st.booleans()),  # before the POST, or after it
+        st.tuples(st.just("choose"), st.sampled_from([[], ["a"], ["a", "b"]])),
+    ),
+    max_size=12,
+)
+
+
+@given(STEPS, st.integers(1, 3))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happens_the_receiver_knows_what_the_feed_says(django_db_blocker, steps, batch_size):
+    """Nothing lost, skipped or out of order; what is the same has the same id."""
+    now, chosen = datetime(2026, 6, 15, tzinfo=UTC), []
+    MembershipChange.objects.all().delete()
+    Webhook.objects.all().delete()
+    segments, profile = {key: SegmentFactory(name=key) for key in ("a", "b")}, ProfileFactory()
+    webhook = WebhookFactory(batch_size=batch_size, hears=["segments"])
+    heard, n = {}, 0
+
+    for step, value in [*steps, ("choose", []), *[("send", OK)] * 40]:
+        now += timedelta(hours=2)
+        if step == "write":
+            for _ in range(value):
+                n += 1
+                MembershipChange.objects.create(
+                    segment=segments["ab"[n % 2]], profile=profile, change="entered", cause="data", at=now
+                )
+        elif step == "choose":
+            chosen = [segments[key].key for key in value]
+            Subscription.objects.filter(webhook=webhook).update(subjects=chosen)
+        else:
+            found, _any = claim(limit=1, now=now)
+            for dispatch in found:
+                if step == "send" or value:
+                    assert heard.setdefault(dispatch.message_id, ids(dispatch)) == ids(dispatch)
+                if step == "send":
+                    record(dispatch, value, now=now)
+
+    known = [change for changes in heard.values() for change in changes]
+    everything = list(MembershipChange.objects.order_by("id").values_list("id", flat=True))
+    assert known == sorted(set(known))
+    assert set(known) <= set(everything)
+    if not any(step == "choose" for step, _value in steps):
+        assert known == everything
