@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from cdp.models import Run
 from cdp.runs import run_kind
+from tags.services.bulk import BULK, UNDO, carry_out, take_back
 from tags.services.expiry import end_expired as end_expired_of
 from tags.services.expiry import purge_ended as purge_ended_of
 from tags.services.score import SCORE, compute_scores
@@ -19,6 +20,18 @@ from tags.services.score import queue_due_scores as queue_due_scores_of
 def score(run: Run, now: datetime) -> None:
     """Compute the scores of the model that the run's subject names."""
     compute_scores(run.subject, now=now, run=run)
+
+
+@run_kind(BULK)
+def tag_people(run: Run, now: datetime) -> None:
+    """Put a tag on many people, or take it off."""
+    carry_out(run, now=now)
+
+
+@run_kind(UNDO)
+def untag_people(run: Run, now: datetime) -> None:
+    """Take back what such a run did."""
+    take_back(run, now=now)
 
 
 @shared_task(name="tags.end_expired")

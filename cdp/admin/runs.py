@@ -32,6 +32,8 @@ KIND_NAMES = {
     "check": _("Nightly check"),
     "fill": _("Filling of a segment"),
     "score": _("Scoring"),
+    "tag_people": _("Tagging of many"),
+    "untag_people": _("Taking back of a tagging"),
     "refold": _("Folding again"),
     "index_moments": _("Indexing dates and times"),
     "replay": _("Replay of rejected messages"),
@@ -61,6 +63,8 @@ COUNT_NAMES = {
     "accepted": _("accepted"),
     "refused": _("refused by a limit or a separation"),
     "passed_over": _("passed over, as decided or merged meanwhile"),
+    "tagged": _("people whose tag changed"),
+    "taken_back": _("taken back"),
     "replayed": _("replayed"),
     "discarded": _("discarded"),
 }

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, has_perm
 from cdp.disclosure import may_see_pii
+from profiles.admin.actions import PROFILE_ACTIONS, may_take
 from profiles.admin.consents import write_down
 from profiles.admin.explain import explain_page
 from profiles.admin.filters import profile_filters
@@ -154,7 +155,12 @@ class ProfileAdmin(ReadOnlyAdmin):
 
     # --- Merging and taking apart ---
 
-    actions = ("merge_chosen",)
+    actions = PROFILE_ACTIONS
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without those that the apps brought and this user may not take."""
+        actions: dict[str, Any] = super().get_actions(request)
+        return {name: each for name, each in actions.items() if may_take(request, name)}
 
     def has_merge_permission(self, request: HttpRequest) -> bool:
         return has_perm(request, MAY_MERGE)

@@ -29,6 +29,7 @@ from profiles.admin.holders import HolderAdmin, HolderForm, RulePartInline, refr
 from profiles.admin.names import display_name
 from profiles.models import Profile
 from profiles.services.preview import PreviewTimeout
+from tags.admin.bulk import may_tag, people_view, undo_view
 from tags.admin.lifecycle import (
     CategoryFilter,
     LifecycleFilter,
@@ -115,6 +116,8 @@ class TagAdmin(HolderAdmin):
             path("assign/<int:profile_id>/", wrap(self.assign_view), name="tags_assign"),
             path("unassign/<int:profile_id>/", wrap(self.unassign_view), name="tags_unassign"),
             path("<int:tag_id>/lifecycle/", wrap(lifecycle_view), name="tags_tag_lifecycle"),
+            path("<int:tag_id>/people/", wrap(self.people_view), name="tags_tag_people"),
+            path("bulk/<int:bulk_id>/undo/", wrap(undo_view), name="tags_bulk_undo"),
             path("<int:tag_id>/changes/", wrap(self.changes_view), name="tags_tag_changes"),
             path("<int:tag_id>/coverage/", wrap(self.coverage_view), name="tags_tag_coverage"),
             *super().get_urls(),
@@ -185,7 +188,7 @@ class TagAdmin(HolderAdmin):
         return {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        context["may_move"] = may_move(request)
+        context |= {"may_move": may_move(request), "may_tag": may_tag(request)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_thing(self, thing: Tag, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
@@ -238,6 +241,10 @@ class TagAdmin(HolderAdmin):
         return TemplateResponse(request, "tags/changes.html", context)
 
     # --- Assigning by hand ---
+
+    def people_view(self, request: HttpRequest, tag_id: int) -> HttpResponse:
+        """Many people at once."""
+        return people_view(request, tag_id, {**self.admin_site.each_context(request), "opts": self.opts})
 
     def assign_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
         """Assign `tag:value`, `until` a day that it lasts to the end of, as the forms on the profile page post it.

@@ -1,7 +1,8 @@
 """Tables of what we say of profiles."""
 
+from tags.models.bulk import BulkTagging
 from tags.models.change import TagChange
 from tags.models.score import Score
 from tags.models.tag import DisplacedTag, Tag, TagAssignment, TagValue
 
-__all__ = ["DisplacedTag", "Score", "Tag", "TagAssignment", "TagChange", "TagValue"]
+__all__ = ["BulkTagging", "DisplacedTag", "Score", "Tag", "TagAssignment", "TagChange", "TagValue"]

@@ -1,0 +1,230 @@
+"""Putting a tag on many people, or taking it off: by a pasted list, by a segment, by the list of people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminDateWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from cdp.admin.base import has_perm, signed_in
+from cdp.admin.runs import progress
+from cdp.disclosure import may_see_pii
+from cdp.rules.catalogue import Wanted, catalogue
+from cdp.rules.compile import compile_rule
+from cdp.rules.days import DAY, start_of
+from cdp.rules.parse import parse_rule
+from cdp.rules.scope import EVERYBODY
+from profiles.admin.actions import register_profile_action
+from profiles.models import IdentifierKind, Profile
+from profiles.services.resolve import find_by_identifiers
+from tags.models import BulkTagging, Tag, TagValue
+from tags.services.bulk import queue_bulk, queue_undo
+
+MAX_LINES = 10_000
+MAX_SEGMENTS = 500
+MAX_NAMED = 10
+N_SHOWN = 20
+MAY = {
+    BulkTagging.Action.ASSIGN: "tags.add_tagassignment",
+    BulkTagging.Action.REMOVE: "tags.delete_tagassignment",
+}
+
+
+class BulkForm(forms.Form):
+    """What to do: with which tag and value, until when."""
+
+    what = forms.ChoiceField(
+        label=_("What to do"), choices=BulkTagging.Action.choices, widget=UnfoldAdminSelectWidget, required=True
+    )
+    choice = forms.ChoiceField(label=_("Tag"), widget=UnfoldAdminSelectWidget)
+    until = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        widget=UnfoldAdminDateWidget,
+        help_text=_("Empty: as long as the tag says."),
+    )
+
+    def __init__(self, *args: Any, tags: QuerySet[Tag], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["choice"].choices = [  # type: ignore[attr-defined]
+            option for tag in tags.prefetch_related("values") for option in options_of(tag)
+        ]
+
+    def asked(self) -> dict[str, Any]:
+        """What `queue_bulk` wants to know beside the people."""
+        tag_id, _colon, value_id = self.cleaned_data["choice"].partition(":")
+        tag = Tag.objects.get(pk=tag_id)
+        until = self.cleaned_data["until"]
+        return {
+            "tag": tag,
+            "action": BulkTagging.Action(self.cleaned_data["what"]),
+            "value": TagValue.objects.get(pk=value_id) if value_id else None,
+            "expires_at": start_of(until + DAY) if until else tag.end_of(timezone.now()),
+        }
+
+
+class PeopleForm(BulkForm):
+    """And to whom: a pasted list, or a segment."""
+
+    kind = forms.ModelChoiceField(
+        label=_("Kind of identifier"),
+        queryset=IdentifierKind.objects.order_by("priority", "key"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    identifiers = forms.CharField(
+        label=_("Identifiers, one a line"), required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 6})
+    )
+    segment = forms.ChoiceField(label=_("or everybody of a segment"), required=False, widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        segments = catalogue("segment").offer(Wanted(limit=MAX_SEGMENTS))
+        self.fields["segment"].choices = [("", "-"), *((each.value, each.label) for each in segments)]  # type: ignore[attr-defined]
+
+    def clean_identifiers(self) -> list[str]:
+        lines = list(dict.fromkeys(filter(None, map(str.strip, self.cleaned_data["identifiers"].splitlines()))))
+        if len(lines) > MAX_LINES:
+            problem = gettext("Write one to %(n)s identifiers, one a line.")
+            raise ValidationError(problem % {"n": f"{MAX_LINES:,}"})
+        return lines
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        lines, segment = data.get("identifiers"), data.get("segment")
+        if not self.errors and bool(lines) == bool(segment):
+            raise ValidationError(gettext("Paste identifiers, or choose a segment."))
+        if lines and data.get("kind") is None:
+            self.add_error("kind", gettext("Of which kind are they?"))
+        return data
+
+
+def options_of(tag: Tag) -> list[tuple[str, str]]:
+    """Tag, or tag and value, as forms name them."""
+    values = sorted(tag.values.all(), key=lambda value: value.position)
+    return [(f"{tag.pk}:{value.pk}", f"{tag.name} · {value.name}") for value in values] or [(f"{tag.pk}:", tag.name)]
+
+
+def may_tag(request: HttpRequest) -> bool:
+    """Whoever puts in people by identifiers learns whose these are."""
+    return all(has_perm(request, permission) for permission in MAY.values()) and may_see_pii(request.user)
+
+
+def people_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> HttpResponse:
+    """The form for many people, and what was done with it, which can be taken back."""
+    tags = Tag.objects.active().filter(kind=Tag.Kind.MANUAL, pk=tag_id)
+    tag = get_object_or_404(tags)
+    if not may_tag(request):
+        return HttpResponse(status=403)
+    form = PeopleForm(request.POST or None, tags=tags)
+    not_found: list[str] = []
+    if form.is_valid():
+        people, chosen_by, not_found = people_of(form)
+        try:
+            queue_bulk(**form.asked(), profile_ids=people, chosen_by=chosen_by, user=signed_in(request))
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+        else:
+            said = ngettext("Queued for %(n)s person.", "Queued for %(n)s people.", len(people))
+            messages.success(request, said % {"n": f"{len(people):,}"})
+        warn_of(request, not_found)
+        if not form.errors:
+            return HttpResponseRedirect(reverse("admin:tags_tag_people", args=[tag.pk]))
+    recent = BulkTagging.objects.filter(tag=tag).select_related("run__user", "undo_run", "value").defer("profile_ids")
+    done = [
+        (bulk, progress(bulk.run), progress(bulk.undo_run) if bulk.undo_run else "")
+        for bulk in recent.order_by("-pk")[:N_SHOWN]
+    ]
+    further = {
+        "title": f"{tag.name} · {gettext('Many people at once')}",
+        "original": tag,
+        "tag": tag,
+        "form": form,
+        "done": done,
+    }
+    return TemplateResponse(request, "tags/people.html", {**context, **further})
+
+
+def people_of(form: PeopleForm) -> tuple[list[int], str, list[str]]:
+    """Who is meant, by which words, and the identifiers that nobody has."""
+    if segment := form.cleaned_data["segment"]:
+        rule = parse_rule({"op": "segment", "key": segment})
+        members = Profile.objects.current().filter(compile_rule(rule, scope=EVERYBODY, now=timezone.now()))
+        return list(members.values_list("pk", flat=True)), gettext("segment %(key)s") % {"key": segment}, []
+    lines, kind = form.cleaned_data["identifiers"], form.cleaned_data["kind"]
+    found = find_by_identifiers([(kind.key, line) for line in lines])
+    not_found = [line for line in lines if (kind.key, line) not in found]
+    return list(set(found.values())), gettext("a pasted list"), not_found
+
+
+def warn_of(request: HttpRequest, not_found: list[str]) -> None:
+    if not_found:
+        named = ", ".join(not_found[:MAX_NAMED]) + (", …" if len(not_found) > MAX_NAMED else "")
+        n = len(not_found)
+        message = ngettext("Nobody has this identifier: %(named)s", "Nobody has these identifiers: %(named)s", n)
+        messages.warning(request, message % {"named": named})
+
+
+def undo_view(request: HttpRequest, bulk_id: int) -> HttpResponse:
+    """Take back what one run did."""
+    bulk = get_object_or_404(BulkTagging.objects.defer("profile_ids"), pk=bulk_id)
+    if request.method != "POST" or not may_tag(request):
+        return HttpResponse(status=405 if request.method != "POST" else 403)
+    try:
+        queue_undo(bulk, user=signed_in(request))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, gettext("It is being taken back."))
+    return HttpResponseRedirect(reverse("admin:tags_tag_people", args=[bulk.tag_id]))
+
+
+@register_profile_action("tags.add_tagassignment")
+@admin.action(description=_("Tag the chosen…"))
+def tag_people(model_admin: Any, request: HttpRequest, queryset: QuerySet[Profile]) -> HttpResponse | None:
+    """Ask for the tag, then put it on all who are chosen, or on all whom the filters find."""
+    if not all(has_perm(request, permission) for permission in MAY.values()):
+        raise PermissionDenied
+    tags = Tag.objects.active().filter(kind=Tag.Kind.MANUAL).order_by("name")
+    form = BulkForm(request.POST if "apply" in request.POST else None, tags=tags)
+    people = queryset.order_by().values_list("pk", flat=True)
+    if form.is_valid():
+        asked = form.asked()
+        try:
+            bulk = queue_bulk(
+                **asked, profile_ids=people, chosen_by=gettext("the list of people"), user=signed_in(request)
+            )
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+        else:
+            said = ngettext("Queued for %(n)s person.", "Queued for %(n)s people.", len(bulk.profile_ids))
+            messages.success(request, said % {"n": f"{len(bulk.profile_ids):,}"})
+            return HttpResponseRedirect(reverse("admin:tags_tag_people", args=[bulk.tag_id]))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": gettext("Tag people"),
+        "opts": model_admin.opts,
+        "form": form,
+        "has_tags": tags.exists(),
+        "n_people": people.count(),
+        "is_all": request.POST.get("select_across") == "1",
+        "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "checkbox": ACTION_CHECKBOX_NAME,
+    }
+    return TemplateResponse(request, "tags/tag_people.html", context)
