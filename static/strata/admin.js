@@ -1,6 +1,3 @@
-// A row added to a form is new to htmx: bind its buttons.
-document.addEventListener("formset:added", (event) => htmx.process(event.target));
-
 // A run has ended: show what it changed. A form keeps what is being typed; only what is read is replaced.
 document.addEventListener("run-ended", async () => {
   const shown = () => document.querySelectorAll(".readonly");

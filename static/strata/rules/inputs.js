@@ -45,7 +45,7 @@ const INPUTS = {
   text(form, site) {
     const { builder, path } = site;
     if (site.options) return chooser(site, site.options);
-    if (site.suggest) return suggested(site, (text) => text, "text");
+    if (site.suggest) return suggested(site);
     return h("input", {
       type: "text", class: "sr-input", value: site.value, maxlength: form.most, "aria-label": site.label, ...focusKey(site),
       oninput: (event) => builder.set(path, textOrNothing(event.target.value, site), { typing: true }),
@@ -83,7 +83,7 @@ const INPUTS = {
       { "aria-label": site.label, ...focusKey(site) });
   },
 
-  scalar: (_form, site) => suggested(site, (text) => text, "scalar"),
+  scalar: (_form, site) => suggested(site),
 
   list(form, site) {
     if (form.item.input === "fields") return cards(form, site);
@@ -196,14 +196,14 @@ const INPUTS = {
   },
 };
 
-/** One value out of what is known, or any other. @param {Site} site @param {(text: string) => any} parse @param {string} _input */
-function suggested(site, parse, _input) {
+/** One value out of what is known, or any other text. @param {Site} site */
+function suggested(site) {
   const { builder, path } = site;
   return combobox({
     label: site.label, text: site.value === undefined ? "" : String(site.value), keeps: true, say: builder.say,
     options: site.suggest ?? (async () => []), more: focusKey(site),
     pick: (option) => builder.set(path, option.value),
-    free: (text, isLeaving) => builder.set(path, text === "" ? undefined : parse(text), { focus: isLeaving ? null : undefined }),
+    free: (text, isLeaving) => builder.set(path, text || undefined, { focus: isLeaving ? null : undefined }),
   });
 }
 
