@@ -8,6 +8,7 @@ from django.utils import timezone
 from profiles.masking import MASK
 from profiles.models import HolderClock, Lane, ProfileChange
 from profiles.refresh.queue import queue_full_refresh
+from profiles.services import explain
 from segments.models import Segment
 from tags.models import Tag
 from tests.clients import api_of
@@ -236,3 +237,13 @@ def test_nobody_is_404(ann):
     answer = api_of("operator").send("get", "profiles/00000000-0000-0000-0000-000000000001/explain/?segment=a")
 
     assert answer.status_code == 404
+
+
+def test_what_takes_too_long_is_cancelled(ann, monkeypatch):
+    monkeypatch.setattr(explain, "TIMEOUT_SECONDS", 0.001)
+    segment = segment_of({"any": [OSLO | {"is": "contains", "value": f"{n}" * 50} for n in range(190)]})
+
+    answer = asked(ann, segment=segment.key)
+
+    assert answer.status_code == 503
+    assert answer.json()["type"].endswith("/explain-timeout")
