@@ -14,6 +14,7 @@ from campaigns.channels.base import Message
 from campaigns.channels.outbox import OutboxSender
 from campaigns.models import Attempt, Campaign, Delivery
 from cdp.models import Run
+from profiles.admin.by_rule import people_url
 from profiles.models import (
     EventDay,
     EventDefinition,
@@ -199,6 +200,11 @@ def pages(world: World) -> Iterator[str]:
     yield reverse("admin:profiles_identityconflict_move", args=[world.conflict.pk])
     yield reverse("admin:segments_segment_members", args=[world.segment.pk])
     yield reverse("admin:segments_segment_changes", args=[world.segment.pk])
+    portrait = reverse("admin:segments_segment_portrait", args=[world.segment.pk])
+    yield f"{portrait}?by=attribute:city&by=attribute:email&by=attribute:name&by=tag:{world.tag.key}"
+    yield f"{portrait}?compare=none&people=known&sort=tgi"
+    yield f"{people}?rule=cut-off"
+    yield people_url({"op": "attribute", "key": "email", "is": "eq", "value": EMAIL})
     yield reverse("admin:profiles_duplicatesuggestion_many")
     yield reverse("admin:profiles_duplicatesuggestion_changelist") + "?state=all"
     source = Source.objects.exclude(key="strata").latest("pk")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter, RadioFilter
 
+from profiles.admin.by_rule import RuleFilter
 from profiles.models import Identifier, IdentifierKind, Profile
 
 _brought: list[type[DropdownFilter]] = []
@@ -25,7 +26,7 @@ def register_profile_filter(filter_class: type[DropdownFilter]) -> type[Dropdown
 
 def profile_filters() -> list[Any]:
     """The filters that the apps brought, then our own."""
-    return [*_brought, KindFilter, LastSeenFilter]
+    return [RuleFilter, *_brought, KindFilter, LastSeenFilter]
 
 
 class KindFilter(DropdownFilter):  # type: ignore[misc]

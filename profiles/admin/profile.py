@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, has_perm
 from cdp.disclosure import may_see_pii
 from profiles.admin.actions import PROFILE_ACTIONS, may_take
+from profiles.admin.by_rule import by_rule_context
 from profiles.admin.consents import write_down
 from profiles.admin.explain import explain_page
 from profiles.admin.filters import profile_filters
@@ -106,6 +107,11 @@ class ProfileAdmin(ReadOnlyAdmin):
         ]
 
     # --- The list ---
+
+    list_before_template = "profiles/by_rule_bar.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, {**by_rule_context(request), **(extra_context or {})})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ProfileChangeList]:
         return ProfileChangeList

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +30,7 @@ from profiles.models import IdentifierKind, Profile
 from profiles.services.export import FileFormat, FormatMissing
 from profiles.services.resolve import find_by_identifiers
 from segments.admin.overlap import OverlapPage
+from segments.admin.portrait import PortraitPages
 from segments.admin.sizes import SizePages
 from segments.admin.upkeep import ArchivedFilter, CategoryFilter, OwnerFilter, UpkeepPages, may_archive, may_duplicate
 from segments.downloads import members_response
@@ -75,7 +78,7 @@ class SegmentForm(HolderForm):
 
 
 @admin.register(Segment)
-class SegmentAdmin(UpkeepPages, SizePages, OverlapPage, HolderAdmin):
+class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdmin):
     """Segments: saving one checks its rule as a whole and queues a refresh."""
 
     empty_text = _("No segments yet. A segment is everybody who matches a rule, kept up to date within seconds.")
@@ -144,6 +147,7 @@ class SegmentAdmin(UpkeepPages, SizePages, OverlapPage, HolderAdmin):
             ),
             path("<int:segment_id>/export/", wrap(self.export_view), name="segments_segment_export"),
             path("<int:segment_id>/changes/", wrap(self.changes_view), name="segments_segment_changes"),
+            *self.portrait_urls(),
             *self.upkeep_urls(),
             *self.size_urls(),
             *self.overlap_urls(),
@@ -163,7 +167,11 @@ class SegmentAdmin(UpkeepPages, SizePages, OverlapPage, HolderAdmin):
         return (obj is None or obj.archived_at is None) and super().has_change_permission(request, obj)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
+        given: dict[str, Any] = {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
+        if "rule" in given:
+            with suppress(ValueError):  # then the form shows it as it came
+                given["rule"] = json.loads(given["rule"])
+        return given
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         context |= {"may_duplicate": may_duplicate(request), "may_archive": may_archive(request)}
