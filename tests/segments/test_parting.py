@@ -86,7 +86,7 @@ def test_whoever_is_in_by_the_other_alone_leaves_with_the_refresh(people):
     undo(bob)
     assert members().keys() == {ann.pk, bob.pk}
 
-    refresh_in_full(holder_of(f"segment:{segment.key}"), now=NOW, cause=Cause.CORRECTION)
+    refresh_in_full(holder_of(f"segment:{segment.key}"), now=NOW, cause=Cause.RULE)
 
     assert members() == {bob.pk: NOW - DAY}
     assert replayed() == {bob.pk}
