@@ -46,7 +46,7 @@ class ApiViewSet(GenericViewSet[Any]):
             self.post = once(self.post)  # type: ignore[has-type]
 
     def _check_query(self, request: Request) -> None:
-        """A misspelt filter would answer with everybody."""
+        """A misspelt filter would answer with everybody; a NUL is no text of PostgreSQL."""
         known = {*self.query_parameters}
         if self.pagination_class is not None:
             known |= {"cursor", "page_size"}
@@ -55,6 +55,10 @@ class ApiViewSet(GenericViewSet[Any]):
         message = _("unknown parameter; known: %s") % ", ".join(sorted(known))
         if unknown := {name: [message] for name in request.query_params if name not in known}:
             raise ValidationError(unknown)
+        if torn := {
+            name: [_("must not contain a NUL")] for name, text in request.query_params.items() if "\x00" in text
+        }:
+            raise ValidationError(torn)
 
 
 class ReadingViewSet(RetrieveModelMixin, ListModelMixin, ApiViewSet):
