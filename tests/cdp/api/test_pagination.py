@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from campaigns.models import Campaign
 from cdp.api.pagination import CursorPages
-from cdp.models import Run
+from cdp.models import Run, Webhook
 from profiles.models import IdentityChange, Profile, RejectedMessage
 from profiles.refresh.versions import single, write_version
 from segments.models import Segment, SegmentDay, Tier
@@ -37,6 +37,7 @@ from tests.factories.segments import (
     TierStandingFactory,
 )
 from tests.factories.tags import TagAssignmentFactory, TagChangeFactory
+from tests.factories.webhooks import WebhookAttemptFactory, WebhookFactory
 
 LISTS = {
     path: {part["name"] for part in operation.get("parameters", [])}
@@ -76,6 +77,8 @@ def make_two_of_each():
     RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")
     for day in (1, 2):
         SegmentDay.objects.create(segment=loyal, day=f"2026-01-0{day}", n_entered=1)
+    WebhookAttemptFactory(message__webhook=Webhook.objects.get(key="shop"))
+    WebhookFactory()
     make_runs(1)
     for holder in ("segment:loyal", "tag:vip", "tier:club"):
         for version in (1, 2):

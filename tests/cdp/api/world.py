@@ -36,6 +36,7 @@ from tests.factories.segments import (
     TierStandingFactory,
 )
 from tests.factories.tags import ScoreFactory, TagAssignmentFactory, TagFactory, TagValueFactory
+from tests.factories.webhooks import WebhookAttemptFactory, WebhookFactory
 
 # Every personal value holds this word, in some spelling.
 MARKER = "pimpernel"
@@ -106,7 +107,10 @@ def make_world() -> dict[str, Any]:
         error=f"members.csv: line 2, column 'Mail': '{MARKER}' is not a date",
         result_file=default_storage.save("refused.csv", ContentFile(f"Mail\n{EMAIL}\n")),
     )
+    shop_hook = WebhookFactory(key="shop", hears=["segments"])
+    WebhookAttemptFactory(message__webhook=shop_hook, answer=f"{MARKER} is unknown here")
     return {
+        "webhooks": "shop",
         "profiles": ann.public_id,
         "tags": "vip",
         "segments": "loyal",
@@ -212,6 +216,18 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
             "is_watching": True,
         },
         ("patch", "import-mappings/{key}/"): {"name": "All", "mapping": MAPPING, "folder": "all", "is_watching": False},
+        ("post", "webhooks/"): {
+            "key": "till",
+            "name": "Till",
+            "url": "https://till.example.com/",
+            "owner": None,
+            "batch_size": 9,
+            "hears": [{"feed": "tiers", "subjects": ["club"], "causes": ["data"]}],
+            "from_start": True,
+        },
+        ("patch", "webhooks/{key}/"): {"name": "Till", "url": "https://till.example.com/", "batch_size": 7},
+        ("post", "webhooks/{key}/secret/"): {"grace_hours": 2},
+        ("post", "webhooks/{key}/enable/"): {"from_now": True},
         ("post", "suppressions/"): {"kind": "email", "value": "a@example.com", "channel": "email", "reason": MARKER},
         ("delete", "suppressions/{id}/"): {"reason": "asked"},
         ("post", "campaigns/"): {"key": "may", "trigger": "now", **campaign},

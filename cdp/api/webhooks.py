@@ -1,0 +1,241 @@
+"""`webhooks/`: who is told of changes, what was sent to them, and what they answered."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from cdp.api.router import route
+from cdp.api.serializers import PartSerializer, StrictModelSerializer, StrictSerializer
+from cdp.api.viewsets import ManagingViewSet
+from cdp.audit import write_change, write_secret_change
+from cdp.disclosure import may_see_pii
+from cdp.feeds import feeds
+from cdp.models import User, Webhook, WebhookAttempt, WebhookMessage
+from cdp.rules.causes import Cause
+from cdp.webhooks.manage import (
+    Hearing,
+    disable_webhook,
+    enable_webhook,
+    replace_secret,
+    save_webhook,
+    send_again,
+    send_test,
+)
+from cdp.webhooks.signing import webhook_id
+
+MAX_GRACE_HOURS = 30 * 24
+MAX_SUBJECTS = 1000
+CHANGING = ("cdp.change_webhook",)
+
+
+class HearingSerializer(PartSerializer):
+    """A feed, and of what in it and why; of all, where the list is empty."""
+
+    feed = serializers.ChoiceField(choices=("profiles", "segments", "tags", "tiers"))
+    subjects = serializers.ListField(child=serializers.SlugField(max_length=50), default=list, max_length=MAX_SUBJECTS)
+    causes = serializers.ListField(child=serializers.ChoiceField(Cause.choices), default=list, max_length=len(Cause))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        feed = feeds()[attrs["feed"]]
+        if attrs["causes"] and not feed.has_causes:
+            raise serializers.ValidationError({"causes": [_("This feed says no causes.")]})
+        known = {key for key, _name in feed.subjects()} if attrs["subjects"] else set()
+        if unknown := [key for key in attrs["subjects"] if key not in known]:
+            raise serializers.ValidationError({"subjects": [_("unknown: %s") % ", ".join(unknown)]})
+        return attrs
+
+
+class WebhookSerializer(StrictModelSerializer[Webhook]):
+    """`secret` is null but in the answers to making the webhook and to replacing its secret. A new feed in `hears`
+    starts now, with `from_start` at its oldest change.
+    """
+
+    owner = serializers.SlugRelatedField(
+        slug_field="username", queryset=User.objects.filter(is_active=True), allow_null=True, required=False
+    )
+    hears = HearingSerializer(many=True, source="subscriptions", allow_empty=False)
+    from_start = serializers.BooleanField(write_only=True, default=False)
+    secret = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Webhook
+        fields = (
+            "key", "name", "url", "owner", "batch_size", "hears", "from_start", "secret", "created_at", "disabled_at",
+            "disabled_reason", "failing_since", "n_failures", "next_at", "succeeded_at",
+        )  # fmt: skip
+        read_only_fields = (
+            "created_at", "disabled_at", "disabled_reason", "failing_since", "n_failures", "next_at", "succeeded_at",
+        )  # fmt: skip
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_secret(self, webhook: Webhook) -> str | None:
+        return webhook.secret if getattr(webhook, "shows_secret", False) else None
+
+    def validate_hears(self, hears: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        names = [each["feed"] for each in hears]
+        if len({*names}) < len(names):
+            raise serializers.ValidationError(_("names a feed twice"))
+        user: User = self.context["request"].user
+        for name in names:
+            if not user.has_perm(feeds()[name].permission):
+                raise PermissionDenied(_("This needs the permission %s.") % feeds()[name].permission)
+        return hears
+
+    def create(self, validated_data: dict[str, Any]) -> Webhook:
+        webhook = self._save(Webhook(), {"owner": self.context["request"].user, **validated_data})
+        webhook.shows_secret = True  # type: ignore[attr-defined]
+        return webhook
+
+    def update(self, instance: Webhook, validated_data: dict[str, Any]) -> Webhook:
+        return self._save(instance, validated_data)
+
+    def _save(self, webhook: Webhook, given: dict[str, Any]) -> Webhook:
+        hears, from_start = given.pop("subscriptions", None), given.pop("from_start", False)
+        for name, value in given.items():
+            setattr(webhook, name, value)
+        chosen = None
+        if hears is not None:
+            chosen = [Hearing(each["feed"], tuple(each["subjects"]), tuple(each["causes"])) for each in hears]
+        save_webhook(webhook, hears=chosen, now=timezone.now(), from_start=from_start)
+        webhook._prefetched_objects_cache = {}  # type: ignore[attr-defined]
+        return webhook
+
+
+class AttemptSerializer(serializers.Serializer[Any]):
+    """One POST: a `status`, or the `trouble` in its place. `answer` is its first characters, null for those who may not
+    see personal data.
+    """
+
+    id = serializers.IntegerField()
+    message = serializers.SerializerMethodField()
+    feed = serializers.CharField(source="message.feed")
+    n_changes = serializers.IntegerField(source="message.n_changes")
+    at = serializers.DateTimeField()
+    status = serializers.IntegerField(allow_null=True)
+    trouble = serializers.CharField()
+    took_ms = serializers.IntegerField()
+    answer = serializers.SerializerMethodField()
+
+    def get_message(self, attempt: WebhookAttempt) -> str:
+        return webhook_id(attempt.message_id)
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_answer(self, attempt: WebhookAttempt) -> str | None:
+        return attempt.answer if may_see_pii(self.context["request"].user) else None
+
+
+class NewSecretSerializer(StrictSerializer):
+    grace_hours = serializers.IntegerField(min_value=0, max_value=MAX_GRACE_HOURS, default=24)
+
+
+class EnableSerializer(StrictSerializer):
+    """`from_now`: what happened while it was off is skipped."""
+
+    from_now = serializers.BooleanField(default=False)
+
+
+class SendAgainSerializer(StrictSerializer):
+    message = serializers.RegexField(r"^msg_[0-9a-f]{32}\Z", help_text="The `webhook-id`.")
+
+
+class AskedSerializer(serializers.Serializer[Any]):
+    """The `webhook-id` of what is sent at the next opportunity; `attempts/` shows what came of it."""
+
+    message = serializers.CharField()
+
+
+@route("webhooks")
+class WebhookViewSet(ManagingViewSet):
+    """Webhooks by key; see docs/webhooks.md for what they send."""
+
+    queryset = Webhook.objects.select_related("owner").prefetch_related("subscriptions").order_by("key")
+    serializer_class = WebhookSerializer
+    action_permissions = {
+        "secret": CHANGING,
+        "enable": CHANGING,
+        "disable": CHANGING,
+        "test": CHANGING,
+        "send_again": CHANGING,
+        "attempts": ("cdp.view_webhookattempt",),
+    }
+
+    @extend_schema(request=NewSecretSerializer, responses=WebhookSerializer)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def secret(self, request: Request, key: str) -> Response:
+        """Sign with a new secret, which this answer shows once; with the old one too for `grace_hours`."""
+        webhook, given = self.get_object(), self._given(NewSecretSerializer)
+        with transaction.atomic():
+            grace = timedelta(hours=given["grace_hours"])
+            webhook = replace_secret(webhook, grace=grace, now=timezone.now())
+            write_secret_change(request.user, webhook, "secret")  # type: ignore[arg-type]
+        webhook.shows_secret = True  # type: ignore[attr-defined]
+        return Response(self.get_serializer(webhook).data)
+
+    @extend_schema(request=EnableSerializer, responses=WebhookSerializer)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def enable(self, request: Request, key: str) -> Response:
+        """Send again from where it stood, or from now on."""
+        webhook, given = self.get_object(), self._given(EnableSerializer)
+        with transaction.atomic():
+            enable_webhook(webhook, from_now=given["from_now"], now=timezone.now())
+            return self._changed(webhook)
+
+    @extend_schema(request=None, responses=WebhookSerializer)
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def disable(self, request: Request, key: str) -> Response:
+        """Send nothing more; what it does not hear is kept for it."""
+        webhook = self.get_object()
+        with transaction.atomic():
+            disable_webhook(webhook, now=timezone.now())
+            return self._changed(webhook)
+
+    @extend_schema(request=None, responses={202: AskedSerializer})
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def test(self, request: Request, key: str) -> Response:
+        """Send a message of type `webhook.test`, also where it is switched off."""
+        message = send_test(self.get_object(), now=timezone.now())
+        return Response({"message": webhook_id(message.pk)}, status=202)
+
+    @extend_schema(request=SendAgainSerializer, responses={202: AskedSerializer})
+    @action(detail=True, methods=["post"], url_path="send-again", pagination_class=None)
+    def send_again(self, request: Request, key: str) -> Response:
+        """Send a message of the last 30 days once more, under its id."""
+        webhook, given = self.get_object(), self._given(SendAgainSerializer)
+        asked = UUID(given["message"].removeprefix("msg_"))
+        message = get_object_or_404(WebhookMessage, webhook=webhook, pk=asked)
+        send_again(message, now=timezone.now())
+        return Response({"message": webhook_id(message.pk)}, status=202)
+
+    @extend_schema(responses=AttemptSerializer(many=True))
+    @action(detail=True)
+    def attempts(self, request: Request, key: str) -> Response:
+        """What was sent, the latest first."""
+        rows = WebhookAttempt.objects.filter(webhook=self.get_object()).select_related("message").order_by("-id")
+        page = self.paginate_queryset(rows) or []
+        shown = AttemptSerializer(page, many=True, context=self.get_serializer_context())
+        return self.get_paginated_response(shown.data)
+
+    def _given(self, shape: type[StrictSerializer]) -> dict[str, Any]:
+        body = shape(data=self.request.data)
+        body.is_valid(raise_exception=True)
+        given: dict[str, Any] = body.validated_data
+        return given
+
+    def _changed(self, before: Webhook) -> Response:
+        after = self.get_queryset().get(pk=before.pk)
+        values = [{"disabled_at": each.disabled_at and each.disabled_at.isoformat()} for each in (before, after)]
+        write_change(self.request.user, after, before=values[0], after=values[1])  # type: ignore[arg-type]
+        return Response(self.get_serializer(after).data)
