@@ -255,7 +255,7 @@ SPECTACULAR_SETTINGS = {
         "ConsentStateEnum": "profiles.models.consent.Consent.State",
         "HandlingEnum": "profiles.models.source.Handling",
         "IdentityChangeEnum": "profiles.models.IdentityChange.Change",
-        "TagTurnEnum": "tags.api.changes.Turn",
+        "TagTurnEnum": "tags.feeds.Turn",
         "MembershipChangeEnum": "segments.models.MembershipChange.Change",
         "MergeCauseEnum": "profiles.models.ProfileMerge.Cause",
         "WebhookReasonEnum": "cdp.webhooks.models.Webhook.Reason",

@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Value
+from django.db.models import F, QuerySet, TextChoices, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from cdp.copy import copy_rows
+from cdp.feeds import Feed, register_feed
 from cdp.locks import advisory_lock
 from cdp.models import User
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
-from tags.models import TagAssignment, TagChange
+from cdp.stages import wake
+from tags.models import Tag, TagAssignment, TagChange
 
 
 class Change(NamedTuple):
@@ -37,6 +40,7 @@ def lock_tag_feed() -> None:
     first, some the other.
     """
     advisory_lock("feed", "segments")
+    wake("feeds_changed")
 
 
 def write_changes(
@@ -88,3 +92,56 @@ def carried(profile_ids: Sequence[int], tag_ids: Sequence[int] | None) -> dict[t
         rows = rows.filter(tag__in=tag_ids)
     found = rows.values_list("tag_id", "profile_id", Coalesce("value__key", Value("")))
     return {(tag_id, profile_id): key for tag_id, profile_id, key in found}
+
+
+class Turn(TextChoices):
+    """What a change is to who carries the tag."""
+
+    ASSIGNED = "assigned", _("Assigned")
+    CHANGED = "changed", _("Changed")
+    REMOVED = "removed", _("Removed")
+
+
+def tag_changes() -> QuerySet[TagChange, Any]:
+    """Changes of all tags."""
+    return TagChange.objects.values(
+        "id", "before", "after", "cause", "at", public_id=F("profile__public_id"), tag_key=F("tag__key")
+    )
+
+
+def turn_of(before: str | None, after: str | None) -> Turn:
+    if before is None:
+        return Turn.ASSIGNED
+    return Turn.REMOVED if after is None else Turn.CHANGED
+
+
+def show_change(row: dict[str, Any]) -> dict[str, Any]:
+    """A change of one tag."""
+    return {
+        "id": row["id"],
+        "profile": row["public_id"],
+        "change": turn_of(row["before"], row["after"]).value,
+        "before": row["before"] or None,
+        "after": row["after"] or None,
+        "cause": row["cause"],
+        "at": row["at"],
+    }
+
+
+def show_change_of_any(row: dict[str, Any]) -> dict[str, Any]:
+    """A change in the feed of all tags."""
+    return show_change(row) | {"tag": row["tag_key"]}
+
+
+TAGS = register_feed(
+    Feed(
+        key="tags",
+        name=_("Tags: who got, changed and lost them"),
+        model=TagChange,
+        rows=tag_changes,
+        show=show_change_of_any,
+        permission="tags.view_tagchange",
+        subject="tag__key",
+        subjects=lambda: Tag.objects.order_by("key").values_list("key", "name"),
+    )
+)
