@@ -113,8 +113,8 @@ def test_a_merged_away_id_means_the_survivor_everywhere(ann, visitor):
     paths = [
         path.replace("{id}", str(gone))
         for method, path in operations()
-        if method == "get" and path.startswith("profiles/{id}/")
-    ]
+        if method == "get" and path.startswith("profiles/{id}/") and not path.endswith("explain/")
+    ]  # to explain wants to be told what; its own tests ask of somebody who was merged away
     now = [path.replace(str(gone), str(ann.public_id)) for path in paths]
     tag = TagFactory()
 
