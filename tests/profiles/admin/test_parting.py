@@ -186,11 +186,11 @@ def test_a_merge_undone_twice_says_so(shop, ann):
 def test_the_history_says_which_message_of_which_source_merged(shop):
     send(shop, identify(user="u1", at=0))
     send(shop, identify(email="ann@example.com", at=5))
-    send(shop, identify(user="u1", email="ann@example.com", at=9, id="m77"))
+    send(shop, identify(user="u1", email="ann@example.com", at=9, id="joined"))
 
     (deed,) = page_of(profile_of("user_id", "u1"), sign_in(VIEWER)).context["deeds"]
 
-    assert (deed.what, deed.by) == ("Took in another", "Shop, message m77")
+    assert (deed.what, deed.by) == ("Took in another", "Shop, message joined")
 
 
 def test_separations_stand_on_both_pages_and_are_lifted_one_by_one_or_together(shop, ann):
