@@ -39,7 +39,7 @@ def test_many_wakings_send_one_message_after_which_all_of_them_are_committed(sta
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_waking_after_the_delay_sends_another_message(stage, sent):
     stages.wake(stage)
-    time.sleep(stages.DELAY_SECONDS)
+    time.sleep(2 * stages.DELAY_SECONDS)  # a key of the broker may outlive its time by a moment
     stages.wake(stage)
 
     assert sent == [("tests.one", {"countdown": 0.2})] * 2
