@@ -18,6 +18,9 @@ MAX_BYTES = 20_000
 MAX_DEPTH = 20
 MAX_ERRORS = 10  # of one message
 MAX_PATTERN_BYTES = 1_000_000  # of a compiled pattern
+# Below these stand names that somebody chose, each with a schema, or data: nothing there is a keyword.
+NAMES = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+DATA = ("const", "default", "enum", "examples", "dependentRequired", "required")
 # Of the same page too: a few that lead to each other twice would take for ever.
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 MASKED = "this value"  # in place of what was sent, in the text of an error
@@ -63,7 +66,7 @@ def check_schema(schema: Any) -> None:
         raise SchemaError(_("A schema is an object, such as %(example)s.") % {"example": '{"required": ["total"]}'})
     if len(orjson.dumps(schema)) > MAX_BYTES:
         raise SchemaError(_("The schema is larger than %(n)d KB.") % {"n": MAX_BYTES // 1000})
-    for path, name, value in walk(schema):
+    for path, name, value in keywords(schema):
         if path.count(".") > MAX_DEPTH:
             raise SchemaError(_("The schema is nested deeper than %(n)d levels.") % {"n": MAX_DEPTH})
         if name in REFERENCES and isinstance(value, str):
@@ -82,17 +85,22 @@ def check_schema(schema: Any) -> None:
         raise SchemaError(f"{place}: {error.message}" if place else error.message) from error
 
 
-def walk(node: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
-    """Every name in the schema with its path and value."""
-    if isinstance(node, dict):
+def keywords(node: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Every keyword of a schema and of the schemas in it, with its path and value; a little past MAX_DEPTH at most."""
+    if path.count(".") > MAX_DEPTH + 1:
+        return
+    if isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from keywords(value, f"{path}[{index}]")
+    elif isinstance(node, dict):
         for name, value in node.items():
             at = f"{path}.{name}" if path else name
             yield at, name, value
-            if at.count(".") <= MAX_DEPTH:
-                yield from walk(value, at)
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from walk(value, f"{path}[{index}]")
+            if name in NAMES and isinstance(value, dict):
+                for chosen, schema in value.items():
+                    yield from keywords(schema, f"{at}.{chosen}")
+            elif name not in DATA:
+                yield from keywords(value, at)
 
 
 @lru_cache(maxsize=1_000)

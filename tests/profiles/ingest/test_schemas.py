@@ -21,7 +21,22 @@ def deep(levels):
     return {"properties": {"a": deep(levels - 1)}} if levels else {}
 
 
-@pytest.mark.parametrize("schema", [{}, ORDER, {"type": "object"}, {"properties": {"$ref": {"type": "string"}}}])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        ORDER,
+        {"type": "object"},
+        {
+            "properties": {
+                "$ref": {"type": "string"},
+                "$id": {"type": "null"},
+                "properties": {"properties": {"$id": {}}},
+            }
+        },
+        {"enum": [{"$id": "a", "$ref": "b"}]},
+    ],
+)
 def test_a_schema_that_can_be_used(schema):
     check_schema(schema)
 
@@ -37,6 +52,8 @@ def test_a_schema_that_can_be_used(schema):
         ({"properties": {"a": {"pattern": "(a{1000}){1000}"}}}, "properties.a.pattern"),
         ({"$ref": "https://example.com/schema.json"}, "references are not followed"),
         ({"properties": {"a": {"$ref": "#"}}}, "properties.a.$ref: references"),
+        ({"properties": {"properties": {"$id": "https://example.com/"}}}, "properties.properties.$id: cannot be used"),
+        ({"items": {"anyOf": [{}, {"$id": "https://example.com/"}]}}, "items.anyOf[1].$id: cannot be used"),
         ({"$schema": "http://json-schema.org/draft-07/schema#"}, "draft 2020-12"),
         ({"description": "x" * 20_001}, "larger than 20 KB"),
         (deep(15), "deeper than 20 levels"),
