@@ -5,10 +5,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from cdp import runs
+from cdp.feeds import STAGE
 from cdp.lanes import lane
 from cdp.retention import purge_feeds, purge_messages
 from cdp.stages import wake
-from cdp.webhooks.manage import STAGE
 from cdp.webhooks.send import send_due
 
 SENDERS = 2  # each sends to many at once

@@ -1,7 +1,4 @@
-"""The feed of changes of tags: rows in commit order, without gaps for a reader.
-
-See `segments/feeds.py` for why there is one lock, and why it comes last.
-"""
+"""The feed of who got, changed and lost tags; see cdp/feeds.py."""
 
 from __future__ import annotations
 
@@ -10,17 +7,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import F, QuerySet, TextChoices, Value
+from django.db.models import TextChoices, Value
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from cdp.copy import copy_rows
-from cdp.feeds import Feed, register_feed
-from cdp.locks import advisory_lock
+from cdp.feeds import Feed, FeedLock, lock_feed, register_feed
 from cdp.models import User
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
-from cdp.stages import wake
 from tags.models import Tag, TagAssignment, TagChange
 
 
@@ -34,13 +29,8 @@ class Change(NamedTuple):
 
 
 def lock_tag_feed() -> None:
-    """Before rows of TagChange are written.
-
-    It is the lock of the segments' feed: imports, merges and refreshes write both in one transaction, some the one
-    first, some the other.
-    """
-    advisory_lock("feed", "segments")
-    wake("feeds_changed")
+    """Before rows of TagChange are written."""
+    lock_feed(FeedLock.SEGMENTS_AND_TAGS)
 
 
 def write_changes(
@@ -102,35 +92,16 @@ class Turn(TextChoices):
     REMOVED = "removed", _("Removed")
 
 
-def tag_changes() -> QuerySet[TagChange, Any]:
-    """Changes of all tags."""
-    return TagChange.objects.values(
-        "id", "before", "after", "cause", "at", public_id=F("profile__public_id"), tag_key=F("tag__key")
-    )
-
-
 def turn_of(before: str | None, after: str | None) -> Turn:
     if before is None:
         return Turn.ASSIGNED
     return Turn.REMOVED if after is None else Turn.CHANGED
 
 
-def show_change(row: dict[str, Any]) -> dict[str, Any]:
-    """A change of one tag."""
-    return {
-        "id": row["id"],
-        "profile": row["public_id"],
-        "change": turn_of(row["before"], row["after"]).value,
-        "before": row["before"] or None,
-        "after": row["after"] or None,
-        "cause": row["cause"],
-        "at": row["at"],
-    }
-
-
-def show_change_of_any(row: dict[str, Any]) -> dict[str, Any]:
-    """A change in the feed of all tags."""
-    return show_change(row) | {"tag": row["tag_key"]}
+def shown(values: dict[str, Any]) -> dict[str, Any]:
+    """What a change was; null is no value, or no tag."""
+    before, after = values["before"], values["after"]
+    return {"change": turn_of(before, after).value, "before": before or None, "after": after or None}
 
 
 TAGS = register_feed(
@@ -138,10 +109,11 @@ TAGS = register_feed(
         key="tags",
         name=_("Tags: who got, changed and lost them"),
         model=TagChange,
-        rows=tag_changes,
-        show=show_change_of_any,
+        columns=("before", "after"),
+        what=shown,
         permission="tags.view_tagchange",
         subject="tag__key",
+        subject_name="tag",
         subjects=lambda: Tag.objects.order_by("key").values_list("key", "name"),
     )
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import exceptions, serializers
@@ -26,21 +25,21 @@ def after_of(request: Request) -> int:
     raise exceptions.ValidationError({"after": [message]})
 
 
-def feed_page(
-    feed: Feed, changes: QuerySet[Any, Any], request: Request, show: Callable[[Any], dict[str, Any]]
-) -> Response:
-    """One page of `changes`, rows of `values()` of the feed with their `id`, each in the form that `show` gives it.
+def feed_page(feed: Feed, request: Request, *, of: Mapping[str, int] | None = None) -> Response:
+    """One page of the feed, `of` one subject, {field: its id}, or of all.
 
     `next_after` is where to go on: the last id of the page, or the given one where nothing came after it.
 
     Raises Gone where changes after the given one were deleted. That is asked after the rows, lest they go in between.
     """
     after = after_of(request) if "after" in request.query_params else feed.start_after()
-    rows = list(changes.filter(id__gt=after).order_by("id")[: page_size_of(request)])
+    changes = feed.rows().filter(**of or {}, id__gt=after).order_by("id")
+    rows = list(changes[: page_size_of(request)])
     if after < (start := feed.start_after()):
         message = _("Changes up to %(start)d are no longer kept. Read who is in now, then go on with after=%(start)d.")
         raise Gone(message % {"start": start})
-    return Response({"results": [show(row) for row in rows], "next_after": rows[-1]["id"] if rows else after})
+    shown = [feed.show(row, with_subject=not of) for row in rows]
+    return Response({"results": shown, "next_after": rows[-1]["id"] if rows else after})
 
 
 FEED_QUERY = ("after", "page_size")

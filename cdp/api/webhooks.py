@@ -41,10 +41,17 @@ MAX_SUBJECTS = 1000
 CHANGING = ("cdp.change_webhook",)
 
 
+class FeedField(serializers.ChoiceField):
+    """A feed of those that there are. A serializer makes its fields anew each time: all are registered by then."""
+
+    def __init__(self) -> None:
+        super().__init__(choices=list(feeds()))
+
+
 class HearingSerializer(PartSerializer):
     """A feed, and of what in it and why; of all, where the list is empty."""
 
-    feed = serializers.ChoiceField(choices=("profiles", "segments", "tags", "tiers"))
+    feed = FeedField()
     subjects = serializers.ListField(child=serializers.SlugField(max_length=50), default=list, max_length=MAX_SUBJECTS)
     causes = serializers.ListField(child=serializers.ChoiceField(Cause.choices), default=list, max_length=len(Cause))
 

@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from cdp.feeds import Feed, feeds
+from cdp.feeds import STAGE, Feed, feeds
 from cdp.stages import wake
 from cdp.webhooks.models import Subscription, Webhook, WebhookMessage
 from cdp.webhooks.signing import new_secret
 
-STAGE = "feeds_changed"
 GIVEN = ("key", "name", "url", "owner", "batch_size")
 
 

@@ -26,7 +26,7 @@ from cdp.disclosure import Viewer
 from cdp.models import User
 from profiles.api.chosen import NamedSerializer, check_kinds
 from profiles.api.representation import IdentifierSerializer, ProfileSerializer, represent
-from profiles.feeds import IDENTITY, identity_changes
+from profiles.feeds import IDENTITY
 from profiles.identity.errors import IdentityError, KeptApartError
 from profiles.identity.normalise import spell
 from profiles.masking import masking_for
@@ -233,7 +233,7 @@ class IdentityActions(ApiViewSet):
     @action(detail=False, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def changes(self, request: Request) -> Response:
         """Who became whom, in order: of `profile`, or a part of it, `into` stands from then on."""
-        return feed_page(IDENTITY, identity_changes(), request, dict)
+        return feed_page(IDENTITY, request)
 
     @property
     def user(self) -> User:

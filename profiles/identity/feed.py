@@ -1,4 +1,4 @@
-"""The feed of identity changes, without gaps for a reader: see segments/feeds.py, after whose feeds it is locked."""
+"""The rows of the feed of who became whom."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from cdp.copy import copy_rows
-from cdp.locks import advisory_lock
+from cdp.feeds import FeedLock, lock_feed
 from cdp.rules.scope import Scope
-from cdp.stages import wake
 from profiles.followers import Merged, Parted
 from profiles.models import IdentityChange, Profile
 
@@ -38,8 +37,7 @@ def append(changes: Sequence[tuple[int, str, int | None]], *, now: datetime) -> 
     """Rows of profile, change and into, by their ids here. Nothing may lock anything after this in the transaction."""
     ids = sorted({profile_id for one, _change, other in changes for profile_id in (one, other) if profile_id})
     public: dict[int, UUID] = dict(Profile.objects.filter(Scope(ids).on("pk")).values_list("pk", "public_id"))
-    advisory_lock("feed", "identity")
-    wake("feeds_changed")
+    lock_feed(FeedLock.IDENTITY)
     copy_rows(
         IdentityChange._meta.db_table,
         ["profile", "change", "into", "at"],

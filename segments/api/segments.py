@@ -41,7 +41,7 @@ from segments.api.people import (
 )
 from segments.api.portrait import PortraitActions
 from segments.downloads import members_response
-from segments.feeds import SEGMENTS, segment_changes, show_change, show_change_of_any
+from segments.feeds import SEGMENTS
 from segments.models import Segment
 from segments.services import (
     add_members,
@@ -354,8 +354,7 @@ class SegmentViewSet(PortraitActions, HolderViewSet):
     @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def changes(self, request: Request, key: str) -> Response:
         """Who came and went, in order."""
-        changes = segment_changes().filter(segment=self._id(key))
-        return feed_page(SEGMENTS, changes, request, show_change)
+        return feed_page(SEGMENTS, request, of={"segment": self._id(key)})
 
     @extend_schema(
         operation_id="segments_all_changes",
@@ -365,7 +364,7 @@ class SegmentViewSet(PortraitActions, HolderViewSet):
     @action(detail=False, url_path="changes", pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def all_changes(self, request: Request) -> Response:
         """Who came and went, of all segments in one feed."""
-        return feed_page(SEGMENTS, segment_changes(), request, show_change_of_any)
+        return feed_page(SEGMENTS, request)
 
     def _id(self, key: str) -> int:
         return get_object_or_404(Segment.objects.only("pk"), key=key).pk

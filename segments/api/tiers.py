@@ -25,7 +25,7 @@ from segments.api.people import (
     show_standing,
     standing_rows,
 )
-from segments.feeds import TIERS, show_tier_change, tier_changes
+from segments.feeds import TIERS
 from segments.models import Tier, TierScheme
 from segments.services import delete_tier_scheme, restore_tier_rules, save_tier_scheme
 
@@ -105,8 +105,7 @@ class TierSchemeViewSet(HolderViewSet):
     @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def changes(self, request: Request, key: str) -> Response:
         """Who moved between tiers, in order; null is no tier."""
-        changes = tier_changes().filter(scheme=self._id(key))
-        return feed_page(TIERS, changes, request, show_tier_change)
+        return feed_page(TIERS, request, of={"scheme": self._id(key)})
 
     def _id(self, key: str) -> int:
         return get_object_or_404(TierScheme.objects.only("pk"), key=key).pk

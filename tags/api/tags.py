@@ -27,7 +27,7 @@ from tags.api.changes import (
     TagChangeSerializer,
     TagsChangeSerializer,
 )
-from tags.feeds import TAGS, show_change, show_change_of_any, tag_changes
+from tags.feeds import TAGS
 from tags.models import Tag, TagAssignment, TagValue
 from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
 
@@ -209,7 +209,7 @@ class TagViewSet(HolderViewSet):
     def changes(self, request: Request, key: str) -> Response:
         """Who got, changed and lost the tag, in order."""
         tag_id = get_object_or_404(Tag.objects.only("pk"), key=key).pk
-        return feed_page(TAGS, tag_changes().filter(tag=tag_id), request, show_change)
+        return feed_page(TAGS, request, of={"tag": tag_id})
 
     @extend_schema(
         operation_id="tags_all_changes",
@@ -219,7 +219,7 @@ class TagViewSet(HolderViewSet):
     @action(detail=False, url_path="changes", pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def all_changes(self, request: Request) -> Response:
         """Who got, changed and lost what, of all tags in one feed."""
-        return feed_page(TAGS, tag_changes(), request, show_change_of_any)
+        return feed_page(TAGS, request)
 
     def _by_hand(self) -> Tag:
         tag: Tag = self.get_object()

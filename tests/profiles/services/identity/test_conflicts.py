@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from cdp.locks import advisory_lock
+from cdp.feeds import FeedLock, lock_feed
 from profiles.identity.errors import IdentityError, KeptApartError
 from profiles.models import IdentityConflict, ProfileMerge
 from profiles.refresh.people import lock_profiles
@@ -127,7 +127,7 @@ def test_moving_takes_the_locks_of_people_before_those_of_feeds(shop):
         lock_profiles([profile_of("user_id", "b").pk])
         moving.start()
         moving.join(timeout=0.5)
-        advisory_lock("feed", "identity")
+        lock_feed(FeedLock.IDENTITY)
     moving.join(timeout=10)
 
     assert (errors, moving.is_alive()) == ([], False)
