@@ -16,6 +16,7 @@ from campaigns.services.audience import Part, count_audience
 from campaigns.services.missing import without_values
 from campaigns.services.plan import PLAN_CAMPAIGN
 from campaigns.variables import load_names, template_problems
+from cdp.audit import write_change
 from cdp.models import Run, User
 from cdp.runs import queue_run
 from segments.models import Tier
@@ -98,9 +99,12 @@ def launch_campaign(campaign: Campaign, *, user: User | None, now: datetime) -> 
         elif problems := list(_problems(locked)):
             raise LaunchError(problems)
         else:
+            before = {"state": locked.state, "launched_at": None}
             locked.state = Campaign.State.PLANNING
             locked.launched_at = now
             locked.save(update_fields=["state", "launched_at"])
+            if user is not None:
+                write_change(user, locked, before=before, after={"state": locked.state, "launched_at": now})
         return queue_run(PLAN_CAMPAIGN, locked.key, user=user)
 
 

@@ -1,6 +1,8 @@
+import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 
 from campaigns.models import Campaign
 from campaigns.services.audience import render_samples
@@ -27,6 +29,17 @@ def test_launching_queues_the_planning(now):
     campaign.refresh_from_db()
     assert (campaign.state, campaign.launched_at) == (Campaign.State.PLANNING, now)
     assert (run.kind, run.subject, run.user, run.state) == ("plan_campaign", campaign.key, user, Run.State.QUEUED)
+
+
+def test_a_launch_leaves_one_audit_entry_of_who_launched(now):
+    campaign, user = ContentFactory().campaign, UserFactory()
+
+    launch_campaign(campaign, user=user, now=now)
+    launch_campaign(campaign, user=user, now=now)
+
+    entry = LogEntry.objects.get(object_id=str(campaign.pk), user=user)
+    [part] = json.loads(entry.change_message)
+    assert part["values"] == {"state": ["draft", "planning"], "launched_at": [None, "2026-06-15T04:00:00Z"]}
 
 
 @pytest.mark.parametrize("state", [Campaign.State.PLANNING, Campaign.State.SENDING, Campaign.State.FINISHED])
