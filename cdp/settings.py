@@ -146,6 +146,7 @@ CELERY_BEAT_SCHEDULE = {
     "ensure_partitions": {"task": "profiles.ensure_partitions", "schedule": 12 * 3600.0},
     "end_expired_tags": {"task": "tags.end_expired", "schedule": 60.0, "options": {"expires": 60.0}},
     "purge_ended_tags": {"task": "tags.purge_ended", "schedule": 12 * 3600.0},
+    "count_tag_days": {"task": "tags.count_days", "schedule": 600.0, "options": {"expires": 600.0}},
     "queue_due_scores": {"task": "tags.queue_due_scores", "schedule": 600.0, "options": {"expires": 600.0}},
     "watch_sizes": {"task": "segments.watch_sizes", "schedule": 600.0, "options": {"expires": 600.0}},
     "queue_due_search": {"task": "profiles.queue_due_search", "schedule": 1800.0, "options": {"expires": 1800.0}},

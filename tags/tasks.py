@@ -10,6 +10,7 @@ from django.utils import timezone
 from cdp.models import Run
 from cdp.runs import run_kind
 from tags.services.bulk import BULK, UNDO, carry_out, take_back
+from tags.services.days import count_days as count_days_of
 from tags.services.expiry import end_expired as end_expired_of
 from tags.services.expiry import purge_ended as purge_ended_of
 from tags.services.score import SCORE, compute_scores
@@ -38,6 +39,12 @@ def untag_people(run: Run, now: datetime) -> None:
 def end_expired() -> None:
     """Every minute, write into the history whose tags have ended."""
     end_expired_of(now=timezone.now())
+
+
+@shared_task(name="tags.count_days", acks_late=True)
+def count_days() -> None:
+    """Every ten minutes, count who got and lost tags into their days."""
+    count_days_of()
 
 
 @shared_task(name="tags.purge_ended")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -15,17 +13,10 @@ from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from cdp.admin.by_day import chart_context, period_of
+from cdp.by_day import sizes_by_day
 from cdp.rules.days import business_day
-from segments.models import Segment, SizeAlert
-from segments.services.sizes import DaySize, sizes_by_day
-
-PERIODS = (30, 90, 365)
-CHART_OPTIONS = {
-    "animation": False,
-    "maintainAspectRatio": False,
-    "plugins": {"legend": {"display": False}},
-    "scales": {"x": {"grid": {"display": False}}, "y": {"beginAtZero": True, "ticks": {"precision": 0}}},
-}
+from segments.models import Segment, SegmentDay, SizeAlert
 
 
 class SizePages:
@@ -43,9 +34,9 @@ class SizePages:
         segment = get_object_or_404(Segment, pk=segment_id)
         if not self.has_view_permission(request, segment):
             raise PermissionDenied
-        asked = request.GET.get("days", "")
-        n_days = next((period for period in PERIODS if str(period) == asked), PERIODS[0])
-        days = sizes_by_day(segment.pk, until=business_day(timezone.now()), n_days=n_days)
+        n_days = period_of(request)
+        rows = SegmentDay.objects.filter(segment=segment)
+        days = sizes_by_day(rows, until=business_day(timezone.now()), n_days=n_days)
         context = {
             **self.admin_site.each_context(request),
             "title": f"{segment.name} · {gettext('Size')}",
@@ -53,21 +44,7 @@ class SizePages:
             "original": segment,
             "segment": segment,
             "days": days[::-1],
-            "n_days": n_days,
-            "periods": PERIODS,
-            "chart": chart(days),
-            "options": json.dumps(CHART_OPTIONS),
+            **chart_context({gettext("Members"): days}, n_days=n_days),
             "alerts": SizeAlert.objects.filter(segment=segment).order_by("-day")[:20],
         }
         return TemplateResponse(request, "segments/sizes.html", context)
-
-
-def chart(days: Sequence[DaySize]) -> str:
-    """A line for Chart.js."""
-    line = {"label": gettext("Members"), "data": [each.n_members for each in days], "borderColor": "#2563eb"}
-    return json.dumps(
-        {
-            "labels": [f"{each.day:%m-%d}" for each in days],
-            "datasets": [{**line, "backgroundColor": "#2563eb", "pointRadius": 2, "borderWidth": 2}],
-        }
-    )

@@ -24,6 +24,7 @@ from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
 from cdp.api.serializers import MomentField, StrictSerializer
 from cdp.api.viewsets import KEY_PATTERN
+from cdp.by_day import with_sizes
 from cdp.models import User
 from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson, conflicts
@@ -42,7 +43,7 @@ from segments.api.people import (
 from segments.api.portrait import PortraitActions
 from segments.downloads import members_response
 from segments.feeds import SEGMENTS
-from segments.models import Segment
+from segments.models import Segment, SegmentDay
 from segments.services import (
     add_members,
     archive_segment,
@@ -54,7 +55,6 @@ from segments.services import (
     save_segment,
 )
 from segments.services.overlap import MAX_SEGMENTS, overlap_of
-from segments.services.sizes import days_with_sizes
 
 
 class SegmentSerializer(HolderSerializer[Segment]):
@@ -347,7 +347,7 @@ class SegmentViewSet(PortraitActions, HolderViewSet):
     @action(detail=True, filterset_class=None)
     def sizes(self, request: Request, key: str) -> Response:
         """Its size by business day, the latest first; days on which nobody came or went are left out."""
-        page = self.paginate_queryset(days_with_sizes(self._id(key))) or []
+        page = self.paginate_queryset(with_sizes(SegmentDay.objects.filter(segment=self._id(key)), "segment")) or []
         return self.get_paginated_response(SegmentDaySerializer(page, many=True).data)
 
     @extend_schema(parameters=FEED_PARAMETERS, responses=feed_schema("SegmentFeed", MembershipChangeSerializer()))

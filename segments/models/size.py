@@ -5,16 +5,14 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.by_day import Counted, Day
 from segments.models.segment import Segment
 
 
-class SegmentDay(models.Model):
-    """Entries and exits of a segment on one business day; days without any have no row. Added up, they are its size."""
+class SegmentDay(Day):
+    """Entries and exits of a segment on one business day."""
 
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="days", db_index=False)
-    day = models.DateField(_("day"))
-    n_entered = models.IntegerField(_("entered"), default=0)
-    n_left = models.IntegerField(_("left"), default=0)
 
     class Meta:
         verbose_name = _("day of a segment")
@@ -25,17 +23,12 @@ class SegmentDay(models.Model):
         return f"{self.segment_id} {self.day}"
 
 
-class CountedFeed(models.Model):
-    """How far the feed of memberships was counted into days: one row, with the id of the last change."""
-
-    last_change = models.BigIntegerField(default=0)
+class CountedFeed(Counted):
+    """How far the feed of memberships was counted."""
 
     class Meta:
         verbose_name = _("counted feed")
         verbose_name_plural = _("counted feeds")
-
-    def __str__(self) -> str:
-        return str(self.last_change)
 
 
 class SizeAlert(models.Model):

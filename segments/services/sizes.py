@@ -3,100 +3,46 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
 
 from django.conf import settings
 from django.core.mail import send_mail
-from django.db import connection, transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
+from django.db import connection
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from cdp.by_day import count_feed
 from cdp.rules.days import business_day
-from segments.models import CountedFeed, MembershipChange, SegmentDay, SizeAlert
+from segments.models import CountedFeed, MembershipChange, SizeAlert
 
 NOTICE_DAYS = 7  # so long the pages show an alert
-CHUNK = 200_000  # changes a transaction
 
 
-class DaySize(NamedTuple):
-    """The size at the end of a business day, and who came and went on it."""
-
-    day: date
-    n_members: int
-    n_entered: int
-    n_left: int
+COUNT = """
+    WITH came AS (
+        SELECT segment_id,
+               (at AT TIME ZONE %(zone)s)::date AS day,
+               count(*) FILTER (WHERE change = 'entered') AS n_entered,
+               count(*) FILTER (WHERE change = 'left') AS n_left
+        FROM segments_membershipchange
+        WHERE id > %(after)s AND id <= %(until)s
+        GROUP BY 1, 2
+    ), counted AS (
+        INSERT INTO segments_segmentday AS known (segment_id, day, n_entered, n_left)
+        SELECT segment_id, day, n_entered, n_left
+        FROM came
+        ORDER BY segment_id, day
+        ON CONFLICT (segment_id, day) DO UPDATE
+        SET n_entered = known.n_entered + excluded.n_entered, n_left = known.n_left + excluded.n_left
+    )
+    SELECT coalesce(sum(n_entered + n_left), 0) FROM came
+"""
 
 
 def count_days() -> int:
-    """Count the changes that came since the last time into their days; returns how many. Each is counted once,
-    however often this is cut off.
-    """
-    n_counted = 0
-    while n := count_chunk():
-        n_counted += n
-    return n_counted
-
-
-@transaction.atomic
-def count_chunk() -> int:
-    CountedFeed.objects.get_or_create(pk=1)
-    counted = CountedFeed.objects.select_for_update().get(pk=1)
-    ahead = MembershipChange.objects.filter(id__gt=counted.last_change).order_by("id")
-    ids = ahead.values_list("id", flat=True)
-    last = ids[CHUNK - 1 : CHUNK].first() or ahead.reverse().values_list("id", flat=True).first()
-    if last is None:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH came AS (
-                SELECT segment_id, (at AT TIME ZONE %s)::date AS day,
-                    count(*) FILTER (WHERE change = 'entered') AS n_entered,
-                    count(*) FILTER (WHERE change = 'left') AS n_left
-                FROM segments_membershipchange
-                WHERE id > %s AND id <= %s
-                GROUP BY 1, 2
-            ), counted AS (
-                INSERT INTO segments_segmentday AS known (segment_id, day, n_entered, n_left)
-                SELECT segment_id, day, n_entered, n_left
-                FROM came
-                ORDER BY segment_id, day
-                ON CONFLICT (segment_id, day) DO UPDATE
-                SET n_entered = known.n_entered + excluded.n_entered, n_left = known.n_left + excluded.n_left
-            )
-            SELECT coalesce(sum(n_entered + n_left), 0) FROM came
-            """,
-            [settings.TIME_ZONE, counted.last_change, last],
-        )
-        (n_counted,) = cursor.fetchone()
-    CountedFeed.objects.filter(pk=1).update(last_change=last)
-    return int(n_counted)
-
-
-def days_with_sizes(segment_id: int) -> QuerySet[SegmentDay]:
-    """The days on which somebody came or went, the latest first, each with `n_members` at its end."""
-    until = SegmentDay.objects.filter(segment=segment_id, day__lte=OuterRef("day")).order_by()
-    size = until.values("segment").annotate(n=Sum(F("n_entered") - F("n_left"))).values("n")
-    return SegmentDay.objects.filter(segment=segment_id).annotate(n_members=Subquery(size)).order_by("-day")
-
-
-def sizes_by_day(segment_id: int, *, until: date, n_days: int) -> list[DaySize]:
-    """The last `n_days` days, the earliest first, those without a change too; from the first on that there was one."""
-    first = until - timedelta(days=n_days - 1)
-    rows = SegmentDay.objects.filter(segment=segment_id, day__lte=until)
-    size = rows.filter(day__lt=first).aggregate(n=Sum(F("n_entered") - F("n_left")))["n"]
-    by_day = {row.day: row for row in rows.filter(day__gte=first)}
-    found = []
-    for day in (first + timedelta(days=n) for n in range(n_days)):
-        row = by_day.get(day)
-        if row is None and size is None:
-            continue  # it was not filled yet
-        entered, left = (row.n_entered, row.n_left) if row else (0, 0)
-        size = (size or 0) + entered - left
-        found.append(DaySize(day, size, entered, left))
-    return found
+    """Count the changes that came since the last time into their days; returns how many."""
+    return count_feed(CountedFeed, MembershipChange, COUNT)
 
 
 def note_alerts(*, day: date) -> int:

@@ -38,6 +38,7 @@ from tags.admin.lifecycle import (
     lifecycle_view,
     may_move,
 )
+from tags.admin.trend import trend_view
 from tags.history import history_entries
 from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
@@ -119,6 +120,7 @@ class TagAdmin(HolderAdmin):
             path("<int:tag_id>/people/", wrap(self.people_view), name="tags_tag_people"),
             path("bulk/<int:bulk_id>/undo/", wrap(undo_view), name="tags_bulk_undo"),
             path("<int:tag_id>/changes/", wrap(self.changes_view), name="tags_tag_changes"),
+            path("<int:tag_id>/trend/", wrap(self.trend_view), name="tags_tag_trend"),
             path("<int:tag_id>/coverage/", wrap(self.coverage_view), name="tags_tag_coverage"),
             *super().get_urls(),
         ]
@@ -239,6 +241,10 @@ class TagAdmin(HolderAdmin):
             "table": list(zip(history_entries(page.rows, [tag]), named, strict=True)),
         }
         return TemplateResponse(request, "tags/changes.html", context)
+
+    def trend_view(self, request: HttpRequest, tag_id: int) -> HttpResponse:
+        """How many carried it by day."""
+        return trend_view(request, tag_id, {**self.admin_site.each_context(request), "opts": self.opts})
 
     # --- Assigning by hand ---
 

@@ -24,3 +24,13 @@ class TagChangeSerializer(serializers.Serializer[Any]):
 
 class TagsChangeSerializer(TagChangeSerializer):
     tag = serializers.CharField()
+
+
+class TagDaySerializer(serializers.Serializer[Any]):
+    """Who carried the tag at the end of a business day, in all and by the key of the value, and who got and lost it."""
+
+    day = serializers.DateField()
+    n_carriers = serializers.IntegerField()
+    n_assigned = serializers.IntegerField()
+    n_removed = serializers.IntegerField()
+    values = serializers.DictField(child=serializers.IntegerField())

@@ -25,11 +25,13 @@ from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
 from tags.api.changes import (
     TagChangeSerializer,
+    TagDaySerializer,
     TagsChangeSerializer,
 )
 from tags.feeds import TAGS
 from tags.models import Tag, TagAssignment, TagValue
 from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
+from tags.services.days import days_of, with_carriers
 
 
 class TagValueSerializer(PartSerializer):
@@ -139,6 +141,7 @@ class TagViewSet(HolderViewSet):
         "assignments:POST": ("tags.add_tagassignment",),
         "assignments:DELETE": ("tags.delete_tagassignment",),
         "profiles": ("tags.view_tagassignment",),
+        "sizes": ("tags.view_tagassignment",),
         "changes": ("tags.view_tagchange",),
         "all_changes": ("tags.view_tagchange",),
     }
@@ -185,7 +188,7 @@ class TagViewSet(HolderViewSet):
         """Who carries the tag now."""
         rows: QuerySet[TagAssignment, Any] = (
             TagAssignment.objects.live(timezone.now())
-            .filter(tag=get_object_or_404(Tag.objects.only("pk"), key=key))
+            .filter(tag=self._id(key))
             .order_by("profile_id")
             .values(
                 "profile_id", "assigned_at", "expires_at", public_id=F("profile__public_id"), value_key=F("value__key")
@@ -204,12 +207,19 @@ class TagViewSet(HolderViewSet):
             ]
         )
 
+    @extend_schema(responses=TagDaySerializer(many=True))
+    @action(detail=True, filterset_class=None)
+    def sizes(self, request: Request, key: str) -> Response:
+        """How many carried it by business day, the latest first; days on which nothing changed are left out."""
+        tag_id = self._id(key)
+        page = self.paginate_queryset(days_of(tag_id)) or []
+        return self.get_paginated_response(with_carriers(tag_id, page))
+
     @extend_schema(parameters=FEED_PARAMETERS, responses=feed_schema("TagFeed", TagChangeSerializer()))
     @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
     def changes(self, request: Request, key: str) -> Response:
         """Who got, changed and lost the tag, in order."""
-        tag_id = get_object_or_404(Tag.objects.only("pk"), key=key).pk
-        return feed_page(TAGS, request, of={"tag": tag_id})
+        return feed_page(TAGS, request, of={"tag": self._id(key)})
 
     @extend_schema(
         operation_id="tags_all_changes",
@@ -220,6 +230,9 @@ class TagViewSet(HolderViewSet):
     def all_changes(self, request: Request) -> Response:
         """Who got, changed and lost what, of all tags in one feed."""
         return feed_page(TAGS, request)
+
+    def _id(self, key: str) -> int:
+        return get_object_or_404(Tag.objects.only("pk"), key=key).pk
 
     def _by_hand(self) -> Tag:
         tag: Tag = self.get_object()

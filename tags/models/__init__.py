@@ -2,7 +2,18 @@
 
 from tags.models.bulk import BulkTagging
 from tags.models.change import TagChange
+from tags.models.day import CountedTags, TagDay
 from tags.models.score import Score
 from tags.models.tag import DisplacedTag, Tag, TagAssignment, TagValue
 
-__all__ = ["BulkTagging", "DisplacedTag", "Score", "Tag", "TagAssignment", "TagChange", "TagValue"]
+__all__ = [
+    "BulkTagging",
+    "CountedTags",
+    "DisplacedTag",
+    "Score",
+    "Tag",
+    "TagAssignment",
+    "TagChange",
+    "TagDay",
+    "TagValue",
+]

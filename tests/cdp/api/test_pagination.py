@@ -13,7 +13,7 @@ from cdp.models import Run, Webhook
 from profiles.models import IdentityChange, Profile, RejectedMessage
 from profiles.refresh.versions import single, write_version
 from segments.models import Segment, SegmentDay, Tier
-from tags.models import Tag
+from tags.models import Tag, TagDay
 from tests.cdp.api.world import filled, make_world, schema_paths
 from tests.clients import api_of
 from tests.factories.campaigns import CampaignFactory, DeliveryFactory, SuppressionFactory
@@ -77,6 +77,7 @@ def make_two_of_each():
     RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")
     for day in (1, 2):
         SegmentDay.objects.create(segment=loyal, day=f"2026-01-0{day}", n_entered=1)
+        TagDay.objects.create(tag=vip, day=f"2026-01-0{day}", n_entered=1)
     WebhookAttemptFactory(message__webhook=Webhook.objects.get(key="shop"))
     WebhookFactory()
     make_runs(1)

@@ -5,10 +5,11 @@ from datetime import date, timedelta
 import pytest
 from django.core import mail
 
+from cdp import by_day
+from cdp.by_day import sizes_by_day, with_sizes
 from segments.models import SegmentDay, SizeAlert
 from segments.services import archive_segment
-from segments.services import sizes as services
-from segments.services.sizes import count_days, days_with_sizes, sizes_by_day, watch_sizes
+from segments.services.sizes import count_days, watch_sizes
 from tests.clients import api_of
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SEEN_AT, ProfileFactory
@@ -27,7 +28,7 @@ def moves(segment, n, change="entered", *, days=0, hours=0):
 
 
 def test_changes_are_counted_once_into_their_business_days(monkeypatch):
-    monkeypatch.setattr(services, "CHUNK", 2)
+    monkeypatch.setattr(by_day, "CHUNK", 2)
     segment = SegmentFactory()
     moves(segment, 3)
     moves(segment, 1, "left", hours=15)  # 23:00 of the day
@@ -36,17 +37,18 @@ def test_changes_are_counted_once_into_their_business_days(monkeypatch):
     counted = [count_days(), count_days()]
     moves(segment, 2, "left", days=3)
     counted.append(count_days())
+    days = SegmentDay.objects.filter(segment=segment)
 
     assert counted == [5, 0, 2]
-    assert sizes_by_day(segment.pk, until=FIRST + timedelta(days=4), n_days=9) == [
+    assert sizes_by_day(days, until=FIRST + timedelta(days=4), n_days=9) == [
         (FIRST, 2, 3, 1),
         (FIRST + timedelta(days=1), 3, 1, 0),
         (FIRST + timedelta(days=2), 3, 0, 0),
         (FIRST + timedelta(days=3), 1, 0, 2),
         (FIRST + timedelta(days=4), 1, 0, 0),
     ]
-    assert [row.n_members for row in days_with_sizes(segment.pk)] == [1, 3, 2]
-    later = sizes_by_day(segment.pk, until=FIRST + timedelta(days=3), n_days=2)
+    assert [row.n_members for row in with_sizes(days, "segment")] == [1, 3, 2]
+    later = sizes_by_day(days, until=FIRST + timedelta(days=3), n_days=2)
     assert [day.n_members for day in later] == [3, 1]
 
 

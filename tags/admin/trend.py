@@ -1,0 +1,44 @@
+"""The page of how many people carry a tag, and each of its values, by day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from cdp.admin.base import has_perm
+from cdp.admin.by_day import chart_context, period_of
+from cdp.rules.days import business_day
+from tags.models import Tag
+from tags.services.days import Trend, trend_of
+
+
+def trend_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> HttpResponse:
+    """The last `days` days, the latest first in the table."""
+    tag = get_object_or_404(Tag.objects.prefetch_related("values"), pk=tag_id)
+    if not has_perm(request, "tags.view_tagassignment"):
+        raise PermissionDenied
+    n_days = period_of(request)
+    trend = trend_of(tag, until=business_day(timezone.now()), n_days=n_days)
+    names = {value.key: value.name for value in tag.values.all()}
+    lines = {gettext("All"): trend.whole} | {names.get(key, key): days for key, days in trend.values.items()}
+    further = {
+        "title": f"{tag.name} · {gettext('Carriers by day')}",
+        "original": tag,
+        "tag": tag,
+        "names": [names.get(key, key) for key in trend.values],
+        "rows": table(trend),
+        **chart_context(lines, n_days=n_days),
+    }
+    return TemplateResponse(request, "tags/trend.html", {**context, **further})
+
+
+def table(trend: Trend) -> list[dict[str, Any]]:
+    """The latest day first, each with the numbers of the values."""
+    by_day = [{each.day: each.n_members for each in days} for days in trend.values.values()]
+    return [{"day": each, "values": [sizes.get(each.day, 0) for sizes in by_day]} for each in reversed(trend.whole)]
