@@ -10,6 +10,7 @@ from django.utils import timezone
 from cdp.models import Run
 from cdp.runs import run_kind
 from segments.services.fill import FILL, fill_segment
+from segments.services.joining import JOIN, put_in
 from segments.services.sizes import watch_sizes as watch_sizes_of
 
 
@@ -17,6 +18,12 @@ from segments.services.sizes import watch_sizes as watch_sizes_of
 def fill(run: Run, now: datetime) -> None:
     """Fill the snapshot, or the copy of a segment by hand, that the run's subject names."""
     fill_segment(run.subject.partition(":")[2], source=run.params.get("from"), now=timezone.now, run=run)
+
+
+@run_kind(JOIN)
+def join_people(run: Run, now: datetime) -> None:
+    """Put many people into a segment by hand."""
+    put_in(run, now=now)
 
 
 @shared_task(name="segments.watch_sizes", acks_late=True)

@@ -205,6 +205,7 @@ def pages(world: World) -> Iterator[str]:
     yield f"{portrait}?by=attribute:city&by=attribute:email&by=attribute:name&by=tag:{world.tag.key}"
     yield f"{portrait}?compare=none&people=known&sort=tgi"
     yield f"{people}?rule=cut-off"
+    yield f"{reverse('admin:profiles_profile_changelist')}?was_in={world.segment.pk}@2026-06-01T00:00"
     yield people_url({"op": "attribute", "key": "email", "is": "eq", "value": EMAIL})
     yield reverse("admin:profiles_duplicatesuggestion_many")
     yield reverse("admin:profiles_duplicatesuggestion_changelist") + "?state=all"

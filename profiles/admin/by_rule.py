@@ -7,8 +7,7 @@ still be one who may see every value that the rule compares.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +16,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +27,7 @@ from cdp.rules.describe import describe_rule
 from cdp.rules.errors import RuleError
 from cdp.rules.parse import parse_rule
 from cdp.rules.scope import EVERYBODY
+from profiles.admin.people import PeopleFilter
 from profiles.dimensions.attribute import is_open
 from profiles.masking import OPEN_OPS, Masking, masking_for
 from profiles.models import Profile
@@ -37,22 +36,6 @@ from profiles.operators.attribute import BUILT_IN
 SALT = "profiles.people_by_rule"
 PARAMETER = "rule"
 MAX_ADDRESS = 6_000  # characters that every proxy lets through
-
-
-@dataclass(frozen=True)
-class PeopleAction:
-    """What can be done with the people of a rule; `url(request, rule)` is where, "" for who may not."""
-
-    label: str | Promise
-    url: Callable[[HttpRequest, Any], str]
-
-
-_actions: list[PeopleAction] = []
-
-
-def register_people_action(action: PeopleAction) -> PeopleAction:
-    _actions.append(action)
-    return action
 
 
 def people_url(rule: Any) -> str:
@@ -88,7 +71,7 @@ def may_ask(rule: Any, masking: Masking) -> bool:
     return False
 
 
-class RuleFilter(DropdownFilter):  # type: ignore[misc]
+class RuleFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
     """Those of the rule in the address; shown while there is one."""
 
     title = _("rule")
@@ -109,17 +92,21 @@ class RuleFilter(DropdownFilter):  # type: ignore[misc]
             return queryset.none()
         return queryset.filter(compile_rule(found[1], scope=EVERYBODY, now=timezone.now()))
 
+    def as_rule(self) -> Any:
+        try:
+            return signing.loads(self.value() or "", salt=SALT)
+        except signing.BadSignature:
+            return None  # then nobody is listed
+
 
 def by_rule_context(request: HttpRequest) -> Mapping[str, Any]:
-    """For the bar above the list: the sentence of the rule, and what can be done with its people."""
+    """For the bar above the list: the sentence of the rule."""
     if not request.GET.get(PARAMETER):
         return {}
     found = rule_of(request)
     if found is None:
         return {"by_rule": {"is_refused": True}}
-    rule, parsed = found
-    links = [(action.label, action.url(request, rule)) for action in _actions]
-    return {"by_rule": {"sentence": describe_rule(parsed), "links": [(label, url) for label, url in links if url]}}
+    return {"by_rule": {"sentence": describe_rule(found[1])}}
 
 
 def rule_in_address(rule: Any) -> str:

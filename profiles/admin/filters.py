@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter, RadioFilter
 
 from profiles.admin.by_rule import RuleFilter
+from profiles.admin.people import PeopleFilter
 from profiles.models import Identifier, IdentifierKind, Profile
 
 _brought: list[type[DropdownFilter]] = []
@@ -29,7 +30,7 @@ def profile_filters() -> list[Any]:
     return [RuleFilter, *_brought, KindFilter, LastSeenFilter]
 
 
-class KindFilter(DropdownFilter):  # type: ignore[misc]
+class KindFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
     """With an identifier of a kind."""
 
     title = _("identifier kind")
@@ -43,8 +44,11 @@ class KindFilter(DropdownFilter):  # type: ignore[misc]
             return queryset
         return queryset.filter(Exists(Identifier.objects.filter(profile=OuterRef("pk"), kind__key=self.value())))
 
+    def as_rule(self) -> Any:
+        return {"op": "identifier", "kind": self.value()}
 
-class LastSeenFilter(RadioFilter):  # type: ignore[misc]
+
+class LastSeenFilter(PeopleFilter, RadioFilter):  # type: ignore[misc]
     """Seen in the last days, or not for long; by the index on `last_seen_at`."""
 
     title = _("last seen")
@@ -69,3 +73,10 @@ class LastSeenFilter(RadioFilter):  # type: ignore[misc]
         if value in self.before_days:
             return queryset.filter(last_seen_at__lte=now - timedelta(days=self.before_days[value]))
         return queryset
+
+    def as_rule(self) -> Any:
+        value = self.value()
+        if (days := self.within_days.get(value) or self.before_days.get(value)) is None:
+            return None
+        comparison = "in_last" if value in self.within_days else "not_in_last"
+        return {"op": "attribute", "key": "last_seen_at", "is": comparison, "value": {"days": days}}

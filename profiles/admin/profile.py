@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -19,7 +20,8 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, has_perm
 from cdp.disclosure import may_see_pii
-from profiles.admin.actions import PROFILE_ACTIONS, may_take
+from cdp.local_settings import TimeLimitExceeded, time_limit
+from profiles.admin.actions import PROFILE_ACTIONS, may_take, offered_actions
 from profiles.admin.by_rule import by_rule_context
 from profiles.admin.consents import write_down
 from profiles.admin.explain import explain_page
@@ -29,12 +31,14 @@ from profiles.admin.merging import MAX_AT_ONCE, MAY_MERGE, merge_page, merge_url
 from profiles.admin.names import display_name
 from profiles.admin.page import person_context
 from profiles.admin.parting import lift, split_page, undo_page
+from profiles.admin.people import list_of_people
 from profiles.admin.rule_builder import rule_language, rule_names, rule_preview, rule_properties, rule_values
 from profiles.admin.search import find_people
 from profiles.admin.timeline import timeline_context
 from profiles.masking import mask_identifier
 from profiles.models import Identifier, Profile
 from profiles.sections import Section, all_sections
+from profiles.services.preview import TIMEOUT_SECONDS
 
 IDENTIFIERS_SHOWN = 2
 View: TypeAlias = Callable[[HttpRequest], HttpResponse]
@@ -43,8 +47,20 @@ View: TypeAlias = Callable[[HttpRequest], HttpResponse]
 class ProfileChangeList(StrataChangeList):
     """Loads the sections' names for the rows of the page, one query a section."""
 
+    queryset: Any
+
     def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
+        try:
+            with transaction.atomic(), time_limit(TIMEOUT_SECONDS):
+                super().get_results(request)
+        except TimeLimitExceeded:
+            messages.warning(
+                request,
+                gettext("This list takes too long to find. A shorter time window, or a filter more, makes it faster."),
+            )
+            self.queryset = self.queryset.none()
+            super().get_results(request)
+        self.listed = list_of_people(self)
         if not may_see_pii(request.user):
             self.search_help_text = _("Profile id")
         ids = [profile.pk for profile in self.result_list]
@@ -108,10 +124,20 @@ class ProfileAdmin(ReadOnlyAdmin):
 
     # --- The list ---
 
-    list_before_template = "profiles/by_rule_bar.html"
+    list_before_template = "profiles/people_bar.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(request, {**by_rule_context(request), **(extra_context or {})})
+        return super().changelist_view(
+            request,
+            {
+                **by_rule_context(request),
+                "people_actions": offered_actions(request),
+                "people_url": request.get_full_path(),
+                # Django would name the bounded count of the pages.
+                "selection_note_all": gettext("All of the list are chosen"),
+                **(extra_context or {}),
+            },
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ProfileChangeList]:
         return ProfileChangeList

@@ -1,5 +1,5 @@
 """The pages of segments and tiers."""
 
-from segments.admin import filters, imports, segment, tiers
+from segments.admin import chosen, filters, imports, segment, tiers
 
-__all__ = ["filters", "imports", "segment", "tiers"]
+__all__ = ["chosen", "filters", "imports", "segment", "tiers"]

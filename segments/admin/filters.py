@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from profiles.admin.filters import register_profile_filter
+from profiles.admin.people import PeopleFilter, joined
 from profiles.models import Profile
 from segments.models import Membership, Segment, Tier, TierStanding
+from segments.services.as_of import people_as_of
 
 MAX_CHOICES = 500
 MAX_AT_ONCE = 10
 
 
 @register_profile_filter
-class SegmentFilter(DropdownFilter):  # type: ignore[misc]
+class SegmentFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
     """Members of one segment; links name several by comma: in all of them, and not in those after a minus."""
 
     title = _("segment")
@@ -28,17 +33,79 @@ class SegmentFilter(DropdownFilter):  # type: ignore[misc]
         return [(str(segment.pk), segment.name) for segment in Segment.objects.current().order_by("name")[:MAX_CHOICES]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
-        value = self.value()
-        for part in (value or "").split(",")[:MAX_AT_ONCE]:
-            pk = part.removeprefix("-")
-            if pk.isdecimal() and len(pk) < 19:
-                inside = Exists(Membership.objects.filter(segment=int(pk), profile=OuterRef("pk")))
-                queryset = queryset.filter(~inside if part.startswith("-") else inside)
+        for pk, is_in in self.named():
+            inside = Exists(Membership.objects.filter(segment=pk, profile=OuterRef("pk")))
+            queryset = queryset.filter(inside if is_in else ~inside)
         return queryset
+
+    def named(self) -> list[tuple[int, bool]]:
+        """Ids of segments, and whether the people are in it rather than not."""
+        parts = (self.value() or "").split(",")[:MAX_AT_ONCE]
+        ids = [(part.removeprefix("-"), not part.startswith("-")) for part in parts]
+        return [(int(pk), is_in) for pk, is_in in ids if is_id(pk)]
+
+    def in_words(self) -> str:
+        named = self.named()
+        known = Segment.objects.in_bulk([pk for pk, _is_in in named])
+        words = [
+            (gettext("in “%(segment)s”") if is_in else gettext("not in “%(segment)s”")) % {"segment": known[pk].name}
+            for pk, is_in in named
+            if pk in known
+        ]
+        return ", ".join(words)
+
+    def as_rule(self) -> Any:
+        keys = dict(Segment.objects.current().values_list("pk", "key").filter(pk__in=[pk for pk, _ in self.named()]))
+        told = [
+            ({"op": "segment", "key": keys[pk]} if is_in else {"not": {"op": "segment", "key": keys[pk]}})
+            for pk, is_in in self.named()
+            if pk in keys
+        ]
+        return joined(told) if told and len(told) == len(self.named()) else None
 
 
 @register_profile_filter
-class TierFilter(DropdownFilter):  # type: ignore[misc]
+class WasInFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
+    """Those who were in a segment at a moment, `12@2026-06-01T10:00` in the business zone; shown while it is asked."""
+
+    title = _("was in segment")
+    parameter_name = "was_in"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        given = request.GET.get(self.parameter_name)
+        if not given:
+            return []
+        asked = segment_and_moment(given)
+        segment = Segment.objects.filter(pk=asked[0]).first() if asked else None
+        if segment is None:
+            return [(given, gettext("Cannot be read"))]
+        time = given.partition("@")[2][:16].replace("T", " ")
+        return [(given, gettext("“%(segment)s” at %(time)s") % {"segment": segment.name, "time": time})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
+        if not self.value():
+            return queryset
+        if (asked := segment_and_moment(self.value())) is None:
+            return queryset.none()
+        return queryset.filter(pk__in=people_as_of(*asked))
+
+
+def segment_and_moment(text: str) -> tuple[int, datetime] | None:
+    """A segment's id, and a time of the business zone as the field of a form writes it."""
+    pk, _at, time = text.partition("@")
+    try:
+        moment = timezone.make_aware(datetime.fromisoformat(time).replace(tzinfo=None))
+    except (ValueError, OverflowError):
+        return None
+    return (int(pk), moment) if is_id(pk) else None
+
+
+def is_id(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
+@register_profile_filter
+class TierFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
     """Those who stand in one tier."""
 
     title = _("tier")
@@ -50,6 +117,12 @@ class TierFilter(DropdownFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
         value = self.value()
-        if not value or not value.isdecimal():
+        if not value or not is_id(value):
             return queryset
         return queryset.filter(Exists(TierStanding.objects.filter(tier=value, profile=OuterRef("pk"))))
+
+    def as_rule(self) -> Any:
+        if not is_id(self.value()):
+            return None
+        tier = Tier.objects.filter(pk=self.value()).select_related("scheme").first()
+        return {"op": "tier", "scheme": tier.scheme.key, "in": [tier.key]} if tier else None

@@ -9,14 +9,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
-from cdp.disclosure import may_see_pii
-from profiles.admin.by_rule import PeopleAction, people_url, register_people_action, rule_in_address
+from profiles.admin.by_rule import people_url
 from profiles.dimensions import HiddenDimension, UnknownDimension, dimension_kinds, find_dimension
 from profiles.masking import Masking, masking_for
 from profiles.services.preview import PreviewTimeout
@@ -112,13 +110,3 @@ def row(found: Breakdown, bucket: Bucket | None, columns: Sequence[str]) -> dict
 def link(found: Breakdown, bucket: Bucket | None, of: str) -> str:
     rule = found.people(bucket, of)
     return people_url(rule) if rule is not None else ""
-
-
-def save_as_segment(request: HttpRequest, rule: Any) -> str:
-    """The form of a new segment with the rule in it."""
-    if not (request.user.has_perm("segments.add_segment") and may_see_pii(request.user)):
-        return ""
-    return f"{reverse('admin:segments_segment_add')}?{rule_in_address(rule)}"
-
-
-register_people_action(PeopleAction(_("Save as a segment"), save_as_segment))

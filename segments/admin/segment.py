@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -24,6 +25,7 @@ from cdp.admin.base import display, has_perm, signed_in
 from cdp.disclosure import may_see_pii
 from cdp.keyset import keyset_page
 from cdp.models import Run, User
+from profiles.admin.actions import offered_actions
 from profiles.admin.holders import HolderAdmin, HolderForm, badge, refresh_label, refresh_state
 from profiles.admin.names import display_name
 from profiles.models import IdentifierKind, Profile
@@ -34,6 +36,7 @@ from segments.admin.portrait import PortraitPages
 from segments.admin.sizes import SizePages
 from segments.admin.upkeep import ArchivedFilter, CategoryFilter, OwnerFilter, UpkeepPages, may_archive, may_duplicate
 from segments.downloads import members_response
+from segments.feeds import SEGMENTS
 from segments.models import Membership, MembershipChange, Segment
 from segments.services import add_members, delete_segment, remove_members, restore_segment_rule, save_segment
 from segments.services.as_of import members_as_of
@@ -235,6 +238,9 @@ class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdm
             "chosen_kind": request.POST.get("kind", ""),
             "not_found": not_found,
             "max_lines": MAX_LINES,
+            # The export of this page knows since when they are in.
+            "people_actions": [each for each in offered_actions(request) if not each[0].startswith("export_")],
+            "people_url": f"{reverse('admin:profiles_profile_changelist')}?segment={segment_id}",
         }
         return self.rows_page(request, segment_id, gettext("Members"), "segments/members.html", page, table, by_hand)
 
@@ -245,10 +251,21 @@ class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdm
         except (ValueError, OverflowError):
             messages.error(request, gettext("This is no time: %(text)s") % {"text": request.GET["as_of"][:40]})
             return HttpResponseRedirect(request.path)
+        if (since := SEGMENTS.complete_since()) is not None and as_of < since:
+            kept = gettext("What was before %(time)s is no longer kept.")
+            messages.error(request, kept % {"time": f"{timezone.localtime(since):%Y-%m-%d %H:%M}"})
+            return HttpResponseRedirect(request.path)
         rows = members_as_of(segment_id, as_of)
         page = keyset_page(rows.prefetch_related("profile"), key="profile_id", after=request.GET.get("after", ""))
         table = [(row, display_name(row.profile, request.user)) for row in page.rows]
-        further = {"as_of": as_of, "n_then": rows.count(), "kept_query": f"as_of={as_of:%Y-%m-%dT%H:%M:%S}"}
+        moment = f"{as_of:%Y-%m-%dT%H:%M:%S}"
+        further = {
+            "as_of": as_of,
+            "n_then": rows.count(),
+            "kept_query": f"as_of={moment}",
+            "people_actions": offered_actions(request),
+            "people_url": f"{reverse('admin:profiles_profile_changelist')}?was_in={segment_id}@{moment}",
+        }
         return self.rows_page(request, segment_id, gettext("Members"), "segments/members.html", page, table, further)
 
     def export_view(self, request: HttpRequest, segment_id: int) -> Any:
@@ -332,7 +349,7 @@ class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdm
         segment = self.by_hand_or_refused(request, segment_id, "segments.delete_membership")
         if isinstance(segment, HttpResponse):
             return segment
-        chosen = [int(pk) for pk in request.POST.getlist("profile") if pk.isdecimal() and len(pk) < 19]
+        chosen = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME) if pk.isdecimal() and len(pk) < 19]
         if chosen:
             removed = remove_members(segment, chosen, now=timezone.now()).removed
             said = ngettext("Removed %(n)s person.", "Removed %(n)s people.", removed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Coalesce
 
 from segments.models import MembershipChange
 
@@ -19,3 +20,9 @@ def members_as_of(segment_id: int, at: datetime) -> QuerySet[MembershipChange]:
     later = until.filter(profile=OuterRef("profile"), id__gt=OuterRef("id"))
     entries = until.filter(~Exists(later), change=MembershipChange.Change.ENTERED)
     return entries.order_by("profile_id")
+
+
+def people_as_of(segment_id: int, at: datetime) -> QuerySet[MembershipChange, int]:
+    """Ids of those who were in a segment at a moment, as who they are now: who was merged since is their survivor."""
+    now_are = members_as_of(segment_id, at).order_by().annotate(now_is=Coalesce("profile__merged_into", "profile"))
+    return now_are.values_list("now_is", flat=True)

@@ -6,8 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -31,6 +30,7 @@ from cdp.rules.days import DAY, start_of
 from cdp.rules.parse import parse_rule
 from cdp.rules.scope import EVERYBODY
 from profiles.admin.actions import register_profile_action
+from profiles.admin.people import asked_again, chosen_people
 from profiles.models import IdentifierKind, Profile
 from profiles.services.resolve import find_by_identifiers
 from tags.models import BulkTagging, Tag, TagValue
@@ -195,12 +195,10 @@ def undo_view(request: HttpRequest, bulk_id: int) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:tags_tag_people", args=[bulk.tag_id]))
 
 
-@register_profile_action("tags.add_tagassignment")
+@register_profile_action(*MAY.values(), for_all=_("Tag them…"), place=2)
 @admin.action(description=_("Tag the chosen…"))
 def tag_people(model_admin: Any, request: HttpRequest, queryset: QuerySet[Profile]) -> HttpResponse | None:
     """Ask for the tag, then put it on all who are chosen, or on all whom the filters find."""
-    if not all(has_perm(request, permission) for permission in MAY.values()):
-        raise PermissionDenied
     tags = Tag.objects.active().filter(kind=Tag.Kind.MANUAL).order_by("name")
     form = BulkForm(request.POST if "apply" in request.POST else None, tags=tags)
     people = queryset.order_by().values_list("pk", flat=True)
@@ -208,7 +206,10 @@ def tag_people(model_admin: Any, request: HttpRequest, queryset: QuerySet[Profil
         asked = form.asked()
         try:
             bulk = queue_bulk(
-                **asked, profile_ids=people, chosen_by=gettext("the list of people"), user=signed_in(request)
+                **asked,
+                profile_ids=people,
+                chosen_by=chosen_people(model_admin, request).words,
+                user=signed_in(request),
             )
         except ValidationError as error:
             form.add_error(None, error.messages)
@@ -218,13 +219,11 @@ def tag_people(model_admin: Any, request: HttpRequest, queryset: QuerySet[Profil
             return HttpResponseRedirect(reverse("admin:tags_tag_people", args=[bulk.tag_id]))
     context = {
         **model_admin.admin_site.each_context(request),
+        **asked_again(request),
         "title": gettext("Tag people"),
         "opts": model_admin.opts,
         "form": form,
         "has_tags": tags.exists(),
         "n_people": people.count(),
-        "is_all": request.POST.get("select_across") == "1",
-        "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
-        "checkbox": ACTION_CHECKBOX_NAME,
     }
     return TemplateResponse(request, "tags/tag_people.html", context)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from profiles.admin.filters import register_profile_filter
+from profiles.admin.people import PeopleFilter
 from profiles.models import Profile
 from tags.models import Tag, TagAssignment
 
@@ -18,7 +19,7 @@ MAX_CHOICES = 500
 
 
 @register_profile_filter
-class TagFilter(DropdownFilter):  # type: ignore[misc]
+class TagFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
     """Those who carry one tag now, with whatever value (`12`) or with one (`12:34`)."""
 
     title = _("tag")
@@ -41,6 +42,14 @@ class TagFilter(DropdownFilter):  # type: ignore[misc]
             return queryset
         live = TagAssignment.objects.live(timezone.now()).filter(tag=int(tag), profile=OuterRef("pk"))
         return queryset.filter(Exists(live.filter(value=int(value)) if colon else live))
+
+    def as_rule(self) -> Any:
+        tag_id, _colon, value_id = self.value().partition(":")
+        tag = Tag.objects.filter(pk=tag_id).first() if is_id(tag_id) else None
+        if tag is None or not value_id:
+            return {"op": "tag", "key": tag.key} if tag else None
+        value = tag.values.filter(pk=value_id).first() if is_id(value_id) else None
+        return {"op": "tag", "key": tag.key, "value": [value.key]} if value else None
 
 
 def is_id(text: str) -> bool:

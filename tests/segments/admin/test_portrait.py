@@ -1,7 +1,6 @@
 """The portrait's page, and the lists of people that its numbers open."""
 
 import html
-import re
 
 import pytest
 from django.urls import reverse
@@ -56,12 +55,14 @@ def test_each_number_opens_its_people(loyal):
 def test_people_of_a_number_are_saved_as_a_segment(loyal):
     client = sign_in("operator", language="en")
 
-    listed = client.get(people_url(lives_in("Oslo"))).content.decode()
-    address = html.unescape(re.search(r'href="([^"]*segment/add/[^"]*)"', listed)[1])
-    form = client.get(address).content.decode()
+    listed = client.get(people_url(lives_in("Oslo")))
+    chosen = {"index": "0", "select_across": "1", "_selected_action": "0", "action": "save_people_as_segment"}
+    asked = {"apply": "1", "what": "rule", "name": "In Oslo"}
+    form = client.post(listed.context["people_url"], chosen | asked, follow=True).content.decode()
 
     assert "&quot;Oslo&quot;" in form
-    assert "segment/add/" not in sign_in("viewer").get(people_url(lives_in("Oslo"))).content.decode()
+    assert "In Oslo" in form
+    assert "save_people_as_segment" not in sign_in("viewer").get(people_url(lives_in("Oslo"))).content.decode()
 
 
 def test_a_portrait_begins_with_what_is_common_and_compares_and_sorts(loyal):

@@ -266,7 +266,7 @@ def test_who_is_ticked_is_taken_out():
     add_members(guests, [ann.pk, bob.pk], now=SEEN_AT)
     client, address = sign_in(OPERATOR), f"/admin/segments/segment/{guests.pk}/members/"
 
-    answer = client.post(f"{address}remove/", {"profile": [str(ann.pk), "x"]}, follow=True)
+    answer = client.post(f"{address}remove/", {"_selected_action": [str(ann.pk), "x"]}, follow=True)
     nobody = client.post(f"{address}remove/", {}, follow=True)
 
     assert [row.profile_id for row, _name in answer.context["table"]] == [bob.pk]

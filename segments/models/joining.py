@@ -1,0 +1,27 @@
+"""A segment by hand for many people at once."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from segments.models.segment import Segment
+
+
+class BulkJoining(models.Model):
+    """That the people who were chosen when it was asked for be put into a segment by hand. The run does it."""
+
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, related_name="bulk_joinings", verbose_name=_("segment")
+    )
+    run = models.OneToOneField("cdp.Run", on_delete=models.CASCADE, related_name="+", verbose_name=_("run"))
+    chosen_by = models.CharField(_("chosen by"), max_length=200)
+    profile_ids = ArrayField(models.BigIntegerField(), verbose_name=_("people"))
+
+    class Meta:
+        verbose_name = _("bulk joining")
+        verbose_name_plural = _("bulk joinings")
+
+    def __str__(self) -> str:
+        return f"{self.segment_id} {self.run_id}"
