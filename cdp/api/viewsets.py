@@ -52,7 +52,8 @@ class ApiViewSet(GenericViewSet[Any]):
             known |= {"cursor", "page_size"}
         if self.filterset_class is not None:
             known |= self.filterset_class.get_filters().keys()  # type: ignore[no-untyped-call]
-        message = _("unknown parameter; known: %s") % ", ".join(sorted(known))
+        names = ", ".join(sorted(known))
+        message = _("unknown parameter; known: %s") % names if known else _("unknown parameter; none is known here")
         if unknown := {name: [message] for name in request.query_params if name not in known}:
             raise ValidationError(unknown)
         if torn := {

@@ -120,6 +120,19 @@ def test_an_unknown_query_parameter_is_refused(world, operation):
     assert snapshot() == before
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("scores/", "unknown parameter; none is known here"),
+        ("tier-schemes/", "unknown parameter; known: cursor, page_size"),
+    ],
+)
+def test_an_unknown_query_parameter_is_told_the_known_ones(path, said):
+    response = api_of("viewer").send("get", path, {"segmnt": "loyal"})
+
+    assert response.json()["errors"] == [{"path": "segmnt", "message": said}]
+
+
 @pytest.mark.parametrize("query", ["sources/?is_enabled=perhaps", "attributes/?is_pii=1", "events/?is_discovered=",
                                    "attributes/?type=colour", "segments/?kind=fluid"])  # fmt: skip
 def test_a_filter_that_means_nothing_is_refused_and_an_empty_one_is_none(query):
