@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
+from demo.birthdays import with_birthday_soon
 from demo.catalogue import CATEGORIES, as_products, choose_titles
 from demo.people import Person, make_person, write_phone
 from demo.purchases import Purchase
@@ -80,7 +81,8 @@ def live(number: int, purchases: Sequence[Purchase], *, last_day: date, zone: tz
     """The whole life of a customer; the same for the same seed, whatever the others do."""
     chance = random.Random(f"{seed}/{number}")
     channels = chance.choices([which for which, _ in CHANNELS], [share for _, share in CHANNELS])[0]
-    life = Life(make_person(number, chance), channels, zone, chance)
+    person = with_birthday_soon(make_person(number, chance), purchases, last_day=last_day)
+    life = Life(person, channels, zone, chance)
     favourite = chance.choice(CATEGORIES)
     for n_order, purchase in enumerate(purchases):
         channel = channels[n_order] if n_order < len(channels) else chance.choice(channels)
