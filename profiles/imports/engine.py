@@ -16,6 +16,7 @@ from pathlib import Path
 
 from django.db import transaction
 
+from cdp.garbage import garbage_waits
 from cdp.models import Run
 from cdp.rules.topics import shared_floor
 from cdp.runs import advance
@@ -179,6 +180,7 @@ def planner_of(job: Job, *, notes: Notes | None = None) -> Planner:
     )
 
 
+@garbage_waits()
 def take_in(job: Job, batch: Sequence[RowMessages], refused: RefusedRows) -> None:
     """One batch and the place behind it, in one transaction."""
     import_ = job.import_

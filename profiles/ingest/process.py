@@ -14,6 +14,7 @@ import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
+from cdp.garbage import garbage_waits
 from cdp.rules.topics import heard_topics, shared_floor
 from cdp.stages import wake
 from cdp.trouble import is_transient
@@ -91,6 +92,7 @@ class Processed:
         )
 
 
+@garbage_waits()
 def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
     """Take up to `limit` messages that no other worker holds, fewer large ones, and bring them into the tables.
 
