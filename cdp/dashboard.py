@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
 from cdp.admin.runs import kind_name, progress, thing_link
 from cdp.cards import Card, cards_for, register_card
-from cdp.models import Run
+from cdp.models import Run, Webhook
 from cdp.subjects import subjects_of
 
 N_RUNS = 8
+N_WEBHOOKS = 8
+TIRING = 5  # failures in a row, in a quarter of an hour: what mends by itself has mended by then
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -30,4 +33,19 @@ def load_runs(request: HttpRequest) -> dict[str, Any]:
     return {"runs": [(run, kind_name(run), thing_link(subjects[run.pk]), progress(run)) for run in runs]}
 
 
+def load_webhooks(request: HttpRequest) -> dict[str, Any]:
+    """Those that were switched off by themselves, then those that will be."""
+    webhooks = Webhook.objects.in_trouble(n_failures=TIRING)[:N_WEBHOOKS]
+    return {"webhooks": webhooks, "disable_days": settings.WEBHOOK_DISABLE_DAYS}
+
+
+register_card(
+    Card(
+        key="webhooks",
+        order=5,
+        template="cdp/cards/webhooks.html",
+        permission="cdp.view_webhook",
+        load=load_webhooks,
+    )
+)
 register_card(Card(key="runs", order=90, template="cdp/cards/runs.html", permission="cdp.view_run", load=load_runs))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -22,6 +22,7 @@ from cdp.stages import wake
 from cdp.webhooks.models import FeedStart
 
 STAGE = "feeds_changed"
+DRIFT = timedelta(days=1)  # longer than any transaction lasts
 
 
 class FeedLock(Enum):
@@ -46,15 +47,17 @@ def lock_feed(lock: FeedLock) -> None:
 class Feed:
     """Rows of `model`, which has `id` and `at`. `profile` is the lookup of the public id of whom a row is about.
 
-    `columns` say what happened to them; `what` turns their values into JSON, where these are not it. `has_causes`: rows
-    say why, in `cause`. `subject` is the lookup of the key of what changed, called `subject_name` in JSON, of which
-    `subjects` lists (key, name); "" where there is no such thing. Who hears it needs `permission`.
+    `label` is its name in a word. `columns` say what happened to them; `what` turns their values into JSON, where these
+    are not it. `has_causes`: rows say why, in `cause`. `subject` is the lookup of the key of what changed, called
+    `subject_name` in JSON, of which `subjects` lists (key, name); "" where there is no such thing. Who hears it needs
+    `permission`.
 
     Old rows are deleted (cdp/retention.py), but for the last of each `state`, the columns of what a row is the state
     of, unless it says `ended`: as of any later moment they tell who was in. Without `state` all rows are kept.
     """
 
     key: str
+    label: Promise
     name: Promise
     model: type[Model]
     columns: tuple[str, ...]
@@ -91,6 +94,25 @@ class Feed:
     def start_after(self) -> int:
         """After which change it starts: what lies before is no longer complete."""
         return FeedStart.objects.filter(feed=self.key).values_list("after", flat=True).first() or 0
+
+    def after_moment(self, moment: datetime) -> int:
+        """After which change all come that happened at a moment or later, and as few others as that allows.
+
+        Rows stand in the order of their commits, and `at` is when their work began: no row is more than DRIFT older
+        than one before it. So halving finds a place from which on to look at the rows of a day.
+        """
+        rows = self.model._default_manager.order_by("pk")
+        low, high = self.start_after(), self.head()
+        last = high
+        while low < high:
+            middle = (low + high) // 2
+            found = rows.filter(pk__gt=middle, pk__lte=high).values_list("pk", "at").first()
+            if found is None or found[1] >= moment - DRIFT:
+                high = middle
+            else:
+                low = found[0]
+        first: int | None = rows.filter(pk__gt=low, at__gte=moment).values_list("pk", flat=True).first()
+        return last if first is None else first - 1
 
     def complete_since(self) -> datetime | None:
         """From when on all is known; None: from the first change on."""

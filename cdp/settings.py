@@ -152,6 +152,7 @@ CELERY_BEAT_SCHEDULE = {
     "queue_due_search": {"task": "profiles.queue_due_search", "schedule": 1800.0, "options": {"expires": 1800.0}},
     "watch_folders": {"task": "profiles.watch_folders", "schedule": 15.0, "options": {"expires": 15.0}},
     "send_webhooks": {"task": "cdp.send_webhooks", "schedule": 5.0, "options": {"expires": 30.0}},
+    "tell_webhook_owners": {"task": "cdp.tell_webhook_owners", "schedule": 60.0, "options": {"expires": 60.0}},
     "purge_feeds": {"task": "cdp.purge_feeds", "schedule": 12 * 3600.0},
     "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 30.0}},
 }

@@ -9,6 +9,7 @@ from cdp.feeds import STAGE
 from cdp.lanes import lane
 from cdp.retention import purge_feeds, purge_messages
 from cdp.stages import wake
+from cdp.webhooks.notices import tell_owners
 from cdp.webhooks.send import send_due
 
 SENDERS = 2  # each sends to many at once
@@ -33,6 +34,12 @@ def send_webhooks() -> None:
         is_more_due = is_free and send_due(now=timezone.now)
     if is_more_due:
         wake(STAGE)
+
+
+@shared_task(name="cdp.tell_webhook_owners", acks_late=True)
+def tell_webhook_owners() -> None:
+    """Write to those whose webhooks were switched off after failures."""
+    tell_owners(now=timezone.now())
 
 
 @shared_task(name="cdp.purge_feeds", acks_late=True)

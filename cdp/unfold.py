@@ -89,6 +89,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "title": _("System"),
         "items": [
             link(_("Runs"), "progress_activity", "cdp.run"),
+            link(_("Webhooks"), "webhook", "cdp.webhook"),
             link(_("Users"), "manage_accounts", "cdp.user"),
             link(_("Roles"), "admin_panel_settings", "auth.group"),
             link(_("API tokens"), "key", "cdp.apitoken"),

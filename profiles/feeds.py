@@ -10,6 +10,7 @@ from profiles.models import IdentityChange
 IDENTITY = register_feed(
     Feed(
         key="profiles",
+        label=_("Profiles"),
         name=_("Profiles: who was merged, split or erased"),
         model=IdentityChange,
         columns=("change", "into"),

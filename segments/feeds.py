@@ -59,6 +59,7 @@ def write_moves(
 SEGMENTS = register_feed(
     Feed(
         key="segments",
+        label=_("Segments"),
         name=_("Segments: who came and went"),
         model=MembershipChange,
         columns=("change",),
@@ -73,6 +74,7 @@ SEGMENTS = register_feed(
 TIERS = register_feed(
     Feed(
         key="tiers",
+        label=_("Tier schemes"),
         name=_("Tier schemes: who moved"),
         model=TierChange,
         columns=("before", "after"),

@@ -107,6 +107,7 @@ def shown(values: dict[str, Any]) -> dict[str, Any]:
 TAGS = register_feed(
     Feed(
         key="tags",
+        label=_("Tags"),
         name=_("Tags: who got, changed and lost them"),
         model=TagChange,
         columns=("before", "after"),

@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from campaigns.channels.base import Message
 from campaigns.channels.outbox import OutboxSender
 from campaigns.models import Attempt, Campaign, Delivery
-from cdp.models import Run
+from cdp.models import Run, Webhook
 from profiles.admin.by_rule import people_url
 from profiles.models import (
     EventDay,
@@ -50,6 +50,7 @@ from tests.factories.segments import (
     TierStandingFactory,
 )
 from tests.factories.tags import TagAssignmentFactory, TagChangeFactory, TagFactory, TagValueFactory
+from tests.factories.webhooks import WebhookAttemptFactory
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 NAME, EMAIL, PHONE = "Zyxwv Qmarker", "qmarker@example.com", "+8613899990000"
@@ -144,6 +145,7 @@ def make_world() -> World:
     sender = OutboxSender()
     sender.send(Message(sent.key, delivery.pk, EMAIL, f"Dear {NAME}", f"<p>Dear {NAME}</p>", f"Dear {NAME}", AT))
     sender.close()
+    WebhookAttemptFactory(message__webhook__url="https://hooks.example.com/", status=400, answer=f"no {NAME} <{EMAIL}>")
     run = Run.objects.create(kind="refresh", subject=f"segment:{segment.key}", state=Run.State.RUNNING, total=10)
     Run.objects.create(
         kind="import", subject=source.key, state=Run.State.FAILED, error=f"m.csv: line 2: '{NAME}' is not a {EMAIL}"
@@ -214,6 +216,8 @@ def pages(world: World) -> Iterator[str]:
     yield f"{reverse('admin:profiles_quality')}?event={EventDefinition.objects.get(name='$identify').pk}"
     yield f"{reverse('admin:profiles_quality_events')}?since=2026-06-01"
     yield f"{reverse('admin:profiles_rejectedmessage_all')}?day=month"
+    for name in ("attempts", "secret"):
+        yield reverse(f"admin:cdp_webhook_{name}", args=[Webhook.objects.latest("pk").pk])
     yield reverse("admin:cdp_run_progress", args=[world.run.pk])
     yield reverse("admin:campaigns_campaign_launch", args=[world.draft.pk])
     yield reverse("admin:campaigns_outbox")

@@ -1,5 +1,5 @@
-"""The platform's pages: people, roles, tokens and runs."""
+"""The platform's pages: people, roles, tokens, runs and webhooks."""
 
-from cdp.admin import people, runs, tokens
+from cdp.admin import people, runs, tokens, webhooks
 
-__all__ = ["people", "runs", "tokens"]
+__all__ = ["people", "runs", "tokens", "webhooks"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.core.exceptions import ValidationError
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -18,9 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cdp.api.router import route
-from cdp.api.serializers import PartSerializer, StrictModelSerializer, StrictSerializer
+from cdp.api.serializers import MomentField, PartSerializer, StrictModelSerializer, StrictSerializer
 from cdp.api.viewsets import ManagingViewSet
-from cdp.audit import write_change, write_secret_change
 from cdp.disclosure import may_see_pii
 from cdp.feeds import feeds
 from cdp.models import User, Webhook, WebhookAttempt, WebhookMessage
@@ -32,6 +31,7 @@ from cdp.webhooks.manage import (
     replace_secret,
     save_webhook,
     send_again,
+    send_since,
     send_test,
 )
 from cdp.webhooks.signing import webhook_id
@@ -45,7 +45,8 @@ class FeedField(serializers.ChoiceField):
     """A feed of those that there are. A serializer makes its fields anew each time: all are registered by then."""
 
     def __init__(self) -> None:
-        super().__init__(choices=list(feeds()))
+        unknown = _("“{input}” is no feed. There are: %(feeds)s") % {"feeds": ", ".join(feeds())}
+        super().__init__(choices=list(feeds()), error_messages={"invalid_choice": unknown})
 
 
 class HearingSerializer(PartSerializer):
@@ -134,6 +135,7 @@ class AttemptSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField(allow_null=True)
     trouble = serializers.CharField()
     took_ms = serializers.IntegerField()
+    n_bytes = serializers.IntegerField(allow_null=True)
     answer = serializers.SerializerMethodField()
 
     def get_message(self, attempt: WebhookAttempt) -> str:
@@ -158,6 +160,10 @@ class SendAgainSerializer(StrictSerializer):
     message = serializers.RegexField(r"^msg_[0-9a-f]{32}\Z", help_text="The `webhook-id`.")
 
 
+class SendSinceSerializer(StrictSerializer):
+    since = MomentField(help_text="With its zone, such as `2026-06-15T04:00:00Z`.")
+
+
 class AskedSerializer(serializers.Serializer[Any]):
     """The `webhook-id` of what is sent at the next opportunity; `attempts/` shows what came of it."""
 
@@ -176,6 +182,7 @@ class WebhookViewSet(ManagingViewSet):
         "disable": CHANGING,
         "test": CHANGING,
         "send_again": CHANGING,
+        "send_since": CHANGING,
         "attempts": ("cdp.view_webhookattempt",),
     }
 
@@ -184,10 +191,8 @@ class WebhookViewSet(ManagingViewSet):
     def secret(self, request: Request, key: str) -> Response:
         """Sign with a new secret, which this answer shows once; with the old one too for `grace_hours`."""
         webhook, given = self.get_object(), self._given(NewSecretSerializer)
-        with transaction.atomic():
-            grace = timedelta(hours=given["grace_hours"])
-            webhook = replace_secret(webhook, grace=grace, now=timezone.now())
-            write_secret_change(request.user, webhook, "secret")  # type: ignore[arg-type]
+        grace = timedelta(hours=given["grace_hours"])
+        webhook = replace_secret(webhook, grace=grace, user=self._user(), now=timezone.now())
         webhook.shows_secret = True  # type: ignore[attr-defined]
         return Response(self.get_serializer(webhook).data)
 
@@ -196,18 +201,16 @@ class WebhookViewSet(ManagingViewSet):
     def enable(self, request: Request, key: str) -> Response:
         """Send again from where it stood, or from now on."""
         webhook, given = self.get_object(), self._given(EnableSerializer)
-        with transaction.atomic():
-            enable_webhook(webhook, from_now=given["from_now"], now=timezone.now())
-            return self._changed(webhook)
+        enable_webhook(webhook, from_now=given["from_now"], user=self._user(), now=timezone.now())
+        return self._changed(webhook)
 
     @extend_schema(request=None, responses=WebhookSerializer)
     @action(detail=True, methods=["post"], pagination_class=None)
     def disable(self, request: Request, key: str) -> Response:
         """Send nothing more; what it does not hear is kept for it."""
         webhook = self.get_object()
-        with transaction.atomic():
-            disable_webhook(webhook, now=timezone.now())
-            return self._changed(webhook)
+        disable_webhook(webhook, user=self._user(), now=timezone.now())
+        return self._changed(webhook)
 
     @extend_schema(request=None, responses={202: AskedSerializer})
     @action(detail=True, methods=["post"], pagination_class=None)
@@ -226,6 +229,17 @@ class WebhookViewSet(ManagingViewSet):
         send_again(message, now=timezone.now())
         return Response({"message": webhook_id(message.pk)}, status=202)
 
+    @extend_schema(request=SendSinceSerializer, responses={202: WebhookSerializer})
+    @action(detail=True, methods=["post"], url_path="send-since", pagination_class=None)
+    def send_since(self, request: Request, key: str) -> Response:
+        """Send all that happened since a moment once more, as new messages, in order."""
+        webhook, given = self.get_object(), self._given(SendSinceSerializer)
+        try:
+            send_since(webhook, given["since"], user=self._user(), now=timezone.now())
+        except ValidationError as error:
+            raise serializers.ValidationError({"since": error.messages}) from error
+        return Response(self.get_serializer(self.get_queryset().get(pk=webhook.pk)).data, status=202)
+
     @extend_schema(responses=AttemptSerializer(many=True))
     @action(detail=True)
     def attempts(self, request: Request, key: str) -> Response:
@@ -241,8 +255,9 @@ class WebhookViewSet(ManagingViewSet):
         given: dict[str, Any] = body.validated_data
         return given
 
-    def _changed(self, before: Webhook) -> Response:
-        after = self.get_queryset().get(pk=before.pk)
-        values = [{"disabled_at": each.disabled_at and each.disabled_at.isoformat()} for each in (before, after)]
-        write_change(self.request.user, after, before=values[0], after=values[1])  # type: ignore[arg-type]
-        return Response(self.get_serializer(after).data)
+    def _user(self) -> User:
+        user: User = self.request.user  # type: ignore[assignment]
+        return user
+
+    def _changed(self, webhook: Webhook) -> Response:
+        return Response(self.get_serializer(self.get_queryset().get(pk=webhook.pk)).data)

@@ -1,4 +1,7 @@
-"""Webhooks made, changed, switched off and on again, and asked to send once more."""
+"""Webhooks made, changed, switched off and on again, and asked to send once more.
+
+What people do to one that is no field of a form stands in the audit from here.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from cdp.audit import write_change, write_secret_change, write_words
 from cdp.feeds import STAGE, Feed, feeds
+from cdp.models import User
 from cdp.stages import wake
 from cdp.webhooks.models import Subscription, Webhook, WebhookMessage
 from cdp.webhooks.signing import new_secret
@@ -62,7 +70,7 @@ def first_after(feed: Feed, *, from_start: bool) -> int:
     return feed.start_after() if from_start else max(feed.start_after(), feed.head())
 
 
-def replace_secret(webhook: Webhook, *, grace: timedelta, now: datetime) -> Webhook:
+def replace_secret(webhook: Webhook, *, grace: timedelta, user: User, now: datetime) -> Webhook:
     """Sign with a new secret; with the old one too for `grace` longer, so that receivers can change over."""
     with transaction.atomic():
         webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
@@ -70,20 +78,28 @@ def replace_secret(webhook: Webhook, *, grace: timedelta, now: datetime) -> Webh
         webhook.old_secret_until = now + grace if grace else None
         webhook.secret = new_secret()
         webhook.save(update_fields=["secret", "old_secret", "old_secret_until"])
+        write_secret_change(user, webhook, "secret")
     return webhook
 
 
-def disable_webhook(webhook: Webhook, *, now: datetime) -> None:
+def disable_webhook(webhook: Webhook, *, user: User, now: datetime) -> None:
     """Send nothing more. One that is off stays as it is."""
-    Webhook.objects.filter(pk=webhook.pk, disabled_at__isnull=True).update(
-        disabled_at=now, disabled_reason=Webhook.Reason.BY_HAND
-    )
-
-
-def enable_webhook(webhook: Webhook, *, from_now: bool, now: datetime) -> None:
-    """Send again, from where it stood, or `from_now` on: what happened meanwhile is skipped."""
     with transaction.atomic():
-        Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
+        webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
+        if webhook.disabled_at is None:
+            Webhook.objects.filter(pk=webhook.pk).update(
+                disabled_at=now, disabled_reason=Webhook.Reason.BY_HAND, told_at=None
+            )
+            _write_switch(webhook, user, before=None, after=now)
+
+
+def enable_webhook(webhook: Webhook, *, from_now: bool, user: User, now: datetime) -> None:
+    """Send again, from where it stood, or `from_now` on: what happened meanwhile is skipped. One that is on and waits
+    after failures tries at once.
+    """
+    with transaction.atomic():
+        webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
+        _write_switch(webhook, user, before=webhook.disabled_at, after=None)
         if from_now:
             webhook.messages.filter(state=WebhookMessage.State.PENDING).exclude(feed="").update(
                 state=WebhookMessage.State.SKIPPED
@@ -92,9 +108,14 @@ def enable_webhook(webhook: Webhook, *, from_now: bool, now: datetime) -> None:
                 subscription.after = max(subscription.after, first_after(feeds()[subscription.feed], from_start=False))
                 subscription.save(update_fields=["after"])
         Webhook.objects.filter(pk=webhook.pk).update(
-            disabled_at=None, disabled_reason="", failing_since=None, n_failures=0, next_at=now
+            disabled_at=None, disabled_reason="", told_at=None, failing_since=None, n_failures=0, next_at=now
         )
         wake(STAGE)
+
+
+def _write_switch(webhook: Webhook, user: User, *, before: datetime | None, after: datetime | None) -> None:
+    values = [{"disabled_at": each and each.isoformat()} for each in (before, after)]
+    write_change(user, webhook, before=values[0], after=values[1])
 
 
 def send_test(webhook: Webhook, *, now: datetime) -> WebhookMessage:
@@ -109,4 +130,31 @@ def send_again(message: WebhookMessage, *, now: datetime) -> None:
     """One more attempt under the same id, out of turn."""
     with transaction.atomic():
         WebhookMessage.objects.filter(pk=message.pk).update(asked_at=now)
+        wake(STAGE)
+
+
+def send_since(webhook: Webhook, moment: datetime, *, user: User, now: datetime) -> None:
+    """Send all that happened at a moment or later once more, as new messages; what it has not heard comes after.
+
+    Raises ValidationError for a moment to come, and for one before which changes were deleted already.
+    """
+    if moment > now:
+        raise ValidationError(_("This time is to come: nothing has happened since."))
+    with transaction.atomic():
+        webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
+        for subscription in webhook.subscriptions.filter(feed__in=feeds()):
+            feed = feeds()[subscription.feed]
+            since = feed.complete_since()
+            if since is not None and moment <= since:
+                known = {"feed": feed.name, "time": f"{timezone.localtime(since):%Y-%m-%d %H:%M:%S}"}
+                raise ValidationError(_("%(feed)s: changes are kept since after %(time)s.") % known)
+            after = feed.after_moment(moment)
+            if after < subscription.after:
+                subscription.after = after
+                subscription.save(update_fields=["after"])
+                webhook.messages.filter(state=WebhookMessage.State.PENDING, feed=feed.key).update(
+                    state=WebhookMessage.State.SKIPPED
+                )
+        Webhook.objects.filter(pk=webhook.pk).update(next_at=now)
+        write_words(user, webhook, f"Sent again from {moment.isoformat()}")
         wake(STAGE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Self
 from uuid import uuid4
 
 from django.conf import settings
@@ -17,11 +18,23 @@ from cdp.webhooks.signing import new_secret
 MAX_BATCH = 1000
 
 
+class WebhookQuerySet(models.QuerySet["Webhook"]):
+    def given_up(self) -> Self:
+        """Switched off by itself: after days of failures, or as the receiver is gone."""
+        return self.filter(disabled_at__isnull=False).exclude(disabled_reason=Webhook.Reason.BY_HAND)
+
+    def in_trouble(self, *, n_failures: int) -> Self:
+        """Those that were given up, then those that are on and have failed so often in a row, the longest first."""
+        failing = models.Q(disabled_at__isnull=True, n_failures__gte=n_failures)
+        return (self.given_up() | self.filter(failing)).order_by("disabled_at", "failing_since")
+
+
 class Webhook(models.Model):
     """An address that is told of changes by POST.
 
     One message is under way at a time, so that changes arrive in order. `next_at` is when the next may go: later than
     now while it backs off. Whoever sends holds `lease` until `leased_until`; a worker that dies leaves it to run out.
+    `told_at`: when its owner was written to that it was switched off.
     """
 
     class Reason(models.TextChoices):
@@ -60,6 +73,9 @@ class Webhook(models.Model):
     succeeded_at = models.DateTimeField(_("last success"), null=True, editable=False)
     lease = models.UUIDField(null=True, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
+    told_at = models.DateTimeField(null=True, editable=False)
+
+    objects = WebhookQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("webhook")
@@ -139,7 +155,10 @@ class WebhookMessage(models.Model):
 
 
 class WebhookAttempt(models.Model):
-    """One POST of a message: what was answered, in its first characters, or why there was no answer."""
+    """One POST of a message: what was answered, in its first characters, or why there was no answer.
+
+    `n_bytes` is the size of what was sent; attempts from before it was counted have none.
+    """
 
     message = models.ForeignKey(
         WebhookMessage, on_delete=models.CASCADE, related_name="attempts", verbose_name=_("message")
@@ -151,6 +170,7 @@ class WebhookAttempt(models.Model):
     status = models.PositiveSmallIntegerField(_("status"), null=True)
     trouble = models.CharField(_("trouble"), max_length=10, blank=True)
     took_ms = models.PositiveIntegerField(_("time taken"))
+    n_bytes = models.PositiveIntegerField(_("bytes"), null=True)
     answer = models.TextField(_("answer"), blank=True)
 
     class Meta:

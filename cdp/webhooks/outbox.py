@@ -164,6 +164,7 @@ def record(dispatch: Dispatch, answer: Answer, *, now: datetime) -> None:
             status=answer.status,
             trouble=answer.trouble,
             took_ms=answer.took_ms,
+            n_bytes=len(dispatch.body),
             answer=answer.text,
         )
         if webhook.lease != dispatch.lease:
@@ -203,9 +204,13 @@ def _fail(webhook: Webhook, answer: Answer, *, now: datetime) -> None:
     webhook.next_at = now + max(back_off(webhook.n_failures), retry_after(answer.retry_after, now=now))
     webhook.n_failures += 1
     if answer.status == GONE:
-        webhook.disabled_at, webhook.disabled_reason = now, Webhook.Reason.GONE
+        _give_up(webhook, Webhook.Reason.GONE, now=now)
     elif now - webhook.failing_since >= timedelta(days=settings.WEBHOOK_DISABLE_DAYS):
-        webhook.disabled_at, webhook.disabled_reason = now, Webhook.Reason.FAILURES
+        _give_up(webhook, Webhook.Reason.FAILURES, now=now)
+
+
+def _give_up(webhook: Webhook, reason: Webhook.Reason, *, now: datetime) -> None:
+    webhook.disabled_at, webhook.disabled_reason, webhook.told_at = now, reason, None
 
 
 def back_off(n_failures: int) -> timedelta:

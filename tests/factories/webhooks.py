@@ -52,3 +52,4 @@ class WebhookAttemptFactory(DjangoModelFactory):
     at = MADE_AT
     status = 204
     took_ms = 12
+    n_bytes = 345

@@ -87,6 +87,7 @@ MAY = {
     ("post", "webhooks/{key}/disable/"): RULES,
     ("post", "webhooks/{key}/test/"): RULES,
     ("post", "webhooks/{key}/send-again/"): RULES,
+    ("post", "webhooks/{key}/send-since/"): RULES,
     ("post", "runs/{id}/cancel/"): {"operator", "admin"},
     ("get", "runs/{id}/result/"): {"operator", "integration", "privacy_officer", "admin"},
     ("post", "imports/"): IMPORTS,

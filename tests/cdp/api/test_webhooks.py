@@ -118,7 +118,7 @@ def test_attempts_are_listed_the_latest_first(n, django_assert_num_queries):
     assert len(rows) == n
     assert rows[0] == {
         "id": attempt.pk, "message": f"msg_{attempt.message_id.hex}", "feed": "segments", "n_changes": 0,
-        "at": "2026-01-01T00:00:00Z", "status": 500, "trouble": "", "took_ms": 12, "answer": "no",
+        "at": "2026-01-01T00:00:00Z", "status": 500, "trouble": "", "took_ms": 12, "n_bytes": 345, "answer": "no",
     }  # fmt: skip
 
 

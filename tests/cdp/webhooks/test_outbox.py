@@ -13,6 +13,7 @@ from cdp.webhooks.manage import enable_webhook
 from cdp.webhooks.outbox import LEASE, claim, record, retry_after
 from cdp.webhooks.post import Answer
 from segments.models import MembershipChange
+from tests.factories.cdp import UserFactory
 from tests.factories.profiles import ProfileFactory
 from tests.factories.segments import SegmentFactory
 from tests.factories.webhooks import MADE_AT, WebhookFactory, WebhookMessageFactory
@@ -173,7 +174,7 @@ def test_switched_on_again_it_goes_on_where_it_stood_or_from_now(from_now, now):
     written = write(3)
     send(now, Answer(410, "", 5))
 
-    enable_webhook(webhook, from_now=from_now, now=now)
+    enable_webhook(webhook, from_now=from_now, user=UserFactory(), now=now)
     rest = [change for _ in range(3) for dispatch in send(now) for change in ids(dispatch)]
     new = write(1)
 

@@ -1,0 +1,132 @@
+"""The form of a webhook: beside its own fields three for each feed that there is, for those who may read the feed."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldBooleanSwitchWidget
+
+from cdp.feeds import Feed, feeds
+from cdp.models import User
+from cdp.rules.causes import Cause
+from cdp.webhooks.manage import Hearing
+from cdp.webhooks.models import Webhook
+
+OWN_FIELDS = ("name", "key", "url", "owner", "batch_size")
+HELP = {
+    "key": _("What programs call it in the API."),
+    "owner": _("Who is written to when it is switched off after failures; without one, the administrators."),
+    "batch_size": _("More make fewer and larger messages: a hundred changes are some 20 kB."),
+}
+
+
+def hears_field(feed: Feed) -> str:
+    return f"hears_{feed.key}"
+
+
+def subjects_field(feed: Feed) -> str:
+    return f"subjects_{feed.key}"
+
+
+def causes_field(feed: Feed) -> str:
+    return f"causes_{feed.key}"
+
+
+def feed_fields(feed: Feed) -> list[str]:
+    """The fields of a feed in their order: whether it is heard, of what, and why that happened."""
+    subjects = [subjects_field(feed)] if feed.subject else []
+    return [hears_field(feed), *subjects, *([causes_field(feed)] if feed.has_causes else [])]
+
+
+class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What people give of a webhook. `form_for` adds the fields of `offered` feeds; others stay as they were."""
+
+    offered: tuple[Feed, ...] = ()
+    from_start = forms.BooleanField(
+        label=_("Begin with the oldest change that is kept"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text=_("Of feeds that are newly ticked. Otherwise they begin with what happens from now on."),
+    )
+
+    class Meta:
+        model = Webhook
+        fields = OWN_FIELDS
+        help_texts = HELP
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "owner" in self.fields:  # accounts of tokens read no mail
+            owner = cast("forms.ModelChoiceField[User]", self.fields["owner"])
+            owner.queryset = possible_owners(self.instance)
+        heard = {each.feed: each for each in self.instance.subscriptions.all()} if self.instance.pk else {}
+        for feed in self.offered:
+            known = heard.get(feed.key)
+            self.initial[hears_field(feed)] = known is not None
+            self._offer(subjects_field(feed), list(feed.subjects()), known.subjects if known else [])
+            self._offer(causes_field(feed), list(Cause.choices), known.causes if known else [])
+
+    def _offer(self, name: str, choices: list[tuple[str, Any]], chosen: list[str]) -> None:
+        """What there is, and what was chosen though it is no more: unticking that is up to people."""
+        if name in self.fields:
+            known = {value for value, _label in choices}
+            gone = [(value, value) for value in chosen if value not in known]
+            cast(forms.MultipleChoiceField, self.fields[name]).choices = [*choices, *gone]
+            self.initial[name] = chosen
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not any(data.get(hears_field(feed)) for feed in self.offered) and not self.kept():
+            self.add_error(None, _("Tick at least one feed: without, it hears nothing."))
+        return data
+
+    def kept(self) -> list[Hearing]:
+        """What it hears of feeds that are not offered to this person."""
+        if self.instance.pk is None:
+            return []
+        others = self.instance.subscriptions.exclude(feed__in=[feed.key for feed in self.offered])
+        return [Hearing(each.feed, tuple(each.subjects), tuple(each.causes)) for each in others]
+
+    def hears(self) -> list[Hearing]:
+        """What was chosen; of a valid form."""
+        given = self.cleaned_data
+        chosen = [
+            Hearing(feed.key, tuple(given.get(subjects_field(feed), ())), tuple(given.get(causes_field(feed), ())))
+            for feed in self.offered
+            if given.get(hears_field(feed))
+        ]
+        return [*chosen, *self.kept()]
+
+
+def possible_owners(webhook: Webhook) -> QuerySet[User]:
+    """People, and who owns it."""
+    people = User.objects.filter(is_active=True, api_token__isnull=True)
+    return (people | User.objects.filter(pk=webhook.owner_id or 0)).order_by("username")
+
+
+def offered_feeds(user: Any) -> tuple[Feed, ...]:
+    """Those that this person may read."""
+    return tuple(feed for feed in feeds().values() if user.has_perm(feed.permission))
+
+
+def form_for(offered: tuple[Feed, ...]) -> type[WebhookForm]:
+    """A form with the fields of these feeds."""
+    fields: dict[str, Any] = {"offered": offered}
+    for feed in offered:
+        fields[hears_field(feed)] = forms.BooleanField(
+            label=cast(Any, feed.name), required=False, widget=UnfoldBooleanSwitchWidget
+        )
+        if feed.subject:
+            fields[subjects_field(feed)] = several(_("Of these only"), _("Empty: of all, also of those to come."))
+        if feed.has_causes:
+            fields[causes_field(feed)] = several(_("Of these causes only"), _("Empty: whatever the cause."))
+    return type("WebhookForm", (WebhookForm,), fields)
+
+
+def several(label: Any, help_text: Any) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label=label, help_text=help_text, required=False, widget=UnfoldAdminSelect2MultipleWidget
+    )
