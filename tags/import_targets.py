@@ -132,7 +132,9 @@ class TagTarget(Target):
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         wanted = latest(rows, now=writing.now)
         keep_if_taken_back(wanted, but_by=writing.own)
-        changed = assign_each(wanted, user=writing.user, import_id=writing.import_id, now=writing.now)
+        changed = assign_each(
+            wanted, cause=Cause.IMPORT, user=writing.user, import_id=writing.import_id, now=writing.now
+        )
         return Counter(tags=changed, tags_unchanged=len(wanted) - changed)
 
     def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:

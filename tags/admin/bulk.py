@@ -25,13 +25,11 @@ from cdp.admin.base import has_perm, signed_in
 from cdp.admin.runs import progress
 from cdp.disclosure import may_see_pii
 from cdp.rules.catalogue import Wanted, catalogue
-from cdp.rules.compile import compile_rule
 from cdp.rules.days import DAY, start_of
-from cdp.rules.parse import parse_rule
-from cdp.rules.scope import EVERYBODY
 from profiles.admin.actions import register_profile_action
 from profiles.admin.people import asked_again, chosen_people
 from profiles.models import IdentifierKind, Profile
+from profiles.services.preview import people_of_rule
 from profiles.services.resolve import find_by_identifiers
 from tags.models import BulkTagging, Tag, TagValue
 from tags.services.bulk import queue_bulk, queue_undo
@@ -137,7 +135,14 @@ def people_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> H
     if form.is_valid():
         people, chosen_by, not_found = people_of(form)
         try:
-            queue_bulk(**form.asked(), profile_ids=people, chosen_by=chosen_by, user=signed_in(request))
+            queue_bulk(
+                **form.asked(),
+                profile_ids=people,
+                chosen_by=chosen_by,
+                unknown=not_found,
+                user=signed_in(request),
+                now=timezone.now(),
+            )
         except ValidationError as error:
             form.add_error(None, error.messages)
         else:
@@ -164,9 +169,8 @@ def people_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> H
 def people_of(form: PeopleForm) -> tuple[list[int], str, list[str]]:
     """Who is meant, by which words, and the identifiers that nobody has."""
     if segment := form.cleaned_data["segment"]:
-        rule = parse_rule({"op": "segment", "key": segment})
-        members = Profile.objects.current().filter(compile_rule(rule, scope=EVERYBODY, now=timezone.now()))
-        return list(members.values_list("pk", flat=True)), gettext("segment %(key)s") % {"key": segment}, []
+        members = people_of_rule({"op": "segment", "key": segment}, now=timezone.now())
+        return members, gettext("segment %(key)s") % {"key": segment}, []
     lines, kind = form.cleaned_data["identifiers"], form.cleaned_data["kind"]
     found = find_by_identifiers([(kind.key, line) for line in lines])
     not_found = [line for line in lines if (kind.key, line) not in found]
@@ -210,6 +214,7 @@ def tag_people(model_admin: Any, request: HttpRequest, queryset: QuerySet[Profil
                 profile_ids=people,
                 chosen_by=chosen_people(model_admin, request).words,
                 user=signed_in(request),
+                now=timezone.now(),
             )
         except ValidationError as error:
             form.add_error(None, error.messages)

@@ -23,6 +23,7 @@ from cdp.api.viewsets import KEY_PATTERN
 from cdp.models import User
 from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
+from tags.api.bulk import BulkActions
 from tags.api.changes import (
     TagChangeSerializer,
     TagDaySerializer,
@@ -125,7 +126,7 @@ class CarrierFilters(filters.FilterSet):
 
 
 @route("tags")
-class TagViewSet(HolderViewSet):
+class TagViewSet(BulkActions, HolderViewSet):
     """Tags by key. Changed rules are refreshed at once, in full."""
 
     queryset = (
@@ -140,6 +141,9 @@ class TagViewSet(HolderViewSet):
         "restore": ("tags.change_tag",),
         "assignments:POST": ("tags.add_tagassignment",),
         "assignments:DELETE": ("tags.delete_tagassignment",),
+        "bulk:GET": ("tags.view_tagassignment",),
+        "bulk:POST": ("tags.add_tagassignment", "tags.delete_tagassignment"),
+        "undo_bulk": ("tags.add_tagassignment", "tags.delete_tagassignment"),
         "profiles": ("tags.view_tagassignment",),
         "sizes": ("tags.view_tagassignment",),
         "changes": ("tags.view_tagchange",),
@@ -165,7 +169,7 @@ class TagViewSet(HolderViewSet):
     @action(detail=True, methods=["post", "delete"], pagination_class=None, filterset_class=None)
     def assignments(self, request: Request, key: str) -> Response:
         """Put a tag by hand on people, and take it off by DELETE."""
-        tag = self._by_hand()
+        tag = self.by_hand()
         body = (AssignmentsSerializer if request.method == "POST" else ChosenSerializer)(data=request.data)
         body.is_valid(raise_exception=True)
         chosen, now = body.chosen(), timezone.now()
@@ -173,7 +177,7 @@ class TagViewSet(HolderViewSet):
             changed, unchanged = assign_tag(
                 tag,
                 chosen.profile_ids,
-                value=self._value(tag, body.validated_data["value"]),
+                value=self.value_of(tag, body.validated_data["value"]),
                 expires_at=body.validated_data.get("expires_at", tag.end_of(now)),
                 user=request.user,  # type: ignore[arg-type]
                 now=now,
@@ -234,7 +238,7 @@ class TagViewSet(HolderViewSet):
     def _id(self, key: str) -> int:
         return get_object_or_404(Tag.objects.only("pk"), key=key).pk
 
-    def _by_hand(self) -> Tag:
+    def by_hand(self) -> Tag:
         tag: Tag = self.get_object()
         if tag.kind != Tag.Kind.MANUAL:
             raise Conflict(_("“%s” is assigned by its rule, not by hand.") % tag.key)
@@ -242,7 +246,7 @@ class TagViewSet(HolderViewSet):
             raise Conflict(_("“%s” is not in use: activate or restore it first.") % tag.key)
         return tag
 
-    def _value(self, tag: Tag, key: str | None) -> TagValue | None:
+    def value_of(self, tag: Tag, key: str | None) -> TagValue | None:
         if key is None:
             return None
         values = {value.key: value for value in tag.values.all()}

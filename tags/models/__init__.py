@@ -1,6 +1,6 @@
 """Tables of what we say of profiles."""
 
-from tags.models.bulk import BulkTagging
+from tags.models.bulk import BulkTagging, TaggedBefore
 from tags.models.change import TagChange
 from tags.models.day import CountedTags, TagDay
 from tags.models.score import Score
@@ -16,4 +16,5 @@ __all__ = [
     "TagChange",
     "TagDay",
     "TagValue",
+    "TaggedBefore",
 ]

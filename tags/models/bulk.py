@@ -26,6 +26,7 @@ class BulkTagging(models.Model):
     expires_at = models.DateTimeField(_("expires"), null=True)
     chosen_by = models.CharField(_("chosen by"), max_length=200)
     profile_ids = ArrayField(models.BigIntegerField(), verbose_name=_("people"))
+    unknown = models.JSONField(_("unknown"), default=list, help_text=_("Those who were named and are nobody."))
 
     class Meta:
         verbose_name = _("bulk tagging")
@@ -33,3 +34,26 @@ class BulkTagging(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tag_id} {self.run_id}"
+
+
+class TaggedBefore(models.Model):
+    """What somebody carried before a bulk tagging made it another, so that it can be taken back.
+
+    `last_change` is the last one of the feed then: whoever's tag changed after it, by another hand, is left alone. The
+    profile is no foreign key: whoever was merged meanwhile is left alone too.
+    """
+
+    bulk = models.ForeignKey(BulkTagging, on_delete=models.CASCADE, related_name="before", db_index=False)
+    profile_id = models.BigIntegerField()
+    is_carried = models.BooleanField()
+    value = models.ForeignKey(TagValue, null=True, on_delete=models.CASCADE, related_name="+")
+    expires_at = models.DateTimeField(null=True)
+    last_change = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("what was carried before")
+        verbose_name_plural = _("what was carried before")
+        constraints = [models.UniqueConstraint(fields=["bulk", "profile_id"], name="tagged_before_bulk_profile")]
+
+    def __str__(self) -> str:
+        return f"{self.bulk_id} {self.profile_id}"

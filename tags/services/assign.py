@@ -52,8 +52,7 @@ def assign_tag(
     """
     check_by_hand(tag)
     check_value(tag, value)
-    if expires_at is not None and expires_at <= now:
-        raise ValidationError({"expires_at": _("The end must lie in the future.")})
+    check_end(expires_at, now=now)
     locked = sorted(set(lock_survivors(profile_ids).values()))
     wanted = [Assignment(profile_id, tag.pk, value.pk if value else None, expires_at) for profile_id in locked]
     with recording(locked, cause=Cause.MANUAL, now=now, tag_ids=[tag.pk], user=user, run_id=run_id):
@@ -90,6 +89,11 @@ def check_by_hand(tag: Tag) -> None:
         raise ValidationError(_("“%(tag)s” is a draft: activate it first.") % {"tag": tag.name})
     if tag.lifecycle == Tag.Lifecycle.ARCHIVED:
         raise ValidationError(_("“%(tag)s” is archived: restore it first.") % {"tag": tag.name})
+
+
+def check_end(expires_at: datetime | None, *, now: datetime) -> None:
+    if expires_at is not None and expires_at <= now:
+        raise ValidationError({"expires_at": _("The end must lie in the future.")})
 
 
 def check_value(tag: Tag, value: TagValue | None) -> None:
@@ -167,7 +171,9 @@ def differing(wanted: Sequence[Assignment]) -> list[Assignment]:
     return [each for each in wanted if known.get(each[:2], ()) != each[2:]]
 
 
-def assign_each(wanted: Sequence[Assignment], *, user: User | None, import_id: int, now: datetime) -> int:
+def assign_each(
+    wanted: Sequence[Assignment], *, cause: Cause, user: User | None, import_id: int | None = None, now: datetime
+) -> int:
     """Put tags by hand on profiles, each with a value and an end of its own, one a profile and tag.
 
     Returns how many are another now.
@@ -179,14 +185,14 @@ def assign_each(wanted: Sequence[Assignment], *, user: User | None, import_id: i
         return 0
     people = sorted({each.profile_id for each in changed})
     tags = dict(Tag.objects.filter(pk__in={each.tag_id for each in changed}).values_list("pk", "key"))
-    with recording(people, cause=Cause.IMPORT, now=now, tag_ids=list(tags), user=user):
+    with recording(people, cause=cause, now=now, tag_ids=list(tags), user=user):
         write_each(changed, user=user, import_id=import_id, now=now)
         for tag_id, key in sorted(tags.items()):
             enqueue_changes([each.profile_id for each in changed if each.tag_id == tag_id], f"tag:{key}", due_at=now)
     return len(changed)
 
 
-def write_each(changed: Sequence[Assignment], *, user: User | None, import_id: int, now: datetime) -> None:
+def write_each(changed: Sequence[Assignment], *, user: User | None, import_id: int | None, now: datetime) -> None:
     """Insert or replace, each with a value and an end of its own."""
     columns = [list(column) for column in zip(*changed, strict=True)]
     with connection.cursor() as cursor:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
+from cdp.rules.causes import Cause
 from cdp.runs import RefusedError, advance, queue_run
-from profiles.refresh.people import lock_profiles
-from tags.models import BulkTagging, Tag, TagChange, TagValue
-from tags.services.assign import assign_tag, check_by_hand, check_value, unassign_tag
+from profiles.refresh.people import lock_profiles, lock_survivors
+from tags.models import BulkTagging, Tag, TaggedBefore, TagValue
+from tags.services.assign import (
+    Assignment,
+    assign_each,
+    assign_tag,
+    check_by_hand,
+    check_end,
+    check_value,
+    unassign_tag,
+)
 
 BULK, UNDO = "tag_people", "untag_people"  # kinds of runs; the subject is the key of the tag, as of a holder
 CHUNK = 2_000  # people a transaction: so long may somebody wait for one of them or for the feed
@@ -29,17 +38,30 @@ def queue_bulk(
     value: TagValue | None = None,
     expires_at: datetime | None = None,
     chosen_by: str,
+    unknown: Sequence[Any] = (),
     user: User,
+    now: datetime,
 ) -> BulkTagging:
-    """Queue it for the people of now; who is chosen later by the same words is not meant. Raises ValidationError."""
+    """Queue it for the people of now; who is chosen later by the same words is not meant. `unknown` are those named
+    whom nobody is, as they were named.
+
+    Raises ValidationError.
+    """
     check_by_hand(tag)
     if action == BulkTagging.Action.ASSIGN:
         check_value(tag, value)
+        check_end(expires_at, now=now)
     people = sorted(set(profile_ids))
     if not people:
         raise ValidationError(_("Nobody is chosen."))
     bulk = BulkTagging(
-        tag=tag, action=action, value=value, expires_at=expires_at, chosen_by=chosen_by[:200], profile_ids=people
+        tag=tag,
+        action=action,
+        value=value,
+        expires_at=expires_at,
+        chosen_by=chosen_by[:200],
+        profile_ids=people,
+        unknown=list(unknown),
     )
     # No two are equal: each of them can be taken back by itself.
     number = BulkTagging.objects.filter(tag=tag).count() + 1
@@ -58,6 +80,7 @@ def carry_out(run: Run, *, now: datetime) -> None:
         return  # the tag was deleted meanwhile
     people: Sequence[int] = bulk.profile_ids
     assigned, unchanged = (int(run.counts.get(name, 0)) for name in ("tagged", "unchanged"))
+    unknown = {"unknown": len(bulk.unknown)} if bulk.unknown else {}
     for start in range(run.done, len(people), CHUNK):
         chunk = people[start : start + CHUNK]
         try:
@@ -65,15 +88,49 @@ def carry_out(run: Run, *, now: datetime) -> None:
         except ValidationError as error:
             raise RefusedError(" ".join(error.messages)) from error
         assigned, unchanged = assigned + n_changed, unchanged + n_unchanged
-        advance(run, start + len(chunk), len(people), tagged=assigned, unchanged=unchanged)
+        advance(run, start + len(chunk), len(people), tagged=assigned, unchanged=unchanged, **unknown)
 
 
+@transaction.atomic
 def apply(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: datetime) -> tuple[int, int]:
+    people = sorted(set(lock_survivors(profile_ids).values()))
+    remember(bulk, people)
     if bulk.action == BulkTagging.Action.REMOVE:
-        return unassign_tag(bulk.tag, profile_ids, user=run.user, run_id=run.pk, now=now)
+        return unassign_tag(bulk.tag, people, user=run.user, run_id=run.pk, now=now)
     return assign_tag(
-        bulk.tag, profile_ids, value=bulk.value, expires_at=bulk.expires_at, user=run.user, run_id=run.pk, now=now
+        bulk.tag, people, value=bulk.value, expires_at=bulk.expires_at, user=run.user, run_id=run.pk, now=now
     )
+
+
+def remember(bulk: BulkTagging, profile_ids: Sequence[int]) -> None:
+    """Note what those carry for whom it will be another; once, however often the run is cut off."""
+    is_another = """held.tag_id IS NULL OR held.is_ended
+                OR (held.value_id, held.expires_at) IS DISTINCT FROM (%(value)s::bigint, %(expires_at)s::timestamptz)"""
+    if bulk.action == BulkTagging.Action.REMOVE:
+        is_another = "NOT held.is_ended"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO tags_taggedbefore (bulk_id, profile_id, is_carried, value_id, expires_at, last_change)
+            SELECT %(bulk)s,
+                   person.id,
+                   held.tag_id IS NOT NULL AND NOT held.is_ended,
+                   held.value_id,
+                   held.expires_at,
+                   (SELECT coalesce(max(id), 0) FROM tags_tagchange)
+            FROM unnest(%(people)s::bigint[]) AS person (id)
+            LEFT JOIN tags_tagassignment AS held ON held.tag_id = %(tag)s AND held.profile_id = person.id
+            WHERE {is_another}
+            ON CONFLICT (bulk_id, profile_id) DO NOTHING
+            """,  # noqa: S608 - of our own parts
+            {
+                "bulk": bulk.pk,
+                "tag": bulk.tag_id,
+                "value": bulk.value_id,
+                "expires_at": bulk.expires_at,
+                "people": list(profile_ids),
+            },
+        )
 
 
 @transaction.atomic
@@ -90,39 +147,70 @@ def queue_undo(bulk: BulkTagging, *, user: User) -> Run:
 
 
 def take_back(run: Run, *, now: datetime) -> None:
-    """Give everybody back what they carried before, but for those whose tag changed again meanwhile, or who merged.
-
-    A value comes back without the end that it had. Cut off anywhere, it finds what is left: its own changes are later.
+    """Give everybody back what they carried before, with its end, but for those whose tag changed again meanwhile, or
+    who merged. Cut off anywhere, it finds what is left: nobody's tag is what the run had made of it twice.
     """
     bulk = BulkTagging.objects.select_related("tag").filter(undo_run=run).first()
     if bulk is None:
         return
-    changes = TagChange.objects.filter(run_id=bulk.run_id)
-    total, done, taken_back = changes.count(), 0, 0
+    before = TaggedBefore.objects.filter(bulk=bulk)
+    total, done, taken_back = before.count(), 0, int(run.counts.get("taken_back", 0))
     after = 0
-    while chunk := list(changes.filter(pk__gt=after).order_by("pk")[:CHUNK]):
-        after, done = chunk[-1].pk, done + len(chunk)
+    while chunk := list(before.filter(pk__gt=after).order_by("pk").values_list("pk", "profile_id")[:CHUNK]):
+        after, done = chunk[-1][0], done + len(chunk)
         try:
-            taken_back += give_back(bulk.tag, chunk, run=run, now=now)
+            taken_back += give_back(bulk, [profile_id for _pk, profile_id in chunk], run=run, now=now)
         except ValidationError as error:
             raise RefusedError(" ".join(error.messages)) from error
         advance(run, done, total, taken_back=taken_back)
 
 
 @transaction.atomic
-def give_back(tag: Tag, changes: Sequence[TagChange], *, run: Run, now: datetime) -> int:
-    people = lock_profiles([change.profile_id for change in changes])
-    later = TagChange.objects.filter(tag=tag, profile=OuterRef("profile"), pk__gt=OuterRef("pk"))
-    last = TagChange.objects.filter(pk__in=[change.pk for change in changes], profile__in=people)
-    before: dict[str | None, list[int]] = {}
-    for profile_id, key in last.filter(~Exists(later)).order_by("profile").values_list("profile", "before"):
-        before.setdefault(key, []).append(profile_id)
-    values = {value.key: value for value in tag.values.all()}
-    n_given = 0
-    for key, profile_ids in sorted(before.items(), key=lambda item: item[0] or ""):
-        if key is None:
-            n_given += unassign_tag(tag, profile_ids, user=run.user, now=now).unassigned
-        elif not key or key in values:
-            value = values[key] if key else None
-            n_given += assign_tag(tag, profile_ids, value=value, user=run.user, now=now).assigned
-    return n_given
+def give_back(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: datetime) -> int:
+    """Returns to how many; what has ended by now does not come back."""
+    check_by_hand(bulk.tag)
+    gone, back = [], []
+    for before in untouched(bulk, lock_profiles(sorted(profile_ids))):
+        if before.is_carried and (before.expires_at is None or before.expires_at > now):
+            back.append(Assignment(before.profile_id, bulk.tag_id, before.value_id, before.expires_at))
+        else:
+            gone.append(before.profile_id)
+    n_given = unassign_tag(bulk.tag, gone, user=run.user, now=now).unassigned if gone else 0
+    return n_given + assign_each(back, cause=Cause.MANUAL, user=run.user, now=now)
+
+
+def untouched(bulk: BulkTagging, profile_ids: Sequence[int]) -> list[TaggedBefore]:
+    """Of those whose tag is still what the run made of it, what they carried before; in the order of the profiles."""
+    still = """held.tag_id IS NOT NULL
+                AND (held.value_id, held.expires_at) IS NOT DISTINCT FROM (%(value)s::bigint, %(ends)s::timestamptz)"""
+    if bulk.action == BulkTagging.Action.REMOVE:
+        still = "held.tag_id IS NULL"
+    return list(
+        TaggedBefore.objects.raw(
+            f"""
+            SELECT before.*
+            FROM tags_taggedbefore AS before
+            LEFT JOIN tags_tagassignment AS held ON held.tag_id = %(tag)s AND held.profile_id = before.profile_id
+            WHERE before.bulk_id = %(bulk)s
+                AND before.profile_id = ANY(%(people)s)
+                AND {still}
+                AND NOT EXISTS (
+                    SELECT
+                    FROM tags_tagchange AS later
+                    WHERE later.profile_id = before.profile_id
+                        AND later.tag_id = %(tag)s
+                        AND later.id > before.last_change
+                        AND later.run_id IS DISTINCT FROM %(run)s
+                )
+            ORDER BY before.profile_id
+            """,  # noqa: S608 - of our own parts
+            {
+                "bulk": bulk.pk,
+                "tag": bulk.tag_id,
+                "value": bulk.value_id,
+                "ends": bulk.expires_at,
+                "people": list(profile_ids),
+                "run": bulk.run_id,
+            },
+        )
+    )

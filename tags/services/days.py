@@ -39,7 +39,7 @@ COUNT = """
         ON CONFLICT (tag_id, value, day) DO UPDATE
         SET n_entered = known.n_entered + excluded.n_entered, n_left = known.n_left + excluded.n_left
     )
-    SELECT %(until)s - %(after)s
+    SELECT count(*) FROM tags_tagchange WHERE id > %(after)s AND id <= %(until)s
 """
 
 

@@ -54,6 +54,8 @@ MAY = {
     ("post", "tags/{key}/restore-rules/"): RULES,
     ("post", "tags/{key}/assignments/"): RULES,
     ("delete", "tags/{key}/assignments/"): RULES,
+    ("post", "tags/{key}/bulk/"): RULES,
+    ("post", "tags/{key}/bulk/undo/"): RULES,
     ("post", "segments/"): RULES,
     ("patch", "segments/{key}/"): RULES,
     ("delete", "segments/{key}/"): RULES,

@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from cdp.models import Run
+from profiles.models import Profile
 from tags.models import BulkTagging, TagAssignment, TagChange
 from tags.services import assign_tag, unassign_tag
 from tags.services import bulk as service
@@ -26,7 +27,7 @@ def small_chunks(monkeypatch):
 
 def do(tag, action, people, **what):
     bulk = queue_bulk(
-        tag, action, [person.pk for person in people], chosen_by="a pasted list", user=UserFactory(), **what
+        tag, action, [person.pk for person in people], chosen_by="a pasted list", user=UserFactory(), now=NOW, **what
     )
     carry_out(bulk.run, now=NOW)
     Run.objects.filter(pk=bulk.run.pk).update(state=Run.State.SUCCEEDED, ended_at=NOW)
@@ -77,9 +78,8 @@ def test_what_a_run_removed_comes_back():
 
 def test_a_run_that_was_cut_off_goes_on():
     tag, people = TagFactory(), ProfileFactory.create_batch(5)
-    bulk = queue_bulk(tag, ASSIGN, [person.pk for person in people], chosen_by="-", user=UserFactory())
-    first = bulk.profile_ids[:2]
-    assign_tag(tag, first, run_id=bulk.run_id, now=NOW)  # and killed before it was noted
+    bulk = queue_bulk(tag, ASSIGN, [person.pk for person in people], chosen_by="-", user=UserFactory(), now=NOW)
+    service.apply(bulk, bulk.profile_ids[:2], run=bulk.run, now=NOW)  # and killed before it was noted
 
     carry_out(bulk.run, now=NOW)
 
@@ -87,14 +87,57 @@ def test_a_run_that_was_cut_off_goes_on():
     assert TagChange.objects.filter(run_id=bulk.run_id).count() == 5
 
 
+@pytest.mark.parametrize("action", [ASSIGN, REMOVE])
+def test_what_was_there_before_comes_back_with_its_end(action):
+    tag = TagFactory()
+    gold, silver = TagValueFactory(tag=tag, key="gold"), TagValueFactory(tag=tag, key="silver")
+    ends = [NOW + timedelta(days=3), None, NOW + timedelta(days=9), NOW + timedelta(minutes=30)]
+    people = ProfileFactory.create_batch(4)
+    for person, value, end in zip(people, [gold, gold, silver, silver], ends, strict=True):
+        assign_tag(tag, [person.pk], value=value, expires_at=end, now=NOW - timedelta(days=2))
+
+    bulk = do(tag, action, people, value=gold, expires_at=NOW + timedelta(days=5))
+    assert bulk.run.counts == {"tagged": 4, "unchanged": 0}
+    run = undo(bulk)  # an hour later, when one of them had ended anyway
+
+    assert run.counts == {"taken_back": 3 + (action == ASSIGN)}
+    assert dict(TagAssignment.objects.values_list("profile", "expires_at")) == {
+        person.pk: end for person, end in list(zip(people, ends, strict=True))[:3]
+    }
+    assert carried() == {people[0].pk: "gold", people[1].pk: "gold", people[2].pk: "silver"}
+
+
+def test_who_got_another_end_since_keeps_it():
+    tag, (ann, bob) = TagFactory(), ProfileFactory.create_batch(2)
+    bulk = do(tag, ASSIGN, [ann, bob])
+    assign_tag(tag, [ann.pk], expires_at=NOW + timedelta(days=1), now=NOW)
+
+    undo(bulk)
+
+    assert carried() == {ann.pk: None}
+
+
+def test_those_who_were_merged_meanwhile_are_one_person():
+    tag, (ann, bob) = TagFactory(), ProfileFactory.create_batch(2)
+    bulk = queue_bulk(tag, ASSIGN, [ann.pk, bob.pk], chosen_by="-", user=UserFactory(), now=NOW)
+    Profile.objects.filter(pk=bob.pk).update(merged_into=ann)
+
+    carry_out(bulk.run, now=NOW)
+
+    assert carried() == {ann.pk: None}
+    assert list(bulk.before.values_list("profile_id", "is_carried")) == [(ann.pk, False)]
+
+
 def test_nothing_is_queued_for_nobody_or_without_a_value():
     tag = TagFactory()
 
     with pytest.raises(ValidationError, match="Nobody"):
-        queue_bulk(tag, ASSIGN, [], chosen_by="-", user=UserFactory())
+        queue_bulk(tag, ASSIGN, [], chosen_by="-", user=UserFactory(), now=NOW)
+    with pytest.raises(ValidationError, match="in the future"):
+        queue_bulk(tag, ASSIGN, [ProfileFactory().pk], expires_at=NOW, chosen_by="-", user=UserFactory(), now=NOW)
     TagValueFactory(tag=tag)
     with pytest.raises(ValidationError, match="needs a value"):
-        queue_bulk(tag, ASSIGN, [ProfileFactory().pk], chosen_by="-", user=UserFactory())
+        queue_bulk(tag, ASSIGN, [ProfileFactory().pk], chosen_by="-", user=UserFactory(), now=NOW)
 
     assert not BulkTagging.objects.exists()
     assert not Run.objects.exists()
@@ -102,7 +145,7 @@ def test_nothing_is_queued_for_nobody_or_without_a_value():
 
 def test_what_is_under_way_is_not_taken_back():
     tag, ann = TagFactory(), ProfileFactory()
-    bulk = queue_bulk(tag, ASSIGN, [ann.pk], chosen_by="-", user=UserFactory())
+    bulk = queue_bulk(tag, ASSIGN, [ann.pk], chosen_by="-", user=UserFactory(), now=NOW)
 
     with pytest.raises(ValidationError, match="under way"):
         queue_undo(bulk, user=UserFactory())
