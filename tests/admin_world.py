@@ -203,6 +203,8 @@ def pages(world: World) -> Iterator[str]:
     yield reverse("admin:segments_segment_members", args=[world.segment.pk])
     yield reverse("admin:segments_segment_changes", args=[world.segment.pk])
     yield f"{reverse('admin:tags_tag_trend', args=[world.tag.pk])}?days=90"
+    other = Tag.objects.exclude(pk=world.tag.pk).latest("pk").key
+    yield f"{reverse('admin:tags_tag_cross', args=[world.tag.pk])}?with={other}&share=all"
     portrait = reverse("admin:segments_segment_portrait", args=[world.segment.pk])
     yield f"{portrait}?by=attribute:city&by=attribute:email&by=attribute:name&by=tag:{world.tag.key}"
     yield f"{portrait}?compare=none&people=known&sort=tgi"

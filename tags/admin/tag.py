@@ -30,6 +30,7 @@ from profiles.admin.names import display_name
 from profiles.models import Profile
 from profiles.services.preview import PreviewTimeout
 from tags.admin.bulk import may_tag, people_view, undo_view
+from tags.admin.cross import cross_view
 from tags.admin.lifecycle import (
     CategoryFilter,
     LifecycleFilter,
@@ -120,6 +121,7 @@ class TagAdmin(HolderAdmin):
             path("<int:tag_id>/people/", wrap(self.people_view), name="tags_tag_people"),
             path("bulk/<int:bulk_id>/undo/", wrap(undo_view), name="tags_bulk_undo"),
             path("<int:tag_id>/changes/", wrap(self.changes_view), name="tags_tag_changes"),
+            path("<int:tag_id>/cross/", wrap(self.cross_view), name="tags_tag_cross"),
             path("<int:tag_id>/trend/", wrap(self.trend_view), name="tags_tag_trend"),
             path("<int:tag_id>/coverage/", wrap(self.coverage_view), name="tags_tag_coverage"),
             *super().get_urls(),
@@ -245,6 +247,10 @@ class TagAdmin(HolderAdmin):
     def trend_view(self, request: HttpRequest, tag_id: int) -> HttpResponse:
         """How many carried it by day."""
         return trend_view(request, tag_id, {**self.admin_site.each_context(request), "opts": self.opts})
+
+    def cross_view(self, request: HttpRequest, tag_id: int) -> HttpResponse:
+        """How many carry which of its values and which of another tag."""
+        return cross_view(request, tag_id, {**self.admin_site.each_context(request), "opts": self.opts})
 
     # --- Assigning by hand ---
 

@@ -29,6 +29,7 @@ from tags.api.changes import (
     TagDaySerializer,
     TagsChangeSerializer,
 )
+from tags.api.cross import CrossActions
 from tags.feeds import TAGS
 from tags.models import Tag, TagAssignment, TagValue
 from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
@@ -126,7 +127,7 @@ class CarrierFilters(filters.FilterSet):
 
 
 @route("tags")
-class TagViewSet(BulkActions, HolderViewSet):
+class TagViewSet(BulkActions, CrossActions, HolderViewSet):
     """Tags by key. Changed rules are refreshed at once, in full."""
 
     queryset = (
@@ -144,6 +145,7 @@ class TagViewSet(BulkActions, HolderViewSet):
         "bulk:GET": ("tags.view_tagassignment",),
         "bulk:POST": ("tags.add_tagassignment", "tags.delete_tagassignment"),
         "undo_bulk": ("tags.add_tagassignment", "tags.delete_tagassignment"),
+        "cross": ("tags.view_tagassignment",),
         "profiles": ("tags.view_tagassignment",),
         "sizes": ("tags.view_tagassignment",),
         "changes": ("tags.view_tagchange",),

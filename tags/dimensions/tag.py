@@ -39,7 +39,7 @@ class TagDimension(Dimension):
     def statement(self, now: datetime) -> Statement:
         return STATEMENT, [NO_VALUE, self.tag_id, now]
 
-    def with_value(self, value: Any) -> RuleJson | None:
+    def with_value(self, value: Any) -> RuleJson:
         if value != NO_VALUE:
             return {**self._carried, "value": [value]}
         if not self.values:
@@ -50,7 +50,7 @@ class TagDimension(Dimension):
         named = [value for value in values if value != NO_VALUE]
         return {"all": [self._carried, {"not": {**self._carried, "value": named}}]} if named else None
 
-    def without(self) -> RuleJson | None:
+    def without(self) -> RuleJson:
         return {"not": self._carried}
 
     @property
@@ -67,6 +67,11 @@ STATEMENT = """
 
 
 def find(name: str, masking: Masking) -> TagDimension:
+    return tag_dimension(name)
+
+
+def tag_dimension(name: str) -> TagDimension:
+    """Of a tag by its key. Raises UnknownDimension, also for one that is archived."""
     facts = load_tags({name}).get(name)
     if facts is None:
         raise UnknownDimension(_("there is no tag %(name)s") % {"name": repr(name)})
