@@ -28,6 +28,7 @@ from profiles.models import (
     RejectedMessage,
     Source,
 )
+from profiles.people_urls import people_url
 from profiles.services.backlog import inbox, queue
 from profiles.services.duplicates.search import FIND_DUPLICATES
 
@@ -61,6 +62,11 @@ def count_people() -> Sampled:
     )
 
 
+def people_by_knowing(is_known: bool) -> str:
+    """The list of known people, or of anonymous visitors."""
+    return people_url({"op": "attribute", "key": "is_known", "is": "eq", "value": is_known})
+
+
 def load_people(request: HttpRequest) -> dict[str, Any]:
     """Totals, exact for small tables."""
     people = count_people()
@@ -70,6 +76,8 @@ def load_people(request: HttpRequest) -> dict[str, Any]:
         "known": known,
         "anonymous": total - known,
         "percent": round(known * 100 / total) if total else 0,
+        "known_url": people_by_knowing(True),
+        "anonymous_url": people_by_knowing(False),
         "is_exact": people.is_exact,
         "n_sources": Source.objects.exclude(kind=Source.Kind.BUILT_IN).count(),
     }

@@ -14,7 +14,6 @@ from campaigns.channels.base import Message
 from campaigns.channels.outbox import OutboxSender
 from campaigns.models import Attempt, Campaign, Delivery
 from cdp.models import Run, Webhook
-from profiles.admin.by_rule import people_url
 from profiles.models import (
     EventDay,
     EventDefinition,
@@ -27,6 +26,7 @@ from profiles.models import (
     Source,
     Violation,
 )
+from profiles.people_urls import people_url
 from segments.models import Segment, TierScheme
 from tags.models import Score, Tag
 from tests.factories.campaigns import CampaignFactory, ContentFactory, SuppressionFactory

@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 from django.core import signing
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext
@@ -32,17 +31,7 @@ from profiles.dimensions.attribute import is_open
 from profiles.masking import OPEN_OPS, Masking, masking_for
 from profiles.models import Profile
 from profiles.operators.attribute import BUILT_IN
-
-SALT = "profiles.people_by_rule"
-PARAMETER = "rule"
-MAX_ADDRESS = 6_000  # characters that every proxy lets through
-
-
-def people_url(rule: Any) -> str:
-    """The list of those for whom the rule holds; "" where the rule is too long for an address."""
-    signed = signing.dumps(rule, salt=SALT, compress=True)
-    page = reverse("admin:profiles_profile_changelist")
-    return f"{page}?{urlencode({PARAMETER: signed})}" if len(signed) <= MAX_ADDRESS else ""
+from profiles.people_urls import PARAMETER, SALT
 
 
 def rule_of(request: HttpRequest) -> tuple[Any, Rule] | None:

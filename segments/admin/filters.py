@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -15,8 +15,8 @@ from unfold.contrib.filters.admin import DropdownFilter
 from profiles.admin.filters import register_profile_filter
 from profiles.admin.people import PeopleFilter, joined
 from profiles.models import Profile
-from segments.models import Membership, Segment, Tier, TierStanding
-from segments.services.as_of import people_as_of
+from segments.models import Membership, MembershipChange, Segment, Tier, TierStanding
+from segments.services.as_of import people_as_of, people_who_moved
 
 MAX_CHOICES = 500
 MAX_AT_ONCE = 10
@@ -88,6 +88,45 @@ class WasInFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
         if (asked := segment_and_moment(self.value())) is None:
             return queryset.none()
         return queryset.filter(pk__in=people_as_of(*asked))
+
+
+@register_profile_filter
+class MovedFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
+    """Those who entered or left a segment on a business day, `12:entered@2026-06-01`; shown while it is asked."""
+
+    title = _("entered or left")
+    parameter_name = "moved"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        given = request.GET.get(self.parameter_name)
+        if not given:
+            return []
+        asked = segment_and_move(given)
+        segment = Segment.objects.filter(pk=asked[0]).first() if asked else None
+        if asked is None or segment is None:
+            return [(given, gettext("Cannot be read"))]
+        entered = asked[1] == MembershipChange.Change.ENTERED
+        words = gettext("entered “%(segment)s” on %(day)s") if entered else gettext("left “%(segment)s” on %(day)s")
+        return [(given, words % {"segment": segment.name, "day": asked[2].isoformat()})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
+        if not self.value():
+            return queryset
+        if (asked := segment_and_move(self.value())) is None:
+            return queryset.none()
+        return queryset.filter(pk__in=people_who_moved(*asked))
+
+
+def segment_and_move(text: str) -> tuple[int, str, date] | None:
+    """A segment's id, whether they entered or left, and the day."""
+    pk, _colon, rest = text.partition(":")
+    change, _at, day = rest.partition("@")
+    try:
+        on = date.fromisoformat(day)
+    except ValueError:
+        return None
+    is_known = is_id(pk) and change in MembershipChange.Change.values and date.min < on < date.max
+    return (int(pk), change, on) if is_known else None
 
 
 def segment_and_moment(text: str) -> tuple[int, datetime] | None:

@@ -12,6 +12,7 @@ from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext
 
+from profiles.people_urls import people_url
 from segments.models import Segment
 from segments.services.overlap import MAX_SEGMENTS, Overlap, overlap_of
 
@@ -44,6 +45,7 @@ class OverlapPage:
             "is_too_many": len(chosen) > MAX_SEGMENTS,
             "is_too_few": bool(asked) and len(chosen) < 2,
             "overlap": found,
+            "any_url": people_in_any(found) if found else "",
             "rows": heat(found) if found else [],
             "combinations": [
                 {
@@ -58,6 +60,13 @@ class OverlapPage:
             else [],
         }
         return TemplateResponse(request, "segments/overlap.html", context)
+
+
+def people_in_any(overlap: Overlap) -> str:
+    """No address where one of them is archived: no rule can name it."""
+    if any(segment.archived_at for segment in overlap.segments):
+        return ""
+    return people_url({"any": [{"op": "segment", "key": segment.key} for segment in overlap.segments]})
 
 
 def people_exactly_in(segments: Sequence[Segment], overlap: Overlap) -> str:

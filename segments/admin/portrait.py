@@ -1,27 +1,33 @@
-"""The page of a segment's portrait: several dimensions side by side, each number a link to its people."""
+"""The page of a segment's portrait: one card a dimension, each number a link to its people.
+
+The page asks for its cards one after the other as they come into sight: each counts everybody once, so that a portrait
+of twenty dimensions is read from its first while the last has not been asked for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from profiles.admin.by_rule import people_url
 from profiles.dimensions import HiddenDimension, UnknownDimension, dimension_kinds, find_dimension
 from profiles.masking import Masking, masking_for
+from profiles.people_urls import people_url
 from profiles.services.preview import PreviewTimeout
 from segments.models import Segment
 from segments.services.portrait import MISSING, OTHER, Breakdown, Bucket, break_down
 
-MOST_DIMENSIONS = 6
+MOST_DIMENSIONS = 20
 N_FIRST = 4  # dimensions that a portrait begins with
 BY_COUNT, BY_INDEX = "count", "tgi"
 MAX_SEGMENTS = 500
@@ -34,48 +40,96 @@ class PortraitPages:
     opts: Any
 
     def portrait_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.portrait_view)
-        return [path("<int:segment_id>/portrait/", view, name="segments_segment_portrait")]
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:segment_id>/portrait/", wrap(self.portrait_view), name="segments_segment_portrait"),
+            path("<int:segment_id>/portrait/card/", wrap(self.portrait_card_view), name="segments_segment_card"),
+        ]
 
     def portrait_view(self: Any, request: HttpRequest, segment_id: int) -> HttpResponse:
         """What is chosen stands in the address: `by` (several), `compare`, `people`, `sort`."""
-        segment = get_object_or_404(Segment, pk=segment_id)
-        if not self.has_view_permission(request, segment) or not request.user.has_perm("profiles.view_profile"):
-            raise PermissionDenied
+        segment = self.segment_to_portray(request, segment_id)
         masking = masking_for(request.user)
         offered = [(kind, kind.offer(masking)) for kind in dimension_kinds()]
         others = Segment.objects.current().exclude(pk=segment.pk).order_by("name")[:MAX_SEGMENTS]
-        compared = Segment.objects.filter(key=request.GET.get("compare", "")).exclude(pk=segment.pk).first()
+        asked = Asked.of(request, segment)
         first = [f"{kind.key}:{each.name}" for kind, choices in offered for each in choices if each.is_first]
-        chosen = list(dict.fromkeys(filter(None, request.GET.getlist("by"))))[:MOST_DIMENSIONS] or first[:N_FIRST]
-        sort = BY_INDEX if request.GET.get("sort") == BY_INDEX else BY_COUNT
-        is_known_only = request.GET.get("people") == "known"
-        options = {"compared": compared, "is_known_only": is_known_only, "now": timezone.now()}
+        wanted = list(dict.fromkeys(filter(None, request.GET.getlist("by"))))
+        chosen = wanted[:MOST_DIMENSIONS] or first[:N_FIRST]
+        labels = {f"{kind.key}:{each.name}": each.label for kind, choices in offered for each in choices}
+        card_page = reverse("admin:segments_segment_card", args=[segment.pk])
         context = {
             **self.admin_site.each_context(request),
             "title": f"{segment.name} · {gettext('Portrait')}",
             "opts": self.opts,
             "original": segment,
             "segment": segment,
-            "compared": compared,
-            "is_known_only": is_known_only,
-            "sort": sort,
+            "asked": asked,
             "others": others,
+            "chosen": chosen,
+            "is_too_many": len(wanted) > MOST_DIMENSIONS,
+            "most": MOST_DIMENSIONS,
             "kinds": [(kind.label, [(f"{kind.key}:{each.name}", each.label) for each in c]) for kind, c in offered],
-            "slots": [*chosen, *[""] * (MOST_DIMENSIONS - len(chosen))],
-            "cards": [card(segment, by, masking, sort, options) for by in chosen],
+            "cards": [(labels.get(by, by), f"{card_page}?{asked.query(by)}") for by in chosen],
         }
         return TemplateResponse(request, "segments/portrait.html", context)
 
+    def portrait_card_view(self: Any, request: HttpRequest, segment_id: int) -> HttpResponse:
+        """The card of one dimension, for htmx."""
+        segment = self.segment_to_portray(request, segment_id)
+        asked, by = Asked.of(request, segment), request.GET.get("by", "")
+        context = {
+            "segment": segment,
+            "asked": asked,
+            "card": card(segment, by, masking_for(request.user), asked),
+            "url": f"{request.path}?{asked.query(by)}",
+        }
+        return TemplateResponse(request, "segments/portrait_card.html", context)
 
-def card(segment: Segment, by: str, masking: Masking, sort: str, options: dict[str, Any]) -> dict[str, Any]:
+    def segment_to_portray(self: Any, request: HttpRequest, segment_id: int) -> Segment:
+        segment = get_object_or_404(Segment, pk=segment_id)
+        if not self.has_view_permission(request, segment) or not request.user.has_perm("profiles.view_profile"):
+            raise PermissionDenied
+        return segment
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the address asks for beside the dimensions."""
+
+    compared: Segment | None
+    is_known_only: bool
+    sort: str
+
+    @classmethod
+    def of(cls, request: HttpRequest, segment: Segment) -> Self:
+        given = request.GET
+        compared = Segment.objects.filter(key=given.get("compare", "")).exclude(pk=segment.pk).first()
+        return cls(compared, given.get("people") == "known", BY_INDEX if given.get("sort") == BY_INDEX else BY_COUNT)
+
+    def query(self, by: str) -> str:
+        """The same for one dimension, as the query of an address."""
+        people = "known" if self.is_known_only else "all"
+        return urlencode(
+            {"by": by, "compare": self.compared.key if self.compared else "", "people": people, "sort": self.sort}
+        )
+
+
+def card(segment: Segment, by: str, masking: Masking, asked: Asked) -> dict[str, Any]:
     """One dimension, or why it cannot be shown."""
+    label = by
     try:
-        found = break_down(segment, find_dimension(by, masking), **options)
-    except (UnknownDimension, HiddenDimension, PreviewTimeout) as error:
-        return {"label": by, "problem": str(error)}
+        dimension = find_dimension(by, masking)
+        label = dimension.label
+        found = break_down(
+            segment, dimension, compared=asked.compared, is_known_only=asked.is_known_only, now=timezone.now()
+        )
+    except PreviewTimeout as error:
+        return {"label": label, "problem": str(error), "may_retry": True}
+    except (UnknownDimension, HiddenDimension) as error:
+        return {"label": label, "problem": str(error)}
     columns = ["inside", *(["compared"] if found.compared else []), "everybody"]
-    rows = [row(found, bucket, columns) for bucket in sorted_buckets(found, sort)]
+    rows = [row(found, bucket, columns) for bucket in sorted_buckets(found, asked.sort)]
     return {"label": found.dimension.label, "rows": rows, "total": row(found, None, columns)}
 
 
@@ -108,5 +162,7 @@ def row(found: Breakdown, bucket: Bucket | None, columns: Sequence[str]) -> dict
 
 
 def link(found: Breakdown, bucket: Bucket | None, of: str) -> str:
+    if bucket is None and of == "everybody" and not found.is_known_only:
+        return reverse("admin:profiles_profile_changelist")
     rule = found.people(bucket, of)
     return people_url(rule) if rule is not None else ""

@@ -239,7 +239,8 @@ class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdm
             "not_found": not_found,
             "max_lines": MAX_LINES,
             # The export of this page knows since when they are in.
-            "people_actions": [each for each in offered_actions(request) if not each[0].startswith("export_")],
+            "all_actions": [each for each in offered_actions(request) if not each[0].startswith("export_")],
+            "people_actions": offered_actions(request),
             "people_url": f"{reverse('admin:profiles_profile_changelist')}?segment={segment_id}",
         }
         return self.rows_page(request, segment_id, gettext("Members"), "segments/members.html", page, table, by_hand)
@@ -258,11 +259,12 @@ class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdm
         rows = members_as_of(segment_id, as_of)
         page = keyset_page(rows.prefetch_related("profile"), key="profile_id", after=request.GET.get("after", ""))
         table = [(row, display_name(row.profile, request.user)) for row in page.rows]
-        moment = f"{as_of:%Y-%m-%dT%H:%M:%S}"
+        moment = timezone.make_naive(as_of).isoformat()
         further = {
             "as_of": as_of,
             "n_then": rows.count(),
             "kept_query": f"as_of={moment}",
+            "all_actions": offered_actions(request),
             "people_actions": offered_actions(request),
             "people_url": f"{reverse('admin:profiles_profile_changelist')}?was_in={segment_id}@{moment}",
         }

@@ -36,7 +36,8 @@ class SizePages:
             raise PermissionDenied
         n_days = period_of(request)
         rows = SegmentDay.objects.filter(segment=segment)
-        days = sizes_by_day(rows, until=business_day(timezone.now()), n_days=n_days)
+        today = business_day(timezone.now())
+        days = sizes_by_day(rows, until=today, n_days=n_days)
         context = {
             **self.admin_site.each_context(request),
             "title": f"{segment.name} · {gettext('Size')}",
@@ -44,6 +45,7 @@ class SizePages:
             "original": segment,
             "segment": segment,
             "days": days[::-1],
+            "today": today,
             **chart_context({gettext("Members"): days}, n_days=n_days),
             "alerts": SizeAlert.objects.filter(segment=segment).order_by("-day")[:20],
         }

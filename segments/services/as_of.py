@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 
+from cdp.rules.days import DAY, start_of
 from segments.models import MembershipChange
 
 
@@ -26,3 +27,10 @@ def people_as_of(segment_id: int, at: datetime) -> QuerySet[MembershipChange, in
     """Ids of those who were in a segment at a moment, as who they are now: who was merged since is their survivor."""
     now_are = members_as_of(segment_id, at).order_by().annotate(now_is=Coalesce("profile__merged_into", "profile"))
     return now_are.values_list("now_is", flat=True)
+
+
+def people_who_moved(segment_id: int, change: str, day: date) -> QuerySet[MembershipChange, int]:
+    """Ids of those who entered or left a segment on a business day, as who they are now."""
+    moved = MembershipChange.objects.filter(segment=segment_id, change=change)
+    of_day = moved.filter(at__gte=start_of(day), at__lt=start_of(day + DAY))
+    return of_day.annotate(now_is=Coalesce("profile__merged_into", "profile")).values_list("now_is", flat=True)

@@ -16,3 +16,11 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
   document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`)?.click();
 });
+
+// What was asked for and did not come says so in its place.
+for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(failure, ({ target }) => {
+    const place = target.closest("[data-failed]");
+    if (place) (place.querySelector("[data-said]") ?? place).textContent = place.dataset.failed;
+  });
+}

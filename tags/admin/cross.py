@@ -21,7 +21,7 @@ from cdp.admin.base import has_perm, signed_in
 from cdp.audit import write_addition
 from cdp.disclosure import may_see_pii
 from cdp.rules.errors import RuleError
-from profiles.admin.by_rule import people_url
+from profiles.people_urls import people_url
 from tags.models import Tag
 from tags.services.cross import Cross, cross_tags, join_tags
 

@@ -9,8 +9,8 @@ from django.contrib.admin.models import LogEntry
 from cdp.models import Run, User
 from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, VIEWER
 from profiles.admin import profile as profile_page
-from profiles.admin.by_rule import people_url
 from profiles.admin.profile import ProfileAdmin
+from profiles.people_urls import people_url
 from segments.models import BulkJoining, Membership, Segment
 from segments.services.joining import put_in
 from tests.factories.profiles import AttributeDefinitionFactory, IdentifierFactory, ProfileFactory
@@ -160,6 +160,38 @@ def test_who_was_in_a_segment_at_a_moment_is_a_list_too(now):
     assert members(Segment.objects.get(key="then")) == {was.pk, survivor.pk}
 
 
+def test_who_came_and_went_on_a_day_is_a_list_too():
+    came, went, absorbed, later = ProfileFactory.create_batch(4)
+    segment = SegmentFactory(name="Loyal")
+    survivor = ProfileFactory()
+    absorbed.merged_into = survivor
+    absorbed.save()
+    day = "2026-03-02"  # in Shanghai
+    moves = [
+        (came, "entered", "2026-03-01T16:00Z"), (absorbed, "entered", "2026-03-02T15:59Z"),
+        (later, "entered", "2026-03-02T16:00Z"), (went, "left", "2026-03-02T04:00Z"),
+    ]  # fmt: skip
+    for profile, change, at in moves:
+        segment.changes.create(profile=profile, change=change, cause="data", at=at)
+    client = sign_in(OPERATOR, language="en")
+
+    entered = client.get(LIST, {"moved": f"{segment.pk}:entered@{day}"})
+    left = client.get(LIST, {"moved": f"{segment.pk}:left@{day}"})
+
+    assert {profile.pk for profile in entered.context["cl"].result_list} == {came.pk, survivor.pk}
+    assert [profile.pk for profile in left.context["cl"].result_list] == [went.pk]
+    assert "left “Loyal” on 2026-03-02" in left.content.decode()
+
+
+@pytest.mark.parametrize("asked", ["1", "1:moved@2026-01-01", "1:left@never", "x:left@2026-01-01", "1:left@9999-12-31"])
+def test_a_move_that_makes_no_sense_finds_nobody(asked):
+    ProfileFactory()
+
+    answer = sign_in(OPERATOR).get(LIST, {"moved": asked})
+
+    assert (answer.status_code, list(answer.context["cl"].result_list)) == (200, [])
+
+
 @pytest.mark.parametrize("asked", ["1", "x@2026-01-01", "1@never", "1@9999-12-31T23:59", f"{'9' * 30}@2026-01-01"])
 def test_a_moment_that_makes_no_sense_finds_nobody(asked):
     ProfileFactory()
@@ -233,7 +265,8 @@ def test_each_role_is_offered_what_it_may_do(role, offered):
     refused = save(client, what="hand", name="Mine", key="mine") if role != OPERATOR else None
 
     assert [name for name, _label in listed.context["people_actions"]] == offered
-    assert [name for name, _label in page.context["people_actions"]] == offered[:-3]
+    assert [name for name, _label in page.context["people_actions"]] == offered
+    assert [name for name, _label in page.context["all_actions"]] == offered[:-3]
     if refused is not None:
         assert not Segment.objects.filter(key="mine").exists()
 

@@ -5,8 +5,10 @@ import html
 import pytest
 from django.urls import reverse
 
-from profiles.admin.by_rule import MAX_ADDRESS, people_url
 from profiles.models import AttributeDefinition
+from profiles.people_urls import MAX_ADDRESS, people_url
+from profiles.services.preview import PreviewTimeout
+from segments.admin import portrait
 from tests.factories.profiles import ProfileFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory, lives_in
 from tests.factories.tags import TagFactory
@@ -30,23 +32,26 @@ def page(client, segment, query=""):
     return client.get(f"{reverse('admin:segments_segment_portrait', args=[segment.pk])}{query}")
 
 
-def rows(response):
-    return [
-        (each["label"], *((cell["n"], cell["index"]) for cell in each["cells"]))
-        for card in response.context["cards"]
-        for each in card.get("rows", ())
-    ]
+def cards(client, response):
+    """The cards as the page asks for them."""
+    return [client.get(url) for _label, url in response.context["cards"]]
+
+
+def rows(card):
+    found = card.context["card"]["rows"]
+    return [(each["label"], *((cell["n"], cell["index"]) for cell in each["cells"])) for each in found]
 
 
 def test_each_number_opens_its_people(loyal):
     client = sign_in("operator", language="en")
 
-    response = page(client, loyal, "?by=attribute:city")
-    inside, everybody = response.context["cards"][0]["rows"][0]["cells"]
+    [card] = cards(client, page(client, loyal, "?by=attribute:city"))
+    inside, everybody = card.context["card"]["rows"][0]["cells"]
     listed = [client.get(cell["url"]) for cell in (inside, everybody)]
 
-    assert rows(response) == [("Oslo", (1, 75.0), (2, None)), ("Missing", (1, 150.0), (1, None))]
-    assert inside["url"] in html.unescape(response.content.decode())
+    assert rows(card) == [("Oslo", (1, 75.0), (2, None)), ("Missing", (1, 150.0), (1, None))]
+    assert inside["url"] in html.unescape(card.content.decode())
+    assert card.context["card"]["total"]["cells"][1]["url"] == reverse("admin:profiles_profile_changelist")
     names = [sorted(each.attributes["name"] for each in one.context["cl"].result_list) for one in listed]
     assert names == [["Ann Inside"], ["Ann Inside", "Eve Outside"]]
     assert "City is “Oslo”" in html.unescape(listed[1].content.decode())
@@ -70,9 +75,9 @@ def test_a_portrait_begins_with_what_is_common_and_compares_and_sorts(loyal):
     client = sign_in("viewer", language="zh-hans")
 
     first = page(client, loyal)
-    compared = page(client, loyal, f"?by=attribute:city&compare={other.key}&sort=tgi")
+    [compared] = cards(client, page(client, loyal, f"?by=attribute:city&compare={other.key}&sort=tgi"))
 
-    assert {"性别", "城市"} <= {card["label"] for card in first.context["cards"]}
+    assert {"性别", "城市"} <= {label for label, _url in first.context["cards"]}
     assert "人群画像" in first.content.decode()
     assert rows(compared) == [("Oslo", (1, 75.0), (0, None), (2, None)), ("无", (1, 150.0), (0, None), (1, None))]
 
@@ -80,9 +85,10 @@ def test_a_portrait_begins_with_what_is_common_and_compares_and_sorts(loyal):
 def test_what_cannot_be_shown_says_why_and_the_rest_is_shown(loyal):
     TagFactory(key="vip", name="VIP")
 
-    response = page(sign_in("viewer", language="en"), loyal, "?by=attribute:email&by=tag:gone&by=tag:vip")
+    client = sign_in("viewer", language="en")
+    response = page(client, loyal, "?by=attribute:email&by=tag:gone&by=tag:vip")
 
-    assert [card.get("problem", "") for card in response.context["cards"]] == [
+    assert [card.context["card"].get("problem", "") for card in cards(client, response)] == [
         "“attribute:email” is personal data, which your role does not see.",
         "there is no tag 'gone'",
         "",
@@ -119,3 +125,26 @@ def test_a_rule_too_long_for_an_address_makes_no_link():
 
     assert people_url({"op": "attribute", "key": "city", "is": "in", "value": values}) == ""
     assert len(people_url(lives_in("Oslo"))) < MAX_ADDRESS
+
+
+def test_a_card_that_takes_too_long_says_so_in_its_place(loyal, monkeypatch):
+    def break_down(*args, **kwargs):
+        raise PreviewTimeout
+
+    monkeypatch.setattr(portrait, "break_down", break_down)
+    client = sign_in("operator", language="en")
+
+    [card] = cards(client, page(client, loyal, "?by=attribute:city"))
+
+    assert card.status_code == 200
+    assert "takes longer" in card.content.decode()
+    assert "Try again" in card.content.decode()
+
+
+def test_a_portrait_of_many_dimensions_asks_for_each_by_itself(loyal):
+    named = "&".join(f"by=attribute:a{n}" for n in range(21))
+
+    response = page(sign_in("operator", language="en"), loyal, f"?{named}")
+
+    assert [label for label, _url in response.context["cards"]] == [f"attribute:a{n}" for n in range(20)]
+    assert "at most 20 dimensions" in response.content.decode()
