@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ def changes_of(
     changes = {Change(profile_id, topic, now) for profile_id, topic in whole.items()}
     parts = {
         *event_changes(messages, resolution.anchors, heard=heard, now=now),
-        *(Change(pk, f"attribute:{key}", now) for pk, keys in attributes.items() for key in keys),
+        *attribute_changes(attributes, heard=heard, now=now),
         *consent_changes(messages, resolution.anchors, now=now),
         *(Change(pk, f"consent:{channel}", now) for pk, channel in retold),
         *identifier_changes(resolution, {kind.pk: kind for kind in kinds}, now=now),
@@ -65,6 +65,16 @@ def event_changes(
         for message, anchor in zip(messages, anchors, strict=True)
         if message.event in names or message.occurred_at > now
     }
+
+
+def attribute_changes(
+    attributes: Mapping[int, Collection[str]], *, heard: Collection[str], now: datetime
+) -> Iterator[Change]:
+    """Of the many values that a batch of nothing but traits changes, those alone that are heard: none is due later."""
+    keys = {topic.removeprefix("attribute:") for topic in heard if topic.startswith("attribute:")}
+    for profile_id, changed in attributes.items():
+        for key in keys.intersection(changed):
+            yield Change(profile_id, f"attribute:{key}", now)
 
 
 def consent_changes(messages: Sequence[Message], anchors: Sequence[Anchor], *, now: datetime) -> set[Change]:

@@ -21,6 +21,7 @@ from profiles.models import AttributeDefinition, IdentifierKind, Source
 
 # Attributes that are identifiers as well: what is no email must not reach the golden record as one.
 IDENTIFIER_ATTRIBUTES = ("email", "phone")
+RECORDS_AT_ONCE = 200  # golden records, as they are and as they were: some have thousands of attributes
 ROWS_AT_ONCE = 10_000  # of contributions: a batch of messages with thousands of traits each has some hundred thousand
 
 
@@ -275,13 +276,16 @@ def new_records_of(
 
     `newcomers` are the records of other profiles, of whom nothing is stored yet.
     """
-    records = (fold(profile_ids) if profile_ids else {}) | dict(newcomers)
-    stored = load_records(profile_ids) if profile_ids else {}
-    return {
-        profile_id: NewRecord(record, changed)
-        for profile_id, record in sorted(records.items())
-        if (changed := different_keys(record, stored.get(profile_id, {})))
-    }
+    found: dict[int, NewRecord] = {}
+    ids = sorted({*profile_ids, *newcomers})
+    for start in range(0, len(ids), RECORDS_AT_ONCE):
+        known = [profile_id for profile_id in ids[start : start + RECORDS_AT_ONCE] if profile_id not in newcomers]
+        records, stored = (fold(known), load_records(known)) if known else ({}, {})
+        for profile_id in ids[start : start + RECORDS_AT_ONCE]:
+            record = newcomers[profile_id] if profile_id in newcomers else records[profile_id]
+            if changed := different_keys(record, stored.get(profile_id, {})):
+                found[profile_id] = NewRecord(record, changed)
+    return found
 
 
 def load_records(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
