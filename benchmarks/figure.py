@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from benchmarks.cpu import cpu_seconds
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -15,13 +17,15 @@ class Sizes:
 
     messages: int
     profiles: int
+    events: int
 
 
 @dataclass(frozen=True)
 class Figure:
     """`seconds` for `n` of `unit`, and the seconds of what no code could do without: the floor.
 
-    `p99_seconds` is what 99 of 100 requests took at most, where the figure is made of requests.
+    `p95_seconds` and `p99_seconds` are what so many of 100 requests took at most, where the figure is made of requests.
+    CPU seconds are of all processes on either side, the server's as well; None where they cannot be told.
     """
 
     name: str
@@ -31,9 +35,18 @@ class Figure:
     floor: str
     floor_seconds: float
     p99_seconds: float | None = None
+    p95_seconds: float | None = None
+    cpu_seconds: float | None = None
+    floor_cpu_seconds: float | None = None
+
+    def _cpu_ratio(self) -> dict[str, float]:
+        if not self.cpu_seconds or not self.floor_cpu_seconds:
+            return {}
+        return {"cpu_ratio": round(self.cpu_seconds / self.floor_cpu_seconds, 2)}
 
     def as_json(self) -> str:
-        waited = {} if self.p99_seconds is None else {"p99_ms": round(self.p99_seconds * 1000, 1)}
+        waited = {"p95_ms": self.p95_seconds, "p99_ms": self.p99_seconds}
+        used = {"cpu_seconds": self.cpu_seconds, "floor_cpu_seconds": self.floor_cpu_seconds}
         return json.dumps(
             {
                 "figure": self.name,
@@ -41,11 +54,14 @@ class Figure:
                 "unit": self.unit,
                 "seconds": round(self.seconds, 4),
                 "per_second": round(self.n / self.seconds),
+                "microseconds_each": round(self.seconds / self.n * 1e6, 1),
                 "floor": self.floor,
                 "floor_seconds": round(self.floor_seconds, 4),
-                "ratio": round(self.seconds / self.floor_seconds, 1),
+                "ratio": round(self.seconds / self.floor_seconds, 2),
             }
-            | waited
+            | {name: round(seconds, 2) for name, seconds in used.items() if seconds is not None}
+            | self._cpu_ratio()
+            | {name: round(seconds * 1000, 1) for name, seconds in waited.items() if seconds is not None}
         )
 
 
@@ -74,6 +90,20 @@ class Memory:
         )
 
 
+def compared(name: str, n: int, unit: str, ours: Stopwatch, floor: str, by_hand: Stopwatch) -> Figure:
+    """The figure of two stopwatches."""
+    return Figure(
+        name,
+        n,
+        unit,
+        ours.seconds,
+        floor,
+        by_hand.seconds,
+        cpu_seconds=ours.cpu_seconds,
+        floor_cpu_seconds=by_hand.cpu_seconds,
+    )
+
+
 Benchmark = Callable[[Sizes], Iterator[Figure | Memory]]
 
 benchmarks: dict[str, Benchmark] = {}
@@ -91,13 +121,19 @@ def benchmark(name: str) -> Callable[[Benchmark], Benchmark]:
 
 @dataclass
 class Stopwatch:
+    """Seconds of wall and of CPU, of all processes on either side."""
+
     seconds: float = 0.0
+    cpu_seconds: float | None = None
 
 
 @contextmanager
 def stopwatch() -> Iterator[Stopwatch]:
-    """The wall time of the block, once it has ended."""
+    """The time that the block takes, once it has ended."""
     watch = Stopwatch()
+    used = cpu_seconds()
     started = time.perf_counter()
     yield watch
     watch.seconds = time.perf_counter() - started
+    used_since = cpu_seconds()
+    watch.cpu_seconds = None if used is None or used_since is None else used_since - used

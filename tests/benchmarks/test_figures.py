@@ -4,12 +4,28 @@ import json
 
 import pytest
 
-from benchmarks import accept, members, refresh_changes, refresh_full, unify
+from benchmarks import accept, following, preview, reading, refresh_changes, refresh_clock, refresh_full, unify
 from benchmarks.figure import Sizes
+from benchmarks.scratch import drop_templates, scratch
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)  # they TRUNCATE, and commit
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)  # they copy databases, and commit
 
-SIZES = Sizes(messages=100, profiles=2_000)
+SIZES = Sizes(messages=100, profiles=1_000, events=5_000)
+FEWER = [
+    (refresh_changes, "N_CHANGED", 50),
+    (refresh_changes, "N_SEGMENTS", 10),
+    (refresh_changes, "ROUNDS", 1),
+    (refresh_full, "TRIES", 1),
+    (preview, "TRIES", 1),
+    (reading, "TRIES", 1),
+]
+LISTS, FILES = reading.LISTS, reading.FORMATS
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_templates_left():
+    yield
+    drop_templates()
 
 
 @pytest.mark.parametrize(
@@ -25,15 +41,45 @@ SIZES = Sizes(messages=100, profiles=2_000)
             },
         ),
         (unify.unify, {"unify": 100, "unify_by_two": 100, "unify_growth": 100, "unify_memory": 100}),
-        (refresh_full.refresh_full, {"refresh_full_fill": 2_000, "refresh_full_unchanged": 2_000}),
-        (refresh_changes.changes, {"refresh_changes": 20}),
-        (members.members, {"members_page": 100}),
+        (
+            refresh_full.refresh_full,
+            {
+                "refresh_full_fill": 1_000,
+                "refresh_full_hundredth": 1_000,
+                "refresh_full_unchanged": 1_000,
+                "refresh_full_memory": 1_000,
+            },
+        ),
+        (
+            refresh_changes.changes,
+            {
+                "refresh_changes_windowed": 500,
+                "refresh_changes_windowed_growth": 500,
+                "refresh_changes_ever": 500,
+                "refresh_changes_ever_growth": 500,
+                "refresh_changes_memory": 500,
+            },
+        ),
+        (following.following, {"following": 200}),
+        (preview.preview, {f"preview_{name}": 1_000 for name in preview.PREVIEWS}),
+        (reading.reading, {f"reading_{name}": 1_000 for name in (*LISTS, *FILES)}),
     ],
 )
-def test_figures_are_beside_their_floors(measure, sizes):
-    figures = [json.loads(figure.as_json()) for figure in measure(SIZES)]
+def test_figures_are_beside_their_floors(measure, sizes, monkeypatch):
+    for module, name, fewer in FEWER:
+        monkeypatch.setattr(module, name, fewer)
+    with scratch():
+        figures = [json.loads(figure.as_json()) for figure in measure(SIZES)]
 
     assert {figure["figure"]: figure["n"] for figure in figures} == sizes
     for figure in figures:
         assert figure.get("seconds", figure.get("peak_mb")) > 0
         assert figure.get("floor_seconds", figure.get("floor_mb")) > 0
+
+
+def test_the_clock_finds_who_is_due():
+    with scratch():
+        figures = {figure.name: figure for figure in refresh_clock.clock(SIZES)}
+
+    assert figures["refresh_clock_week"].n > figures["refresh_clock_day"].n > 0
+    assert figures["refresh_clock_idle"].n == refresh_clock.N_TICKS * refresh_clock.N_SEGMENTS
