@@ -39,7 +39,7 @@ class SegmentHolder(Holder):
         copy_rows(
             Membership._meta.db_table,
             ["segment_id", "profile_id", "entered_at"],
-            ((self.pk, move.profile_id, now) for move in moves if move.after is not None),
+            ((self.pk, move.profile_id, move.since or now) for move in moves if move.after is not None),
         )
 
     def record(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
@@ -85,7 +85,7 @@ class TierSchemeHolder(Holder):
         copy_rows(
             TierStanding._meta.db_table,
             ["scheme_id", "tier_id", "profile_id", "entered_at"],
-            ((self.pk, move.after, move.profile_id, now) for move in moves if move.after is not None),
+            ((self.pk, move.after, move.profile_id, move.since or now) for move in moves if move.after is not None),
         )
 
     def record(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
 
+from cdp.copy import copy_rows
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, move_rows, register_follower
+from profiles.refresh.inheritance import Heir, bequeath
 from tags.feeds import recording
-from tags.models import DisplacedTag, Score, TagAssignment, TagChange
+from tags.holders import NO_VALUE
+from tags.models import DisplacedTag, Score, Tag, TagAssignment, TagChange
 
 
 @register_follower
 class TagAssignmentFollower(Follower):
-    """What hands assigned moves and keeps its origin; what rules assigned goes over to a survivor that does not carry
-    the tag, and the refresh says whether it stays.
+    """What hands assigned moves and keeps its origin. What rules assigned goes, and a survivor that does not carry the
+    tag gets it by the refresh, if it belongs there; at once where the tag is not in use and nothing judges it.
 
     Where both carry a tag by hand, the later assignment stays, and the other is kept as a DisplacedTag.
     """
@@ -63,25 +67,60 @@ class TagAssignmentFollower(Follower):
         ]
 
 
+class Carried(NamedTuple):
+    """What a rule had assigned to an absorbed profile. `tag_key` is None where the tag is not in use."""
+
+    assigned_at: datetime
+    tag_id: int
+    tag_key: str | None
+    absorbed: int
+    survivor: int
+    value_id: int | None
+
+
 def hand_over(merged: Sequence[Merged]) -> None:
-    """What rules assigned to the absorbed goes to the survivors that do not carry the tag; the earliest of several."""
+    """What rules assigned to the absorbed is left to the refresh. Where the tag is not in use, it goes to the survivors
+    that do not carry it; the earliest of several.
+    """
+    gone = take_off(merged)
+    survivors = Scope([pair.survivor for pair in merged]).on("profile_id")
+    carriers = set(TagAssignment.objects.filter(survivors).values_list("tag_id", "profile_id")) if gone else set()
+    free = [row for row in gone if (row.tag_id, row.survivor) not in carriers]
+    bequeath(
+        Heir(f"tag:{row.tag_key}", row.survivor, row.absorbed, row.value_id or NO_VALUE, row.assigned_at)
+        for row in free
+        if row.tag_key is not None
+    )
+    earliest: dict[tuple[int, int], Carried] = {}
+    for row in free:
+        if row.tag_key is None:
+            earliest.setdefault((row.tag_id, row.survivor), row)
+    copy_rows(
+        TagAssignment._meta.db_table,
+        ["tag_id", "profile_id", "value_id", "assigned_at"],
+        ((row.tag_id, row.survivor, row.value_id, row.assigned_at) for row in earliest.values()),
+    )
+
+
+def take_off(merged: Sequence[Merged]) -> list[Carried]:
+    """Delete what rules assigned to the absorbed; the earliest first."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH gone AS (
-                DELETE FROM tags_tagassignment AS assignment
-                USING unnest(%s::bigint[], %s::bigint[]) AS merged (absorbed, survivor)
-                WHERE assignment.profile_id = merged.absorbed AND assignment.origin_id IS NULL
-                RETURNING assignment.id, assignment.tag_id, assignment.value_id, assignment.assigned_at, merged.survivor
-            )
-            INSERT INTO tags_tagassignment (tag_id, profile_id, value_id, assigned_at)
-            SELECT DISTINCT ON (tag_id, survivor) tag_id, survivor, value_id, assigned_at
-            FROM gone
-            ORDER BY tag_id, survivor, assigned_at, id
-            ON CONFLICT (tag_id, profile_id) DO NOTHING
+            DELETE FROM tags_tagassignment AS assignment
+            USING unnest(%s::bigint[], %s::bigint[]) AS merged (absorbed, survivor), tags_tag AS tag
+            WHERE assignment.profile_id = merged.absorbed AND assignment.origin_id IS NULL AND tag.id = tag_id
+            RETURNING assigned_at, tag.id, CASE WHEN tag.lifecycle = %s AND tag.kind = %s THEN tag.key END,
+                merged.absorbed, merged.survivor, value_id
             """,
-            [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
+            [
+                [pair.absorbed for pair in merged],
+                [pair.survivor for pair in merged],
+                Tag.Lifecycle.ACTIVE,
+                Tag.Kind.RULE,
+            ],
         )
+        return sorted((Carried(*row) for row in cursor.fetchall()), key=lambda row: row[:2] + row[3:5])
 
 
 def displace(merged: Sequence[Merged]) -> None:

@@ -65,12 +65,18 @@ def assign(moves: Sequence[Move], *, tag_id: int, now: datetime) -> None:
         cursor.execute(
             """
             INSERT INTO tags_tagassignment (tag_id, profile_id, value_id, assigned_at)
-            SELECT %s, profile_id, nullif(value_id, %s), %s
-            FROM unnest(%s::bigint[], %s::bigint[]) AS moved (profile_id, value_id)
+            SELECT %s, profile_id, nullif(value_id, %s), since
+            FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[]) AS moved (profile_id, value_id, since)
             ON CONFLICT (tag_id, profile_id) DO UPDATE
             SET value_id = excluded.value_id, assigned_at = excluded.assigned_at
             """,
-            [tag_id, NO_VALUE, now, [move.profile_id for move in moves], [move.after for move in moves]],
+            [
+                tag_id,
+                NO_VALUE,
+                [move.profile_id for move in moves],
+                [move.after for move in moves],
+                [move.since or now for move in moves],
+            ],
         )
 
 

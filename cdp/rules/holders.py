@@ -25,11 +25,15 @@ class Outcome(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A profile whose outcome is not what it was; None is no outcome."""
+    """A profile whose outcome is not what it was; None is no outcome.
+
+    `since` is when it came to its new one, where a merge or a split only interrupted that; None is now.
+    """
 
     profile_id: int
     before: int | None
     after: int | None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from profiles.models.identity import (
 )
 from profiles.models.imports import Import, ImportedFile, ImportMapping
 from profiles.models.inbox import InboxMessage, MessageKey, RejectedMessage
+from profiles.models.inheritance import Inheritance
 from profiles.models.moment import ProfileMoment
 from profiles.models.profile import Profile
 from profiles.models.quality import EventDay, KindDay, Violation
@@ -42,6 +43,7 @@ __all__ = [
     "ImportMapping",
     "ImportedFile",
     "InboxMessage",
+    "Inheritance",
     "KindDay",
     "Lane",
     "MessageKey",

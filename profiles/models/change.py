@@ -31,7 +31,13 @@ class ProfileChange(models.Model):
     class Meta:
         verbose_name = _("profile change")
         verbose_name_plural = _("profile changes")
-        indexes = [models.Index(fields=["lane", "id"], name="change_lane_id")]
+        indexes = [
+            models.Index(fields=["lane", "id"], name="change_lane_id"),
+            # Whoever is judged asks whether they were merged or split.
+            models.Index(
+                fields=["profile_id"], name="change_of_identity", condition=models.Q(topic__in=["merge", "split"])
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.profile_id} {self.topic}"

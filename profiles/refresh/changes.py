@@ -18,6 +18,8 @@ from profiles.models import ProfileChange
 from profiles.refresh.engine import RULE_FAILURES, Now, RuleTooSlow, differences, moment
 from profiles.refresh.gates import passage
 from profiles.refresh.graph import MERGE, SPLIT, TIME, Graph
+from profiles.refresh.inheritance import Since, inherited, settle, with_since
+from profiles.refresh.pending import merged_or_split
 from profiles.refresh.people import lock_profiles, survivors_of
 from profiles.refresh.slow import leave_to_full_refresh, slow_holders
 
@@ -63,6 +65,17 @@ class Batch:
         if known is None or WEIGHTS.get(row.topic, 1) > WEIGHTS.get(known.topic, 1):
             rows[row.profile_id] = row
 
+    def because_of(self, topics: Mapping[tuple[int, str], str]) -> None:
+        """Whoever is judged was merged or split, of which a row that others may have in hand tells: its topic, by
+        profile and by holder or "" for all.
+        """
+        for of_holders in (self.concerned, self.needed):
+            for key, rows in of_holders.items():
+                for profile_id, row in rows.items():
+                    topic = topics.get((profile_id, key)) or topics.get((profile_id, ""))
+                    if topic and row.topic not in (MERGE, SPLIT):
+                        rows[profile_id] = row._replace(topic=topic)
+
     def profile_ids(self) -> list[int]:
         return sorted({pk for rows in self.concerned.values() for pk in rows})
 
@@ -80,6 +93,7 @@ def refresh_changes(*, now: Now, limit: int = BATCH) -> int:
         batch = batch_of(rows, graph, survivors=survivors_of({row.profile_id for row in rows}))
         open_keys = passing.try_gates(graph.downstream([*batch.concerned, *batch.needed]))
         locked = set(lock_profiles(batch.profile_ids()))
+        batch.because_of(merged_or_split(sorted(locked)))
         judge(batch, graph, open_keys, locked=locked, now=moment(now))
     return len(rows)
 
@@ -127,15 +141,20 @@ def batch_of(rows: Iterable[Taken], graph: Graph, *, survivors: Mapping[int, int
 def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], now: datetime) -> None:
     """Judge holder by holder in order; whoever moves is judged by the dependents too. Feeds are written last.
 
-    Profiles that are not in `locked` were merged meanwhile: the merge has put a row of its own on the queue.
+    Of a holder that is being refreshed in full, and of what speaks of it, the rows are put back: by what it says
+    meanwhile somebody might enter or leave for a moment. Profiles that are not in `locked` were merged meanwhile: the
+    merge has put a row of its own on the queue.
     """
     moved: list[tuple[Holder, Cause, list[Move]]] = []
     failed: list[tuple[Holder, Exception]] = []
     put_back: list[ProfileChange] = []
     slow = slow_holders()
+    since = inherited(sorted(locked))
+    judged = [(key, profile_id) for key, profile_id, _outcome in since if key not in graph.holders]
+    closed = set(graph.downstream(set(graph.downstream([*batch.concerned, *batch.needed])) - open_keys))
     for holder in graph.holders.values():
         rows = {pk: row for pk, row in batch.concerned[holder.key].items() if pk in locked}
-        if holder.key not in open_keys:
+        if holder.key in closed:
             put_back += [row_for(holder, row, now=now) for row in rows.values()]
             continue
         if holder.key in slow:
@@ -145,10 +164,11 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
             continue
         try:
             with transaction.atomic():
-                moves = write_moves(holder, rows, now=now)
+                moves = write_moves(holder, rows, since, now=now)
         except RULE_FAILURES as error:
             failed.append((holder, error))
             continue
+        judged += [(holder.key, profile_id) for profile_id in rows]
         moved += [(holder, cause, caused) for cause, caused in moves.items()]
         for cause, caused in moves.items():
             for move in caused:
@@ -156,6 +176,7 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
                 row = rows[move.profile_id]._replace(topic=topic, holder="")
                 for dependent in graph.concerned(holder.key):
                     batch.add(dependent, row)
+    settle(judged, since)
     ProfileChange.objects.bulk_create(put_back)
     for holder, cause, caused in sorted(moved, key=lambda entry: entry[0].key):
         holder.record(caused, cause=cause, now=now)
@@ -167,10 +188,10 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
             holder.finished(now=now, error=str(failure))
 
 
-def write_moves(holder: Holder, rows: Mapping[int, Taken], *, now: datetime) -> dict[Cause, list[Move]]:
+def write_moves(holder: Holder, rows: Mapping[int, Taken], since: Since, *, now: datetime) -> dict[Cause, list[Move]]:
     """Judge the profiles of `rows` and write who moved; returns the moves by cause."""
     moves: dict[Cause, list[Move]] = defaultdict(list)
-    for move in differences(holder, scope=Scope(sorted(rows)), now=now):
+    for move in with_since(holder, differences(holder, scope=Scope(sorted(rows)), now=now), since):
         moves[CAUSES.get(rows[move.profile_id].topic, Cause.DATA)].append(move)
     for cause, caused in moves.items():
         holder.apply(caused, cause=cause, now=now)

@@ -24,6 +24,7 @@ from profiles.refresh.clock import follow
 from profiles.refresh.engine import IN_FULL_SECONDS, RULE_FAILURES, Now, RuleTooSlow, difference_statement, moment
 from profiles.refresh.gates import closed_gate
 from profiles.refresh.graph import TIME, Graph
+from profiles.refresh.inheritance import inherited, settle_in_full, waiting_for, with_since
 from profiles.refresh.pending import pending
 from profiles.refresh.people import lock_profiles
 
@@ -92,6 +93,7 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
         started_at = moment(now)
         if cause is Cause.CORRECTION and not begin_check(holder, now=started_at):
             return
+        waited = waiting_for(holder)
         try:
             with found_by(holder, now=started_at) as rows:
                 progress.add(total=rows.count)
@@ -101,6 +103,8 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
         except RULE_FAILURES as error:
             holder.finished(now=started_at, error=str(error))
             raise
+        if waited:
+            settle_in_full(holder, waited, now=started_at)
         holder.finished(now=started_at)
         end_clock(key, cause=cause, now=started_at)
 
@@ -162,6 +166,7 @@ def write_chunk(holder: Holder, moves: list[Move], *, cause: Cause, now: datetim
         still -= leave_to_others(holder, sorted(still), now=now)
     moves = [move for move in moves if move.profile_id in still and held.get(move.profile_id) == move.before]
     if moves:
+        moves = with_since(holder, moves, inherited([move.profile_id for move in moves]))
         holder.apply(moves, cause=cause, now=now)
         holder.record(moves, cause=cause, now=now)
     if moves and cause is Cause.CORRECTION:

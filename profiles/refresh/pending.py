@@ -27,3 +27,20 @@ def pending(holders: Collection[Holder], profile_ids: Sequence[int], *, now: dat
             [[holder.key for holder in holders], list(topics), now, list(profile_ids)],
         )
         return {pk for (pk,) in cursor.fetchall()}
+
+
+def merged_or_split(profile_ids: Sequence[int]) -> dict[tuple[int, str], str]:
+    """Which of these, who are locked, were merged or split, as a row of the queue still says: its topic by profile and
+    the key of the holder that it is for, "" where it is for all.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT profile_id, holder, min(topic)
+            FROM profiles_profilechange
+            WHERE topic IN ('merge', 'split') AND profile_id = ANY(%s)
+            GROUP BY profile_id, holder
+            """,
+            [list(profile_ids)],
+        )
+        return {(profile_id, holder): topic for profile_id, holder, topic in cursor.fetchall()}

@@ -1,8 +1,8 @@
-"""How memberships follow a merge and a split: those by rule until the refresh has judged both sides."""
+"""How memberships follow a merge and a split. Where the refresh judges by a rule, it writes what comes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -11,13 +11,15 @@ from typing import NamedTuple
 from django.db import connection
 from django.db.models import Q
 
+from cdp.copy import copy_rows
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, register_follower
 from profiles.models import Profile, ProfileMerge
+from profiles.refresh.inheritance import Heir, bequeath
 from segments.feeds import write_moves
 from segments.followers.by_hand import move_by_hand, part_by_hand
-from segments.models import DisplacedMembership, FormerMembership, Membership
+from segments.models import DisplacedMembership, FormerMembership, Membership, Segment
 
 
 class Left(NamedTuple):
@@ -33,8 +35,9 @@ class Left(NamedTuple):
 class MembershipFollower(Follower):
     """What hands wrote moves, and goes back at a split: see `by_hand.py`. What rules wrote:
 
-    the absorbed leaves, and the survivor enters where it was not in, since the earlier of their entries. Who lives
-    again enters what it was in, since when it was. Whether either side belongs there still, the refresh says.
+    the absorbed leaves, and a survivor that is in is so since the earlier of their entries. Whether one that was not
+    belongs there now, and who lives again, the refresh says: in then since the former entry. A segment in the archive,
+    which is not judged, is entered at once.
     """
 
     model = Membership
@@ -47,17 +50,30 @@ class MembershipFollower(Follower):
         for row in rows:
             key = (row.segment_id, row.survivor)
             earliest[key] = min(row.entered_at, earliest.get(key, row.entered_at))
-        entered = enter_anew(earliest)
+        inside = enter_earlier(earliest)
+        judged = judged_by_rule({segment_id for segment_id, _profile in earliest})
+        bequeath(
+            Heir(judged[row.segment_id], row.survivor, row.absorbed, row.segment_id, row.entered_at)
+            for row in rows
+            if row.segment_id in judged and (row.segment_id, row.survivor) not in inside
+        )
+        entered = enter({key: since for key, since in earliest.items() if key[0] not in judged and key not in inside})
         by_hand = move_by_hand(merged)
         left = [(row.segment_id, row.absorbed) for row in rows]
         write_moves([*entered, *by_hand.entered], [*left, *by_hand.left], cause=Cause.MERGE, now=now)
 
     def split(self, parted: Parted, *, now: datetime) -> None:
-        back = come_back(parted)
-        restore_former(parted, dict(back))
-        restore_entry(parted, dict(back))
+        back = former_of(parted)
+        judged = judged_by_rule(back)
+        bequeath(
+            Heir(judged[segment_id], parted.to_id, parted.to_id, segment_id, since)
+            for segment_id, since in back.items()
+            if segment_id in judged
+        )
+        entered = enter({(each, parted.to_id): since for each, since in back.items() if each not in judged})
+        restore_former(parted, back)
+        restore_entry(parted, back)
         by_hand = part_by_hand(parted)
-        entered = [(segment_id, parted.to_id) for segment_id, _entered_at in back]
         write_moves([*entered, *by_hand.entered], by_hand.left, cause=Cause.SPLIT, now=now)
 
     def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
@@ -107,21 +123,16 @@ def keep_former(merged: Sequence[Merged]) -> None:
         )
 
 
-def come_back(parted: Parted) -> list[tuple[int, datetime]]:
-    """Put who lives again into what it was in; returns the segments, and since when."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO segments_membership (segment_id, profile_id, entered_at)
-            SELECT segment_id, profile_id, entered_at
-            FROM segments_formermembership
-            WHERE merge_id = ANY(%s) AND profile_id = %s
-            ON CONFLICT DO NOTHING
-            RETURNING segment_id, entered_at
-            """,
-            [list(parted.undone), parted.to_id],
-        )
-        return [(segment_id, entered_at) for segment_id, entered_at in cursor.fetchall()]
+def former_of(parted: Parted) -> dict[int, datetime]:
+    """What who lives again was in by rule, and since when, by segment."""
+    noted = FormerMembership.objects.filter(merge__in=list(parted.undone), profile=parted.to_id)
+    return dict(noted.order_by("segment_id").values_list("segment_id", "entered_at"))
+
+
+def judged_by_rule(segment_ids: Iterable[int]) -> dict[int, str]:
+    """The keys, as of holders, of those of the segments that the refresh judges."""
+    judged = Segment.objects.current().filter(pk__in=list(segment_ids), kind=Segment.Kind.DYNAMIC)
+    return {pk: f"segment:{key}" for pk, key in judged.values_list("pk", "key")}
 
 
 def restore_former(parted: Parted, back: Mapping[int, datetime]) -> None:
@@ -169,7 +180,9 @@ def write_former(changed: Sequence[FormerMembership]) -> None:
 
 
 def restore_entry(parted: Parted, back: Mapping[int, datetime]) -> None:
-    """Where the other side was in only since then because of who went: since the earliest entry of those who stay."""
+    """Where the other side was in only since then because of who went, or waits to be in: since the earliest entry of
+    those who stay.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -180,19 +193,29 @@ def restore_entry(parted: Parted, back: Mapping[int, datetime]) -> None:
                 JOIN profiles_profile AS profile ON profile.id = former.profile_id
                 WHERE former.segment_id = ANY(%s) AND %s IN (profile.id, profile.merged_into_id)
                 ORDER BY former.segment_id, former.profile_id, former.merge_id
-            ), earliest AS (
-                SELECT segment_id, min(entered_at) AS entered_at FROM own GROUP BY segment_id
+            ), restored AS (
+                SELECT own.segment_id, back.entered_at AS until_now, min(own.entered_at) AS entered_at
+                FROM own
+                JOIN unnest(%s::bigint[], %s::timestamptz[]) AS back (segment_id, entered_at) USING (segment_id)
+                GROUP BY own.segment_id, back.entered_at
+                HAVING min(own.entered_at) > back.entered_at
+            ), waiting AS (
+                UPDATE profiles_inheritance AS inheritance
+                SET since = restored.entered_at
+                FROM restored
+                JOIN segments_segment AS segment ON segment.id = restored.segment_id
+                WHERE inheritance.profile_id = %s
+                    AND inheritance.holder = 'segment:' || segment.key
+                    AND inheritance.since = restored.until_now
             )
             UPDATE segments_membership AS membership
-            SET entered_at = earliest.entered_at
-            FROM earliest, unnest(%s::bigint[], %s::timestamptz[]) AS back (segment_id, entered_at)
+            SET entered_at = restored.entered_at
+            FROM restored
             WHERE membership.profile_id = %s
-                AND membership.segment_id = earliest.segment_id
-                AND membership.segment_id = back.segment_id
-                AND membership.entered_at = back.entered_at
-                AND earliest.entered_at > membership.entered_at
+                AND membership.segment_id = restored.segment_id
+                AND membership.entered_at = restored.until_now
             """,
-            [list(back), parted.from_id, list(back), list(back.values()), parted.from_id],
+            [list(back), parted.from_id, list(back), list(back.values()), parted.from_id, parted.from_id],
         )
 
 
@@ -211,19 +234,30 @@ def leave(merged: Sequence[Merged]) -> list[Left]:
         return sorted(Left(*row) for row in cursor.fetchall())
 
 
-def enter_anew(earliest: Mapping[tuple[int, int], datetime]) -> list[tuple[int, int]]:
-    """Put each (segment, profile) in since that time, or since the earlier that is written; returns who was not in."""
+def enter_earlier(earliest: Mapping[tuple[int, int], datetime]) -> set[tuple[int, int]]:
+    """Let each (segment, profile) that is in be so since that time, or the earlier that is written; returns these."""
     if not earliest:
-        return []
+        return set()
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO segments_membership (segment_id, profile_id, entered_at)
-            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[])
-            ON CONFLICT (segment_id, profile_id) DO UPDATE
-            SET entered_at = least(segments_membership.entered_at, excluded.entered_at)
-            RETURNING segment_id, profile_id, xmax = 0
+            UPDATE segments_membership AS membership
+            SET entered_at = least(membership.entered_at, earliest.entered_at)
+            FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[]) AS earliest (segment_id, profile_id, entered_at)
+            WHERE membership.segment_id = earliest.segment_id AND membership.profile_id = earliest.profile_id
+            RETURNING membership.segment_id, membership.profile_id
             """,
             [[segment for segment, _ in earliest], [profile for _, profile in earliest], list(earliest.values())],
         )
-        return [(segment_id, profile_id) for segment_id, profile_id, is_new in cursor.fetchall() if is_new]
+        return {(segment_id, profile_id) for segment_id, profile_id in cursor.fetchall()}
+
+
+def enter(since: Mapping[tuple[int, int], datetime]) -> list[tuple[int, int]]:
+    """Put each (segment, profile), who is not in, in since that time; returns them in order."""
+    entered = sorted(since)
+    copy_rows(
+        Membership._meta.db_table,
+        ["segment_id", "profile_id", "entered_at"],
+        ((segment_id, profile_id, since[segment_id, profile_id]) for segment_id, profile_id in entered),
+    )
+    return entered

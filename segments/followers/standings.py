@@ -1,4 +1,4 @@
-"""How standings follow a merge and a split, until the refresh has judged both sides."""
+"""How standings follow a merge and a split. Where people stand afterwards, the refresh says and writes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.db import connection
 
 from cdp.copy import copy_rows
 from cdp.rules.causes import Cause
-from cdp.rules.scope import Scope
 from profiles.followers import Follower, Merged, Parted, register_follower
+from profiles.refresh.inheritance import Heir, bequeath
 from segments.feeds import lock_segment_feed, lock_tier_feed
-from segments.models import TierChange, TierStanding
+from segments.models import FormerStanding, TierChange, TierStanding
 
 
 def lock_feeds() -> None:
@@ -23,22 +23,21 @@ def lock_feeds() -> None:
 
 
 class Stood(NamedTuple):
-    """A standing that an absorbed profile had; in order: by scheme and survivor, the highest tier first."""
+    """A standing that an absorbed profile had."""
 
     scheme_id: int
+    scheme_key: str
+    absorbed: int
     survivor: int
-    position: int
-    entered_at: datetime
     tier_id: int
     tier_key: str
-    absorbed: int
+    entered_at: datetime
 
 
 @register_follower
 class TierStandingFollower(Follower):
-    """The absorbed steps down; a survivor that stood nowhere stands where the highest of its absorbed stood.
-
-    Who lives again stands where it stood, until the refresh has judged it.
+    """The absorbed steps down. A survivor that stood nowhere, and who lives again, stand since the former entry where
+    the refresh finds that they belong there.
     """
 
     model = TierStanding
@@ -49,46 +48,23 @@ class TierStandingFollower(Follower):
         stood = step_down(merged)
         if not stood:
             return
-        survivors = Scope([pair.survivor for pair in merged]).on("profile_id")
-        standing = set(TierStanding.objects.filter(survivors).values_list("scheme_id", "profile_id"))
-        highest: dict[tuple[int, int], Stood] = {}
-        for row in stood:
-            if (row.scheme_id, row.survivor) not in standing:
-                highest.setdefault((row.scheme_id, row.survivor), row)
-        copy_rows(
-            TierStanding._meta.db_table,
-            ["scheme_id", "tier_id", "profile_id", "entered_at"],
-            ((row.scheme_id, row.tier_id, row.survivor, row.entered_at) for row in highest.values()),
+        bequeath(
+            Heir(f"tier:{row.scheme_key}", row.survivor, row.absorbed, row.tier_id, row.entered_at) for row in stood
         )
-        lock_feeds()
-        copy_rows(
-            TierChange._meta.db_table,
-            ["scheme_id", "profile_id", "before", "after", "cause", "at"],
-            [
-                *((row.scheme_id, row.absorbed, row.tier_key, None, Cause.MERGE, now) for row in stood),
-                *((row.scheme_id, row.survivor, None, row.tier_key, Cause.MERGE, now) for row in highest.values()),
-            ],
-        )
+        write_steps_down(stood, cause=Cause.MERGE, now=now)
 
     def split(self, parted: Parted, *, now: datetime) -> None:
-        if back := stand_again(parted):
-            lock_feeds()
-            copy_rows(
-                TierChange._meta.db_table,
-                ["scheme_id", "profile_id", "before", "after", "cause", "at"],
-                ((scheme_id, parted.to_id, None, key, Cause.SPLIT, now) for scheme_id, key in back),
-            )
+        former = FormerStanding.objects.filter(merge__in=list(parted.undone), profile=parted.to_id)
+        bequeath(
+            Heir(f"tier:{key}", parted.to_id, parted.to_id, tier_id, since)
+            for key, tier_id, since in former.values_list("scheme__key", "tier", "entered_at")
+        )
 
     def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
         """They stand nowhere any more, which the feed says."""
         stood = step_down([Merged(profile_id, profile_id) for profile_id in profile_ids])
         if stood:
-            lock_feeds()
-            copy_rows(
-                TierChange._meta.db_table,
-                ["scheme_id", "profile_id", "before", "after", "cause", "at"],
-                ((row.scheme_id, row.absorbed, row.tier_key, None, Cause.ERASED, now) for row in stood),
-            )
+            write_steps_down(stood, cause=Cause.ERASED, now=now)
 
 
 def keep_former_standings(merged: Sequence[Merged]) -> None:
@@ -105,24 +81,13 @@ def keep_former_standings(merged: Sequence[Merged]) -> None:
         )
 
 
-def stand_again(parted: Parted) -> list[tuple[int, str]]:
-    """Put who lives again where it stood; returns the schemes and the keys of the tiers."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH back AS (
-                INSERT INTO segments_tierstanding (scheme_id, tier_id, profile_id, entered_at)
-                SELECT scheme_id, tier_id, profile_id, entered_at
-                FROM segments_formerstanding
-                WHERE merge_id = ANY(%s)
-                ON CONFLICT DO NOTHING
-                RETURNING scheme_id, tier_id
-            )
-            SELECT back.scheme_id, tier.key FROM back JOIN segments_tier AS tier ON tier.id = back.tier_id
-            """,
-            [list(parted.undone)],
-        )
-        return [(scheme_id, key) for scheme_id, key in cursor.fetchall()]
+def write_steps_down(stood: Sequence[Stood], *, cause: Cause, now: datetime) -> None:
+    lock_feeds()
+    copy_rows(
+        TierChange._meta.db_table,
+        ["scheme_id", "profile_id", "before", "after", "cause", "at"],
+        ((row.scheme_id, row.absorbed, row.tier_key, None, cause, now) for row in stood),
+    )
 
 
 def step_down(merged: Sequence[Merged]) -> list[Stood]:
@@ -131,10 +96,11 @@ def step_down(merged: Sequence[Merged]) -> list[Stood]:
         cursor.execute(
             """
             DELETE FROM segments_tierstanding AS standing
-            USING unnest(%s::bigint[], %s::bigint[]) AS merged (absorbed, survivor), segments_tier AS tier
+            USING unnest(%s::bigint[], %s::bigint[]) AS merged (absorbed, survivor), segments_tier AS tier,
+                segments_tierscheme AS scheme
             WHERE standing.profile_id = merged.absorbed AND tier.id = standing.tier_id
-            RETURNING standing.scheme_id, merged.survivor, tier.position, standing.entered_at, tier.id,
-                tier.key, merged.absorbed
+                AND scheme.id = standing.scheme_id
+            RETURNING scheme.id, scheme.key, merged.absorbed, merged.survivor, tier.id, tier.key, standing.entered_at
             """,
             [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
         )

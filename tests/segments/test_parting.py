@@ -8,13 +8,14 @@ from django.test.utils import CaptureQueriesContext
 
 from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
-from profiles.models import Identifier, ProfileMerge
+from profiles.models import Identifier, Inheritance, ProfileMerge
 from profiles.refresh.full import refresh_in_full
 from profiles.services.identity import merge_profiles, split_profile, undo_merge
 from segments.models import Membership, MembershipChange, Segment, TierChange, TierStanding
 from tests.factories.profiles import IdentifierFactory, SourceFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory, TierSchemeFactory, TierStandingFactory, lives_in
 from tests.profiles.ingest.messages import START, identify, profile_of, send
+from tests.profiles.refresh.shorthand import drain
 
 pytestmark = pytest.mark.django_db
 NOW = START + timedelta(days=9)
@@ -66,9 +67,11 @@ def test_everybody_is_back_since_when_they_were_in(people, order, days):
     merge(bob, cleo)
     merge(ann, bob)
     assert members() == {ann.pk: NOW - max(days) * DAY}
+    drain(now=NOW)
 
     for number in order:
         undo(people[number])
+    drain(now=NOW)
 
     assert members() == before
     assert replayed() == before.keys()
@@ -83,13 +86,50 @@ def test_whoever_is_in_by_the_other_alone_leaves_with_the_refresh(people):
     send(SourceFactory(), identify(anonymous="b", at=30, city="Rome"))
     enter(segment, bob, 1)
     merge(ann, bob)
+    drain(now=NOW)
+    assert members() == {ann.pk: NOW - DAY}
     undo(bob)
-    assert members().keys() == {ann.pk, bob.pk}
+    assert members().keys() == {ann.pk}
 
-    refresh_in_full(holder_of(f"segment:{segment.key}"), now=NOW, cause=Cause.RULE)
+    drain(now=NOW)
 
     assert members() == {bob.pk: NOW - DAY}
     assert replayed() == {bob.pk}
+    splits = MembershipChange.objects.filter(cause=Cause.SPLIT)
+    assert set(splits.values_list("profile", "change")) == {(bob.pk, "entered"), (ann.pk, "left")}
+
+
+def test_who_does_not_fit_any_more_never_comes_back(people):
+    ann, bob, _cleo = people
+    segment = SegmentFactory()
+    enter(segment, bob, 1)
+    merge(ann, bob)
+    drain(now=NOW)
+    Segment.objects.update(rule=lives_in("Rome"))
+    refresh_in_full(holder_of(f"segment:{segment.key}"), now=NOW, cause=Cause.RULE)
+
+    undo(bob)
+    drain(now=NOW)
+
+    assert members() == {} == dict.fromkeys(replayed())
+    assert not MembershipChange.objects.filter(cause=Cause.SPLIT).exists()
+
+
+def test_a_full_refresh_that_comes_first_knows_since_when_too(people):
+    _ann, bob, _cleo = people
+    segment = SegmentFactory()
+    for profile in people:
+        enter(segment, profile, 1)
+    before = members()
+    merge(*people[:2])
+    undo(bob)
+
+    refresh_in_full(holder_of(f"segment:{segment.key}"), now=NOW, cause=Cause.RULE)
+
+    assert members() == before
+    drain(now=NOW)
+    assert members() == before
+    assert not Inheritance.objects.exists()
 
 
 def test_a_new_profile_is_judged_by_the_refresh_alone(people):
@@ -106,14 +146,16 @@ def test_a_new_profile_is_judged_by_the_refresh_alone(people):
 
 
 def test_who_lives_again_stands_where_it_stood(people):
-    ann, bob, _cleo = people
+    ann, bob, cleo = people
     scheme = TierSchemeFactory(tiers={"gold": lives_in("Oslo"), "basic": None})
-    TierStandingFactory(profile=bob, tier=scheme.tiers.get(key="gold"), entered_at=NOW - DAY)
-    TierStandingFactory(profile=ann, tier=scheme.tiers.get(key="basic"), entered_at=NOW)
+    for days, profile in enumerate([ann, bob, cleo]):
+        TierStandingFactory(profile=profile, tier=scheme.tiers.get(key="gold"), entered_at=NOW - days * DAY)
     before = set(TierStanding.objects.values_list("profile", "tier", "entered_at"))
     merge(ann, bob)
+    drain(now=NOW)
 
     undo(bob)
+    drain(now=NOW)
 
     assert set(TierStanding.objects.values_list("profile", "tier", "entered_at")) == before
     moves = TierChange.objects.order_by("id").values_list("profile", "before", "after", "cause")

@@ -9,9 +9,10 @@ from profiles.models import Consent, Event, Identifier, Profile, ProfileChange, 
 from profiles.services.identity import merge_profiles
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import IdentifierFactory, ProfileFactory, SourceFactory
-from tests.factories.segments import MembershipFactory
+from tests.factories.segments import MembershipFactory, lives_in
 from tests.factories.tags import TagAssignmentFactory
 from tests.profiles.ingest.messages import START, event_names, identify, people, profile_of, send, track
+from tests.profiles.refresh.shorthand import drain
 
 pytestmark = pytest.mark.django_db
 NOW = START + timedelta(days=1)
@@ -36,7 +37,7 @@ def test_the_first_seen_survives_with_everything(shop):
     user, mail, visitor = (
         profile_of(*key) for key in (("user_id", "u1"), ("email", "ann@example.com"), ("anonymous_id", "a1"))
     )
-    segment = MembershipFactory(profile=user).segment
+    member = MembershipFactory(profile=user, segment__rule=lives_in("Rome"))
     tag = TagAssignmentFactory(profile=visitor)
     ProfileChange.objects.all().delete()
     operator = UserFactory()
@@ -51,12 +52,16 @@ def test_the_first_seen_survives_with_everything(shop):
     assert set(Profile.objects.values_list("pk", "merged_into")) == {
         (mail.pk, None), (user.pk, mail.pk), (visitor.pk, mail.pk)
     }  # fmt: skip
-    assert segment.memberships.get().profile == mail
     tag.refresh_from_db()
     assert (tag.profile, tag.origin) == (mail, visitor)
     assert list(ProfileChange.objects.values_list("profile_id", "topic")) == [(mail.pk, "merge")]
     merges = ProfileMerge.objects.filter(survivor=mail, merged_by=operator, cause="manual", source=None, merged_at=NOW)
     assert set(merges.values_list("absorbed", "parent")) == {(user.pk, mail.pk), (visitor.pk, mail.pk)}
+
+    drain(now=NOW)
+
+    entry = member.segment.memberships.get()
+    assert (entry.profile, entry.entered_at) == (mail, member.entered_at)
 
 
 def test_identifiers_keep_where_they_were_written(shop):
