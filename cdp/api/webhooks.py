@@ -123,8 +123,8 @@ class WebhookSerializer(StrictModelSerializer[Webhook]):
 
 
 class AttemptSerializer(serializers.Serializer[Any]):
-    """One POST: a `status`, or the `trouble` in its place. `answer` is its first characters, null for those who may not
-    see personal data.
+    """One POST: a `status`, or the `trouble` in its place. `answer` is its first characters, or what of the certificate
+    is not good; null for those who may not see personal data.
     """
 
     id = serializers.IntegerField()

@@ -37,7 +37,9 @@ class Trouble(TextChoices):
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, or the trouble in its place; `retry_after` is the header as it came."""
+    """A status, or the trouble in its place; `retry_after` is the header as it came. `text` is the start of the
+    answer, or what of the certificate is not good.
+    """
 
     status: int | None
     trouble: str
@@ -106,8 +108,8 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
     watch.start()
     try:
         return _ask(connection, target, body, headers, started)
-    except ssl.SSLCertVerificationError:
-        return _no_answer(Trouble.TLS, started)
+    except ssl.SSLCertVerificationError as error:
+        return _no_answer(Trouble.TLS, started, error.verify_message)
     except (OSError, HTTPException) as error:
         is_late = isinstance(error, TimeoutError) or time.monotonic() - started >= TIMEOUT_SECONDS
         broken = Trouble.CONNECTION if connection.line is None else Trouble.BROKEN
@@ -131,8 +133,8 @@ def _ask(connection: CheckedConnection, target: Target, body: bytes, headers: di
     return Answer(response.status, "", _took(started), text, retry_after)
 
 
-def _no_answer(trouble: Trouble, started: float) -> Answer:
-    return Answer(None, trouble.value, _took(started))
+def _no_answer(trouble: Trouble, started: float, text: str = "") -> Answer:
+    return Answer(None, trouble.value, _took(started), text[:ANSWER_CHARACTERS])
 
 
 def _took(started: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -51,10 +52,14 @@ class Receiver:
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
+def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
     server.daemon_threads = True
+    server.handle_error = lambda *args: None  # type: ignore[method-assign] # a handshake that the other side refused
     heard = Receiver(server.server_port)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        heard.url = f"https://localhost:{server.server_port}/hooks"
     server.receiver = heard  # type: ignore[attr-defined]
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

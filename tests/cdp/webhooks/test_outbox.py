@@ -3,19 +3,22 @@ from itertools import pairwise
 
 import orjson
 import pytest
+from django.core.exceptions import ValidationError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdp.feeds import feeds
 from cdp.models import Subscription, Webhook, WebhookAttempt, WebhookMessage
 from cdp.webhooks import outbox
-from cdp.webhooks.manage import enable_webhook
+from cdp.webhooks.backlog import Backlog, backlogs, count_waiting
+from cdp.webhooks.manage import enable_webhook, send_since
+from cdp.webhooks.models import FeedStart
 from cdp.webhooks.outbox import LEASE, claim, record, retry_after
 from cdp.webhooks.post import Answer
 from segments.models import MembershipChange
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import ProfileFactory
-from tests.factories.segments import SegmentFactory
+from tests.factories.segments import MembershipChangeFactory, SegmentFactory
 from tests.factories.webhooks import MADE_AT, WebhookFactory, WebhookMessageFactory
 
 OK, DOWN = Answer(204, "", 5), Answer(None, "timeout", 15_000)
@@ -319,3 +322,72 @@ def test_whatever_happens_the_receiver_knows_what_the_feed_says(django_db_blocke
     assert set(known) <= set(everything)
     if not any(step == "choose" for step, _value in steps):
         assert known == everything
+
+
+def at(*hours):
+    """Changes that happened at these hours of a day, written in this order."""
+    return [MembershipChangeFactory(at=MADE_AT + timedelta(hours=hour)).pk for hour in hours]
+
+
+@pytest.mark.parametrize("hour", range(-1, 60, 5))
+def test_all_since_a_moment_come_after_the_place_that_is_found(hour):
+    hours = [0, 1, 1, 5, 3, 4, 20, 20, 19, 30, 47, 40, 55]
+    ids = at(*hours)
+
+    after = feeds()["segments"].after_moment(MADE_AT + timedelta(hours=hour))
+
+    wanted = [pk for pk, happened in zip(ids, hours, strict=True) if happened >= hour]
+    assert all(pk > after for pk in wanted)
+    assert after == (wanted[0] - 1 if wanted else ids[-1])
+
+
+def test_an_empty_feed_has_its_start_at_every_moment():
+    assert feeds()["segments"].after_moment(MADE_AT) == 0
+
+
+def test_sent_again_since_a_moment_it_goes_on_in_order_to_what_it_has_not_heard(now):
+    webhook, other = WebhookFactory(hears=["segments"], batch_size=2), WebhookFactory(hears=["segments"], batch_size=9)
+    ids_ = at(0, 1, 2, 3, 4)
+    send(now)
+    send(now, DOWN)
+
+    send_since(webhook, MADE_AT + timedelta(hours=1), user=UserFactory(), now=now)
+    sent = [each for _ in range(3) for each in send(now) if each.webhook_id == webhook.pk]
+
+    assert [ids(each) for each in sent] == [ids_[1:3], ids_[3:]]
+    assert other.subscriptions.get().after == ids_[-1]
+    assert WebhookMessage.objects.filter(webhook=webhook, state="skipped").count() == 1
+
+
+def test_what_it_has_not_heard_yet_is_not_passed_over_by_a_later_moment(now):
+    webhook, written = WebhookFactory(hears=["segments"]), at(0, 1, 2)
+
+    send_since(webhook, MADE_AT + timedelta(hours=2), user=UserFactory(), now=now)
+
+    assert [ids(each) for each in send(now)] == [written]
+
+
+def test_from_before_what_is_kept_nothing_is_sent_again(now):
+    webhook, written = WebhookFactory(hears=["segments"]), at(0, 1, 2)
+    webhook.subscriptions.update(after=written[-1])
+    FeedStart.objects.create(feed="segments", after=written[0], at=MADE_AT)
+
+    with pytest.raises(ValidationError, match="kept since after 2026-01-01 08:00:00"):
+        send_since(webhook, MADE_AT, user=UserFactory(), now=now)
+
+    assert webhook.subscriptions.get().after == written[-1]
+
+
+def test_how_far_it_is_behind_counts_what_it_hears(now):
+    vip, other = SegmentFactory(key="vip"), SegmentFactory()
+    webhook = WebhookFactory()
+    chosen = Subscription.objects.create(webhook=webhook, feed="segments", subjects=["vip"])
+    written = [*write(2, segment=vip), *write(1, segment=other)]
+    chosen.after = written[0] - 1
+
+    chosen.save()
+
+    assert count_waiting(chosen) == 2
+    assert backlogs([webhook]) == {webhook.pk: Backlog(3, MADE_AT)}
+    send(now)
+    assert backlogs([webhook]) == {webhook.pk: Backlog()}

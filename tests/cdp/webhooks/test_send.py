@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from django.db import connection
@@ -25,12 +26,17 @@ from tests.factories.webhooks import MADE_AT, SECRET, WebhookFactory
 N_CHANGES = int(os.environ.get("WEBHOOK_CHANGES", "12"))
 N_KILLS = 2
 WORKER = """
+import select, sys
 import django
 django.setup()
 from django.utils import timezone
 from cdp.webhooks.send import send_due
-send_due(now=timezone.now)
-"""
+print("ready", flush=True)
+sys.stdin.readline()
+while not select.select([sys.stdin], [], [], 0)[0]:
+    send_due(now=timezone.now)
+"""  # from the first line of its input to the second
+N_WORKERS = 3
 
 
 def write(n: int) -> list[int]:
@@ -93,7 +99,23 @@ def start_worker() -> subprocess.Popen[bytes]:
         "DJANGO_SETTINGS_MODULE": "cdp.settings",
         "WEBHOOK_NETWORKS": "127.0.0.0/8",
     }
-    return subprocess.Popen([sys.executable, "-c", WORKER], cwd=BASE_DIR, env=env, stderr=subprocess.PIPE)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", WORKER],
+        cwd=BASE_DIR,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert worker.stdout
+    assert worker.stdout.readline() == b"ready\n", worker.stderr and worker.stderr.read().decode()
+    return worker
+
+
+def give_line(worker: subprocess.Popen[bytes]) -> None:
+    assert worker.stdin
+    worker.stdin.write(b"\n")
+    worker.stdin.flush()
 
 
 @pytest.mark.servers
@@ -111,6 +133,7 @@ def test_killed_while_the_receiver_has_it_nothing_is_lost_or_skipped(receiver: R
                 worker.send_signal(signal.SIGKILL)
 
         receiver.on_request = kill_at_the_second
+        give_line(worker)
         assert worker.wait(60) == -signal.SIGKILL, worker.stderr and worker.stderr.read().decode()
         assert len(receiver.heard) == n_before + 2
         assert WebhookAttempt.objects.count() == kill + 1
@@ -124,3 +147,37 @@ def test_killed_while_the_receiver_has_it_nothing_is_lost_or_skipped(receiver: R
     for heard in receiver.heard:
         same = {each.body for each in receiver.heard if each.id == heard.id}
         assert same == {heard.body}
+
+
+@pytest.mark.servers
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_several_workers_send_one_message_at_a_time_in_order_though_some_are_killed(receiver: Receiver) -> None:
+    WebhookFactory(url=receiver.url, hears=["segments"], batch_size=1)
+    written = write(N_CHANGES)
+    workers = [start_worker() for _ in range(N_WORKERS)]
+    under_way: list[int] = []
+    most: list[int] = []
+
+    def look() -> None:
+        under_way.append(1)
+        most.append(len(under_way))
+        if len(most) == N_CHANGES // 2:
+            for worker in workers[1:]:
+                worker.send_signal(signal.SIGKILL)
+        time.sleep(0.02)  # in which another would come in, if it could
+        under_way.pop()
+
+    receiver.on_request = look
+    for worker in workers:
+        give_line(worker)
+    ends = [worker.wait(60) for worker in workers[1:]]
+    give_line(workers[0])
+    ends.append(workers[0].wait(60))
+    Webhook.objects.update(leased_until=timezone.now() - LEASE)  # the time passes, where one was killed while it sent
+    while send_due(now=timezone.now):
+        pass
+
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, 0], workers[0].stderr and workers[0].stderr.read().decode()
+    assert max(most) == 1
+    assert [change["id"] for change in receiver.changes] == written
+    assert len(receiver.heard) - len({heard.id for heard in receiver.heard}) <= 1
