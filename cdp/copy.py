@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
+import orjson
 from django.db import connection
 from psycopg import sql
+
+NULL = r"\N"
+LINES_AT_ONCE = 100
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
@@ -21,9 +26,10 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 
 def copy_lines(table: str, columns: Sequence[str], lines: Iterable[str]) -> None:
     """COPY rows that are written already: one a line, `as_text` between tabs."""
+    left = iter(lines)
     with connection.cursor() as cursor, cursor.copy(statement_of(table, columns)) as copy:
-        for line in lines:
-            copy.write(f"{line}\n")
+        while block := list(islice(left, LINES_AT_ONCE)):
+            copy.write("\n".join([*block, ""]))
 
 
 def statement_of(table: str, columns: Sequence[str]) -> sql.Composed:
@@ -35,5 +41,10 @@ def statement_of(table: str, columns: Sequence[str]) -> sql.Composed:
 def as_text(value: object) -> str:
     """A value as a line of COPY has it; times by `isoformat`, JSON as text."""
     if value is None:
-        return r"\N"
+        return NULL
     return str(value).replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
+
+
+def json_as_text(value: Any) -> str:
+    """A JSON value as a line of COPY has it."""
+    return orjson.dumps(value).decode().replace("\\", r"\\")  # there is no other character that would be another

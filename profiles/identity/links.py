@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from django.db import connection
 
+from cdp.copy import as_text, copy_lines
 from cdp.rows import rows_as_json
 from profiles.identity.groups import Key, Link
-from profiles.models import IdentityConflict
+from profiles.models import IdentityConflict, IdentityLink
 
 
 class Conflict(NamedTuple):
@@ -24,8 +25,13 @@ class Conflict(NamedTuple):
         return IdentityConflict.Reason.SEPARATION if self.kind_id is None else IdentityConflict.Reason.LIMIT
 
 
-def write_links(kept: Iterable[tuple[Link, Sequence[Key]]], ids: Mapping[Key, int]) -> None:
-    """Tie each kept key to its message's first; of all messages of a source that say the same, the first is kept."""
+def write_links(
+    kept: Iterable[tuple[Link, Sequence[Key]]], ids: Mapping[Key, int], *, new_ids: Collection[int]
+) -> None:
+    """Tie each kept key to its message's first; of all messages of a source that say the same, the first is kept.
+
+    `new_ids` are those of the identifiers that the batch made, of which nothing was said before.
+    """
     first: dict[tuple[int, int, int], Link] = {}
     for link, keys in kept:
         for key in keys[1:]:
@@ -33,8 +39,22 @@ def write_links(kept: Iterable[tuple[Link, Sequence[Key]]], ids: Mapping[Key, in
             pair = (left, right, link.source_id)
             if pair not in first or link[:2] < first[pair][:2]:
                 first[pair] = link
-    if first:
-        upsert_links(first)
+    known = {pair: link for pair, link in first.items() if pair[0] not in new_ids and pair[1] not in new_ids}
+    if len(known) < len(first):
+        insert_links({pair: link for pair, link in first.items() if pair not in known})
+    if known:
+        upsert_links(known)
+
+
+def insert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
+    copy_lines(
+        IdentityLink._meta.db_table,
+        ["left_id", "right_id", "source_id", "message_id", "occurred_at"],
+        (
+            f"{left}\t{right}\t{source}\t{as_text(link.message_id)}\t{link.occurred_at.isoformat()}"
+            for (left, right, source), link in links.items()
+        ),
+    )
 
 
 def upsert_links(links: Mapping[tuple[int, int, int], Link]) -> None:

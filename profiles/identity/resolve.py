@@ -11,12 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID
 
 import orjson
 from django.db import connection
 from django.db.models import Count
 
+from cdp.copy import as_text, copy_lines
 from cdp.locks import advisory_lock
 from cdp.rows import rows_as_json
 from cdp.rules.scope import Scope
@@ -48,18 +49,28 @@ class Seen(NamedTuple):
         return Seen(min(self.first, at), max(self.last, at))
 
 
+class Made(NamedTuple):
+    """A profile that a batch needs and that is not written yet; `created_at` is in ISO 8601."""
+
+    id: int
+    public_id: UUID
+    seen: Seen
+    created_at: str
+
+
 @dataclass(frozen=True)
 class Resolution:
-    """`anchors` are in the order of the links. `profiles` are those of before, locked, by id; `gained` are the kinds of
-    the new identifiers of each profile; `seen` are, by profile, the times of this batch and of whom it absorbed.
-    `late` are those of whom a message told of a word or a join from before what was known of them: their consents are
-    to be told again. `merged` must be given to `merge.write_feeds` at the end of the transaction; `merging_sources` are
-    the ids of the sources whose messages asked for these merges.
+    """`anchors` are in the order of the links. `profiles` are those of before, locked, by id; `created` the new ones,
+    to be written before the transaction ends (only then the database checks what points at them); `gained` are the
+    kinds of the new identifiers of each profile; `seen` are, by profile, the times of this batch and of whom it
+    absorbed. `late` are those of whom a message told of a word or a join from before what was known of them: their
+    consents are to be told again. `merged` must be given to `merge.write_feeds` at the end of the transaction;
+    `merging_sources` are the ids of the sources whose messages asked for these merges.
     """
 
     anchors: list[Anchor]
     profiles: dict[int, ProfileBefore]
-    created: list[int]
+    created: list[Made]
     merged: list[Merged]
     merging_sources: list[int]
     gained: dict[int, set[int]]
@@ -102,14 +113,15 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
         conflicts += [Conflict(links[n], key, kind_id) for key, kind_id in left_out]
 
     seen_of_group = see(links, kept, conflicts, groups)
-    created = create_profiles([group for group in seen_of_group if group.profile is None], seen_of_group)
+    created = make_profiles([group for group in seen_of_group if group.profile is None], seen_of_group)
     joined = absorptions(groups, profiles)
     overruled = overrulings(groups)
     merged = absorb(joined, now=now)
     sights = see_identifiers([links[n] for n in open_] + telling([links[n] for n in settled], known))
-    ids, gained = write_identifiers(sights_kept(sights, links, kept, conflicts, known), known, groups)
+    ids, new_ids, gained = write_identifiers(sights_kept(sights, links, kept, conflicts, known), known, groups)
     write_overrulings([(profile_of(root_of(overruling.group)), overruling) for overruling in overruled], ids)
-    write_links([(links[n], links[n].keys) for n in settled] + [(links[n], keys) for n, keys in kept.items()], ids)
+    said = [(links[n], links[n].keys) for n in settled] + [(links[n], keys) for n, keys in kept.items()]
+    write_links(said, ids, new_ids=new_ids)
     write_conflicts(conflicts, ids)
     owners = settled | {n: profile_of(groups.find(links[n].keys[0])) for n in open_}
     anchors = [Anchor(ids[link.keys[0]], owners[n]) for n, link in enumerate(links)]
@@ -313,36 +325,34 @@ def see(
     return seen
 
 
-def create_profiles(groups: Sequence[Group], seen: Mapping[Group, Seen]) -> list[int]:
-    """Make a profile for each group; returns their ids."""
-    made = [(group, uuid4(), seen[group]) for group in groups]
+def make_profiles(groups: Sequence[Group], seen: Mapping[Group, Seen]) -> list[Made]:
+    """A profile for each group, to be written once it is known what the batch says of it."""
+    if not groups:
+        return []
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO profiles_profile (public_id, attributes, first_seen_at, last_seen_at, created_at)
-            SELECT made.public_id, '{}', made.first_at, made.last_at, statement_timestamp()
-            FROM json_to_recordset(%s) AS made(public_id uuid, first_at timestamptz, last_at timestamptz)
-            RETURNING public_id, id
+            SELECT nextval(sequence.name), gen_random_uuid(), statement_timestamp()::text
+            FROM (SELECT pg_get_serial_sequence('profiles_profile', 'id')::regclass AS name) AS sequence,
+                generate_series(1, %s)
             """,
-            [
-                rows_as_json(
-                    {"public_id": public_id, "first_at": when.first, "last_at": when.last}
-                    for _group, public_id, when in made
-                )
-            ],
+            [len(groups)],
         )
-        ids = dict(cursor.fetchall())
-    for group, public_id, when in made:
-        group.profile = Standing(when.first, public_id, ids[public_id])
-    return [ids[public_id] for _group, public_id, _when in made]
+        drawn = cursor.fetchall()
+    made = []
+    for group, (profile_id, public_id, created_at) in zip(groups, drawn, strict=True):
+        when = seen[group]
+        group.profile = Standing(when.first, public_id, profile_id)
+        made.append(Made(profile_id, public_id, when, created_at))
+    return made
 
 
 def write_identifiers(
     sights: Mapping[Key, Sight], known: Mapping[Key, Known], groups: Groups
-) -> tuple[dict[Key, int], dict[int, set[int]]]:
+) -> tuple[dict[Key, int], set[int], dict[int, set[int]]]:
     """Insert the new ones in the order of (kind, value), and note where a known one was seen earlier than we knew.
 
-    Returns the id of every key, and the kinds that each profile gained.
+    Returns the id of every key, those of the new ones, and the kinds that each profile gained.
     """
     ids = {key: identifier.id for key, identifier in known.items()}
     gained: dict[int, set[int]] = defaultdict(set)
@@ -350,8 +360,7 @@ def write_identifiers(
     owners = [profile_of(groups.find(key)) for key in new]
     for key, owner in zip(new, owners, strict=True):
         gained[owner].add(key.kind_id)
-    if new:
-        ids |= insert_identifiers({key: sights[key] for key in new}, owners)
+    new_ids = insert_identifiers({key: sights[key] for key in new}, owners) if new else {}
     set_first_seen(
         {
             known[key].id: sight.at
@@ -364,32 +373,30 @@ def write_identifiers(
         for key, sight in sights.items()
         if key in known and known[key].import_id not in (None, sight.import_id)
     )
-    return ids, gained
+    return ids | new_ids, set(new_ids.values()), gained
 
 
 def insert_identifiers(new: Mapping[Key, Sight], owners: Sequence[int]) -> dict[Key, int]:
+    """Returns their ids. These are drawn under the identity lock: a greater one came later."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO profiles_identifier (kind_id, value, profile_id, first_seen_at, import_id)
-            SELECT * FROM json_to_recordset(%s)
-                AS said(kind_id bigint, value text, profile_id bigint, first_seen_at timestamptz, import_id integer)
-            RETURNING kind_id, value, id
+            SELECT nextval(sequence.name)
+            FROM (SELECT pg_get_serial_sequence('profiles_identifier', 'id')::regclass AS name) AS sequence,
+                generate_series(1, %s)
             """,
-            [
-                rows_as_json(
-                    {
-                        "kind_id": key.kind_id,
-                        "value": key.value,
-                        "profile_id": owner,
-                        "first_seen_at": sight.at,
-                        "import_id": sight.import_id,
-                    }
-                    for (key, sight), owner in zip(new.items(), owners, strict=True)
-                )
-            ],
+            [len(new)],
         )
-        return {Key(kind_id, value): identifier_id for kind_id, value, identifier_id in cursor.fetchall()}
+        ids = [identifier_id for (identifier_id,) in cursor.fetchall()]
+    copy_lines(
+        Identifier._meta.db_table,
+        ["id", "kind_id", "value", "profile_id", "first_seen_at", "import_id"],
+        (
+            f"{pk}\t{key.kind_id}\t{as_text(key.value)}\t{owner}\t{sight.at.isoformat()}\t{as_text(sight.import_id)}"
+            for pk, (key, sight), owner in zip(ids, new.items(), owners, strict=True)
+        ),
+    )
+    return dict(zip(new, ids, strict=True))
 
 
 def set_first_seen(seen: Mapping[int, datetime]) -> None:
@@ -409,8 +416,16 @@ def set_first_seen(seen: Mapping[int, datetime]) -> None:
 
 def release_from_imports(identifier_ids: Iterable[int]) -> None:
     """Note that something beside the import that made these has named them: its taking back leaves them."""
-    if ids := sorted(identifier_ids):
-        Identifier.objects.filter(Scope(ids).on("pk")).update(import_id=None)
+    if not (ids := sorted(identifier_ids)):
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE profiles_identifier SET import_id = NULL
+            WHERE id = ANY(ARRAY(SELECT json_array_elements_text(%s)::bigint))
+            """,
+            [orjson.dumps(ids).decode()],
+        )
 
 
 def absorptions(groups: Groups, profiles: Mapping[int, ProfileBefore]) -> list[Absorption]:

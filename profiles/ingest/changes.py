@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
-from cdp.copy import copy_rows
+from cdp.copy import as_text, copy_lines
 from profiles.identity.resolve import Anchor, Resolution
 from profiles.ingest.message import Message
 from profiles.models import IdentifierKind, Lane, ProfileChange
@@ -38,17 +39,17 @@ def changes_of(
     `attributes` are the keys whose value is another now, by profile; `retold` the people, with the channel, whose joins
     decide otherwise on their consent.
     """
-    whole = dict.fromkeys(resolution.created, CREATED)
+    whole = dict.fromkeys((made.id for made in resolution.created), CREATED)
     whole |= {pair.survivor: MERGE for pair in resolution.merged}
     changes = {Change(profile_id, topic, now) for profile_id, topic in whole.items()}
-    parts = {
-        *event_changes(messages, resolution.anchors, heard=heard, now=now),
-        *attribute_changes(attributes, heard=heard, now=now),
-        *consent_changes(messages, resolution.anchors, now=now),
-        *(Change(pk, f"consent:{channel}", now) for pk, channel in retold),
-        *identifier_changes(resolution, {kind.pk: kind for kind in kinds}, now=now),
-        *seen_changes(resolution, now=now),
-    }
+    parts = chain(
+        event_changes(messages, resolution.anchors, heard=heard, now=now),
+        attribute_changes(attributes, heard=heard, now=now),
+        consent_changes(messages, resolution.anchors, now=now),
+        (Change(pk, f"consent:{channel}", now) for pk, channel in retold),
+        identifier_changes(resolution, {kind.pk: kind for kind in kinds}, whole=whole, now=now),
+        seen_changes(resolution, whole=whole, now=now),
+    )
     return changes | {
         change for change in parts if change.due_at > now or (change.topic in heard and change.profile_id not in whole)
     }
@@ -85,32 +86,40 @@ def consent_changes(messages: Sequence[Message], anchors: Sequence[Anchor], *, n
     }
 
 
-def identifier_changes(resolution: Resolution, kinds: Mapping[int, IdentifierKind], *, now: datetime) -> set[Change]:
-    """A first personal identifier also makes somebody known."""
-    changes = set()
+def identifier_changes(
+    resolution: Resolution, kinds: Mapping[int, IdentifierKind], *, whole: Collection[int], now: datetime
+) -> Iterator[Change]:
+    """A first personal identifier also makes somebody known. `whole` are those of whom it need not be said."""
     for profile_id, gained in resolution.gained.items():
-        changes |= {Change(profile_id, f"identifier:{kinds[kind_id].key}", now) for kind_id in gained}
-        if any(kinds[kind_id].is_personal for kind_id in gained):
-            changes.add(Change(profile_id, "attribute:is_known", now))
-    return changes
+        if profile_id not in whole:
+            for kind_id in gained:
+                yield Change(profile_id, f"identifier:{kinds[kind_id].key}", now)
+            if any(kinds[kind_id].is_personal for kind_id in gained):
+                yield Change(profile_id, "attribute:is_known", now)
 
 
-def seen_changes(resolution: Resolution, *, now: datetime) -> set[Change]:
-    """Also, at its time, a first or last sight that is still to come: then it lies in the last days."""
-    changes = set()
+def seen_changes(resolution: Resolution, *, whole: Collection[int], now: datetime) -> Iterator[Change]:
+    """Also, at its time, a first or last sight that is still to come: then it lies in the last days; of `whole` that
+    alone.
+    """
     for profile_id, seen in resolution.seen.items():
+        if profile_id in whole and seen.last <= now:
+            continue
         profile = resolution.profiles.get(profile_id)
         if profile is None or seen.first < profile.first_seen_at:
-            changes |= {Change(profile_id, "attribute:first_seen_at", due_at) for due_at in {now, max(seen.first, now)}}
+            yield from (Change(profile_id, "attribute:first_seen_at", at) for at in {now, max(seen.first, now)})
         if profile is None or seen.last > profile.last_seen_at:
-            changes |= {Change(profile_id, "attribute:last_seen_at", due_at) for due_at in {now, max(seen.last, now)}}
-    return changes
+            yield from (Change(profile_id, "attribute:last_seen_at", at) for at in {now, max(seen.last, now)})
 
 
-def write_changes(changes: Iterable[Change]) -> int:
+def write_changes(changes: Collection[Change]) -> int:
     """Append to the queue; returns how many."""
-    return copy_rows(
+    copy_lines(
         ProfileChange._meta.db_table,
         ["profile_id", "topic", "lane", "due_at", "holder"],
-        ((change.profile_id, change.topic, Lane.LIVE, change.due_at, "") for change in sorted(changes)),
+        (
+            f"{profile_id}\t{as_text(topic)}\t{Lane.LIVE:d}\t{due_at.isoformat()}\t"
+            for profile_id, topic, due_at in sorted(changes)
+        ),
     )
+    return len(changes)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection
 
+from cdp.copy import as_text, copy_lines, json_as_text
 from cdp.rows import rows_as_json
 from profiles.identity.normalise import normalise
 from profiles.identity.resolve import Anchor, Seen
@@ -17,7 +17,7 @@ from profiles.ingest.coerce import MISFIT, coerce, is_missing
 from profiles.ingest.message import Message
 from profiles.ingest.moments import write_moments
 from profiles.ingest.survivorship import POLICIES, Candidate, Kept, Policy, Said, kept_by, policy_of
-from profiles.models import AttributeDefinition, IdentifierKind, Source
+from profiles.models import AttributeDefinition, Contribution, IdentifierKind, Source
 
 # Attributes that are identifiers as well: what is no email must not reach the golden record as one.
 IDENTIFIER_ATTRIBUTES = ("email", "phone")
@@ -54,10 +54,11 @@ def write_contributions(
     *,
     sources: Mapping[int, Source],
     kinds: Mapping[str, IdentifierKind],
+    created: Collection[int],
 ) -> Written:
     """Keep the latest value of each anchor, source and attribute, and what its survivorship needs beside it.
 
-    A trait without a definition stays in its event alone.
+    A trait without a definition stays in its event alone. `created` are the profiles that the batch made.
     """
     policies = {
         each.pk: policy
@@ -84,12 +85,19 @@ def write_contributions(
                 asked.setdefault(slot, []).append(said)
             touched.add(anchor.profile_id)
     kept = keep(asked, policies) if asked else {}
-    slots = iter(latest.items())
-    while rows := dict(islice(slots, ROWS_AT_ONCE)):
-        upsert_contributions(rows)
+    write_latest(latest, new={anchor.identifier_id for anchor in anchors if anchor.profile_id in created})
     if kept:
         write_kept(kept)
     return Written(touched, misfits, latest, kept)
+
+
+def write_latest(latest: Mapping[Slot, Said], *, new: Collection[int]) -> None:
+    """`new` are the anchors of which nothing was said before."""
+    if new:
+        insert_contributions((slot, said) for slot, said in latest.items() if slot[0] in new)
+    slots = ((slot, said) for slot, said in latest.items() if slot[0] not in new)
+    while rows := dict(islice(slots, ROWS_AT_ONCE)):
+        upsert_contributions(rows)
 
 
 def keep(asked: Mapping[Slot, Sequence[Said]], policies: Mapping[int, Policy]) -> dict[Slot, Kept | None]:
@@ -153,6 +161,19 @@ def stored(
     if kind is not None and coerced is not MISFIT and not is_missing(coerced):
         coerced = normalise(kind, str(coerced), region) or MISFIT
     return (value, False) if coerced is MISFIT else (coerced, True)
+
+
+def insert_contributions(latest: Iterable[tuple[Slot, Said]]) -> None:
+    """By COPY: half the server's work."""
+    copy_lines(
+        Contribution._meta.db_table,
+        ["anchor_id", "source_id", "definition_id", "value", "fits", "occurred_at", "message_id"],
+        (
+            f"{anchor_id}\t{source_id}\t{definition_id}\t{json_as_text(said.value)}\t{said.fits}\t"
+            f"{said.occurred_at.isoformat()}\t{as_text(said.message_id)}"
+            for (anchor_id, source_id, definition_id), said in latest
+        ),
+    )
 
 
 def upsert_contributions(latest: Mapping[tuple[int, int, int], Said]) -> None:
@@ -269,22 +290,16 @@ class NewRecord(NamedTuple):
     changed: set[str]
 
 
-def new_records_of(
-    profile_ids: Collection[int], *, newcomers: Mapping[int, dict[str, Any]] = MappingProxyType({})
-) -> dict[int, NewRecord]:
-    """The golden records that are not what is stored, by profile; the profiles are locked.
-
-    `newcomers` are the records of other profiles, of whom nothing is stored yet.
-    """
+def new_records_of(profile_ids: Collection[int]) -> dict[int, NewRecord]:
+    """The golden records that are not what is stored, by profile; the profiles are locked."""
     found: dict[int, NewRecord] = {}
-    ids = sorted({*profile_ids, *newcomers})
+    ids = sorted(profile_ids)
     for start in range(0, len(ids), RECORDS_AT_ONCE):
-        known = [profile_id for profile_id in ids[start : start + RECORDS_AT_ONCE] if profile_id not in newcomers]
-        records, stored = (fold(known), load_records(known)) if known else ({}, {})
-        for profile_id in ids[start : start + RECORDS_AT_ONCE]:
-            record = newcomers[profile_id] if profile_id in newcomers else records[profile_id]
-            if changed := different_keys(record, stored.get(profile_id, {})):
-                found[profile_id] = NewRecord(record, changed)
+        some = ids[start : start + RECORDS_AT_ONCE]
+        records, stored = fold(some), load_records(some)
+        for profile_id in some:
+            if changed := different_keys(records[profile_id], stored[profile_id]):
+                found[profile_id] = NewRecord(records[profile_id], changed)
     return found
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-import orjson
-
-from cdp.copy import as_text, copy_lines
+from cdp.copy import NULL, as_text, copy_lines, json_as_text
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce
 from profiles.ingest.message import IDENTIFY_EVENT, Message
@@ -35,10 +33,12 @@ def event_texts(messages: Iterable[Message], definitions: Mapping[str, EventDefi
                 message.occurred_at.isoformat(),
                 str(definitions[message.event].id),
                 str(message.source_id),
-                as_text(promoted_value(message.properties, definitions[message.event])),
-                as_text(orjson.dumps(message.properties).decode()),
-                as_text(message.import_id),
-                as_text(message.message_id if message.event == IDENTIFY_EVENT else None),
+                NULL
+                if (value := promoted_value(message.properties, definitions[message.event])) is None
+                else str(value),
+                json_as_text(message.properties),
+                NULL if message.import_id is None else str(message.import_id),
+                as_text(message.message_id) if message.event == IDENTIFY_EVENT else NULL,
             )
         )
         for message in messages

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from profiles.identity.resolve import Anchor
+from cdp.copy import copy_lines, json_as_text
+from profiles.identity.resolve import Anchor, Made
 from profiles.ingest.contributions import Written
+from profiles.ingest.moments import write_moments
 from profiles.ingest.survivorship import Candidate, kept_by, policy_of
-from profiles.models import AttributeDefinition, Source, Survivorship
+from profiles.models import AttributeDefinition, Profile, Source, Survivorship
 
 Place = tuple[int, str]  # profile id and attribute key
 
@@ -55,3 +57,18 @@ def fold_newcomers(
         if value is not None:
             records[owner][key] = value
     return records
+
+
+def write_newcomers(created: Iterable[Made], records: Mapping[int, dict[str, Any]]) -> None:
+    """Write the profiles that a batch has made, each once and for all, with its golden record and the moments of it."""
+    copy_lines(
+        Profile._meta.db_table,
+        ["id", "public_id", "attributes", "first_seen_at", "last_seen_at", "created_at"],
+        (
+            f"{made.id}\t{made.public_id}\t{json_as_text(records.get(made.id, {}))}\t{made.seen.first.isoformat()}\t"
+            f"{made.seen.last.isoformat()}\t{made.created_at}"
+            for made in created
+        ),
+    )
+    if records:
+        write_moments(records)

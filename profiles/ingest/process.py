@@ -31,7 +31,7 @@ from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.events import event_texts, write_events
 from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
-from profiles.ingest.newcomers import fold_newcomers
+from profiles.ingest.newcomers import fold_newcomers, write_newcomers
 from profiles.ingest.quality import Finding, Quality, compare, quality_of, quality_of_misfits, rejecting, write_quality
 from profiles.ingest.refold import share_definitions
 from profiles.models import Consent, EventDefinition, IdentifierKind, RejectedMessage, Source
@@ -266,14 +266,16 @@ def write(
     ]
 
     resolution = resolve(links, kinds=kinds.values(), now=now)
-    written = write_contributions(messages, resolution.anchors, attributes, sources=sources, kinds=kinds)
-    newcomers = fold_newcomers(set(resolution.created), written, resolution.anchors, attributes, sources)
-    touched = (written.touched | {pair.survivor for pair in resolution.merged}) - newcomers.keys()
-    new_records = new_records_of(touched, newcomers=newcomers)
+    created = {made.id for made in resolution.created}
+    anchors = resolution.anchors
+    written = write_contributions(messages, anchors, attributes, sources=sources, kinds=kinds, created=created)
+    if created:
+        write_newcomers(resolution.created, fold_newcomers(created, written, anchors, attributes, sources))
+    new_records = new_records_of((written.touched | {pair.survivor for pair in resolution.merged}) - created)
     write_profiles(widening(resolution), new_records)
-    write_consents(messages, resolution.anchors)
+    write_consents(messages, anchors)
     retold = retell(resolution.late) if resolution.late else set()
-    write_events(texts, resolution.anchors, years)
+    write_events(texts, anchors, years)
     changed = {profile_id: each.changed for profile_id, each in new_records.items()}
     changes = changes_of(
         messages, resolution, attributes=changed, retold=retold, kinds=kinds.values(), heard=heard, now=now
