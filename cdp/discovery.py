@@ -8,7 +8,7 @@ from django.apps import apps
 
 REGISTRY_MODULES = (
     "operators", "holders", "followers", "sections", "cards", "scoring", "channels", "normalisers", "subjects",
-    "import_targets", "explainables", "dimensions",
+    "import_targets", "explainables", "dimensions", "dependents",
     "metrics", "feeds",
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils.functional import Promise
@@ -25,13 +27,13 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import StrataAdmin, StrataChangeList, StrataStackedInline, display, signed_in
 from cdp.admin.runs import progress
+from cdp.dependents import binding_on, dependents_of
 from cdp.disclosure import may_see_pii
 from cdp.models import Run, User
 from cdp.rules.errors import RuleError
 from profiles.admin.rules import RULE_OVERRIDES, count_in_words, rule_as_read, rules_in_short
 from profiles.admin.versions import VersionPages
 from profiles.models import HolderClock
-from profiles.refresh.graph import used_by
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import StillUsed, VersionConflict
 
@@ -115,6 +117,7 @@ class HolderAdmin(VersionPages, StrataAdmin):
     """Something filled by rules. `save_thing` and `delete_thing` call the service that owns it."""
 
     change_form_outer_before_template = "profiles/refresh_bar.html"
+    change_form_outer_after_template = "profiles/dependents_place.html"
     formfield_overrides = {**StrataAdmin.formfield_overrides, **RULE_OVERRIDES}
     holder_prefix: ClassVar[str]
     read_fieldsets: ClassVar[Any] = ()
@@ -122,7 +125,13 @@ class HolderAdmin(VersionPages, StrataAdmin):
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_refresh"
         view = self.admin_site.admin_view(self.refresh_view)
-        return [path("<int:pk>/refresh/", view, name=name), *self.version_urls(), *super().get_urls()]
+        dependents = self.admin_site.admin_view(self.dependents_view)
+        return [
+            path("<int:pk>/refresh/", view, name=name),
+            path("<int:pk>/dependents/", dependents, name=name.replace("_refresh", "_dependents")),
+            *self.version_urls(),
+            *super().get_urls(),
+        ]
 
     def holder_key(self, thing: Any) -> str:
         return f"{self.holder_prefix}:{thing.key}"
@@ -165,6 +174,9 @@ class HolderAdmin(VersionPages, StrataAdmin):
         if obj is not None and self.has_rules(obj):
             name = f"admin:{self.opts.app_label}_{self.opts.model_name}_versions"
             context["versions_url"] = reverse(name, args=[obj.pk])
+        if obj is not None:
+            name = f"admin:{self.opts.app_label}_{self.opts.model_name}_dependents"
+            context["dependents_url"] = reverse(name, args=[obj.pk])
         return super().render_change_form(request, context, *args, **kwargs)
 
     def is_filled_by_rule(self, thing: Any) -> bool:
@@ -225,8 +237,22 @@ class HolderAdmin(VersionPages, StrataAdmin):
         messages.success(request, gettext("Queued a refresh."))
         return self.back_to(pk)
 
+    def dependents_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The card of what refers to it, which its page asks for."""
+        thing = get_object_or_404(self.model, pk=pk)
+        if not self.has_view_permission(request, thing):
+            return HttpResponse(status=403)
+        found = dependents_of(self.holder_key(thing))
+        names = {part.key: part.name for part in self.parts_of_thing(thing)}
+        context = {"rows": [(each, [names.get(part, part) for part in each.parts]) for each in found]}
+        return TemplateResponse(request, "profiles/dependents.html", context)
+
+    def parts_of_thing(self, thing: Any) -> Iterable[Any]:
+        """Its values or tiers, which others may name."""
+        return ()
+
     def used_by(self, obj: Any) -> list[str]:
-        return [user.label for user in used_by(self.holder_key(obj))]
+        return [user.name for user in binding_on(self.holder_key(obj))]
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         try:

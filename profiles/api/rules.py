@@ -21,6 +21,7 @@ from cdp.api.schema import SCHEMAS
 from cdp.api.serializers import StrictModelSerializer, StrictSerializer
 from cdp.api.viewsets import ManagingViewSet
 from cdp.audit import write_change
+from cdp.dependents import dependents_of
 from cdp.models import RuleVersion, User
 from profiles.masking import mask_rule
 from profiles.refresh.saving import StillUsed, VersionConflict, lock_rules
@@ -70,6 +71,18 @@ class RestoreRulesSerializer(StrictSerializer):
     version = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
 
 
+class DependentSerializer(serializers.Serializer[Any]):
+    """Something that refers to it. `parts` are the values or tiers that it names; `is_binding`: while it is there, the
+    thing, or those parts of it, cannot go.
+    """
+
+    kind = serializers.CharField()
+    key = serializers.CharField()
+    name = serializers.CharField()
+    parts = serializers.ListField(child=serializers.CharField())
+    is_binding = serializers.BooleanField()
+
+
 class HolderViewSet(ManagingViewSet):
     """Things filled by rules: each change is of what is there now, and is refused as the services refuse it."""
 
@@ -88,6 +101,14 @@ class HolderViewSet(ManagingViewSet):
         page = self.paginate_queryset(rows.order_by("-version")) or []
         shown = RuleVersionSerializer(page, many=True, context=self.get_serializer_context())
         return self.get_paginated_response(shown.data)
+
+    @extend_schema(responses=DependentSerializer(many=True))
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def dependents(self, request: Request, key: str) -> Response:
+        """What refers to it: rules, campaigns, mappings of imports; what is binding first."""
+        thing = get_object_or_404(self.get_queryset(), key=key)
+        found = dependents_of(f"{self.holder_prefix}:{thing.key}")
+        return Response(DependentSerializer(found, many=True).data)
 
     @extend_schema(request=RestoreRulesSerializer)
     @action(detail=True, methods=["post"], url_path="restore-rules")

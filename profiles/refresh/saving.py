@@ -9,13 +9,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, ProtectedError, QuerySet
 from django.utils.translation import gettext as _
 
+from cdp.dependents import binding_on
 from cdp.keys import RESERVED_KEYS
 from cdp.locks import advisory_lock
 from cdp.models import RuleVersion
 from cdp.rules.errors import Problem, RuleError
 from cdp.rules.holders import Holder
 from cdp.rules.parse import parse_rule
-from profiles.refresh.graph import check_acyclic, used_by
+from profiles.refresh.graph import check_acyclic
 from profiles.refresh.protection import MAX_NAMED, protectors
 
 
@@ -127,14 +128,25 @@ def parses(holder: Holder) -> bool:
     return True
 
 
+def check_unused(holder_key: str, label: str) -> None:
+    """Before a thing goes, or into the archive. Raises StillUsed."""
+    if users := binding_on(holder_key):
+        raise StillUsed(label, [user.name for user in users])
+
+
+def check_parts_unused(holder_key: str, gone: Mapping[str, str]) -> None:
+    """Before parts of a thing go, such as values of a tag; `gone` are their names by their keys. Raises StillUsed."""
+    if gone and (users := binding_on(holder_key, gone)):
+        used = {part for user in users for part in user.parts}
+        raise StillUsed(", ".join(name for key, name in gone.items() if key in used), [user.name for user in users])
+
+
 def delete_unused(thing: Model, holder_key: str) -> None:
-    """Delete what no rule and no row of another app speaks of.
+    """Delete what nothing refers to.
 
     Raises StillUsed.
     """
-    users = [holder.label for holder in used_by(holder_key)]
-    if users:
-        raise StillUsed(str(thing), users)
+    check_unused(holder_key, str(thing))
     RuleVersion.objects.filter(holder=holder_key).delete()
     delete_unprotected(type(thing)._default_manager.filter(pk=thing.pk), label=str(thing))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -86,3 +87,6 @@ class TierSchemeAdmin(HolderAdmin):
 
     def delete_thing(self, thing: TierScheme) -> None:
         delete_tier_scheme(thing)
+
+    def parts_of_thing(self, thing: TierScheme) -> Iterable[Tier]:
+        return thing.tiers.all()

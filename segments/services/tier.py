@@ -10,12 +10,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
-from profiles.refresh.graph import used_by
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import (
     check_key,
+    check_parts_unused,
     check_rules,
-    check_users,
     check_version,
     delete_unprotected,
     delete_unused,
@@ -93,10 +92,9 @@ def check_ladder(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
 def write_tiers(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
     """Replace the tiers of the scheme. Standings in a tier that goes are followed by the full refresh."""
     gone = scheme.tiers.filter(pk__in=match_parts(tiers, dict(scheme.tiers.values_list("key", "pk"))))
-    gone_names = ", ".join(gone.values_list("name", flat=True))
-    users = used_by(f"tier:{scheme.key}") if gone_names else []
-    delete_unprotected(gone, label=gone_names)
-    check_users(users, gone_names)
+    names = dict(gone.values_list("key", "name"))
+    check_parts_unused(f"tier:{scheme.key}", names)
+    delete_unprotected(gone, label=", ".join(names.values()))
     for position, tier in enumerate(tiers):
         tier.scheme, tier.position = scheme, position
         tier.full_clean(validate_unique=False, validate_constraints=False)  # two may swap places

@@ -8,10 +8,9 @@ from django.db import transaction
 
 from cdp.audit import write_addition, write_change
 from cdp.models import Run, User
-from profiles.refresh.graph import used_by
 from profiles.refresh.protection import protectors
 from profiles.refresh.queue import queue_full_refresh
-from profiles.refresh.saving import StillUsed, check_rules, lock_rules
+from profiles.refresh.saving import StillUsed, check_rules, check_unused, lock_rules
 from segments.models import Segment
 from segments.services.fill import queue_fill
 from segments.services.segment import save_segment
@@ -50,8 +49,8 @@ def archive_segment(segment: Segment, *, user: User, now: datetime) -> None:
     """
     lock_rules()
     stored = Segment.objects.filter(pk=segment.pk)
-    users = [holder.label for holder in used_by(f"segment:{segment.key}")] or protectors(stored)
-    if users:
+    check_unused(f"segment:{segment.key}", segment.name)
+    if users := protectors(stored):
         raise StillUsed(segment.name, users)
     if stored.current().update(archived_at=now):
         segment.archived_at = now

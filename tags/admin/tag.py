@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -203,6 +204,9 @@ class TagAdmin(HolderAdmin):
 
     def delete_thing(self, thing: Tag) -> None:
         delete_tag(thing)
+
+    def parts_of_thing(self, thing: Tag) -> Iterable[TagValue]:
+        return thing.values.all()
 
     # --- Who carries it ---
 

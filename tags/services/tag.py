@@ -15,13 +15,13 @@ from django.utils.translation import ngettext
 from cdp.audit import write_change
 from cdp.models import Run, User
 from cdp.rules.causes import Cause
-from profiles.refresh.graph import used_by
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import (
     StillUsed,
     check_key,
+    check_parts_unused,
     check_rules,
-    check_users,
+    check_unused,
     check_version,
     delete_unused,
     lock_rules,
@@ -69,12 +69,10 @@ def save_tag(
     else:
         tag.rule_version = stored.rule_version + is_changed
         tag.save(update_fields=EDITABLE)
-    users = used_by(f"tag:{tag.key}")
     if is_changed and tag.kind == Tag.Kind.RULE:
         write_version(f"tag:{tag.key}", tag.rule_version, rule_parts(tag, wanted), user=user)
     run = queue_if_needed(tag, stored=stored, is_changed=is_changed, user=user)
     write_values(tag, wanted, user=user, now=timezone.now())
-    check_users(users, tag.name)
     return run
 
 
@@ -87,7 +85,7 @@ def queue_if_needed(tag: Tag, *, stored: Tag | None, is_changed: bool, user: Use
 
 
 def check_lifecycle(tag: Tag, *, stored: Tag | None) -> None:
-    """Raises ValidationError for a step that there is not, StillUsed for archiving what rules speak of."""
+    """Raises ValidationError for a step that there is not, StillUsed for archiving what something refers to."""
     before, after = stored.lifecycle if stored else Tag.Lifecycle.DRAFT, tag.lifecycle
     if stored is None and after == Tag.Lifecycle.ARCHIVED:
         raise ValidationError({"lifecycle": _("A new tag is a draft or active.")})
@@ -95,8 +93,8 @@ def check_lifecycle(tag: Tag, *, stored: Tag | None) -> None:
         raise ValidationError({"lifecycle": _("What was in use is no draft any more: archive it.")})
     if before == after == Tag.Lifecycle.ARCHIVED:
         raise ValidationError(_("“%(tag)s” is archived: restore it first.") % {"tag": tag.name})
-    if before != after == Tag.Lifecycle.ARCHIVED and (users := used_by(f"tag:{tag.key}")):
-        raise StillUsed(tag.name, [user.label for user in users])
+    if before != after == Tag.Lifecycle.ARCHIVED:
+        check_unused(f"tag:{tag.key}", tag.name)
 
 
 def ladder(values: Sequence[TagValue]) -> list[tuple[str, Any]]:
@@ -131,6 +129,7 @@ def write_values(tag: Tag, values: Sequence[TagValue], *, user: User | None, now
     That goes into the feed: the last step of its transaction.
     """
     gone = match_parts(values, dict(tag.values.values_list("key", "pk")))
+    check_parts_unused(f"tag:{tag.key}", dict(tag.values.filter(pk__in=gone).values_list("key", "name")))
     if tag.kind == Tag.Kind.MANUAL:
         refuse_while_carried(tag.values.filter(pk__in=gone), now=now)
     for position, value in enumerate(values):
@@ -207,6 +206,6 @@ def move_tag(tag: Tag, lifecycle: Tag.Lifecycle, *, user: User) -> Run | None:
 
 @transaction.atomic
 def delete_tag(tag: Tag) -> None:
-    """Delete a tag, and take it off everybody. Raises StillUsed, which names the rules that speak of it."""
+    """Delete a tag, and take it off everybody. Raises StillUsed, which names what refers to it."""
     lock_rules()
     delete_unused(tag, f"tag:{tag.key}")
