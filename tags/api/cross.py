@@ -21,7 +21,7 @@ from tags.services.coverage import share
 from tags.services.cross import Cross, Side, cross_tags
 
 
-class SideSerializer(serializers.Serializer[Any]):
+class CrossSideSerializer(serializers.Serializer[Any]):
     """A value by its key; `value` is "" for those who carry the tag without one, null for those without the tag."""
 
     value = serializers.CharField(allow_null=True)
@@ -29,7 +29,7 @@ class SideSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField()
 
 
-class CellSerializer(serializers.Serializer[Any]):
+class CrossCellSerializer(serializers.Serializer[Any]):
     """People with both, their shares in percent, and the rule that finds them."""
 
     row = serializers.CharField(allow_null=True)
@@ -45,9 +45,9 @@ class CrossSerializer(serializers.Serializer[Any]):
     """Everybody, by the values of two tags. `cells` go by rows, then columns."""
 
     total = serializers.IntegerField()
-    rows = SideSerializer(many=True)
-    columns = SideSerializer(many=True)
-    cells = CellSerializer(many=True)
+    rows = CrossSideSerializer(many=True)
+    columns = CrossSideSerializer(many=True)
+    cells = CrossCellSerializer(many=True)
 
 
 class CrossActions(GenericViewSet[Any]):

@@ -76,7 +76,7 @@ def test_tier_that_many_were_sent_to_names_a_few_campaigns(django_assert_max_num
         for _person in range(3):
             DeliveryFactory(campaign=campaign, tier=gold)
 
-    with django_assert_max_num_queries(20), pytest.raises(StillUsed) as tier_error:
+    with django_assert_max_num_queries(26), pytest.raises(StillUsed) as tier_error:
         save_tier_scheme(scheme, tiers=[tier("basic")])
     with django_assert_max_num_queries(20), pytest.raises(StillUsed) as scheme_error:
         delete_tier_scheme(scheme)

@@ -100,7 +100,7 @@ def test_value_that_a_rule_speaks_of_cannot_go():
     TagValueFactory(tag=tag, key="gold")
     SegmentFactory(name="Golden", rule={"op": "tag", "key": "card", "value": ["gold"]})
 
-    with pytest.raises(StillUsed, match="“Card” is still used by: Golden"):
+    with pytest.raises(StillUsed, match="“Gold” is still used by: Golden"):
         save_tag(tag, values=[value("silver")])
 
     assert TagValue.objects.get().key == "gold"
