@@ -16,8 +16,10 @@ class Contribution(models.Model):
     anchor = models.ForeignKey(
         "profiles.Identifier", on_delete=models.CASCADE, related_name="contributions", db_index=False
     )
-    source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+")
-    definition = models.ForeignKey("profiles.AttributeDefinition", on_delete=models.CASCADE, related_name="+")
+    source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    definition = models.ForeignKey(
+        "profiles.AttributeDefinition", on_delete=models.CASCADE, related_name="+", db_constraint=False
+    )
     value = models.JSONField(null=True)
     fits = models.BooleanField(default=True)
     occurred_at = models.DateTimeField()

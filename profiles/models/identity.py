@@ -61,8 +61,14 @@ class Identifier(models.Model):
     `origin` is the profile that it was written on, where a merge has moved it since; None: it is still there.
     """
 
+    # Here and below the database checks no key that a lock of the batches guards already (docs/adr/0018).
     kind = models.ForeignKey(
-        IdentifierKind, on_delete=models.PROTECT, related_name="+", verbose_name=_("kind"), db_index=False
+        IdentifierKind,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("kind"),
+        db_index=False,
+        db_constraint=False,
     )
     value = models.CharField(_("value"), max_length=400)
     profile = models.ForeignKey(
@@ -106,7 +112,7 @@ class IdentityLink(models.Model):
 
     left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", db_index=False)
     right = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", db_index=True)
-    source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+")
+    source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+", db_constraint=False)
     message_id = models.CharField(max_length=200)
     occurred_at = models.DateTimeField()
 

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
+from cdp.locks import advisory_lock
+from profiles.ingest.refold import DEFINITIONS
 from profiles.models import (
     Consent,
     Contribution,
@@ -71,6 +73,7 @@ def delete_source(source: Source) -> None:
     if source.key == STRATA:
         raise SourceKeptError(_("The built-in source is Strata's own."))
     with transaction.atomic():
+        advisory_lock(DEFINITIONS)  # batches under way have written what they bring of it, and later ones find it gone
         Source.objects.select_for_update().get(pk=source.pk)
         for model in SAID:
             if model._default_manager.filter(source=source).exists():
