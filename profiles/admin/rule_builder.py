@@ -20,6 +20,7 @@ from profiles.admin.names import display_name
 from profiles.admin.rules import MAX_RULE_CHARACTERS, json_problem, matches_in_words
 from profiles.masking import masking_for
 from profiles.models import Profile
+from profiles.people_urls import people_url
 from profiles.services.preview import PreviewTimeout, preview_rule
 from profiles.services.suggestions import properties_of_events, values_of_attribute, values_of_property
 
@@ -96,6 +97,7 @@ def rule_preview(request: HttpRequest) -> HttpResponse:
         "sentence": sentence,
         "counted": matches_in_words(preview.count),
         "count": preview.count,
+        "url": people_url(rule_json) if preview.count else "",
         "people": [
             {
                 "name": display_name(person, request.user),

@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.utils.text import slugify
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -25,7 +24,7 @@ from profiles.admin.actions import register_profile_action
 from profiles.admin.by_rule import rule_in_address
 from profiles.admin.people import asked_again, chosen_people
 from profiles.models import Profile
-from segments.admin.upkeep import reported
+from segments.admin.upkeep import key_of, reported
 from segments.models import Segment
 from segments.services.joining import queue_joining, save_people
 
@@ -72,15 +71,8 @@ class SaveForm(forms.Form):
         elif not data.get("name") and "name" not in self.errors:
             self.add_error("name", gettext("This field is required."))
         elif not data.get("key") and "key" not in self.errors:
-            data["key"] = free_key_of(data["name"])
+            data["key"] = key_of(data["name"])
         return data
-
-
-def free_key_of(name: str) -> str:
-    """A key made of a name, in whatever script, that no segment has."""
-    stem = slugify(name)[:40] or "segment"
-    taken = set(Segment.objects.filter(key__startswith=stem).values_list("key", flat=True))
-    return next(each for each in (stem, *(f"{stem}-{n}" for n in range(2, len(taken) + 3))) if each not in taken)
 
 
 @register_profile_action("segments.add_segment", "segments.add_membership", for_all=_("Save as a segment…"), place=1)

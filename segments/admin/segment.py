@@ -34,7 +34,15 @@ from profiles.services.resolve import find_by_identifiers
 from segments.admin.overlap import OverlapPage
 from segments.admin.portrait import PortraitPages
 from segments.admin.sizes import SizePages
-from segments.admin.upkeep import ArchivedFilter, CategoryFilter, OwnerFilter, UpkeepPages, may_archive, may_duplicate
+from segments.admin.upkeep import (
+    ArchivedFilter,
+    CategoryFilter,
+    OwnerFilter,
+    UpkeepPages,
+    key_of,
+    may_archive,
+    may_duplicate,
+)
 from segments.downloads import members_response
 from segments.feeds import SEGMENTS
 from segments.models import Membership, MembershipChange, Segment
@@ -69,9 +77,15 @@ class SegmentForm(HolderForm):
             )
             self.fields["owner"].queryset = people.order_by("username")  # type: ignore[attr-defined]
 
+        if self.instance.pk is None and "key" in self.fields:
+            self.fields["key"].required = False
+            self.fields["key"].help_text = gettext("By which rules and programs name it. Empty: made of the name.")
+
     def clean(self) -> dict[str, Any]:
         """The rule field is hidden for a segment by hand: what stands in it then is not meant."""
         data = super().clean()
+        if not data.get("key") and data.get("name") and "key" in self.fields and "key" not in self.errors:
+            data["key"] = key_of(data["name"])
         if data.get("kind", self.instance.kind) == Segment.Kind.STATIC:
             self.errors.pop("rule", None)
             data["rule"] = None

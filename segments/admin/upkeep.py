@@ -179,6 +179,16 @@ def reported(error: ValidationError, form: forms.Form) -> dict[str | None, list[
 
 def free_key(key: str) -> str:
     """A key like this that no segment has."""
-    stem = slugify(key)[:40] or "segment"
+    stem = stem_of(key)
     taken = set(Segment.objects.filter(key__startswith=f"{stem}-").values_list("key", flat=True))
     return next(each for each in (f"{stem}-{n}" for n in range(2, len(taken) + 3)) if each not in taken)
+
+
+def key_of(name: str) -> str:
+    """A key made of a name, in whatever script, that no segment has."""
+    stem = stem_of(name)
+    return free_key(stem) if Segment.objects.filter(key=stem).exists() else stem
+
+
+def stem_of(text: str) -> str:
+    return slugify(text)[:40] or "segment"

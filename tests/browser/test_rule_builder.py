@@ -106,10 +106,11 @@ def test_a_rule_of_three_levels_by_mouse(page, language):
         expect(page.locator("[data-count]")).to_have_text(COUNTED[language])
         expect(page.locator(".sr-people a")).to_have_text(["Ann"])
         expect(page.locator(".st-rule-verdict")).to_contain_text("Oslo")
+        expect(page.locator("[data-n='all[1]'] span").last).to_have_text("2")  # Ann and Di
+        expect(page.locator("[data-n='all[1].any[1]'] span").last).to_have_text("1")  # Di
         assert shown(page) == RULE
 
         page.fill("#id_name", "Three levels")
-        page.fill("#id_key", "three-levels")
         page.locator("[name=_save]").click()
         page.wait_for_url("**/segments/segment/")
     assert Segment.objects.get().rule == RULE

@@ -31,7 +31,8 @@ function groupView(builder, path, index, total) {
   const name = isRoot ? say.builder : fill(say.group_n, { n: index + 1, total });
   return h("section", { class: `sr-group${isRoot ? " sr-root" : ""}${n % 2 ? " sr-negated" : ""}`, role: "group", "aria-label": name, "data-node": pathText(path) },
     h("header", { class: "sr-head", "data-path": pathText(list) },
-      isRoot ? null : handle(builder, path, name), which, extraNots(builder, path, n - 1), tools(builder, path, isRoot)),
+      isRoot ? null : handle(builder, path, name), which, extraNots(builder, path, n - 1),
+      isRoot ? null : h("span", { class: "sr-n", "data-n": pathText(path), "aria-live": "off" }), tools(builder, path, isRoot)),
     h("ol", {
       class: "sr-items", "data-list": pathText(list), style: `--sr-join: "${kind === "all" ? say.and : say.or}"`,
       "x-sort": "", "x-sort:group": builder.sortGroup, "x-sort:config": "$el.closest('strata-rule').sorting",

@@ -2,7 +2,7 @@
  * What the builder asks the server for (profiles/admin/rule_builder.py).
  *
  * @typedef {{value: any, label: string, hint?: string, type?: string, options?: Option[], section?: string, icon?: string}} Option
- * @typedef {{problems?: {path: string, message: string}[], sentence?: string, counted?: string, late?: string,
+ * @typedef {{problems?: {path: string, message: string}[], sentence?: string, counted?: string, count?: number, url?: string, late?: string,
  *            people?: {name: string, url: string}[], more?: string}} Verdict
  */
 

@@ -1,6 +1,7 @@
 /** What the server says of a rule while it is being written: the sentence, the count, some people, and what is wrong. */
 
 import { h } from "./dom.js";
+import { GroupCounts, tokenOf } from "./group_counts.js";
 import { at, pathOf } from "./tree.js";
 
 const PAUSE_MS = 500;  // after the last change
@@ -15,6 +16,7 @@ export class Verdicts {
     this.isAsking = false;
     this.isStale = false;
     this.nAnswers = 0;
+    this.groups = new GroupCounts(builder);
   }
 
   /** Ask soon. One question at a time: the server counts to the end what it was asked. @param {number} [pause] */
@@ -22,10 +24,14 @@ export class Verdicts {
     clearTimeout(this.timer);
     this.isStale = true;
     this.place.classList.add("sr-stale");
+    this.groups.stop();
     this.timer = setTimeout(() => this.send(), pause);
   }
 
-  stop() { clearTimeout(this.timer); }
+  stop() {
+    clearTimeout(this.timer);
+    this.groups.stop();
+  }
 
   async send() {
     if (this.isAsking || !this.isStale) return;
@@ -36,13 +42,14 @@ export class Verdicts {
     const waiting = setTimeout(() => this.count(say.counting), 300);
     let verdict;
     try {
-      const token = /** @type {any} */ (builder.closest("form")?.elements.namedItem("csrfmiddlewaretoken"))?.value ?? "";
-      verdict = await builder.server.preview(rule, token);
+      verdict = await builder.server.preview(rule, tokenOf(builder));
     } catch { verdict = { late: say.failed }; }
     clearTimeout(waiting);
     this.isAsking = false;
     if (this.isStale) return this.send();
-    return this.show(verdict);
+    this.show(verdict);
+    if (verdict.counted) this.groups.ask();
+    return undefined;
   }
 
   /** @param {import("./server.js").Verdict} verdict */
@@ -62,7 +69,8 @@ export class Verdicts {
     const people = verdict.people ?? [];
     const links = people.map(({ name, url }) => h("a", { class: "st-chip", href: url, target: "_blank" }, name));
     this.place.replaceChildren(
-      h("p", { class: "sr-count", "data-count": "" }, verdict.counted || verdict.late || ""),
+      h("p", { class: "sr-count", "data-count": "" }, verdict.counted && verdict.url
+        ? h("a", { href: verdict.url, target: "_blank" }, verdict.counted) : verdict.counted || verdict.late || ""),
       verdict.sentence ? h("p", { class: "st-sentence" }, verdict.sentence) : "",
       links.length ? h("p", { class: "st-chips sr-people" }, h("span", { class: "sr-quiet" }, say.sample), ...links, verdict.more ? h("span", { class: "sr-quiet" }, verdict.more) : "") : "");
     return undefined;
@@ -90,6 +98,7 @@ export class Verdicts {
 
   /** Mark the inputs that the problems are about. What is merely empty is marked without words until the form was refused: it is being written. */
   mark() {
+    this.groups.show();
     const { canvas, rule } = this.builder, shown = new Set();
     let isOnlyEmpty = true;
     for (const old of canvas.querySelectorAll(".sr-error")) old.remove();

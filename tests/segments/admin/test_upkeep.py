@@ -57,3 +57,15 @@ def test_who_only_reads_may_not(what):
     segment = SegmentFactory()
 
     assert sign_in(VIEWER).post(f"{LIST}{segment.pk}/{what}/").status_code == 403
+
+
+def test_a_key_is_made_of_the_name_where_none_is_given():
+    client = sign_in(OPERATOR)
+    form = {"kind": "static", "category": "", "description": "", "alert_percent": ""}
+
+    for name in ("Loyal people", "Loyal people", "金卡", "银卡"):
+        client.post("/admin/segments/segment/add/", form | {"name": name, "key": ""})
+
+    assert list(Segment.objects.order_by("pk").values_list("key", flat=True)) == [
+        "loyal-people", "loyal-people-2", "segment", "segment-2"
+    ]  # fmt: skip
