@@ -58,6 +58,7 @@ def insert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
 
 
 def upsert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
+    """Most are known from an earlier time, which their index alone tells: their rows are not read."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -66,11 +67,11 @@ def upsert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
             FROM json_to_recordset(%s)
                 AS said(left_id bigint, right_id bigint, source_id bigint, message_id text, occurred_at timestamptz)
             LEFT JOIN profiles_identitylink AS known USING (left_id, right_id, source_id)
-            WHERE known.id IS NULL
-                OR (said.occurred_at, said.message_id COLLATE "C")
-                    < (known.occurred_at, known.message_id COLLATE "C")
+            WHERE known.left_id IS NULL OR said.occurred_at <= known.occurred_at
             ON CONFLICT (left_id, right_id, source_id)
             DO UPDATE SET message_id = EXCLUDED.message_id, occurred_at = EXCLUDED.occurred_at
+            WHERE (EXCLUDED.occurred_at, EXCLUDED.message_id COLLATE "C")
+                < (link.occurred_at, link.message_id COLLATE "C")
             """,
             [
                 rows_as_json(

@@ -34,7 +34,7 @@ from profiles.ingest.message import Message, MessageError, parse_message
 from profiles.ingest.newcomers import fold_newcomers, write_newcomers
 from profiles.ingest.quality import Finding, Quality, compare, quality_of, quality_of_misfits, rejecting, write_quality
 from profiles.ingest.refold import share_definitions
-from profiles.models import Consent, EventDefinition, IdentifierKind, RejectedMessage, Source
+from profiles.models import AttributeDefinition, Consent, EventDefinition, IdentifierKind, RejectedMessage, Source
 
 logger = logging.getLogger(__name__)
 
@@ -172,9 +172,9 @@ def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     RejectedMessage.objects.bulk_create(rejected)
     taken = [message for _row, message in parsed if message.event in events]
     messages = first_copies(taken)
-    written = write(messages, events, sources, kinds, now=now) if messages else Processed()
-    quality = quality_of(messages, events, unplanned)
-    return Processed.of(tally_of(rows, rejected, taken, messages), quality=quality) + written
+    # Counted before anything is written: then nobody waits for it at the identity lock.
+    counted = Processed.of(tally_of(rows, rejected, taken, messages), quality=quality_of(messages, events, unplanned))
+    return counted + write(messages, events, sources, kinds, now=now) if messages else counted
 
 
 def planned(
@@ -251,6 +251,7 @@ def write(
 ) -> Processed:
     """Bring messages that are new into the tables; on the shared floor, since it enqueues only what rules ask for."""
     attributes = attribute_definitions(messages)
+    tally = tally_of_written(messages, attributes)
     heard = heard_topics()
     texts, years = event_texts(messages, events), {message.occurred_at.year for message in messages}
     links = [
@@ -283,12 +284,17 @@ def write(
     if write_changes(changes):
         wake("profiles_changed")
     write_feeds(resolution.merged, now=now)
+    tally.update((source_id, "n_merges") for source_id in resolution.merging_sources)
+    return Processed.of(tally, n_profiles=len(resolution.created), quality=quality_of_misfits(written.misfits))
+
+
+def tally_of_written(messages: Iterable[Message], attributes: Mapping[str, AttributeDefinition]) -> Tally:
+    """What is counted of messages that are new, but for the merges that they ask for."""
     tally = Counter((message.source_id, "n_events") for message in messages)
     for message in messages:
         if message.traits:
             tally[message.source_id, "n_odd_traits"] += len(message.traits.keys() - attributes.keys())
-    tally.update((source_id, "n_merges") for source_id in resolution.merging_sources)
-    return Processed.of(tally, n_profiles=len(resolution.created), quality=quality_of_misfits(written.misfits))
+    return tally
 
 
 def widening(resolution: Resolution) -> dict[int, Seen]:

@@ -120,7 +120,10 @@ class IdentityLink(models.Model):
         verbose_name = _("identity link")
         verbose_name_plural = _("identity links")
         constraints = [
-            models.UniqueConstraint(fields=["left", "right", "source"], name="link_left_right_source"),
+            # With the time, by which a batch tells that what its messages say is known.
+            models.UniqueConstraint(
+                fields=["left", "right", "source"], include=["occurred_at"], name="link_left_right_source_at"
+            ),
             models.CheckConstraint(condition=models.Q(left__lt=models.F("right")), name="link_left_before_right"),
         ]
 
