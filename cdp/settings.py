@@ -219,6 +219,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Strata <strata@local
 # By which Strata itself writes to its users; without it, it does not.
 EMAIL_URL = env.str("EMAIL_URL", default="")
 IS_MAIL_SET_UP = bool(EMAIL_URL)
+EMAIL_TIMEOUT = 15  # seconds: a mail server that says nothing must not hold a worker for ever
 if IS_MAIL_SET_UP:
     globals().update(env.email_url_config(EMAIL_URL))
 

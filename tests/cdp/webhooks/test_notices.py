@@ -1,5 +1,6 @@
 """The owner of a webhook that was switched off by itself is told by mail, once."""
 
+import socket
 from datetime import timedelta
 from smtplib import SMTPServerDisconnected
 
@@ -117,3 +118,17 @@ def test_given_up_once_more_its_owner_is_told_once_more(now):
     Webhook.objects.update(disabled_at=now + timedelta(days=4), disabled_reason="gone")
 
     assert tell_owners(now=now + timedelta(days=4)) == 1
+
+
+def test_a_mail_server_that_says_nothing_holds_up_nobody_and_is_asked_again(now, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    assert 0 < settings.EMAIL_TIMEOUT <= 60
+    settings.EMAIL_TIMEOUT = 0.2
+    webhook = given_up(now, owner=UserFactory(email="ann@example.com"))
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = silent.getsockname()
+        n_told = tell_owners(now=now)
+
+    webhook.refresh_from_db()
+    assert (n_told, webhook.told_at) == (0, None)
