@@ -31,7 +31,7 @@ class ExplainedTag(Explainable):
         tag = Tag.objects.filter(key=key).first()
         if tag is None:
             return None
-        is_by_rule = tag.kind == Tag.Kind.RULE
+        is_by_rule = tag.is_by_rule
         values = TagValue.objects.filter(tag=tag).order_by("position", "pk") if is_by_rule else ()
         outcomes = [Outcome(value.key, value.name, value.rule) for value in values]
         if is_by_rule and not outcomes:

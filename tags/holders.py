@@ -15,7 +15,7 @@ from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, Outcome, holder_family
 from cdp.rules.scope import Scope
 from tags.feeds import Change, write_changes
-from tags.models import Tag, TagAssignment
+from tags.models import FILLED_BY_RULE, Tag, TagAssignment
 
 NO_VALUE = 0  # the outcome of a tag that has no values; ids of values start at 1
 
@@ -83,7 +83,7 @@ def assign(moves: Sequence[Move], *, tag_id: int, now: datetime) -> None:
 @holder_family("tag")
 def load_tags() -> Iterable[TagHolder]:
     """Those in use; two queries: the rule tags, and their values."""
-    for tag in Tag.objects.active().filter(kind=Tag.Kind.RULE).prefetch_related("values"):
+    for tag in Tag.objects.active().filter(kind__in=FILLED_BY_RULE).prefetch_related("values"):
         yield holder_of_tag(tag)
 
 

@@ -21,7 +21,7 @@ from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles
 from tags.feeds import recording
 from tags.followers import restore_displaced
-from tags.models import DisplacedTag, Tag, TagAssignment, TagValue
+from tags.models import FILLED_BY_FILES, DisplacedTag, Tag, TagAssignment, TagValue
 from tags.services.assign import Assignment, assign_each, differing, keep_if_taken_back
 
 WRITTEN = (TagAssignment, DisplacedTag)
@@ -100,7 +100,7 @@ class CheckedTags:
 
     def _named(self, name: str) -> TagWords:
         if name not in self.known:
-            raise CellError(_("there is no tag by hand “%(name)s”") % {"name": name[:60]})
+            raise CellError(_("there is no tag by hand or by import “%(name)s”") % {"name": name[:60]})
         return self.known[name]
 
     def describe(self, said: Sequence[Assigning]) -> list[str]:
@@ -173,10 +173,10 @@ class TagTarget(Target):
 
 
 def known_tags() -> dict[str, TagWords]:
-    """Tags by hand in use, by key, and by name where that is no other's key. Two queries."""
+    """Tags in use that files fill, by key, and by name where that is no other's key. Two queries."""
     by_name: dict[str, TagWords] = {}
     by_key: dict[str, TagWords] = {}
-    for tag in Tag.objects.active().filter(kind=Tag.Kind.MANUAL).prefetch_related("values"):
+    for tag in Tag.objects.active().filter(kind__in=FILLED_BY_FILES).prefetch_related("values"):
         values = list(tag.values.all())
         words = TagWords(tag, {value.name: value for value in values} | {value.key: value for value in values})
         by_name[tag.name] = by_key[tag.key] = words
@@ -198,7 +198,7 @@ def check_part(
         reporter.problem(f"{path}.tag", _("missing: a tag, or {“column”: …} whose cells name some"))
         return None
     if name and name not in known:
-        message = _("there is no tag by hand “%(name)s”; there are: %(known)s")
+        message = _("there is no tag by hand or by import “%(name)s”; there are: %(known)s")
         keys = ", ".join(sorted({words.tag.key for words in known.values()})) or "-"
         reporter.problem(f"{path}.tag", message % {"name": name, "known": keys})
         return None

@@ -26,12 +26,13 @@ from cdp.keyset import keyset_page
 from cdp.models import Run, User
 from cdp.rules.days import DAY, start_of
 from cdp.rules.errors import RuleError
-from profiles.admin.holders import HolderAdmin, HolderForm, RulePartInline, refresh_label, refresh_state
+from profiles.admin.holders import HolderAdmin, refresh_label, refresh_state
 from profiles.admin.names import display_name
 from profiles.models import Profile
 from profiles.services.preview import PreviewTimeout
 from tags.admin.bulk import may_tag, people_view, undo_view
 from tags.admin.cross import cross_view
+from tags.admin.forms import FIELDS, TagForm, TagValueInline
 from tags.admin.lifecycle import (
     CategoryFilter,
     LifecycleFilter,
@@ -41,50 +42,11 @@ from tags.admin.lifecycle import (
     may_move,
 )
 from tags.admin.trend import trend_view
+from tags.bands import Band
 from tags.history import history_entries
 from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
 from tags.services.coverage import coverage_of
-
-FIELDS = ("name", "key", "kind", "lifecycle", "category", "owner", "description", "expires_after_days")
-
-
-class TagForm(HolderForm):
-    """A tag; a rule tag has either one rule here or one for each value beneath."""
-
-    class Meta:
-        model = Tag
-        fields = (*FIELDS, "rule")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "lifecycle" in self.fields:  # of a new one: later its page has buttons
-            new = [Tag.Lifecycle.ACTIVE, Tag.Lifecycle.DRAFT]
-            self.fields["lifecycle"].choices = [(each.value, each.label) for each in new]  # type: ignore[attr-defined]
-        if "owner" in self.fields:  # accounts of tokens own nothing
-            people = User.objects.filter(is_active=True, api_token__isnull=True)
-            people |= User.objects.filter(pk=self.instance.owner_id)
-            self.fields["owner"].queryset = people.order_by("username")  # type: ignore[attr-defined]
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean()
-        if data.get("kind", self.instance.kind) == Tag.Kind.MANUAL and data.get("rule") is not None:
-            self.add_error("rule", gettext("A tag by hand has no rules."))
-        return data
-
-
-class TagValueInline(RulePartInline):
-    """Values; for rule tags the first whose rule matches wins."""
-
-    model = TagValue
-    fields = ("name", "key", "position", "rule")
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Values that a hand assigns have no rules."""
-        fields = super().get_fields(request, obj)
-        if obj is None or obj.kind == Tag.Kind.RULE:
-            return fields
-        return tuple(name for name in fields if name not in ("rule", "rule_read"))
 
 
 @admin.register(Tag)
@@ -102,11 +64,17 @@ class TagAdmin(HolderAdmin):
     list_select_related = ("owner",)
     search_fields = ("key", "name", "category")
     search_help_text = _("Key, name or category")
+    # Of a tag that exists the kind is no field of the form, and its fieldsets have these or not.
+    conditional_fields = {
+        "rule": "typeof kind == 'undefined' || kind == 'rule'",
+        "score": "typeof kind == 'undefined' || kind == 'score'",
+        "expires_after_days": "typeof kind == 'undefined' || kind == 'manual' || kind == 'imported'",
+    }
     fieldsets = (
-        (None, {"fields": (*FIELDS, "rule", "seen_version")}),
+        (None, {"fields": (*FIELDS, "rule", "score", "seen_version")}),
         (_("State"), {"fields": ("n_carriers", "refresh", "rule_version", "created_at")}),
     )
-    add_fieldsets = ((None, {"fields": (*FIELDS, "rule", "seen_version")}),)
+    add_fieldsets = ((None, {"fields": (*FIELDS, "rule", "score", "seen_version")}),)
     read_fieldsets = (
         (None, {"fields": (*FIELDS, "rule_read")}),
         (_("State"), {"fields": ("n_carriers", "refresh", "rule_version", "created_at")}),
@@ -144,9 +112,9 @@ class TagAdmin(HolderAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
             return fieldsets
-        is_by_rule = obj.kind == Tag.Kind.RULE
-        hidden = {"rule", "rule_read"} if obj.n_values or not is_by_rule else set()
-        hidden |= {"expires_after_days"} if is_by_rule else set()
+        hidden = {"rule", "rule_read"} if obj.n_values or obj.kind != Tag.Kind.RULE else set()
+        hidden |= {"expires_after_days"} if obj.is_by_rule else set()
+        hidden |= {"score"} if obj.kind != Tag.Kind.SCORE else set()
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
             for title, options in fieldsets
@@ -157,7 +125,7 @@ class TagAdmin(HolderAdmin):
     @display(description=_("rule"))
     def in_words(self, thing: Any) -> str:
         """The rule, or that each value has its own."""
-        if thing.kind == Tag.Kind.RULE and thing.n_values:
+        if thing.is_by_rule and thing.n_values:
             return ngettext("%(n)d value", "%(n)d values", thing.n_values) % {"n": thing.n_values}
         return super().in_words(thing)
 
@@ -182,7 +150,7 @@ class TagAdmin(HolderAdmin):
         return (*super().get_readonly_fields(request, obj), *(("kind", "lifecycle") if obj is not None else ()))
 
     def is_filled_by_rule(self, thing: Tag) -> bool:
-        return thing.kind == Tag.Kind.RULE and thing.lifecycle == Tag.Lifecycle.ACTIVE
+        return thing.is_by_rule and thing.lifecycle == Tag.Lifecycle.ACTIVE
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What is archived is read, until it is restored."""
@@ -197,6 +165,14 @@ class TagAdmin(HolderAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_thing(self, thing: Tag, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
+        """Of a tag by score, the bands become the rules of its values; what is hidden for a kind is not meant."""
+        model, _dot, field = getattr(thing, "asked_score", "").partition(".")
+        for part in parts:
+            if thing.kind == Tag.Kind.SCORE:
+                start, end, among = part.asked_band
+                part.rule = Band(model, field, start, end, among).rule
+            elif not thing.is_by_rule:
+                part.rule = None
         return save_tag(thing, values=parts, user=user, expected_version=seen_version)
 
     def restore_rules(self, thing: Tag, version: int, *, user: User) -> None:
@@ -215,7 +191,7 @@ class TagAdmin(HolderAdmin):
         tag = get_object_or_404(Tag.objects.prefetch_related("values"), pk=tag_id)
         if not self.has_view_permission(request, tag):
             return HttpResponse(status=403)
-        is_preview = tag.lifecycle == Tag.Lifecycle.DRAFT and tag.kind == Tag.Kind.RULE
+        is_preview = tag.lifecycle == Tag.Lifecycle.DRAFT and tag.is_by_rule
         context: dict[str, Any] = {"tag": tag, "is_preview": is_preview, "is_by_value": bool(tag.values.all())}
         try:
             context["coverage"] = coverage_of(tag, now=timezone.now())

@@ -30,10 +30,26 @@ from tags.api.changes import (
     TagsChangeSerializer,
 )
 from tags.api.cross import CrossActions
+from tags.bands import Band, band_of
 from tags.feeds import TAGS
 from tags.models import Tag, TagAssignment, TagValue
 from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
+from tags.services.assign import NOT_BY_HAND
 from tags.services.days import days_of, with_carriers
+
+
+class BandSerializer(PartSerializer):
+    """Numbers `from` to before `to`, null without end; or `in`: values of a text."""
+
+    to = serializers.FloatField(allow_null=True, required=False, default=None)
+
+    def get_fields(self) -> dict[str, Any]:
+        """`from` and `in` are no names in Python."""
+        return {
+            "from": serializers.FloatField(allow_null=True, required=False, default=None),
+            **super().get_fields(),
+            "in": serializers.ListField(child=serializers.CharField(max_length=200), required=False, default=list),
+        }
 
 
 class TagValueSerializer(PartSerializer):
@@ -42,14 +58,33 @@ class TagValueSerializer(PartSerializer):
     key = serializers.RegexField(rf"^{KEY_PATTERN}\Z", max_length=50)
     name = serializers.CharField(max_length=100)
     rule = RuleJson(allow_null=True, default=None)
+    band = BandSerializer(required=False, allow_null=True, write_only=True)
+
+    def to_representation(self, value: TagValue) -> dict[str, Any]:
+        """`band` is of those of a tag by score alone."""
+        shown: dict[str, Any] = super().to_representation(value)
+        band = band_of(value.rule) if value.tag.kind == Tag.Kind.SCORE else None
+        if band is not None:
+            shown["band"] = {"in": list(band.among)} if band.among else {"from": band.start, "to": band.end}
+        return shown
+
+
+class ScoreSubjectSerializer(PartSerializer):
+    """A field of a scoring model."""
+
+    model = serializers.CharField(max_length=50)
+    field = serializers.CharField(max_length=50)
 
 
 class TagSerializer(HolderSerializer[Tag]):
-    """A tag by hand, or by one rule, or by ordered values with a rule each. `values`, where given, replaces all."""
+    """A tag by hand or by import, or by one rule, or by ordered values with a rule each, or by `score`: values with a
+    `band` of it each. `values`, where given, replaces all.
+    """
 
     fixed = ("key", "kind")
     rule = RuleJson(allow_null=True, required=False)
     values = TagValueSerializer(many=True, required=False)
+    score = ScoreSubjectSerializer(required=False, allow_null=True, write_only=True)
     owner = serializers.SlugRelatedField(
         slug_field="username", queryset=User.objects.filter(is_active=True), allow_null=True, required=False
     )
@@ -58,12 +93,17 @@ class TagSerializer(HolderSerializer[Tag]):
         model = Tag
         fields = (
             "key", "name", "kind", "lifecycle", "category", "owner", "description", "expires_after_days", "rule",
-            "values", "version", "refreshed_at", "refresh_error", "created_at",
+            "score", "values", "version", "refreshed_at", "refresh_error", "created_at",
         )  # fmt: skip
         read_only_fields = ("refreshed_at", "refresh_error", "created_at")
 
+    def to_representation(self, instance: Tag) -> dict[str, Any]:
+        """`score` is of tags by score alone."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        return shown | ({"score": score_of(instance)} if instance.kind == Tag.Kind.SCORE else {})
+
     def create(self, validated_data: dict[str, Any]) -> Tag:
-        values = [TagValue(**value) for value in validated_data.pop("values", [])]
+        values = values_of(validated_data.pop("values", []), validated_data.pop("score", None))
         tag = Tag(**validated_data)
         save_tag(tag, values=values, user=self.context["request"].user)
         return tag
@@ -71,15 +111,37 @@ class TagSerializer(HolderSerializer[Tag]):
     def update(self, instance: Tag, validated_data: dict[str, Any]) -> Tag:
         version = validated_data.pop("rule_version", None)
         values = validated_data.pop("values", None)
+        score = validated_data.pop("score", None) or score_of(instance)
         for name, value in validated_data.items():
             setattr(instance, name, value)
         save_tag(
             instance,
-            values=None if values is None else [TagValue(**value) for value in values],
+            values=None if values is None else values_of(values, score),
             user=self.context["request"].user,
             expected_version=version,
         )
         return instance
+
+
+def score_of(tag: Tag) -> dict[str, str] | None:
+    """The score that a tag is bands of; None for others."""
+    bands = [band_of(value.rule) for value in tag.values.all()] if tag.kind == Tag.Kind.SCORE else []
+    return {"model": bands[0].model, "field": bands[0].field} if bands and bands[0] else None
+
+
+def values_of(given: list[dict[str, Any]], score: dict[str, str] | None) -> list[TagValue]:
+    """Values as they came; a band becomes the rule that says the same. Raises ValidationError."""
+    values, problems = [], {}
+    for place, each in enumerate(given):
+        band = each.pop("band", None)
+        if band is not None and score is None:
+            problems[f"values[{place}].band"] = [_("of which score? name it in “score”")]
+        elif band is not None and score is not None:
+            each["rule"] = Band(**score, start=band["from"], end=band["to"], among=tuple(band["in"])).rule
+        values.append(TagValue(**each))
+    if problems:
+        raise serializers.ValidationError(problems)
+    return values
 
 
 class AssignmentsSerializer(ChosenSerializer):
@@ -243,7 +305,7 @@ class TagViewSet(BulkActions, CrossActions, HolderViewSet):
     def by_hand(self) -> Tag:
         tag: Tag = self.get_object()
         if tag.kind != Tag.Kind.MANUAL:
-            raise Conflict(_("“%s” is assigned by its rule, not by hand.") % tag.key)
+            raise Conflict(NOT_BY_HAND[Tag.Kind(tag.kind)] % {"tag": tag.key})
         if tag.lifecycle != Tag.Lifecycle.ACTIVE:
             raise Conflict(_("“%s” is not in use: activate or restore it first.") % tag.key)
         return tag

@@ -25,7 +25,8 @@ class TagQuerySet(models.QuerySet["Tag"]):
 
 
 class Tag(models.Model):
-    """A label. A rule tag has either one `rule`, or ordered values with a rule each, of which the first match wins.
+    """A label. A rule tag has either one `rule`, or ordered values with a rule each, of which the first match wins; the
+    values of one by score are bands of it, kept as such rules. One by import is filled by files, and by no hand.
 
     A draft is not filled, an active one is kept fresh; an archived one stays as it is, and nothing speaks of it.
     """
@@ -33,6 +34,8 @@ class Tag(models.Model):
     class Kind(models.TextChoices):
         MANUAL = "manual", _("By hand")
         RULE = "rule", _("By rule")
+        SCORE = "score", _("By score")
+        IMPORTED = "imported", _("By import")
 
     class Lifecycle(models.TextChoices):
         DRAFT = "draft", _("Draft")
@@ -89,9 +92,18 @@ class Tag(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_by_rule(self) -> bool:
+        """Whether rules fill it: its own, or those that bands of a score are."""
+        return self.kind in FILLED_BY_RULE
+
     def end_of(self, assigned_at: datetime) -> datetime | None:
         """When an assignment ends that says nothing of its end; None: never."""
         return None if self.expires_after_days is None else assigned_at + timedelta(days=self.expires_after_days)
+
+
+FILLED_BY_RULE = (Tag.Kind.RULE, Tag.Kind.SCORE)
+FILLED_BY_FILES = (Tag.Kind.MANUAL, Tag.Kind.IMPORTED)
 
 
 class TagValue(models.Model):

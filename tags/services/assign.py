@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from cdp.models import User
 from cdp.rules.causes import Cause
@@ -17,6 +18,12 @@ from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_survivors
 from tags.feeds import recording
 from tags.models import DisplacedTag, Tag, TagAssignment, TagValue
+
+NOT_BY_HAND = {
+    Tag.Kind.RULE: gettext_lazy("“%(tag)s” is assigned by its rule, not by hand."),
+    Tag.Kind.SCORE: gettext_lazy("“%(tag)s” is assigned by a score, not by hand."),
+    Tag.Kind.IMPORTED: gettext_lazy("“%(tag)s” is assigned by imports, not by hand."),
+}
 
 
 class Assigned(NamedTuple):
@@ -82,9 +89,9 @@ def unassign_tag(
 
 
 def check_by_hand(tag: Tag) -> None:
-    """Raises ValidationError for a tag that no hand assigns: by rule, a draft, or archived."""
+    """Raises ValidationError for a tag that no hand assigns: of another kind, a draft, or archived."""
     if tag.kind != Tag.Kind.MANUAL:
-        raise ValidationError(_("“%(tag)s” is assigned by its rule, not by hand.") % {"tag": tag.name})
+        raise ValidationError(NOT_BY_HAND[Tag.Kind(tag.kind)] % {"tag": tag.name})
     if tag.lifecycle == Tag.Lifecycle.DRAFT:
         raise ValidationError(_("“%(tag)s” is a draft: activate it first.") % {"tag": tag.name})
     if tag.lifecycle == Tag.Lifecycle.ARCHIVED:

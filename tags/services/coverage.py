@@ -42,7 +42,7 @@ def coverage_of(tag: Tag, *, now: datetime) -> Coverage:
 
     Raises RuleError and PreviewTimeout for a draft by rule.
     """
-    is_preview = tag.lifecycle == Tag.Lifecycle.DRAFT and tag.kind == Tag.Kind.RULE
+    is_preview = tag.lifecycle == Tag.Lifecycle.DRAFT and tag.is_by_rule
     numbers = preview_outcomes(tag, now=now) if is_preview else count_carriers(tag, now=now)
     n_profiles = Profile.objects.current().count()
     n_carriers = sum(numbers.values())

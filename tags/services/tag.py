@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from cdp.audit import write_change
 from cdp.models import Run, User
@@ -28,9 +28,14 @@ from profiles.refresh.saving import (
     match_parts,
 )
 from profiles.refresh.versions import RulePart, rules_of_version, single, write_version
+from tags.bands import check_bands
 from tags.feeds import Change, write_changes
 from tags.models import Tag, TagAssignment, TagValue
 
+NO_RULES = {
+    Tag.Kind.MANUAL: gettext_lazy("A tag by hand has no rules."),
+    Tag.Kind.IMPORTED: gettext_lazy("A tag by import has no rules."),
+}
 EDITABLE = ["name", "lifecycle", "category", "owner", "description", "expires_after_days", "rule", "rule_version"]
 
 
@@ -69,7 +74,7 @@ def save_tag(
     else:
         tag.rule_version = stored.rule_version + is_changed
         tag.save(update_fields=EDITABLE)
-    if is_changed and tag.kind == Tag.Kind.RULE:
+    if is_changed and tag.is_by_rule:
         write_version(f"tag:{tag.key}", tag.rule_version, rule_parts(tag, wanted), user=user)
     run = queue_if_needed(tag, stored=stored, is_changed=is_changed, user=user)
     write_values(tag, wanted, user=user, now=timezone.now())
@@ -78,7 +83,7 @@ def save_tag(
 
 def queue_if_needed(tag: Tag, *, stored: Tag | None, is_changed: bool, user: User | None) -> Run | None:
     """A full refresh of a tag by rule in use whose rules changed, or that was not in use before."""
-    if tag.kind != Tag.Kind.RULE or tag.lifecycle != Tag.Lifecycle.ACTIVE:
+    if not tag.is_by_rule or tag.lifecycle != Tag.Lifecycle.ACTIVE:
         return None
     is_new_in_use = stored is None or stored.lifecycle != Tag.Lifecycle.ACTIVE
     return queue_full_refresh(f"tag:{tag.key}", user=user) if is_changed or is_new_in_use else None
@@ -108,10 +113,14 @@ def check_values(tag: Tag, values: Sequence[TagValue]) -> None:
     if len(set(keys)) < len(keys):
         raise ValidationError(_("The keys of the values must differ: %(keys)s.") % {"keys": ", ".join(keys)})
     rules = {f"values[{place}].rule": value.rule for place, value in enumerate(values)}
-    if tag.kind == Tag.Kind.MANUAL:
+    if not tag.is_by_rule:
         if any(rule is not None for rule in (tag.rule, *rules.values())):
-            raise ValidationError(_("A tag by hand has no rules."))
+            raise ValidationError(NO_RULES[Tag.Kind(tag.kind)])
         return
+    if tag.kind == Tag.Kind.SCORE:
+        if not values:
+            raise ValidationError(_("A tag by score needs values, each a band of the score."))
+        check_bands(values)
     if not rules:
         rules = {"": tag.rule}
     elif tag.rule is not None:
@@ -130,7 +139,7 @@ def write_values(tag: Tag, values: Sequence[TagValue], *, user: User | None, now
     """
     gone = match_parts(values, dict(tag.values.values_list("key", "pk")))
     check_parts_unused(f"tag:{tag.key}", dict(tag.values.filter(pk__in=gone).values_list("key", "name")))
-    if tag.kind == Tag.Kind.MANUAL:
+    if not tag.is_by_rule:
         refuse_while_carried(tag.values.filter(pk__in=gone), now=now)
     for position, value in enumerate(values):
         value.tag, value.position = tag, position
@@ -147,12 +156,12 @@ def drop_values(tag: Tag, value_ids: Iterable[int], *, user: User | None, now: d
     changes = [Change(tag.pk, profile_id, key, None) for profile_id, key in held]
     rows.delete()
     tag.values.filter(pk__in=value_ids).delete()
-    version = tag.rule_version if tag.kind == Tag.Kind.RULE else None
+    version = tag.rule_version if tag.is_by_rule else None
     write_changes(changes, cause=Cause.RULE, now=now, user=user, rule_version=version)
 
 
 def refuse_while_carried(values: Iterable[TagValue], *, now: datetime) -> None:
-    """What a hand has assigned, only a hand takes away. Raises StillUsed."""
+    """What a hand or a file has assigned, no edit takes away. Raises StillUsed."""
     for value in values:
         n_carriers = TagAssignment.objects.live(now).filter(value=value).count()
         if n_carriers:

@@ -160,7 +160,7 @@ def test_a_cell_that_names_no_tag_or_value_refuses_its_row(load):  # noqa: F811
 
     assert (import_.counts["refused"], import_.counts["tags"]) == (2, 1)
     refused = import_.refused_file.open().read().decode()
-    assert "there is no tag by hand “新客户”" in refused
+    assert "there is no tag by hand or by import “新客户”" in refused
     assert "“白金” is no value of “card”; known: gold, silver" in refused
 
 
@@ -169,7 +169,7 @@ def test_a_cell_that_names_no_tag_or_value_refuses_its_row(load):  # noqa: F811
     [
         ({}, "tags", "not a list of objects"),
         (["vip"], "tags[0]", "not a JSON object"),
-        ([{"tag": "none"}], "tags[0].tag", "there is no tag by hand “none”; there are: card, old, rich"),
+        ([{"tag": "none"}], "tags[0].tag", "there is no tag by hand or by import “none”; there are: card, old, rich"),
         ([{}], "tags[0].tag", "missing: a tag"),
         ([{"tag": "rich", "colour": 1}], "tags[0].colour", "unknown key"),
         ([{"tag": "card"}], "tags[0].value", "is no value of “card”; known: gold, silver"),

@@ -50,13 +50,6 @@ def test_a_rule_tag_is_saved_with_its_values_and_queues_a_refresh():
     assert [run.subject for run in Run.objects.all()] == ["tag:card"]
 
 
-def test_a_manual_tag_with_a_rule_is_refused():
-    answer = sign_in(OPERATOR).post(ADD, form(rule=json.dumps(lives_in("Oslo"))))
-
-    assert answer.context["adminform"].form.errors["rule"] == ["A tag by hand has no rules."]
-    assert not Tag.objects.exists()
-
-
 def test_the_list_counts_those_who_carry_it():
     tag = TagFactory()
     for _ in range(3):

@@ -61,7 +61,7 @@ def test_a_tag_by_rules_keeps_the_order_of_its_values_and_is_refreshed():
     ("body", "path"),
     [
         (VIP | {"key": "preview"}, "key"),
-        (VIP | {"kind": "score"}, "kind"),
+        (VIP | {"kind": "model"}, "kind"),
         (VIP | {"rule": IN_OSLO}, ""),
         (CITY | {"rule": IN_OSLO}, "rule"),
         (CITY | {"values": []}, ""),
