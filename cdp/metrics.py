@@ -19,7 +19,8 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from cdp.api.authentication import TokenAuthentication
-from cdp.models import UNFINISHED, Run
+from cdp.models import UNFINISHED, Run, Webhook
+from cdp.webhooks.backlog import backlogs
 
 PERMISSION = "cdp.view_run"
 Samples = Mapping[tuple[str, ...], float]  # figures by the values of their labels
@@ -95,5 +96,34 @@ def oldest_waiting_run() -> Samples:
     return {(): (timezone.now() - since).total_seconds() if since else 0}
 
 
+def webhooks_by_state() -> Samples:
+    """How many hear, fail, were switched off by hand, and were given up."""
+    by_hand = Webhook.Reason.BY_HAND
+    counted: dict[tuple[str, ...], float] = {("on",): 0.0, ("failing",): 0.0, ("off",): 0.0, ("given_up",): 0.0}
+    for disabled_at, reason, failing_since in Webhook.objects.values_list(
+        "disabled_at", "disabled_reason", "failing_since"
+    ):
+        off = "off" if reason == by_hand else "given_up"
+        counted[(off if disabled_at else "failing" if failing_since else "on",)] += 1
+    return counted
+
+
+def webhooks_behind() -> Samples:
+    """How long the oldest change waits that a webhook has not been told, by webhook."""
+    webhooks, now = list(Webhook.objects.order_by("key")), timezone.now()
+    behind = backlogs(webhooks)
+    since = {webhook.key: behind[webhook.pk].since for webhook in webhooks}
+    return {(key,): max((now - at).total_seconds(), 0) if at else 0 for key, at in since.items()}
+
+
+register_figure(Figure("strata_webhooks", "Webhooks by state.", webhooks_by_state, labels=("state",)))
+register_figure(
+    Figure(
+        "strata_webhook_behind_seconds",
+        "Age of the oldest change that a webhook has not been told.",
+        webhooks_behind,
+        labels=("webhook",),
+    )
+)
 register_figure(Figure("strata_runs", "Runs that have not ended.", count_runs, labels=("kind", "state")))
 register_figure(Figure("strata_run_wait_seconds", "Age of the oldest run that waits for a worker.", oldest_waiting_run))

@@ -58,6 +58,10 @@ class TierChangeSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
 
 
+class TiersChangeSerializer(TierChangeSerializer):
+    scheme = serializers.CharField()
+
+
 def member_rows(segment_id: int) -> QuerySet[Membership, Any]:
     """Members along the index of (segment, profile), as plain rows: a model instance each takes three times as long."""
     return (

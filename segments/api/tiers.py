@@ -22,6 +22,7 @@ from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
 from segments.api.people import (
     StandingSerializer,
     TierChangeSerializer,
+    TiersChangeSerializer,
     show_standing,
     standing_rows,
 )
@@ -86,6 +87,7 @@ class TierSchemeViewSet(HolderViewSet):
         "restore": ("segments.change_tierscheme",),
         "standings": ("segments.view_tierstanding",),
         "changes": ("segments.view_tierchange",),
+        "all_changes": ("segments.view_tierchange",),
     }
 
     def restore_rules(self, thing: Any, version: int, user: User) -> None:
@@ -106,6 +108,16 @@ class TierSchemeViewSet(HolderViewSet):
     def changes(self, request: Request, key: str) -> Response:
         """Who moved between tiers, in order; null is no tier."""
         return feed_page(TIERS, request, of={"scheme": self._id(key)})
+
+    @extend_schema(
+        operation_id="tier_schemes_all_changes",
+        parameters=FEED_PARAMETERS,
+        responses=feed_schema("TiersFeed", TiersChangeSerializer()),
+    )
+    @action(detail=False, url_path="changes", pagination_class=None, filterset_class=None, query_parameters=FEED_QUERY)
+    def all_changes(self, request: Request) -> Response:
+        """Who moved between tiers, of all schemes in one feed."""
+        return feed_page(TIERS, request)
 
     def _id(self, key: str) -> int:
         return get_object_or_404(TierScheme.objects.only("pk"), key=key).pk

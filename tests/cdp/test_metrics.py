@@ -9,6 +9,8 @@ from cdp.models import Run
 from profiles.models import InboxMessage, RejectedMessage, SourceDay
 from tests.clients import api_of
 from tests.factories.profiles import ProfileChangeFactory, SourceFactory
+from tests.factories.segments import MembershipChangeFactory
+from tests.factories.webhooks import WebhookFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -63,3 +65,19 @@ def test_nobody_else_reads_them(client):
 
 def test_requests_of_the_process_are_counted():
     assert "django_http_requests_total_by_method_total" in api_of("viewer").get("/metrics").content.decode()
+
+
+def test_webhooks_are_told_by_state_and_how_far_they_are_behind():
+    change = MembershipChangeFactory(at=timezone.now() - timedelta(minutes=10))
+    behind = WebhookFactory(key="behind", hears=["segments"], failing_since=timezone.now())
+    behind.subscriptions.update(after=change.pk - 1)
+    WebhookFactory(key="fine")
+    WebhookFactory(key="gone", disabled_at=timezone.now(), disabled_reason="gone")
+    WebhookFactory(key="resting", disabled_at=timezone.now(), disabled_reason="by_hand")
+
+    found = figures()
+
+    states = {state: found[f'strata_webhooks{{state="{state}"}}'] for state in ("on", "failing", "off", "given_up")}
+    assert states == {"on": 1, "failing": 1, "off": 1, "given_up": 1}
+    assert 600 <= found['strata_webhook_behind_seconds{webhook="behind"}'] < 1200
+    assert found['strata_webhook_behind_seconds{webhook="fine"}'] == 0

@@ -83,7 +83,12 @@ def test_standings_and_moves_name_tiers_by_key():
         scheme=gold.scheme, profile=standing.profile, before=None, after="gold", cause="data", at=SEEN_AT
     )
     TierChange.objects.create(
-        scheme=TierSchemeFactory(), profile=ProfileFactory(), before=None, after=None, cause="data", at=SEEN_AT
+        scheme=TierSchemeFactory(key="other"),
+        profile=ProfileFactory(),
+        before=None,
+        after=None,
+        cause="data",
+        at=SEEN_AT,
     )
     api = api_of("viewer")
 
@@ -103,6 +108,8 @@ def test_standings_and_moves_name_tiers_by_key():
         ],
         "next_after": came.pk,
     }
+    of_all = api.send("get", "tier-schemes/changes/").json()["results"]
+    assert [change["scheme"] for change in of_all] == ["club", "other"]
 
 
 @pytest.mark.parametrize("n", [1, 20])
