@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from profiles.models import Handling
+from tags.bands import Band
 
 
 def said(chinese: str, english: str) -> str:
@@ -79,6 +80,14 @@ TAGS: tuple[tuple[dict[str, Any], tuple[dict[str, Any], ...]], ...] = (  # each 
             {"key": "active", "name": said("活跃", "Active"), "rule": ordered_within(90)},
             {"key": "cooling", "name": said("降温", "Cooling"), "rule": ordered_within(365)},
             {"key": "dormant", "name": said("沉睡", "Dormant"), "rule": {"op": "event", "name": "Order Completed"}},
+        ),
+    ),
+    (
+        {"key": "spending", "name": said("消费力", "Spending"), "kind": "score", "category": said("价值", "Value")},
+        (
+            {"key": "high", "name": said("高", "High"), "rule": Band(SCORE, "m", start=4).rule},
+            {"key": "middle", "name": said("中", "Middle"), "rule": Band(SCORE, "m", start=2, end=4).rule},
+            {"key": "low", "name": said("低", "Low"), "rule": Band(SCORE, "m", end=2).rule},
         ),
     ),
 )

@@ -46,6 +46,7 @@ from segments.models import Segment, Tier, TierScheme
 from segments.services import save_segment, save_tier_scheme
 from tags.models import Score, Tag, TagValue
 from tags.services import assign_tag, save_tag
+from tags.services.days import count_days
 from tags.services.score import SCORE, queue_scoring
 
 SEND_SIZE = 500  # messages a request of a busy shop
@@ -187,7 +188,7 @@ def compute_scores(story: Story, progress: Progress) -> None:
 
 
 def define_tags(story: Story, progress: Progress) -> None:
-    """A tag by hand for the shop's own list, and one by rule."""
+    """A tag by hand for the shop's own list, one by rule, and one by score; and who carries them is counted by day."""
     for given, values in offer.TAGS:
         if not Tag.objects.filter(key=given["key"]).exists():
             save_tag(Tag(**given), values=[TagValue(**value) for value in values])
@@ -195,6 +196,7 @@ def define_tags(story: Story, progress: Progress) -> None:
     listed = [("user_id", user_id_of(number)) for number in range(0, n_customers + 1, offer.TASTING_EVERY)]
     assign_tag(Tag.objects.get(key=offer.TASTING), list(find_by_identifiers(listed).values()), now=story.clock())
     wait_for_refreshes(story, progress)
+    count_days()
 
 
 def define_segments(story: Story, progress: Progress) -> None:
