@@ -6,17 +6,15 @@ together; where one binds, it is never exceeded.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 import orjson
 from django.db import connection
-from django.db.models import Count, Model
+from django.db.models import Count
 
 from cdp.copy import as_text, copy_lines
 from cdp.locks import advisory_lock
@@ -28,7 +26,8 @@ from profiles.identity.groups import Group, Groups, Key, Link, Standing, root_of
 from profiles.identity.links import Conflict, write_conflicts, write_links
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb
 from profiles.identity.separations import bind_separations
-from profiles.models import Identifier, IdentifierKind, Profile, ProfileMerge
+from profiles.identity.strangers import Made, Seen, draw_ids, make_profiles, strangers
+from profiles.models import Identifier, IdentifierKind, ProfileMerge
 
 __all__ = ["Anchor", "Key", "Link", "Resolution", "resolve"]
 
@@ -40,32 +39,13 @@ class Anchor(NamedTuple):
     profile_id: int
 
 
-class Seen(NamedTuple):
-    """First and last time that somebody was seen."""
-
-    first: datetime
-    last: datetime
-
-    def and_at(self, at: datetime) -> Seen:
-        return Seen(min(self.first, at), max(self.last, at))
-
-
-class Made(NamedTuple):
-    """A profile that a batch needs and that is not written yet; `created_at` is in ISO 8601."""
-
-    id: int
-    public_id: UUID
-    seen: Seen
-    created_at: str
-
-
 @dataclass(frozen=True)
 class Resolution:
     """`anchors` are in the order of the links. `profiles` are those of before, locked, by id; `created` the new ones,
     to be written before the transaction ends (only then the database checks what points at them); `gained` are the
-    kinds of the new identifiers of each profile; `seen` are, by profile, the times of this batch and of whom it
-    absorbed. `late` are those of whom a message told of a word or a join from before what was known of them: their
-    consents are to be told again. `merged` must be given to `merge.write_feeds` at the end of the transaction;
+    kinds of the new identifiers of those of before, at least; `seen` are, by profile, the times of this batch and of
+    whom it absorbed. `late` are those of whom a message told of a word or a join from before what was known of them:
+    their consents are to be told again. `merged` must be given to `merge.write_feeds` at the end of the transaction;
     `merging_sources` are the ids of the sources whose messages asked for these merges.
     """
 
@@ -105,28 +85,38 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
     known = load_identifiers({key for link in links for key in link.keys})
     profiles = lock_profiles({identifier.profile_id for identifier in known.values()})
     settled, open_ = settle(links, known)
-    groups = group_keys([links[n] for n in open_], known, profiles, limits)
+    alone = strangers(links, open_, known)
+    joining = [n for n in open_ if n not in alone]
+    groups = group_keys([links[n] for n in joining], known, profiles, limits)
 
-    kept: dict[int, list[Key]] = {}
+    kept: dict[int, Sequence[Key]] = {n: links[n].keys for n in alone}
     conflicts: list[Conflict] = []
-    for n in open_:
+    for n in joining:
         kept[n], left_out = groups.join(links[n])
         conflicts += [Conflict(links[n], key, kind_id) for key, kind_id in left_out]
 
-    seen_of_group = see(links, kept, conflicts, groups)
-    created = make_profiles([group for group in seen_of_group if group.profile is None], seen_of_group)
+    seen_of_group = see(links, joining, conflicts, groups)
+    nameless = [group for group in seen_of_group if group.profile is None]
+    created = make_profiles([*(seen_of_group[group] for group in nameless), *alone.values()])
+    for group, made in zip(nameless, created, strict=False):
+        group.profile = Standing(made.seen.first, made.public_id, made.id)
+    made_of = dict(zip(alone, created[len(nameless) :], strict=True))
     joined = absorptions(groups, profiles)
     overruled = overrulings(groups)
     merged = absorb(joined, now=now)
     sights = see_identifiers([links[n] for n in open_] + telling([links[n] for n in settled], known))
-    ids, new_ids, gained = write_identifiers(sights_kept(sights, links, kept, conflicts, known), known, groups)
+    kept_sights = sights_kept(sights, links, kept, conflicts, known)
+    owners_of = {key: made.id for n, made in made_of.items() for key in links[n].keys}
+    ids, new_ids, gained = write_identifiers(kept_sights, known, groups, owners_of)
     write_overrulings([(profile_of(root_of(overruling.group)), overruling) for overruling in overruled], ids)
     said = [(links[n], links[n].keys) for n in settled] + [(links[n], keys) for n, keys in kept.items()]
     write_links(said, ids, new_ids=new_ids)
     write_conflicts(conflicts, ids)
-    owners = settled | {n: profile_of(groups.find(links[n].keys[0])) for n in open_}
+    owners = settled | {n: made.id for n, made in made_of.items()}
+    owners |= {n: profile_of(groups.find(links[n].keys[0])) for n in joining}
     anchors = [Anchor(ids[link.keys[0]], owners[n]) for n, link in enumerate(links)]
     seen = see_settled(links, settled) | {profile_of(group): when for group, when in seen_of_group.items()}
+    seen |= {made.id: made.seen for made in made_of.values()}
     for absorbed, survivor, _parent, _reason in joined:
         seen[survivor.id] = seen[survivor.id].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
     merging_sources = [absorption.reason.source_id for absorption in joined if absorption.reason.source_id is not None]
@@ -312,11 +302,13 @@ def count_identifiers(profile_ids: Collection[int], limits: Mapping[int, int]) -
 
 
 def see(
-    links: Sequence[Link], kept: Mapping[int, list[Key]], conflicts: Iterable[Conflict], groups: Groups
+    links: Sequence[Link], places: Iterable[int], conflicts: Iterable[Conflict], groups: Groups
 ) -> dict[Group, Seen]:
-    """When the batch saw each group. A new one that was only left out of links is seen too, to have a time at all."""
+    """When the links at these places saw each group. A new one that was only left out of links is seen too, to have a
+    time at all.
+    """
     seen: dict[Group, Seen] = {}
-    for n in kept:
+    for n in places:
         group, at = groups.find(links[n].keys[0]), links[n].occurred_at
         seen[group] = seen.get(group, Seen(at, at)).and_at(at)
     for conflict in conflicts:
@@ -326,50 +318,21 @@ def see(
     return seen
 
 
-def make_profiles(groups: Sequence[Group], seen: Mapping[Group, Seen]) -> list[Made]:
-    """A profile for each group, to be written once it is known what the batch says of it."""
-    if not groups:
-        return []
-    ids, created_at = draw_ids(Profile, len(groups))
-    # A call of the kernel for each would cost more than all the rest of a new person: 16 µs where calls are watched.
-    noise = os.urandom(16 * len(groups))
-    made = []
-    for n, (group, profile_id) in enumerate(zip(groups, ids, strict=True)):
-        when, public_id = seen[group], UUID(bytes=noise[16 * n : 16 * n + 16], version=4)
-        group.profile = Standing(when.first, public_id, profile_id)
-        made.append(Made(profile_id, public_id, when, created_at))
-    return made
-
-
-def draw_ids(model: type[Model], n: int) -> tuple[list[int], str]:
-    """`n` ids for new rows, ascending, and the time of the database in ISO 8601."""
-    with connection.cursor() as cursor:
-        # Materialized, or the sequence would be looked up for each.
-        cursor.execute(
-            """
-            WITH sequence AS MATERIALIZED (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name)
-            SELECT json_agg(drawn.id)::text, statement_timestamp()::text
-            FROM (SELECT nextval(sequence.name) AS id FROM sequence, generate_series(1, %s)) AS drawn
-            """,
-            [model._meta.db_table, n],
-        )
-        ids, now = cursor.fetchone()
-    return sorted(orjson.loads(ids)), now
-
-
 def write_identifiers(
-    sights: Mapping[Key, Sight], known: Mapping[Key, Known], groups: Groups
+    sights: Mapping[Key, Sight], known: Mapping[Key, Known], groups: Groups, strangers: Mapping[Key, int]
 ) -> tuple[dict[Key, int], set[int], dict[int, set[int]]]:
     """Insert the new ones in the order of (kind, value), and note where a known one was seen earlier than we knew.
 
-    Returns the id of every key, those of the new ones, and the kinds that each profile gained.
+    `strangers` are the profiles of the keys that are in no group. Returns the id of every key, those of the new ones,
+    and the kinds that each profile gained, but for strangers.
     """
     ids = {key: identifier.id for key, identifier in known.items()}
     gained: dict[int, set[int]] = defaultdict(set)
     new = [key for key in sights if key not in known]
-    owners = [profile_of(groups.find(key)) for key in new]
+    owners = [strangers[key] if key in strangers else profile_of(groups.find(key)) for key in new]
     for key, owner in zip(new, owners, strict=True):
-        gained[owner].add(key.kind_id)
+        if key not in strangers:
+            gained[owner].add(key.kind_id)
     new_ids = insert_identifiers({key: sights[key] for key in new}, owners) if new else {}
     set_first_seen(
         {

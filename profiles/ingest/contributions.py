@@ -12,7 +12,8 @@ from django.db import connection
 from cdp.copy import as_text, copy_lines, json_as_text
 from cdp.rows import rows_as_json
 from profiles.identity.normalise import normalise
-from profiles.identity.resolve import Anchor, Seen
+from profiles.identity.resolve import Anchor
+from profiles.identity.strangers import Seen
 from profiles.ingest.coerce import MISFIT, coerce, is_missing
 from profiles.ingest.message import Message
 from profiles.ingest.moments import write_moments

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from cdp.copy import copy_lines, json_as_text
-from profiles.identity.resolve import Anchor, Made
+from profiles.identity.resolve import Anchor
+from profiles.identity.strangers import Made
 from profiles.ingest.contributions import Written
 from profiles.ingest.moments import write_moments
 from profiles.ingest.survivorship import Candidate, kept_by, policy_of

@@ -21,8 +21,9 @@ from cdp.trouble import is_transient
 from profiles.identity.groups import Link
 from profiles.identity.kinds import load_kinds
 from profiles.identity.merge import write_feeds
-from profiles.identity.resolve import Anchor, Resolution, Seen, resolve
+from profiles.identity.resolve import Anchor, Resolution, resolve
 from profiles.identity.retelling import retell
+from profiles.identity.strangers import Seen
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
 from profiles.ingest.contributions import new_records_of, write_contributions, write_profiles

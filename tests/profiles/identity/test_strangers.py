@@ -1,0 +1,31 @@
+"""Who needs no group: a link that meets nobody."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from profiles.identity.groups import Key, Link
+from profiles.identity.strangers import Seen, strangers
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+CARD, PHONE = 1, 2
+
+
+def link(*keys: Key) -> Link:
+    return Link(AT, "m", 1, keys)
+
+
+def test_a_link_alone_with_its_keys_meets_nobody():
+    links = [
+        link(Key(CARD, "new"), Key(PHONE, "new")),
+        link(Key(CARD, "known"), Key(PHONE, "fresh")),
+        link(Key(CARD, "one"), Key(PHONE, "shared")),
+        link(Key(CARD, "other"), Key(PHONE, "shared")),
+        link(Key(CARD, "two"), Key(CARD, "cards")),
+        link(Key(CARD, "new of a place that is not asked for")),
+        link(Key(CARD, "alone")),
+    ]
+
+    found = strangers(links, [0, 1, 2, 3, 4, 6], {Key(CARD, "known"): 1})
+
+    assert found == {0: Seen(AT, AT), 6: Seen(AT, AT)}
