@@ -10,6 +10,7 @@ from django.db.models import Min
 from psycopg import sql
 
 from cdp.feeds import Feed, feeds
+from cdp.webhooks.manage import delete_messages
 from cdp.webhooks.models import FeedStart, Subscription, WebhookMessage
 
 CHUNK = 10_000
@@ -75,5 +76,4 @@ def delete_followed(feed: Feed, *, after: int, until: int) -> None:
 def purge_messages(*, now: datetime) -> None:
     """Delete what was sent MESSAGE_KEPT ago, with its attempts; what is under way stays."""
     old = WebhookMessage.objects.filter(created_at__lt=now - MESSAGE_KEPT, asked_at__isnull=True)
-    while ids := list(old.exclude(state=WebhookMessage.State.PENDING).values_list("pk", flat=True)[:CHUNK]):
-        WebhookMessage.objects.filter(pk__in=ids).delete()
+    delete_messages(old.exclude(state=WebhookMessage.State.PENDING))

@@ -25,7 +25,7 @@ from cdp.disclosure import may_see_pii
 from cdp.feeds import feeds
 from cdp.keyset import keyset_page
 from cdp.models import Webhook, WebhookAttempt, WebhookMessage
-from cdp.webhooks.backlog import COUNTED, count_waiting
+from cdp.webhooks.backlog import Waiting, count_waiting
 from cdp.webhooks.manage import (
     disable_webhook,
     enable_webhook,
@@ -65,13 +65,12 @@ class WebhookPages:
 
     def bar_context(self: Any, request: HttpRequest, webhook: Webhook) -> dict[str, Any]:
         """What the bar above the form offers; what waits is asked where one is off, for the choice of how to go on."""
-        waiting = sum(map(count_waiting, webhook.subscriptions.all())) if webhook.disabled_at else 0
+        asked = webhook.subscriptions.all() if webhook.disabled_at else ()
         return {
             "webhook": webhook,
             "may_change": self.has_change_permission(request, webhook),
             "may_see_attempts": has_perm(request, "cdp.view_webhookattempt"),
-            "n_waiting": min(waiting, COUNTED),
-            "is_more_waiting": waiting >= COUNTED,
+            "waiting": sum(map(count_waiting, asked), Waiting()),
         }
 
     # --- Attempts ---

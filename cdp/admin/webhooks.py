@@ -21,8 +21,8 @@ from cdp.admin.webhook_pages import WebhookPages
 from cdp.feeds import feeds
 from cdp.models import Webhook
 from cdp.rules.causes import Cause
-from cdp.webhooks.backlog import COUNTED, Backlog, backlogs, count_waiting
-from cdp.webhooks.manage import save_webhook
+from cdp.webhooks.backlog import Backlog, backlogs, count_waiting
+from cdp.webhooks.manage import delete_webhook, save_webhook
 
 ON, FAILING, OFF = "on", "failing", "off"
 
@@ -119,6 +119,9 @@ class WebhookAdmin(WebhookPages, StrataAdmin):
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:
         save_webhook(obj, hears=form.hears(), now=timezone.now(), from_start=form.cleaned_data.get("from_start", False))
 
+    def delete_model(self, request: HttpRequest, obj: Webhook) -> None:
+        delete_webhook(obj)
+
     def response_add(self, request: HttpRequest, obj: Webhook, post_url_continue: str | None = None) -> HttpResponse:
         """Show the secret once, on this page; it passes no message, cookie or session."""
         return self.secret_page(request, obj, title=gettext("Webhook made"))
@@ -155,14 +158,12 @@ class WebhookAdmin(WebhookPages, StrataAdmin):
         known, causes = feeds(), dict(Cause.choices)
         rows = []
         for each in sorted(webhook.subscriptions.all(), key=lambda subscription: subscription.feed):
-            n = count_waiting(each)
             chosen = [*each.subjects, *(str(causes.get(cause, cause)) for cause in each.causes)]
             rows.append(
                 {
                     "name": known[each.feed].name if each.feed in known else each.feed,
                     "chosen": ", ".join(chosen),
-                    "n": n,
-                    "is_more": n >= COUNTED,
+                    "waiting": count_waiting(each),
                 }
             )
         return render_to_string("cdp/webhook_progress.html", {"rows": rows})

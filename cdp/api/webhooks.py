@@ -26,6 +26,7 @@ from cdp.models import User, Webhook, WebhookAttempt, WebhookMessage
 from cdp.rules.causes import Cause
 from cdp.webhooks.manage import (
     Hearing,
+    delete_webhook,
     disable_webhook,
     enable_webhook,
     replace_secret,
@@ -185,6 +186,9 @@ class WebhookViewSet(ManagingViewSet):
         "send_since": CHANGING,
         "attempts": ("cdp.view_webhookattempt",),
     }
+
+    def perform_destroy(self, instance: Webhook) -> None:
+        delete_webhook(instance)
 
     @extend_schema(request=NewSecretSerializer, responses=WebhookSerializer)
     @action(detail=True, methods=["post"], pagination_class=None)

@@ -12,6 +12,18 @@ from cdp.feeds import feeds
 from cdp.webhooks.models import Subscription, Webhook
 
 COUNTED = 10_000
+LOOKED_THROUGH = 200_000  # for a rare segment in a busy feed; a million rows take a second
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many changes wait for it, or at least how many."""
+
+    n: int = 0
+    is_more: bool = False
+
+    def __add__(self, other: Waiting) -> Waiting:
+        return Waiting(self.n + other.n, self.is_more or other.is_more)
 
 
 @dataclass(frozen=True)
@@ -39,10 +51,12 @@ def backlogs(webhooks: Sequence[Webhook]) -> dict[int, Backlog]:
     return found
 
 
-def count_waiting(subscription: Subscription) -> int:
-    """How many changes that it hears wait for it, at most COUNTED."""
+def count_waiting(subscription: Subscription) -> Waiting:
+    """The changes that it hears and has not been told, up to COUNTED."""
     feed = feeds().get(subscription.feed)
     if feed is None:
-        return 0
+        return Waiting()
+    end = subscription.after + LOOKED_THROUGH
     rows = feed.changes(subjects=subscription.subjects, causes=subscription.causes)
-    return int(rows.filter(id__gt=subscription.after)[:COUNTED].count())
+    n = int(rows.filter(id__gt=subscription.after, id__lte=end)[:COUNTED].count())
+    return Waiting(n, n >= COUNTED or feed.head() > end)

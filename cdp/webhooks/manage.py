@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -21,6 +22,7 @@ from cdp.stages import wake
 from cdp.webhooks.models import Subscription, Webhook, WebhookMessage
 from cdp.webhooks.signing import new_secret
 
+CHUNK = 10_000
 GIVEN = ("key", "name", "url", "owner", "batch_size")
 
 
@@ -68,6 +70,20 @@ def _hear(webhook: Webhook, hears: Sequence[Hearing], *, from_start: bool) -> No
 def first_after(feed: Feed, *, from_start: bool) -> int:
     """After which change somebody new reads on: the last one, or the last that is deleted."""
     return feed.start_after() if from_start else max(feed.start_after(), feed.head())
+
+
+def delete_webhook(webhook: Webhook) -> None:
+    """With its book, which of a busy one has a million messages: in parts, lest they all be read at once."""
+    with transaction.atomic():
+        webhook.attempts.all().delete()
+        delete_messages(webhook.messages.all())
+        webhook.delete()
+
+
+def delete_messages(messages: QuerySet[WebhookMessage]) -> None:
+    """With their attempts, in parts."""
+    while ids := list(messages.values_list("pk", flat=True)[:CHUNK]):
+        WebhookMessage.objects.filter(pk__in=ids).delete()
 
 
 def replace_secret(webhook: Webhook, *, grace: timedelta, user: User, now: datetime) -> Webhook:

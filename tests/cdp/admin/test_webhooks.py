@@ -330,6 +330,8 @@ def test_what_is_done_is_done_by_post():
 
 def test_one_is_deleted_with_its_book():
     attempt = WebhookAttemptFactory()
+    WebhookAttemptFactory(message=attempt.message)
+    WebhookMessageFactory(webhook=attempt.webhook)
 
     sign_in(OPERATOR).post(f"{LIST}{attempt.webhook_id}/delete/", {"post": "yes"})
 
@@ -350,3 +352,15 @@ def test_the_dashboard_shows_those_that_were_given_up_or_fail_for_long(now):
     assert "Slow start" not in page
     assert "By hand" not in page
     assert "Gone shop" not in text_of(sign_in(VIEWER).get("/admin/"))
+
+
+def test_who_may_only_look_sees_the_page_without_its_buttons():
+    webhook = WebhookFactory(hears=["segments"])
+    without("change_webhook")
+
+    page = sign_in(OPERATOR).get(f"{LIST}{webhook.pk}/change/")
+
+    assert page.status_code == 200
+    assert "hooks.example.com/strata" in text_of(page)
+    assert "Segments: who came and went" in text_of(page)
+    assert "Send a test" not in text_of(page)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from cdp.feeds import feeds
 from cdp.models import Subscription, Webhook, WebhookAttempt, WebhookMessage
-from cdp.webhooks import outbox
-from cdp.webhooks.backlog import Backlog, backlogs, count_waiting
+from cdp.webhooks import backlog, outbox
+from cdp.webhooks.backlog import Backlog, Waiting, backlogs, count_waiting
 from cdp.webhooks.manage import enable_webhook, send_since
 from cdp.webhooks.models import FeedStart
 from cdp.webhooks.outbox import LEASE, claim, record, retry_after
@@ -387,7 +387,22 @@ def test_how_far_it_is_behind_counts_what_it_hears(now):
 
     chosen.save()
 
-    assert count_waiting(chosen) == 2
+    assert count_waiting(chosen) == Waiting(2)
     assert backlogs([webhook]) == {webhook.pk: Backlog(3, MADE_AT)}
     send(now)
     assert backlogs([webhook]) == {webhook.pk: Backlog()}
+
+
+def test_what_waits_is_counted_so_far_and_said_to_be_more(monkeypatch):
+    webhook, vip = WebhookFactory(), SegmentFactory(key="vip")
+    chosen = Subscription.objects.create(webhook=webhook, feed="segments", subjects=["vip"])
+    written = [*write(1, segment=vip), *write(3), *write(1, segment=vip)]
+    chosen.after = written[0] - 1
+
+    found = []
+    for counted, looked in ((9, 9), (2, 9), (9, 3), (9, 5)):
+        monkeypatch.setattr(backlog, "COUNTED", counted)
+        monkeypatch.setattr(backlog, "LOOKED_THROUGH", looked)
+        found.append(count_waiting(chosen))
+
+    assert found == [Waiting(2), Waiting(2, is_more=True), Waiting(1, is_more=True), Waiting(2)]
