@@ -16,6 +16,8 @@ from cdp.rules.days import TICK, Period
 from cdp.templatetags.numbers import span
 from cdp.values import in_words, local_time
 
+N_DIGITS = 4  # behind the point, of what is shown of an average or a sum
+
 
 class Owner(NamedTuple):
     """What a value is of: an `attribute`, `property`, `identifier` or `score` of this key, path, kind or field."""
@@ -40,7 +42,8 @@ class Fact:
     @property
     def text(self) -> str:
         """The sentence in the active language."""
-        return str(self.says % {**self.parts, "value": in_words(self.value)})
+        shown = round(self.value, N_DIGITS) if isinstance(self.value, float) else self.value
+        return str(self.says % {**self.parts, "value": in_words(shown)})
 
 
 def ago(at: datetime, now: datetime) -> str:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
@@ -172,7 +172,7 @@ class AttributeIs(Operator):
             parts["type"] = str(self.facts.type.label)
             said = gettext_lazy("%(subject)s is %(value)s, which is not of the type “%(type)s”: it counts as not known")
             return Fact(said, parts, value, owner)
-        return Fact(gettext_lazy("%(subject)s is %(value)s"), parts, value, owner)
+        return Fact(pgettext_lazy("found of a person", "%(subject)s is %(value)s"), parts, value, owner)
 
     def covered(self, cover: Cover) -> Self:
         shown = cover({"op": self.op, "key": self.key, "value": self.comparison.value})

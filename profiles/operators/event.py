@@ -127,7 +127,7 @@ class EventMeasured(Operator):
             return [never_sent(self.names)]
         window = since(self.within.period(now), now)
         events = str(EVENTS[bool(window), False]) % {**parts_of(self.names, EVER, ()), "window": window}
-        facts = [counted(met.n, named.n, events)]
+        facts = [counted(met.n, named.n, events, is_narrowed=bool(self.where))]
         if self.measure.kind != "count" and met.measured is not None:
             owner = Owner("property", ".".join(self.measure.of.path)) if self.measure.of else None
             value = as_number(met.measured)
@@ -222,12 +222,12 @@ def _asks_absence(measure: Measure, comparison: Comparison) -> bool:
             return False
 
 
-def counted(n_met: int, n_named: int, events: str) -> Fact:
-    """How many, and of how many where others do not meet the conditions."""
+def counted(n_met: int, n_named: int, events: str, *, is_narrowed: bool) -> Fact:
+    """How many; and of how many where there are conditions, or others that were not measured."""
     parts = {"events": events, "n": n_met, "total": n_named}
     if not n_named:
         return Fact(gettext_lazy("no %(events)s"), parts, 0)
-    if n_met == n_named:
+    if n_met == n_named and not is_narrowed:
         return Fact(ngettext_lazy("%(n)s time %(events)s", "%(n)s times %(events)s", "n"), parts, n_met)
     return Fact(gettext_lazy("%(n)s of %(total)s times %(events)s"), parts, n_met)
 

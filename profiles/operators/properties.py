@@ -16,7 +16,7 @@ from django.db.models import F, Func, JSONField
 from django.db.models.functions import ExtractHour, ExtractIsoWeekDay
 from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from cdp.rules.base import Cover
 from cdp.rules.comparison import Comparison, comparison_schema, read_comparison
@@ -30,7 +30,7 @@ from cdp.rules.words import WORDS
 
 VALUE, HOUR, WEEKDAY = "$value", "$hour", "$weekday"
 BUILT_IN = {
-    VALUE: gettext_lazy("value"),
+    VALUE: pgettext_lazy("of an event", "value"),
     HOUR: gettext_lazy("hour"),
     WEEKDAY: gettext_lazy("weekday (1 is Monday)"),
 }

@@ -51,7 +51,7 @@ def test_codes_of_a_score_read_as_their_names():
         ({"not": BOUGHT | {"name": ["A", "B"]}}, "不满足（最近 90 天内发生过“A”或“B”）"),
         (
             {"all": [BOUGHT | {"is": "gte", "value": 3, "measure": "days"}]},
-            "有最近 90 天内的“Order Completed”的天数不小于 3",
+            "最近 90 天内的“Order Completed”的发生天数不小于 3",
         ),
         (
             {"all": [BOUGHT | {"is": "eq", "value": 0, "where": [{"key": "total", "is": "gt", "value": 5}]}]},

@@ -96,8 +96,21 @@ def test_events_are_counted_of_those_in_the_window(told, did, now):
     assert told("event", **orders, measure={"sum": "total"}, **{"is": "gt", "value": 5})[1] == (
         "the sum of total over “Order Completed” since 2026-05-23 12:00: 33"
     )
+    every = {"where": [{"key": "total", "is": "gte", "value": 1}]}
+    assert told("event", **orders, **every)[0] == "3 of 3 times “Order Completed” since 2026-05-23 12:00"
+    third = {
+        "measure": {"avg": "total"},
+        "within": {"last_days": 50},
+        "where": [{"key": "total", "is": "gt", "value": 1}],
+    }
+    did("Order Completed", now - 30 * DAY, total=8)
+    did("Order Completed", now - 31 * DAY, total=8.5)
+    did("Order Completed", now - 32 * DAY, total=8.5)
+    assert told("event", name="Order Completed", **third, **{"is": "gt", "value": 5})[1] == (
+        "the average of total over “Order Completed” since 2026-04-26 12:00: 16.1667"
+    )
     assert told("event", name="Order Completed", within={"calendar": "last_month"})[0] == (
-        "2 times “Order Completed” from 2026-05-01 to 2026-05-31"
+        "5 times “Order Completed” from 2026-05-01 to 2026-05-31"
     )
     assert told("event", name="Order Completed", within={"until": "2026-01-01"}) == [
         "no “Order Completed” until 2026-01-01"
@@ -224,5 +237,5 @@ def test_facts_speak_chinese(told, did, now):
     did("Buy", now - 12 * DAY)
 
     with override("zh-hans"):
-        assert told("attribute", key="city", **{"is": "set"}) == ["城市为Shanghai"]
+        assert told("attribute", key="city", **{"is": "set"}) == ["城市：Shanghai"]
         assert told("event", name="Buy") == ["“Buy” 1 次", "最近一次：12 天前（2026-06-03 12:00）"]
