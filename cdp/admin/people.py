@@ -48,6 +48,12 @@ class RolesField(ModelMultipleChoiceField):  # type: ignore[type-arg]
         return role_name(obj)
 
 
+def possible_owners(owner_id: int | None) -> QuerySet[User]:
+    """Whom something may belong to: people, and whoever owns it. Accounts of tokens read no notices."""
+    people = User.objects.filter(is_active=True, api_token__isnull=True)
+    return (people | User.objects.filter(pk=owner_id or 0)).order_by("username")
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, StrataAdmin):  # type: ignore[type-arg, misc]
     """People who sign in. Accounts of API tokens are shown under API tokens."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldBooleanSwitchWidget
 
+from cdp.admin.people import possible_owners
 from cdp.feeds import Feed, feeds
 from cdp.models import User
 from cdp.rules.causes import Cause
@@ -59,9 +59,9 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "owner" in self.fields:  # accounts of tokens read no mail
+        if "owner" in self.fields:
             owner = cast("forms.ModelChoiceField[User]", self.fields["owner"])
-            owner.queryset = possible_owners(self.instance)
+            owner.queryset = possible_owners(self.instance.owner_id)
         heard = {each.feed: each for each in self.instance.subscriptions.all()} if self.instance.pk else {}
         for feed in self.offered:
             known = heard.get(feed.key)
@@ -99,12 +99,6 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
             if given.get(hears_field(feed))
         ]
         return [*chosen, *self.kept()]
-
-
-def possible_owners(webhook: Webhook) -> QuerySet[User]:
-    """People, and who owns it."""
-    people = User.objects.filter(is_active=True, api_token__isnull=True)
-    return (people | User.objects.filter(pk=webhook.owner_id or 0)).order_by("username")
 
 
 def offered_feeds(user: Any) -> tuple[Feed, ...]:

@@ -73,6 +73,7 @@ class AuditedViewSet(ReadingViewSet):
 
     before: dict[str, Any]
     thing: Model
+    thing_id: Any
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         if self.action in ("create", "partial_update", "destroy"):
@@ -85,6 +86,7 @@ class AuditedViewSet(ReadingViewSet):
         self.thing = super().get_object()
         if self.action in ("partial_update", "destroy"):
             self.before = self.values_of(self.get_serializer(self.thing).data)
+            self.thing_id = self.thing.pk
         return self.thing
 
     def values_of(self, shown: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,6 +101,7 @@ class AuditedViewSet(ReadingViewSet):
             with transaction.atomic():
                 response = handler(request, *args, **kwargs)
                 if self.action == "destroy":
+                    self.thing.pk = self.thing_id  # which its deletion took from it
                     write_deletion(user, self.thing, self.before)
                 elif self.action == "create":
                     shown = response.data

@@ -22,6 +22,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, has_perm, signed_in
+from cdp.admin.people import possible_owners
 from cdp.disclosure import may_see_pii
 from cdp.keyset import keyset_page
 from cdp.models import Run, User
@@ -71,11 +72,8 @@ class SegmentForm(HolderForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "owner" in self.fields:  # accounts of tokens own nothing
-            people = User.objects.filter(is_active=True, api_token__isnull=True) | User.objects.filter(
-                pk=self.instance.owner_id
-            )
-            self.fields["owner"].queryset = people.order_by("username")  # type: ignore[attr-defined]
+        if "owner" in self.fields:
+            self.fields["owner"].queryset = possible_owners(self.instance.owner_id)  # type: ignore[attr-defined]
 
         if self.instance.pk is None and "key" in self.fields:
             self.fields["key"].required = False

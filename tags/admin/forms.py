@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from cdp.models import User
+from cdp.admin.people import possible_owners
 from profiles.admin.holders import HolderForm, RulePartInline
 from tags.bands import band_of
 from tags.models import FILLED_BY_RULE, Tag, TagValue
@@ -46,10 +46,8 @@ class TagForm(HolderForm):
         if "lifecycle" in self.fields:  # of a new one: later its page has buttons
             new = [Tag.Lifecycle.ACTIVE, Tag.Lifecycle.DRAFT]
             self.fields["lifecycle"].choices = [(each.value, each.label) for each in new]  # type: ignore[attr-defined]
-        if "owner" in self.fields:  # accounts of tokens own nothing
-            people = User.objects.filter(is_active=True, api_token__isnull=True)
-            people |= User.objects.filter(pk=self.instance.owner_id)
-            self.fields["owner"].queryset = people.order_by("username")  # type: ignore[attr-defined]
+        if "owner" in self.fields:
+            self.fields["owner"].queryset = possible_owners(self.instance.owner_id)  # type: ignore[attr-defined]
         if "score" in self.fields:
             self.fields["score"].choices = [("", "-"), *score_choices()]  # type: ignore[attr-defined]
             bands = [band_of(value.rule) for value in self.instance.values.all()] if self.instance.pk else []

@@ -1,5 +1,5 @@
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import DELETION, LogEntry
 from django.utils import timezone
 
 from cdp.models import Webhook, WebhookMessage
@@ -129,3 +129,14 @@ def test_a_list_takes_as_many_queries_for_twenty_as_for_one(n, django_assert_num
 
     with django_assert_num_queries(3 + 2):
         assert len(api.send("get", "webhooks/").json()["results"]) == n
+
+
+def test_one_is_deleted_with_its_book_and_the_audit_says_which():
+    attempt = WebhookAttemptFactory(message__webhook__key="shop")
+
+    answer = api_of("operator").send("delete", "webhooks/shop/")
+
+    entry = LogEntry.objects.get()
+    assert (answer.status_code, Webhook.objects.exists()) == (204, False)
+    assert (entry.action_flag, entry.object_id, entry.object_repr) == (DELETION, str(attempt.webhook_id), "Shop")
+    assert "whsec" not in entry.change_message
