@@ -14,10 +14,9 @@ from django.utils.translation import gettext_lazy
 
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
-from profiles.imports.cells import CellError
 from profiles.imports.guess import folded, mostly, names
 from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
-from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
+from profiles.imports.targets.parts import Named, column_of, is_meant, objects, pieces, read_named
 from profiles.refresh.people import lock_profiles
 from segments.feeds import write_moves
 from segments.followers.by_hand import restore_displaced
@@ -38,11 +37,9 @@ class Joining(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """One object of the mapping; of `segment` and `column` one is there."""
+    """One object of the mapping."""
 
-    segment: Segment | None
-    column: str
-    split: str
+    segments: Named[Segment]
     when: str
 
 
@@ -52,7 +49,7 @@ class CheckedMembers:
     known: Mapping[str, Segment]
 
     def columns(self) -> set[str]:
-        return {name for part in self.parts for name in (part.column, part.when)} - {""}
+        return {name for part in self.parts for name in (part.segments.column, part.when)} - {""}
 
     def read(self, cells: Mapping[str, Any]) -> Sequence[Joining]:
         return [joining for part in self.parts for joining in self._read(part, cells)]
@@ -60,15 +57,7 @@ class CheckedMembers:
     def _read(self, part: Part, cells: Mapping[str, Any]) -> list[Joining]:
         if not is_meant(cells, part.when):
             return []
-        if part.segment is not None:
-            return [Joining(part.segment.pk)]
-        written = cell(cells, part.column)
-        return [Joining(self._named(name).pk) for name in pieces(written, part.split)]
-
-    def _named(self, name: str) -> Segment:
-        if name not in self.known:
-            raise CellError(_("there is no segment by hand “%(name)s”") % {"name": name[:60]})
-        return self.known[name]
+        return [Joining(segment.pk) for segment in part.segments.in_row(cells)]
 
     def describe(self, said: Sequence[Joining]) -> list[str]:
         names = {segment.pk: segment.name for segment in self.known.values()}
@@ -140,12 +129,6 @@ class MemberTarget(Target):
         return len(found) + n_displaced
 
 
-def pieces(written: str, split: str) -> list[str]:
-    """The names in a cell."""
-    names = written.split(split) if split else [written]
-    return [name.strip() for name in names if name.strip()]
-
-
 def known_segments() -> dict[str, Segment]:
     """Segments by hand in use, by key, and by name where that is no other's key; one query."""
     segments = list(Segment.objects.current().filter(kind=Segment.Kind.STATIC))
@@ -153,21 +136,18 @@ def known_segments() -> dict[str, Segment]:
 
 
 def check_part(said: Mapping[str, Any], path: str, reporter: Reporter, known: Mapping[str, Segment]) -> Part | None:
-    name, column = text_or_column(said, "segment", path, reporter)
     when = column_of(said, "when", path, reporter)
-    split = said.get("split", "")
-    if not isinstance(split, str):
-        reporter.problem(f"{path}.split", _("not a text"))
-        return None
-    if not name and not column:
-        reporter.problem(f"{path}.segment", _("missing: a segment, or {“column”: …} whose cells name some"))
-        return None
-    if name and name not in known:
-        message = _("there is no segment by hand “%(name)s”; there are: %(known)s")
-        keys = ", ".join(sorted({segment.key for segment in known.values()})) or "-"
-        reporter.problem(f"{path}.segment", message % {"name": name, "known": keys})
-        return None
-    return Part(known[name] if name else None, column, split, when)
+    segments = read_named(
+        said,
+        "segment",
+        path,
+        reporter,
+        known=known,
+        missing=_("missing: a segment, or {“column”: …} whose cells name some"),
+        unknown=gettext_lazy("there is no segment by hand “%(name)s”"),
+        keys={segment.key for segment in known.values()},
+    )
+    return None if segments is None else Part(segments, when)
 
 
 def wanted_of(rows: Sequence[TargetRow]) -> list[Wanted]:

@@ -16,7 +16,7 @@ from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.imports.cells import CellError, TimeReader
 from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
-from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
+from profiles.imports.targets.parts import Named, cell, column_of, is_meant, objects, read_named, text_or_column
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles
 from tags.feeds import recording
@@ -61,11 +61,9 @@ class TagWords:
 
 @dataclass(frozen=True)
 class Part:
-    """One object of the mapping; of `tag` and `column` one is there."""
+    """One object of the mapping."""
 
-    tag: TagWords | None
-    column: str
-    split: str
+    tags: Named[TagWords]
     value: str
     value_column: str
     expires_at: TimeReader | None
@@ -78,7 +76,7 @@ class CheckedTags:
     known: Mapping[str, TagWords]
 
     def columns(self) -> set[str]:
-        named = {name for part in self.parts for name in (part.column, part.value_column, part.when)}
+        named = {name for part in self.parts for name in (part.tags.column, part.value_column, part.when)}
         named |= {part.expires_at.column for part in self.parts if part.expires_at}
         return named - {""}
 
@@ -92,16 +90,7 @@ class CheckedTags:
         expires_at = None
         if part.expires_at is not None and cell(cells, part.expires_at.column):
             expires_at = part.expires_at.read(cells[part.expires_at.column])
-        if part.tag is not None:
-            return [part.tag.assign(value, expires_at)]
-        written = cell(cells, part.column)
-        names = written.split(part.split) if part.split else [written]
-        return [self._named(name.strip()).assign(value, expires_at) for name in names if name.strip()]
-
-    def _named(self, name: str) -> TagWords:
-        if name not in self.known:
-            raise CellError(_("there is no tag by hand or by import “%(name)s”") % {"name": name[:60]})
-        return self.known[name]
+        return [tag.assign(value, expires_at) for tag in part.tags.in_row(cells)]
 
     def describe(self, said: Sequence[Assigning]) -> list[str]:
         tags = {words.tag.pk: words for words in self.known.values()}
@@ -186,34 +175,31 @@ def known_tags() -> dict[str, TagWords]:
 def check_part(
     said: Mapping[str, Any], path: str, reporter: Reporter, known: Mapping[str, TagWords], zone: tzinfo
 ) -> Part | None:
-    name, column = text_or_column(said, "tag", path, reporter)
+    tags = read_named(
+        said,
+        "tag",
+        path,
+        reporter,
+        known=known,
+        missing=_("missing: a tag, or {“column”: …} whose cells name some"),
+        unknown=gettext_lazy("there is no tag by hand or by import “%(name)s”"),
+        keys={words.tag.key for words in known.values()},
+    )
     value, value_column = text_or_column(said, "value", path, reporter)
     expiry = column_of(said, "expires_at", path, reporter)
     when = column_of(said, "when", path, reporter)
-    split = said.get("split", "")
-    if not isinstance(split, str):
-        reporter.problem(f"{path}.split", _("not a text"))
-        return None
-    if not name and not column:
-        reporter.problem(f"{path}.tag", _("missing: a tag, or {“column”: …} whose cells name some"))
-        return None
-    if name and name not in known:
-        message = _("there is no tag by hand or by import “%(name)s”; there are: %(known)s")
-        keys = ", ".join(sorted({words.tag.key for words in known.values()})) or "-"
-        reporter.problem(f"{path}.tag", message % {"name": name, "known": keys})
+    if tags is None:
         return None
     part = Part(
-        tag=known[name] if name else None,
-        column=column,
-        split=split,
+        tags=tags,
         value=value,
         value_column=value_column,
         expires_at=TimeReader(zone=zone, column=expiry) if expiry else None,
         when=when,
     )
-    if part.tag is not None and not value_column:
+    if tags.thing is not None and not value_column:
         try:
-            part.tag.assign(value, None)
+            tags.thing.assign(value, None)
         except CellError as error:
             reporter.problem(f"{path}.value", str(error))
             return None

@@ -25,7 +25,7 @@ class TagForm(HolderForm):
     """A tag; a rule tag has either one rule here or one for each value beneath."""
 
     score = forms.ChoiceField(
-        label=_("score"),
+        label=_("Score"),
         required=False,
         widget=UnfoldAdminSelectWidget,
         help_text=_("Each value beneath is a band of it."),
@@ -73,15 +73,15 @@ class TagForm(HolderForm):
 class TagValueForm(forms.ModelForm):  # type: ignore[type-arg]
     """A value, and its band where its tag is one by score."""
 
-    band_from = forms.FloatField(label=_("from"), required=False, widget=UnfoldAdminDecimalFieldWidget)
+    band_from = forms.FloatField(label=_("From"), required=False, widget=UnfoldAdminDecimalFieldWidget)
     band_to = forms.FloatField(
-        label=_("to, not included"),
+        label=_("To, not included"),
         required=False,
         widget=UnfoldAdminDecimalFieldWidget,
         help_text=_("Of a number; empty: without end."),
     )
     band_in = forms.CharField(
-        label=_("one of"),
+        label=_("One of"),
         required=False,
         widget=UnfoldAdminTextInputWidget,
         help_text=_("Of a text: its values, by comma, such as 111, 101."),
@@ -95,7 +95,9 @@ class TagValueForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         band = band_of(self.instance.rule)
         if band is not None and self.instance.tag.kind == Tag.Kind.SCORE:
-            given = {"band_from": band.start, "band_to": band.end, "band_in": ", ".join(band.among)}
+            bounds = {"band_from": band.start, "band_to": band.end}
+            given = {name: None if bound is None else f"{bound:.15g}" for name, bound in bounds.items()}
+            given["band_in"] = ", ".join(band.among) or None
             self.initial.update({name: value for name, value in given.items() if value is not None})
 
     def clean(self) -> dict[str, Any]:

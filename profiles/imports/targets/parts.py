@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from profiles.imports.cells import CellError, as_text, consent_state
 from profiles.imports.targets import Reporter
 from profiles.models import Consent
+
+Thing = TypeVar("Thing")
 
 
 def objects(given: Any, reporter: Reporter, *, allowed: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -44,6 +48,67 @@ def column_of(said: Mapping[str, Any], key: str, path: str, reporter: Reporter) 
     if text:
         reporter.problem(f"{path}.{key}", _("needs {“column”: …}"))
     return column
+
+
+@dataclass(frozen=True)
+class Named(Generic[Thing]):
+    """Which things of a target an object of a mapping names: `thing`, or those in the cells of `column`, parted by
+    `split` where that is not empty. `known` are all that files may name, by key and by name.
+    """
+
+    known: Mapping[str, Thing]
+    unknown: str | Promise
+    thing: Thing | None
+    column: str
+    split: str
+
+    def in_row(self, cells: Mapping[str, Any]) -> list[Thing]:
+        """Raises CellError."""
+        if self.thing is not None:
+            return [self.thing]
+        return [self._of(name) for name in pieces(cell(cells, self.column), self.split)]
+
+    def _of(self, name: str) -> Thing:
+        if name not in self.known:
+            raise CellError(self.unknown % {"name": name[:60]})
+        return self.known[name]
+
+
+def pieces(written: str, split: str) -> list[str]:
+    """The names in a cell."""
+    names = written.split(split) if split else [written]
+    return [name.strip() for name in names if name.strip()]
+
+
+def read_named(
+    said: Mapping[str, Any],
+    key: str,
+    path: str,
+    reporter: Reporter,
+    *,
+    known: Mapping[str, Thing],
+    missing: str | Promise,
+    unknown: str | Promise,
+    keys: Collection[str],
+) -> Named[Thing] | None:
+    """The things that `said[key]` and `said["split"]` name; None where they name none, as is reported then.
+
+    `unknown` says that there is none `%(name)s`, `keys` are what there is.
+    """
+    name, column = text_or_column(said, key, path, reporter)
+    split = said.get("split", "")
+    if not isinstance(split, str):
+        reporter.problem(f"{path}.split", _("not a text"))
+        return None
+    if not name and not column:
+        reporter.problem(f"{path}.{key}", str(missing))
+        return None
+    if name and name not in known:
+        there_are = _("%(problem)s; there are: %(known)s")
+        said_keys = ", ".join(sorted(keys)) or "-"
+        reporter.problem(f"{path}.{key}", there_are % {"problem": unknown % {"name": name}, "known": said_keys})
+        return None
+    return Named(known, unknown, known[name] if name else None, column, split)
 
 
 def cell(cells: Mapping[str, Any], column: str) -> str:

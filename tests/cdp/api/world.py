@@ -157,7 +157,11 @@ def filled(path: str, world: dict[str, Any]) -> str:
 
 def asked(path: str, world: dict[str, Any]) -> str:
     """The same with a query, where a path cannot do without."""
-    queries = {"profiles/{id}/explain/": "?segment=loyal", "segments/{key}/breakdown/": "?by=attribute:city"}
+    queries = {
+        "profiles/{id}/explain/": "?segment=loyal",
+        "segments/{key}/breakdown/": "?by=attribute:city",
+        "tags/{key}/cross/": "?with=ann-tag",
+    }
     return filled(path, world) + queries.get(path, "")
 
 
@@ -199,6 +203,7 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
         ("patch", "tags/{key}/"): {"name": "Best", "category": "c", "description": "d", "version": 1},
         ("post", "tags/{key}/assignments/"): {**people, "value": None, "expires_at": "2099-01-01T00:00:00Z"},
         ("delete", "tags/{key}/assignments/"): people,
+        ("post", "tags/{key}/bulk/"): {**people, "action": "assign", "expires_at": "2099-01-01T00:00:00Z"},
         ("post", "segments/"): {"key": "oslo", "name": "Oslo", "kind": "dynamic", "description": "", "rule": IN_OSLO},
         ("patch", "segments/{key}/"): {"name": "Best", "rule": {"all": [IN_OSLO]}, "version": 1},
         ("post", "segments/{key}/profiles/"): people,
