@@ -50,7 +50,8 @@ def list_of_people(changelist: Any) -> ListOfPeople:
 
 def joined(rules: Sequence[Any]) -> Any:
     """One rule for all; None where it speaks of what no rule can name, such as an archived segment."""
-    rule = rules[0] if len(rules) == 1 else {"all": list(rules)}
+    nodes = [node for rule in rules for node in rule.get("all", [rule])]
+    rule = nodes[0] if len(nodes) == 1 else {"all": nodes}
     try:
         parse_rule(rule)
     except RuleError:

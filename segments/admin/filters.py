@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -52,7 +52,7 @@ class SegmentFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
             for pk, is_in in named
             if pk in known
         ]
-        return ", ".join(words)
+        return pgettext("between values", ", ").join(words)
 
     def as_rule(self) -> Any:
         keys = dict(Segment.objects.current().values_list("pk", "key").filter(pk__in=[pk for pk, _ in self.named()]))

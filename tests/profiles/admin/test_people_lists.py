@@ -100,7 +100,8 @@ def test_a_list_that_a_rule_can_say_becomes_a_segment_by_rule():
 
     assert listed.rule["all"] == [
         {"op": "tag", "key": "vip", "value": ["gold"]},
-        {"all": [{"op": "segment", "key": "inside"}, {"not": {"op": "segment", "key": "outside"}}]},
+        {"op": "segment", "key": "inside"},
+        {"not": {"op": "segment", "key": "outside"}},
         {"op": "tier", "scheme": "club", "in": ["top"]},
         {"op": "identifier", "kind": "email"},
         {"op": "attribute", "key": "last_seen_at", "is": "not_in_last", "value": {"days": 90}},
