@@ -35,8 +35,8 @@ def write_links(
     first: dict[tuple[int, int, int], Link] = {}
     for link, keys in kept:
         for key in keys[1:]:
-            left, right = sorted((ids[keys[0]], ids[key]))
-            pair = (left, right, link.source_id)
+            left, right = ids[keys[0]], ids[key]
+            pair = (left, right, link.source_id) if left < right else (right, left, link.source_id)
             if pair not in first or link[:2] < first[pair][:2]:
                 first[pair] = link
     known = {pair: link for pair, link in first.items() if pair[0] not in new_ids and pair[1] not in new_ids}

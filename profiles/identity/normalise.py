@@ -64,9 +64,11 @@ def spell(key: str, value: str, region: str) -> str | None:
     if is_blocked(folded):
         return None
     normalised = _normalisers[key](folded, region)
-    if normalised is None or is_blocked(normalised := fold(normalised)) or len(normalised) > MAX_LENGTH:
+    if normalised is None:
         return None
-    return normalised
+    if normalised != folded and is_blocked(normalised := fold(normalised)):
+        return None
+    return normalised if len(normalised) <= MAX_LENGTH else None
 
 
 def fold(value: str) -> str:

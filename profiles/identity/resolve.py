@@ -80,9 +80,10 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
 
     Takes the identity lock, then the locks of the profiles by id, until the end of the open transaction.
     """
-    advisory_lock("identity")
     limits = {kind.pk: kind.limit_per_profile for kind in kinds if kind.limit_per_profile is not None}
-    known = load_identifiers({key for link in links for key in link.keys})
+    asked = as_json({key for link in links for key in link.keys})  # while nobody waits yet
+    advisory_lock("identity")
+    known = read_identifiers(asked)
     profiles = lock_profiles({identifier.profile_id for identifier in known.values()})
     settled, open_ = settle(links, known)
     alone = strangers(links, open_, known)
@@ -228,6 +229,15 @@ def sights_kept(
 
 def load_identifiers(keys: Iterable[Key]) -> dict[Key, Known]:
     """Those of the keys that exist."""
+    return read_identifiers(as_json(keys))
+
+
+def as_json(keys: Iterable[Key]) -> str:
+    return rows_as_json({"kind_id": kind_id, "value": value} for kind_id, value in keys)
+
+
+def read_identifiers(asked: str) -> dict[Key, Known]:
+    """Those of the keys that exist; the keys are written `as_json`."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -237,7 +247,7 @@ def load_identifiers(keys: Iterable[Key]) -> dict[Key, Known]:
             JOIN profiles_identifier AS identifier
                 ON identifier.kind_id = wanted.kind_id AND identifier.value = wanted.value
             """,
-            [rows_as_json({"kind_id": kind_id, "value": value} for kind_id, value in keys)],
+            [asked],
         )
         # Times as text: Django reads them by a regular expression, 4 µs each.
         return {

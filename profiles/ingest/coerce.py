@@ -33,7 +33,7 @@ def is_missing(value: Any) -> bool:
 
 def coerce(value: Any, type_: str) -> Any:
     """`value` as `type_` stores it; None for what is missing, MISFIT for what does not fit."""
-    return None if is_missing(value) else _COERCE[AttributeType(type_)](value)
+    return None if is_missing(value) else _COERCE[type_](value)
 
 
 def guess_type(value: Any) -> AttributeType:
@@ -110,7 +110,7 @@ def to_list(value: Any) -> Any:
     return value if fits else MISFIT
 
 
-_COERCE: dict[AttributeType, Callable[[Any], Any]] = {
+_COERCE: dict[str, Callable[[Any], Any]] = {
     AttributeType.TEXT: to_text,
     AttributeType.NUMBER: to_number,
     AttributeType.BOOLEAN: to_boolean,

@@ -22,7 +22,7 @@ from profiles.models import AttributeDefinition, Contribution, IdentifierKind, S
 
 # Attributes that are identifiers as well: what is no email must not reach the golden record as one.
 IDENTIFIER_ATTRIBUTES = ("email", "phone")
-RECORDS_AT_ONCE = 200  # golden records, as they are and as they were: some have thousands of attributes
+RECORDS_AT_ONCE = 100  # golden records, as they are and as they were: some have thousands of attributes
 ROWS_AT_ONCE = 10_000  # of contributions: a batch of messages with thousands of traits each has some hundred thousand
 
 
@@ -30,12 +30,11 @@ Slot = tuple[int, int, int]  # ids of anchor, source and definition
 
 
 class Written(NamedTuple):
-    """What a batch wrote: `touched` are the profiles whose golden record may be another now, `misfits` the values that
-    did not fit; by slot, `latest` are the last values that it said, and `kept` what slots keep beside these.
+    """What a batch wrote: `touched` are the profiles whose golden record may be another now; by slot, `latest` are the
+    last values that it said, and `kept` what slots keep beside these.
     """
 
     touched: set[int]
-    misfits: list[Misfit]
     latest: dict[Slot, Said]
     kept: dict[Slot, Kept | None]
 
@@ -48,30 +47,25 @@ class Misfit(NamedTuple):
     value: Any
 
 
-def write_contributions(
-    messages: Sequence[Message],
-    anchors: Sequence[Anchor],
+Sayings = list[tuple[int, Said]]  # what one message says, by id of the definition
+
+
+def sayings_of(
+    messages: Iterable[Message],
     definitions: Mapping[str, AttributeDefinition],
     *,
     sources: Mapping[int, Source],
     kinds: Mapping[str, IdentifierKind],
-    created: Collection[int],
-) -> Written:
-    """Keep the latest value of each anchor, source and attribute, and what its survivorship needs beside it.
+) -> tuple[list[Sayings], list[Misfit]]:
+    """What each message says of attributes, and the values that do not fit. Needs no lock.
 
-    A trait without a definition stays in its event alone. `created` are the profiles that the batch made.
+    A trait without a definition stays in its event alone.
     """
-    policies = {
-        each.pk: policy
-        for each in definitions.values()
-        if (policy := policy_of(each.survivorship, each.type)) is not None
-    }
     ids = {key: definition.pk for key, definition in definitions.items()}  # Django takes a microsecond to tell a pk
-    latest: dict[Slot, Said] = {}
-    asked: dict[Slot, list[Said]] = {}  # of definitions that ask for more than the last value
-    touched: set[int] = set()
+    sayings: list[Sayings] = []
     misfits: list[Misfit] = []
-    for message, anchor in zip(messages, anchors, strict=True):
+    for message in messages:
+        said_by_message: Sayings = []
         for key, value in message.traits.items():
             if key not in ids:
                 continue
@@ -79,17 +73,43 @@ def write_contributions(
             said = Said(message.occurred_at, message.message_id, *stored(value, definitions[key], kinds, region))
             if not said.fits:
                 misfits.append(Misfit(message, definitions[key], value))
-            slot = (anchor.identifier_id, message.source_id, ids[key])
+            said_by_message.append((ids[key], said))
+        sayings.append(said_by_message)
+    return sayings, misfits
+
+
+def write_contributions(
+    messages: Sequence[Message],
+    anchors: Sequence[Anchor],
+    sayings: Sequence[Sayings],
+    definitions: Iterable[AttributeDefinition],
+    *,
+    created: Collection[int],
+) -> Written:
+    """Keep the latest value of each anchor, source and attribute, and what its survivorship needs beside it.
+
+    `created` are the profiles that the batch made.
+    """
+    policies = {
+        each.pk: policy for each in definitions if (policy := policy_of(each.survivorship, each.type)) is not None
+    }
+    latest: dict[Slot, Said] = {}
+    asked: dict[Slot, list[Said]] = {}  # of definitions that ask for more than the last value
+    touched: set[int] = set()
+    for message, anchor, said_by_message in zip(messages, anchors, sayings, strict=True):
+        for definition_id, said in said_by_message:
+            slot = (anchor.identifier_id, message.source_id, definition_id)
             if slot not in latest or said[:2] > latest[slot][:2]:
                 latest[slot] = said
-            if ids[key] in policies:
+            if definition_id in policies:
                 asked.setdefault(slot, []).append(said)
+        if said_by_message:
             touched.add(anchor.profile_id)
     kept = keep(asked, policies) if asked else {}
     write_latest(latest, new={anchor.identifier_id for anchor in anchors if anchor.profile_id in created})
     if kept:
         write_kept(kept)
-    return Written(touched, misfits, latest, kept)
+    return Written(touched, latest, kept)
 
 
 def write_latest(latest: Mapping[Slot, Said], *, new: Collection[int]) -> None:

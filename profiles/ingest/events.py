@@ -27,15 +27,17 @@ COLUMNS = [
 
 def event_texts(messages: Iterable[Message], definitions: Mapping[str, EventDefinition]) -> list[str]:
     """What the event of each message says, but for whose it is: the end of its line of COPY. Needs no lock."""
+    ids = {name: str(definition.pk) for name, definition in definitions.items()}
+    promoting = {name: definition for name, definition in definitions.items() if definition.value_property}
     return [
         "\t".join(
             (
                 message.occurred_at.isoformat(),
-                str(definitions[message.event].id),
+                ids[message.event],
                 str(message.source_id),
-                NULL
-                if (value := promoted_value(message.properties, definitions[message.event])) is None
-                else str(value),
+                as_text(promoted_value(message.properties, promoting[message.event]))
+                if message.event in promoting
+                else NULL,
                 json_as_text(message.properties),
                 NULL if message.import_id is None else str(message.import_id),
                 as_text(message.message_id) if message.event == IDENTIFY_EVENT else NULL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -78,7 +78,7 @@ def parse_message(
         raise MessageError(f"type {type_!r} is not taken; taken are {', '.join(TYPES)}")
     message_id = message_id_of(payload)
     context = object_at(payload, "context")
-    traits = {**object_at(context, "traits", "context."), **own_traits(payload)}
+    traits = object_at(context, "traits", "context.") | own_traits(payload)
     identifiers, n_blocked = identifiers_of(payload, context, traits, kinds=kinds, source=source)
     occurred_at = time_of(payload, received_at=received_at, sent_at=parse_time(payload.get("sentAt")) or sent_at)
     common = (source.id, message_id, message_key(source.id, message_id), occurred_at, identifiers, n_blocked)
@@ -192,8 +192,8 @@ def identifiers_of(
     for kind_key, written in identifiers_written(payload, context, traits, source=source):
         if written is None or written == "" or (kind := kinds.get(kind_key)) is None:
             continue
-        usable = isinstance(written, str | int) and not isinstance(written, bool)
-        value = normalise(kind, str(written), source.default_region) if usable else None
+        text = written if type(written) is str else text_of(written)
+        value = None if text is None else normalise(kind, text, source.default_region)
         if value is None:
             n_blocked += 1
         else:
@@ -206,23 +206,29 @@ def identifiers_of(
     return tuple(key for _priority, key in sorted(found)), n_blocked
 
 
+def text_of(written: Any) -> str | None:
+    """A number as text; None for what is neither."""
+    return str(written) if isinstance(written, str | int) and not isinstance(written, bool) else None
+
+
 def identifiers_written(
     payload: Mapping[str, Any], context: Mapping[str, Any], traits: Mapping[str, Any], *, source: Source
-) -> Iterator[tuple[str, Any]]:
+) -> list[tuple[str, Any]]:
     """Pairs of kind key and value as sent. An external id of a kind that is not defined is somebody else's."""
-    yield "user_id", payload.get("userId")
-    yield "anonymous_id", payload.get("anonymousId")
+    written = [("user_id", payload.get("userId")), ("anonymous_id", payload.get("anonymousId"))]
     if payload["type"] == "alias" and payload.get("previousId") != payload.get("userId"):
-        yield source.previous_id_kind.key if source.previous_id_kind else "anonymous_id", payload.get("previousId")
+        kind_key = source.previous_id_kind.key if source.previous_id_kind else "anonymous_id"
+        written.append((kind_key, payload.get("previousId")))
     device = context.get("device")
     if isinstance(device, dict):  # some clients write the name of the device there
-        yield "device_id", device.get("id")
-    yield "email", traits.get("email")
-    yield "phone", traits.get("phone")
+        written.append(("device_id", device.get("id")))
+    if traits:
+        written += [("email", traits.get("email")), ("phone", traits.get("phone"))]
     external_ids = context.get("externalIds") or ()
     if not isinstance(external_ids, list | tuple):
         raise MessageError("context.externalIds is not a list")
     for external_id in external_ids:
         if not isinstance(external_id, dict) or not isinstance(external_id.get("type"), str):
             raise MessageError("context.externalIds holds something that is not an object with type and id")
-        yield external_id["type"], external_id.get("id")
+        written.append((external_id["type"], external_id.get("id")))
+    return written

@@ -26,7 +26,7 @@ from profiles.identity.retelling import retell
 from profiles.identity.strangers import Seen
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
-from profiles.ingest.contributions import new_records_of, write_contributions, write_profiles
+from profiles.ingest.contributions import new_records_of, sayings_of, write_contributions, write_profiles
 from profiles.ingest.counters import Tally, write_tally
 from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.events import event_texts, write_events
@@ -252,6 +252,7 @@ def write(
 ) -> Processed:
     """Bring messages that are new into the tables; on the shared floor, since it enqueues only what rules ask for."""
     attributes = attribute_definitions(messages)
+    sayings, misfits = sayings_of(messages, attributes, sources=sources, kinds=kinds)
     tally = tally_of_written(messages, attributes)
     heard = heard_topics()
     texts, years = event_texts(messages, events), {message.occurred_at.year for message in messages}
@@ -270,7 +271,7 @@ def write(
     resolution = resolve(links, kinds=kinds.values(), now=now)
     created = {made.id for made in resolution.created}
     anchors = resolution.anchors
-    written = write_contributions(messages, anchors, attributes, sources=sources, kinds=kinds, created=created)
+    written = write_contributions(messages, anchors, sayings, attributes.values(), created=created)
     if created:
         write_newcomers(resolution.created, fold_newcomers(created, written, anchors, attributes, sources))
     new_records = new_records_of((written.touched | {pair.survivor for pair in resolution.merged}) - created)
@@ -286,7 +287,7 @@ def write(
         wake("profiles_changed")
     write_feeds(resolution.merged, now=now)
     tally.update((source_id, "n_merges") for source_id in resolution.merging_sources)
-    return Processed.of(tally, n_profiles=len(resolution.created), quality=quality_of_misfits(written.misfits))
+    return Processed.of(tally, n_profiles=len(resolution.created), quality=quality_of_misfits(misfits))
 
 
 def tally_of_written(messages: Iterable[Message], attributes: Mapping[str, AttributeDefinition]) -> Tally:
