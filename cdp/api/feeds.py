@@ -37,7 +37,7 @@ def feed_page(feed: Feed, request: Request, *, of: Mapping[str, int] | None = No
     rows = list(changes[: page_size_of(request)])
     if after < (start := feed.start_after()):
         message = _("Changes up to %(start)d are no longer kept. Read who is in now, then go on with after=%(start)d.")
-        raise Gone(message % {"start": start})
+        raise Gone(message % {"start": start}, members={"next_after": start})
     shown = [feed.show(row, with_subject=not of) for row in rows]
     return Response({"results": shown, "next_after": rows[-1]["id"] if rows else after})
 

@@ -38,11 +38,15 @@ class Conflict(exceptions.APIException):
 
 
 class Gone(exceptions.APIException):
-    """What was asked for was there once, and is deleted."""
+    """What was asked for was there once, and is deleted. `members` stand in the problem beside its details."""
 
     status_code = status.HTTP_410_GONE
     default_code = "gone"
     default_detail = _("This is no longer kept.")
+
+    def __init__(self, detail: str, *, members: dict[str, int] | None = None) -> None:
+        super().__init__(detail)
+        self.members = members
 
 
 class TooLarge(exceptions.APIException):
@@ -84,7 +88,8 @@ def as_problem(error: Exception, context: dict[str, Any]) -> Response:
         slug = "rule" if _speaks_of_rules(known.detail) else "invalid"
         detail = "; ".join(f"{error.path}: {error.message}" if error.path else error.message for error in errors)
         return problem(known.status_code, slug=slug, detail=detail, errors=errors)
-    return problem(known.status_code, slug=_slug(known), detail=known.detail, headers=headers)
+    members = getattr(known, "members", None)
+    return problem(known.status_code, slug=_slug(known), detail=known.detail, members=members, headers=headers)
 
 
 def problem(
@@ -93,6 +98,7 @@ def problem(
     slug: str,
     detail: Any,
     errors: list[Problem] | None = None,
+    members: dict[str, int] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
     """Problem details; `type` ends with the slug, which is stable."""
@@ -102,6 +108,7 @@ def problem(
         "status": status_code,
         "detail": str(detail),
     }
+    body |= members or {}
     if errors is not None:
         body["errors"] = [{"path": error.path, "message": error.message} for error in errors]
     return Response(body, status=status_code, headers=headers, content_type=CONTENT_TYPE)

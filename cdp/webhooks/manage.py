@@ -162,7 +162,8 @@ def send_since(webhook: Webhook, moment: datetime, *, user: User, now: datetime)
             feed = feeds()[subscription.feed]
             since = feed.complete_since()
             if since is not None and moment <= since:
-                known = {"feed": feed.name, "time": f"{timezone.localtime(since):%Y-%m-%d %H:%M:%S}"}
+                at = timezone.localtime(since).isoformat(sep=" ", timespec="seconds")
+                known = {"feed": feed.label, "time": at}
                 raise ValidationError(_("%(feed)s: changes are kept since after %(time)s.") % known)
             after = feed.after_moment(moment)
             if after < subscription.after:

@@ -77,6 +77,7 @@ def test_a_reader_of_what_is_deleted_is_told_so(now):
     for feed in ("segments/changes/", "segments/vip/changes/"):
         gone = api.send("get", f"{feed}?after={old}")
         assert (gone.status_code, gone.json()["type"].rsplit("/", 1)[1]) == (410, "gone")
+        assert api.send("get", f"{feed}?after={gone.json()['next_after']}").status_code == 200
         assert f"after={last_old}" in gone.json()["detail"]
         assert api.send("get", f"{feed}?after=0").status_code == 410
         for query in ("", f"?after={last_old}"):

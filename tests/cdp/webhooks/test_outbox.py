@@ -372,7 +372,7 @@ def test_from_before_what_is_kept_nothing_is_sent_again(now):
     webhook.subscriptions.update(after=written[-1])
     FeedStart.objects.create(feed="segments", after=written[0], at=MADE_AT)
 
-    with pytest.raises(ValidationError, match="kept since after 2026-01-01 08:00:00"):
+    with pytest.raises(ValidationError, match=r"Segments: changes are kept since after 2026-01-01 08:00:00\+08:00"):
         send_since(webhook, MADE_AT, user=UserFactory(), now=now)
 
     assert webhook.subscriptions.get().after == written[-1]
