@@ -172,7 +172,7 @@ def test_the_form_makes_bands_and_shows_them():
         Band("rfm", "monetary", start=500.0),
         Band("rfm", "monetary", end=500.0),
     ]
-    assert 'name="values-0-band_from" value="500.0"' in page or 'value="500.0"' in page
+    assert 'value="500"' in page
     assert 'name="values-0-rule"' not in page
     assert "net spend of RFM" in viewed
 
