@@ -171,6 +171,12 @@ def root_of(group: Group) -> Group:
     return group
 
 
+def profile_of(group: Group) -> int:
+    """The profile id of a group whose profile exists by now."""
+    assert group.profile is not None
+    return group.profile.id
+
+
 def unite(root: Group, other: Group, link: Link) -> int | None:
     """Hang `other` below `root`; of two profiles the older stays, and the younger notes why it went.
 

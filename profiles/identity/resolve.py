@@ -16,17 +16,24 @@ import orjson
 from django.db import connection
 from django.db.models import Count
 
-from cdp.copy import as_text, copy_lines
 from cdp.locks import advisory_lock
-from cdp.rows import rows_as_json
 from cdp.rules.scope import Scope
 from profiles.followers import Merged
 from profiles.identity.consents import overrulings, write_overrulings
-from profiles.identity.groups import Group, Groups, Key, Link, Standing, root_of
+from profiles.identity.groups import Group, Groups, Key, Link, Standing, profile_of, root_of
+from profiles.identity.identifiers import (
+    Known,
+    as_json,
+    read_identifiers,
+    see_identifiers,
+    sights_kept,
+    telling,
+    write_identifiers,
+)
 from profiles.identity.links import Conflict, write_conflicts, write_links
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb
 from profiles.identity.separations import bind_separations
-from profiles.identity.strangers import Made, Seen, draw_ids, make_profiles, strangers
+from profiles.identity.strangers import Made, Seen, make_profiles, strangers
 from profiles.models import Identifier, IdentifierKind, ProfileMerge
 
 __all__ = ["Anchor", "Key", "Link", "Resolution", "resolve"]
@@ -57,22 +64,6 @@ class Resolution:
     gained: dict[int, set[int]]
     seen: dict[int, Seen]
     late: set[int]
-
-
-class Sight(NamedTuple):
-    """When a batch first speaks of an identifier, and the import that alone does so, None if anything else does too."""
-
-    at: datetime
-    import_id: int | None
-
-
-class Known(NamedTuple):
-    """An identifier that exists."""
-
-    id: int
-    profile_id: int
-    import_id: int | None
-    first_seen_at: datetime
 
 
 def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: datetime) -> Resolution:
@@ -175,87 +166,6 @@ def see_settled(links: Sequence[Link], settled: Mapping[int, int]) -> dict[int, 
     return seen
 
 
-def telling(links: Iterable[Link], known: Mapping[Key, Known]) -> list[Link]:
-    """Those that may say more of an identifier than is known: an earlier time, or that an import is not alone."""
-    found = []
-    for link in links:
-        for key in link.keys:
-            if link.occurred_at < known[key].first_seen_at or known[key].import_id is not None:
-                found.append(link)
-                break
-    return found
-
-
-def profile_of(group: Group) -> int:
-    """The profile id of a group whose profile exists by now."""
-    assert group.profile is not None
-    return group.profile.id
-
-
-def see_identifiers(links: Iterable[Link]) -> dict[Key, Sight]:
-    """Where the links first speak of each key, in the order of (kind, value)."""
-    sights: dict[Key, Sight] = {}
-    for link in links:
-        for key in link.keys:
-            sight = sights.get(key)
-            if sight is None:
-                sights[key] = Sight(link.occurred_at, link.import_id)
-            elif link.occurred_at < sight.at or link.import_id != sight.import_id:
-                import_id = link.import_id if link.import_id == sight.import_id else None
-                sights[key] = Sight(min(link.occurred_at, sight.at), import_id)
-    return dict(sorted(sights.items()))
-
-
-def sights_kept(
-    sights: Mapping[Key, Sight],
-    links: Sequence[Link],
-    kept: Mapping[int, Sequence[Key]],
-    conflicts: Iterable[Conflict],
-    known: Mapping[Key, Known],
-) -> Mapping[Key, Sight]:
-    """The sights by those links alone that kept the key; of one that was only ever left out, by them all if it is new.
-
-    So a profile was first seen when the first of its identifiers was, and this can be told again from them.
-    """
-    left_out = {conflict.left_out for conflict in conflicts}
-    if not left_out:
-        return sights
-    kept_at: dict[Key, datetime] = {key: known[key].first_seen_at for key in left_out if key in known}
-    for n, keys in kept.items():
-        for key in left_out.intersection(keys):
-            kept_at[key] = min(kept_at.get(key, links[n].occurred_at), links[n].occurred_at)
-    return {key: sight._replace(at=kept_at.get(key, sight.at)) for key, sight in sights.items()}
-
-
-def load_identifiers(keys: Iterable[Key]) -> dict[Key, Known]:
-    """Those of the keys that exist."""
-    return read_identifiers(as_json(keys))
-
-
-def as_json(keys: Iterable[Key]) -> str:
-    return rows_as_json({"kind_id": kind_id, "value": value} for kind_id, value in keys)
-
-
-def read_identifiers(asked: str) -> dict[Key, Known]:
-    """Those of the keys that exist; the keys are written `as_json`."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT identifier.kind_id, identifier.value, identifier.id, identifier.profile_id, identifier.import_id,
-                identifier.first_seen_at::text
-            FROM json_to_recordset(%s) AS wanted(kind_id bigint, value text)
-            JOIN profiles_identifier AS identifier
-                ON identifier.kind_id = wanted.kind_id AND identifier.value = wanted.value
-            """,
-            [asked],
-        )
-        # Times as text: Django reads them by a regular expression, 4 µs each.
-        return {
-            Key(kind_id, value): Known(pk, profile_id, import_id, datetime.fromisoformat(first_seen_at))
-            for kind_id, value, pk, profile_id, import_id, first_seen_at in cursor.fetchall()
-        }
-
-
 def lock_profiles(ids: Iterable[int]) -> dict[int, ProfileBefore]:
     """Lock in the order of id; under the identity lock nobody can merge them away meanwhile."""
     with connection.cursor() as cursor:
@@ -326,80 +236,6 @@ def see(
         if group.profile is None and group not in seen:
             seen[group] = Seen(conflict.link.occurred_at, conflict.link.occurred_at)
     return seen
-
-
-def write_identifiers(
-    sights: Mapping[Key, Sight], known: Mapping[Key, Known], groups: Groups, strangers: Mapping[Key, int]
-) -> tuple[dict[Key, int], set[int], dict[int, set[int]]]:
-    """Insert the new ones in the order of (kind, value), and note where a known one was seen earlier than we knew.
-
-    `strangers` are the profiles of the keys that are in no group. Returns the id of every key, those of the new ones,
-    and the kinds that each profile gained, but for strangers.
-    """
-    ids = {key: identifier.id for key, identifier in known.items()}
-    gained: dict[int, set[int]] = defaultdict(set)
-    new = [key for key in sights if key not in known]
-    owners = [strangers[key] if key in strangers else profile_of(groups.find(key)) for key in new]
-    for key, owner in zip(new, owners, strict=True):
-        if key not in strangers:
-            gained[owner].add(key.kind_id)
-    new_ids = insert_identifiers({key: sights[key] for key in new}, owners) if new else {}
-    set_first_seen(
-        {
-            known[key].id: sight.at
-            for key, sight in sights.items()
-            if key in known and sight.at < known[key].first_seen_at
-        }
-    )
-    release_from_imports(
-        known[key].id
-        for key, sight in sights.items()
-        if key in known and known[key].import_id not in (None, sight.import_id)
-    )
-    return ids | new_ids, set(new_ids.values()), gained
-
-
-def insert_identifiers(new: Mapping[Key, Sight], owners: Sequence[int]) -> dict[Key, int]:
-    """Returns their ids. These are drawn under the identity lock: a greater one came later."""
-    ids, _now = draw_ids(Identifier, len(new))
-    copy_lines(
-        Identifier._meta.db_table,
-        ["id", "kind_id", "value", "profile_id", "first_seen_at", "import_id"],
-        (
-            f"{pk}\t{key.kind_id}\t{as_text(key.value)}\t{owner}\t{sight.at.isoformat()}\t{as_text(sight.import_id)}"
-            for pk, (key, sight), owner in zip(ids, new.items(), owners, strict=True)
-        ),
-    )
-    return dict(zip(new, ids, strict=True))
-
-
-def set_first_seen(seen: Mapping[int, datetime]) -> None:
-    """Note where a batch of old messages saw an identifier earlier than was known."""
-    if not seen:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE profiles_identifier AS identifier SET first_seen_at = seen.at
-            FROM json_to_recordset(%s) AS seen(id bigint, at timestamptz)
-            WHERE identifier.id = seen.id
-            """,
-            [rows_as_json({"id": identifier_id, "at": at} for identifier_id, at in seen.items())],
-        )
-
-
-def release_from_imports(identifier_ids: Iterable[int]) -> None:
-    """Note that something beside the import that made these has named them: its taking back leaves them."""
-    if not (ids := sorted(identifier_ids)):
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE profiles_identifier SET import_id = NULL
-            WHERE id = ANY(ARRAY(SELECT json_array_elements_text(%s)::bigint))
-            """,
-            [orjson.dumps(ids).decode()],
-        )
 
 
 def absorptions(groups: Groups, profiles: Mapping[int, ProfileBefore]) -> list[Absorption]:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from cdp.rules.scope import Scope
 from profiles.identity.groups import Key
-from profiles.identity.resolve import Known, load_identifiers
+from profiles.identity.identifiers import Known, load_identifiers
 from profiles.imports.messages import RowMessages, untimed_id
 from profiles.imports.notes import Notes
 from profiles.imports.preview import CellProblem

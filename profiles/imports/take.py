@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from cdp.locks import advisory_lock
 from cdp.trouble import is_transient
 from profiles.identity.groups import Key
-from profiles.identity.resolve import Known, load_identifiers, lock_profiles
+from profiles.identity.identifiers import Known, load_identifiers
+from profiles.identity.resolve import lock_profiles
 from profiles.imports.mapping import FileMapping
 from profiles.imports.messages import RowMessages
 from profiles.imports.plan import Plan, Planner

@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db.models.functions import Coalesce
 
 from profiles.identity.groups import Key
+from profiles.identity.identifiers import load_identifiers
 from profiles.identity.normalise import spell
-from profiles.identity.resolve import load_identifiers
 from profiles.models import IdentifierKind, Profile
 from profiles.models.source import DEFAULT_REGION
 

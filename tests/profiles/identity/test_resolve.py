@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from profiles.identity.groups import Key, Link
-from profiles.identity.resolve import Known, settle, telling
+from profiles.identity.identifiers import Known, telling
+from profiles.identity.resolve import settle
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANN, ANNS_DEVICE, BOB, CAT, NEW = (Key(1, name) for name in ("ann", "device", "bob", "cat", "new"))
