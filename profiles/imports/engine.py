@@ -22,7 +22,8 @@ from cdp.rules.topics import shared_floor
 from cdp.runs import advance
 from profiles.identity.kinds import load_kinds
 from profiles.imports.ahead import read_ahead
-from profiles.imports.mapping import FileMapping, parse_mapping
+from profiles.imports.check import parse_mapping
+from profiles.imports.mapping import FileMapping
 from profiles.imports.messages import Messages, RowMessages
 from profiles.imports.notes import Notes, open_notes
 from profiles.imports.plan import Plan, Planner, note_key

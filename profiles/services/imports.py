@@ -31,10 +31,10 @@ from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
 from cdp.runs import queue_run
+from profiles.imports.check import check, parse_mapping, reading_of
 from profiles.imports.errors import MappingProblem
 from profiles.imports.facts import FileFacts, facts_of
 from profiles.imports.guess import guess
-from profiles.imports.mapping import check, parse_mapping, reading_of
 from profiles.imports.preview import PreviewRow
 from profiles.imports.readers import columns_of, open_rows, reading_as_stored
 from profiles.imports.refused import refused_name

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
-from profiles.imports.mapping import check
+from profiles.imports.check import check
 from profiles.models import IdentifierKind, Import, ImportMapping, Source
 
 MIN_SHARE = 0.5  # of a file's columns that a mapping must use: one that knows two of fifty is not of such files

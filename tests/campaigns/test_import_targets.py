@@ -10,7 +10,7 @@ from campaigns.models import Delivery, Suppression
 from campaigns.services.deliver import deliver_due
 from campaigns.services.suppressions import suppress_address
 from cdp.runs import execute_run
-from profiles.imports.mapping import check
+from profiles.imports.check import check
 from profiles.models import IdentifierKind
 from profiles.services.imports import preview_take_back, take_back
 from tests.factories.campaigns import DeliveryFactory, ReachableFactory

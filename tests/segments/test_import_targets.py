@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from cdp.runs import execute_run
+from profiles.imports.check import check
 from profiles.imports.facts import FileFacts
-from profiles.imports.mapping import check
 from profiles.models import ProfileMerge
 from profiles.services.identity import merge_profiles, undo_merge
 from profiles.services.imports import check_mapping, guess_mapping, preview_take_back, take_back

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cdp.runs import execute_run
-from profiles.imports.mapping import check
+from profiles.imports.check import check
 from profiles.models import ProfileChange, ProfileMerge
 from profiles.services.identity import merge_profiles, undo_merge
 from profiles.services.imports import preview_take_back, take_back

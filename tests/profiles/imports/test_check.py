@@ -2,8 +2,8 @@
 
 import pytest
 
+from profiles.imports.check import check, parse_mapping
 from profiles.imports.errors import ImportFileError
-from profiles.imports.mapping import check, parse_mapping
 from tests.profiles.imports.files import MEMBERS_MAPPING, SALES_MAPPING
 
 pytestmark = pytest.mark.django_db
