@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 
-from django.contrib.postgres.fields import ArrayField
-from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import F, Q
 
 from cdp.rules.days import Period
-from cdp.rules.sql import any_of_array
+from cdp.rules.sql import IdArray, any_of_array
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,12 @@ class Scope:
         """A condition that keeps the rows whose `field` is a profile in scope; empty for everybody."""
         if self.ids is None:
             return Q()
-        ids = Value(list(self.ids), output_field=ArrayField(models.BigIntegerField()))
-        return Q(any_of_array(F(field), ids))
+        return Q(any_of_array(F(field), IdArray(self.text)))
+
+    @cached_property
+    def text(self) -> str:
+        """The ids as an array in SQL, written down once: a list would be adapted again at each place where it is."""
+        return f"{{{','.join(map(str, self.ids or ()))}}}"
 
 
 def in_periods(field: str, periods: Iterable[Period]) -> Q:

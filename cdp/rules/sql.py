@@ -101,6 +101,16 @@ def json_array(values: Sequence[Any]) -> Func:
     return Func(Value(list(values), output_field=field), template="%(expressions)s::jsonb[]", output_field=field)
 
 
+class IdArray(Func):
+    """An array of ids, from its text."""
+
+    template = "%(expressions)s::bigint[]"
+    output_field = ArrayField(models.BigIntegerField())
+
+    def __init__(self, text: str) -> None:
+        super().__init__(Value(text))
+
+
 def number_array(values: Sequence[Decimal]) -> Func:
     """An array of numbers, with fractions whatever it is compared with."""
     field = ArrayField(models.DecimalField())  # as the field of the value, it would cast to numeric(None, None)

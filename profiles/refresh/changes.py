@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 
+from cdp.local_settings import set_local
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move
-from cdp.rules.scope import Scope
 from profiles.models import ProfileChange
-from profiles.refresh.engine import RULE_FAILURES, Now, RuleTooSlow, differences, moment
+from profiles.refresh.engine import RULE_FAILURES, Asked, Now, RuleTooSlow, differences, moment
 from profiles.refresh.gates import passage
 from profiles.refresh.graph import MERGE, SPLIT, TIME, Graph
 from profiles.refresh.inheritance import Since, inherited, settle, with_since
@@ -33,6 +33,9 @@ CAUSES = {
 }  # by topic; what others bring about is the person's own doing
 WEIGHTS = {MERGE: 2, SPLIT: 2, TIME: 0}  # of reasons, by topic; 1 for others
 TOPICS = {cause: topic for topic, cause in CAUSES.items()}
+# Of people who just did something, most of what is read lies in memory. With the default of 4 the planner rather reads
+# all events of a rule's window, of whomever, than look up 500 people: that grows with the number of profiles.
+OF_WHAT_IS_IN_MEMORY = "1.1"
 PUT_BACK_FOR = timedelta(seconds=5)  # a full refresh of a million profiles takes about that long
 
 
@@ -89,6 +92,7 @@ def refresh_changes(*, now: Now, limit: int = BATCH) -> int:
         rows = take_rows(due_at=moment(now), limit=limit)
         if not rows:
             return 0
+        set_local(random_page_cost=OF_WHAT_IS_IN_MEMORY)
         graph = Graph.load()
         batch = batch_of(rows, graph, survivors=survivors_of({row.profile_id for row in rows}))
         open_keys = passing.try_gates(graph.downstream([*batch.concerned, *batch.needed]))
@@ -152,30 +156,35 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
     since = inherited(sorted(locked))
     judged = [(key, profile_id) for key, profile_id, _outcome in since if key not in graph.holders]
     closed = set(graph.downstream(set(graph.downstream([*batch.concerned, *batch.needed])) - open_keys))
-    for holder in graph.holders.values():
-        rows = {pk: row for pk, row in batch.concerned[holder.key].items() if pk in locked}
-        if holder.key in closed:
-            put_back += [row_for(holder, row, now=now) for row in rows.values()]
-            continue
-        if holder.key in slow:
-            continue  # all that changes is left to the full refresh that it waits for, and that has not begun
-        rows = {pk: row for pk, row in batch.needed[holder.key].items() if pk in locked} | rows
-        if not rows:
-            continue
-        try:
-            with transaction.atomic():
-                moves = write_moves(holder, rows, since, now=now)
-        except RULE_FAILURES as error:
-            failed.append((holder, error))
-            continue
-        judged += [(holder.key, profile_id) for profile_id in rows]
-        moved += [(holder, cause, caused) for cause, caused in moves.items()]
-        for cause, caused in moves.items():
-            for move in caused:
-                topic = TOPICS.get(cause, holder.key)
-                row = rows[move.profile_id]._replace(topic=topic, holder="")
-                for dependent in graph.concerned(holder.key):
-                    batch.add(dependent, row)
+    for wave in graph.waves():
+        concerned: dict[str, dict[int, Taken]] = {}
+        for holder in wave:
+            rows = {pk: row for pk, row in batch.concerned[holder.key].items() if pk in locked}
+            if holder.key in closed:
+                put_back += [row_for(holder, row, now=now) for row in rows.values()]
+                continue
+            if holder.key in slow:
+                continue  # all that changes is left to the full refresh that it waits for, and that has not begun
+            rows = {pk: row for pk, row in batch.needed[holder.key].items() if pk in locked} | rows
+            if rows:
+                concerned[holder.key] = rows
+        asked = [Asked(graph.holders[key], tuple(sorted(rows))) for key, rows in concerned.items()]
+        for key, found in differences(asked, now=now).items():
+            holder, rows = graph.holders[key], concerned[key]
+            try:
+                moves = write_moves(holder, found, rows, since, now=now)
+            except RULE_FAILURES as error:
+                failed.append((holder, error))
+                continue
+            judged += [(holder.key, profile_id) for profile_id in rows]
+            moved += [(holder, cause, caused) for cause, caused in moves.items()]
+            dependents = graph.concerned(key)
+            for cause, caused in moves.items() if dependents else ():
+                for move in caused:
+                    topic = TOPICS.get(cause, holder.key)
+                    row = rows[move.profile_id]._replace(topic=topic, holder="")
+                    for dependent in dependents:
+                        batch.add(dependent, row)
     settle(judged, since)
     ProfileChange.objects.bulk_create(put_back)
     for holder, cause, caused in sorted(moved, key=lambda entry: entry[0].key):
@@ -188,13 +197,22 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
             holder.finished(now=now, error=str(failure))
 
 
-def write_moves(holder: Holder, rows: Mapping[int, Taken], since: Since, *, now: datetime) -> dict[Cause, list[Move]]:
-    """Judge the profiles of `rows` and write who moved; returns the moves by cause."""
+def write_moves(
+    holder: Holder, found: list[Move] | Exception, rows: Mapping[int, Taken], since: Since, *, now: datetime
+) -> dict[Cause, list[Move]]:
+    """Write who moved of the profiles of `rows`; returns the moves by cause.
+
+    Raises one of RULE_FAILURES, also the one that was found instead.
+    """
+    if isinstance(found, Exception):
+        raise found
     moves: dict[Cause, list[Move]] = defaultdict(list)
-    for move in with_since(holder, differences(holder, scope=Scope(sorted(rows)), now=now), since):
+    for move in with_since(holder, found, since):
         moves[CAUSES.get(rows[move.profile_id].topic, Cause.DATA)].append(move)
-    for cause, caused in moves.items():
-        holder.apply(caused, cause=cause, now=now)
+    if moves:
+        with transaction.atomic():
+            for cause, caused in moves.items():
+                holder.apply(caused, cause=cause, now=now)
     return moves
 
 

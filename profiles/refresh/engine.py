@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 from django.core.exceptions import EmptyResultSet
 from django.db import (
@@ -15,14 +18,17 @@ from django.db import (
     NotSupportedError,
     ProgrammingError,
     connection,
+    transaction,
 )
 from django.utils.translation import gettext as _
 
 from cdp.local_settings import TimeLimitExceeded, time_limit
+from cdp.rules.ast import Rule
 from cdp.rules.compile import compile_rule
 from cdp.rules.errors import RuleError
 from cdp.rules.holders import Holder, Move
-from cdp.rules.parse import parse_rule
+from cdp.rules.moving import Moving, Statement, Template, Uses
+from cdp.rules.parse import parse_rules
 from cdp.rules.scope import Scope
 from profiles.models import Profile
 
@@ -56,7 +62,8 @@ RULE_FAILURES = (
     ProgrammingError,
 )
 
-Statement: TypeAlias = tuple[str, list[Any]]
+MOST_KEPT = 2_000  # statements, some kilobytes each
+Rules: TypeAlias = Sequence[Rule | RuleError | None]  # in the order of the outcomes; None is one that everybody meets
 
 
 def moment(now: Now) -> datetime:
@@ -74,20 +81,81 @@ def bounded(seconds: float) -> Iterator[None]:
         raise RuleTooSlow(seconds) from error
 
 
-def differences(holder: Holder, *, scope: Scope, now: datetime) -> list[Move]:
-    """The profiles in `scope` whose outcome is not what is written, by id; one statement.
+class Asked(NamedTuple):
+    """A holder, and the profiles whom it is to judge."""
 
-    Raises one of RULE_FAILURES where the holder's own rules are at fault.
+    holder: Holder
+    profile_ids: tuple[int, ...]
+
+
+def differences(asked: Sequence[Asked], *, now: datetime) -> dict[str, list[Move] | Exception]:
+    """By holder key, the profiles whose outcome is not what is written, by id; or what is wrong with the holder's own
+    rules. One statement each.
     """
-    statement, params = difference_statement(holder, scope=scope, now=now)
-    with bounded(BY_CHANGE_SECONDS), connection.cursor() as cursor:
+    rules = parsed(each.holder for each in asked)
+    scopes = {profile_ids: Scope(profile_ids) for _holder, profile_ids in asked}  # most have the same
+
+    def of(holder: Holder, profile_ids: tuple[int, ...]) -> list[Move]:
+        return _differences(holder, rules[holder.key], scope=scopes[profile_ids], now=now)
+
+    try:
+        # One savepoint and one limit for all: of its own, each would cost as much again as a quick rule.
+        with transaction.atomic(), bounded(BY_CHANGE_SECONDS):
+            return {each.holder.key: of(*each) for each in asked}
+    except RULE_FAILURES:
+        return {each.holder.key: _or_failure(partial(of, *each)) for each in asked}
+
+
+def _or_failure(differences_of_one: Callable[[], list[Move]]) -> list[Move] | Exception:
+    try:
+        with transaction.atomic(), bounded(BY_CHANGE_SECONDS):
+            return differences_of_one()
+    except RULE_FAILURES as error:
+        return error
+
+
+def _differences(holder: Holder, rules: Rules, *, scope: Scope, now: datetime) -> list[Move]:
+    statement, params = kept_statement(holder, rules, scope=scope, now=now)
+    with connection.cursor() as cursor:
         cursor.execute(statement, params)
         return [Move(*row) for row in cursor.fetchall()]
 
 
-def difference_statement(holder: Holder, *, scope: Scope, now: datetime) -> Statement:
-    """SELECT profile id, outcome that is written, outcome that the rules want; ordered by profile id."""
-    wanted, wanted_params = outcome_statement(holder, scope=scope, now=now)
+@dataclass(frozen=True)
+class Kept:
+    """The statement of a holder as it was when it was compiled; None where it is another at every moment."""
+
+    holder: Holder
+    rules: Rules
+    template: Template | None
+
+
+_kept: dict[str, Kept] = {}
+
+
+def kept_statement(holder: Holder, rules: Rules, *, scope: Scope, now: datetime) -> Statement:
+    """`difference_statement`, of candidates, compiled once for the holder and what its rules' names mean: that takes
+    four times as long as to judge a few people.
+    """
+    kept = _kept.get(holder.key)
+    if kept is None or kept.holder != holder or kept.rules != rules:
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        uses = Uses()
+        moving = difference_statement(holder, rules, scope=scope, now=Moving.of(now, uses))
+        kept = _kept[holder.key] = Kept(holder, rules, Template.of(moving, scope=scope, uses=uses))
+    if kept.template is None:
+        return difference_statement(holder, rules, scope=scope, now=now)
+    return kept.template.statement(scope=scope, now=now)
+
+
+def difference_statement(holder: Holder, rules: Rules | None = None, *, scope: Scope, now: datetime) -> Statement:
+    """SELECT profile id, outcome that is written, outcome that the rules want; ordered by profile id.
+
+    Rules that are not given are parsed. Raises RuleError where one of them does not.
+    """
+    rules = parsed([holder])[holder.key] if rules is None else rules
+    wanted, wanted_params = outcome_statement(holder, rules, scope=scope, now=now)
     held, held_params = holder.current().filter(scope.on("profile_id")).query.sql_with_params()
     return (
         f"""
@@ -101,15 +169,26 @@ def difference_statement(holder: Holder, *, scope: Scope, now: datetime) -> Stat
     )
 
 
-def outcome_statement(holder: Holder, *, scope: Scope, now: datetime) -> Statement:
+def parsed(holders: Iterable[Holder]) -> dict[str, Rules]:
+    """The rules of each by its key, with one query a kind of name for all."""
+    known = list(holders)
+    outcomes = [(holder.key, outcome.rule) for holder in known for outcome in holder.outcomes()]
+    read = iter(parse_rules(rule for _key, rule in outcomes if rule is not None))
+    found: dict[str, list[Rule | RuleError | None]] = defaultdict(list)
+    for key, rule in outcomes:
+        found[key].append(None if rule is None else next(read))
+    return {holder.key: found[holder.key] for holder in known}
+
+
+def outcome_statement(holder: Holder, rules: Rules, *, scope: Scope, now: datetime) -> Statement:
     """SELECT profile id, outcome: the first whose rule holds. Profiles that were merged away have none."""
     branches: list[str] = []
     params: list[Any] = []
     outcomes = holder.outcomes()
-    for place, outcome in enumerate(outcomes, start=1):
-        condition = (
-            scope.on("pk") if outcome.rule is None else compile_rule(parse_rule(outcome.rule), scope=scope, now=now)
-        )
+    for place, rule in enumerate(rules, start=1):
+        if isinstance(rule, RuleError):
+            raise rule
+        condition = scope.on("pk") if rule is None else compile_rule(rule, scope=scope, now=now)
         try:
             matching, matching_params = (
                 Profile.objects.current().filter(condition).values_list("pk").query.sql_with_params()

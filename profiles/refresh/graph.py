@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Self
@@ -50,6 +50,16 @@ class Graph:
         if topic in (CREATED, MERGE, SPLIT):
             return list(self.holders)
         return [key for key in self.holders if topic in self.inputs[key]]
+
+    def waves(self) -> Iterator[list[Holder]]:
+        """All of them in order, in groups of which none speaks of another in its group."""
+        wave: list[Holder] = []
+        for key, holder in self.holders.items():
+            if not self.inputs[key].isdisjoint(each.key for each in wave):
+                yield wave
+                wave = []
+            wave.append(holder)
+        yield wave
 
     def needed(self, keys: Iterable[str]) -> list[str]:
         """What else those speak of whom `keys` may move, directly or through others, in order."""
