@@ -382,7 +382,7 @@ class Life:
 
     def look(self) -> None:
         """Whoever reads the feeds knows what is so; and nobody who is merged away is in anything."""
-        state = self.state()
+        state = written_state()
         assert replayed(self.now) == state
         assert {pk for key in state for pk in state[key]} <= {person.pk for person in self.people()}
         sizes = dict(Segment.objects.values_list("key", "n_members"))
@@ -397,18 +397,19 @@ class Life:
                 members = set(members_as_of(segment.pk, at).values_list("profile", flat=True))
                 assert members == set(state.get(("segment", segment.key), ()))
 
-    def state(self) -> dict[tuple[str, str], dict[int, Any]]:
-        """By thing and profile, what is written."""
-        state: dict[tuple[str, str], dict[int, Any]] = defaultdict(dict)
-        for key, pk in Membership.objects.values_list("segment__key", "profile"):
-            state["segment", key][pk] = "in"
-        keys = dict(Tag.objects.values_list("pk", "key"))
-        everybody = list(Profile.objects.values_list("pk", flat=True))
-        for (tag_id, pk), value in carried(everybody, None).items():
-            state["tag", keys[tag_id]][pk] = value
-        for key, pk, tier in TierStanding.objects.values_list("scheme__key", "profile", "tier__key"):
-            state["tier", key][pk] = tier
-        return state
+
+def written_state() -> dict[tuple[str, str], dict[int, Any]]:
+    """By thing and profile, what is written."""
+    state: dict[tuple[str, str], dict[int, Any]] = defaultdict(dict)
+    for key, pk in Membership.objects.values_list("segment__key", "profile"):
+        state["segment", key][pk] = "in"
+    keys = dict(Tag.objects.values_list("pk", "key"))
+    everybody = list(Profile.objects.values_list("pk", flat=True))
+    for (tag_id, pk), value in carried(everybody, None).items():
+        state["tag", keys[tag_id]][pk] = value
+    for key, pk, tier in TierStanding.objects.values_list("scheme__key", "profile", "tier__key"):
+        state["tier", key][pk] = tier
+    return state
 
 
 def replayed(until: datetime) -> dict[tuple[str, str], dict[int, Any]]:
