@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
+from profiles.imports.errors import ImportFileError
 from profiles.imports.guess import folded, mostly, names
 from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.parts import Named, column_of, is_meant, objects, pieces, read_named
@@ -33,6 +34,7 @@ class Joining(NamedTuple):
     """What a row says: its person is in this segment."""
 
     segment_id: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,15 @@ class CheckedMembers:
         return {name for part in self.parts for name in (part.segments.column, part.when)} - {""}
 
     def read(self, cells: Mapping[str, Any]) -> Sequence[Joining]:
-        return [joining for part in self.parts for joining in self._read(part, cells)]
+        return [each for part in self.parts for each in self._read(part, cells)]
 
     def _read(self, part: Part, cells: Mapping[str, Any]) -> list[Joining]:
         if not is_meant(cells, part.when):
             return []
-        return [Joining(segment.pk) for segment in part.segments.in_row(cells)]
+        return [Joining(segment.pk, segment.name) for segment in part.segments.in_row(cells)]
 
     def describe(self, said: Sequence[Joining]) -> list[str]:
-        names = {segment.pk: segment.name for segment in self.known.values()}
-        return [names[segment_id] for (segment_id,) in said]
+        return [each.name for each in said]
 
 
 @register_target
@@ -94,8 +95,10 @@ class MemberTarget(Target):
         return parts, columns
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
+        """Raises ImportFileError where a segment was deleted, or put into the archive, since the mapping was read."""
         wanted = wanted_of(rows)
         keep_if_taken_back(wanted, but_by=writing.own)
+        hold_segments({said.segment_id: said.name for row in rows for said in row.said})
         added = add_each(wanted, user=writing.user, now=writing.now, cause=Cause.IMPORT, import_id=writing.import_id)
         return Counter(segments=added, segments_unchanged=len(wanted) - added)
 
@@ -127,6 +130,31 @@ class MemberTarget(Target):
             enqueue_topics(gone, now=now)
             write_moves([], left, cause=Cause.IMPORT, now=now)
         return len(found) + n_displaced
+
+
+def hold_segments(names: Mapping[int, str]) -> None:
+    """Keep these, by id, from being deleted until the transaction ends, as the foreign key would row by row.
+
+    Raises ImportFileError.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id
+            FROM segments_segment
+            WHERE id = ANY(%s) AND archived_at IS NULL
+            ORDER BY id
+            FOR KEY SHARE
+            """,
+            [list(names)],
+        )
+        gone = names.keys() - {segment_id for (segment_id,) in cursor.fetchall()}
+    if gone:
+        message = _(
+            "“%(segment)s” was deleted or archived while the file was read. Import it again, to another segment or "
+            "after restoring this one: what was written already is not written twice."
+        )
+        raise ImportFileError(message % {"segment": names[min(gone)]})
 
 
 def known_segments() -> dict[str, Segment]:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from cdp.locks import advisory_lock
+from cdp.runs import RefusedError
 from cdp.trouble import is_transient
 from profiles.identity.groups import Key
 from profiles.identity.identifiers import Known, load_identifiers
@@ -65,8 +66,8 @@ class Taking:
             with transaction.atomic():
                 return self.take(batch)
         except Exception as error:
-            if is_transient(error):
-                raise  # the database's trouble and no row's: the run is resumed
+            if is_transient(error) or isinstance(error, RefusedError):
+                raise  # the trouble of the database, with which the run is resumed, or of the whole file: no row's
             if len(batch) == 1:
                 logger.exception("import %s: row %s was refused", self.import_.pk, batch[0].understood.row.number)
                 what = str(error).partition("\n")[0]  # PostgreSQL says more below

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -79,6 +80,11 @@ def match_parts(parts: Sequence[Keyed], stored: Mapping[str, int]) -> set[int]:
             raise ValidationError({"key": _("The key cannot be changed: rules speak of it.")})
         part.pk = pk
     return set(rest.values())
+
+
+def differ(before: Any, after: Any) -> bool:
+    """Whether two rules, or lists of such, are not the same JSON, in which true is not 1."""
+    return json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True)
 
 
 def check_version(expected: int | None, *, current: int) -> None:

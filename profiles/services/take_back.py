@@ -21,6 +21,7 @@ from cdp.rules.scope import Scope
 from cdp.runs import advance
 from profiles.identity.kinds import load_kinds
 from profiles.identity.resolve import lock_profiles
+from profiles.identity.retelling import retell
 from profiles.imports.targets import all_targets
 from profiles.ingest.changes import CREATED
 from profiles.ingest.contributions import fold_into_profiles
@@ -126,6 +127,7 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
     n_identifiers = forget_identifiers(import_, profile_ids)
     fold_into_profiles(profile_ids)
     set_seen(profile_ids)
+    retell(profile_ids)
     enqueue_changes(profile_ids, CREATED, due_at=now)  # everything about them may be another
     erased = erase_empty(profile_ids, now=now)
     return Counter(events=gone.n_events, identifiers=n_identifiers, people=len(erased))

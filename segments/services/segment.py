@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
 from profiles.refresh.queue import queue_full_refresh
-from profiles.refresh.saving import check_key, check_rules, check_version, delete_unused, lock_rules
+from profiles.refresh.saving import check_key, check_rules, check_version, delete_unused, differ, lock_rules
 from profiles.refresh.versions import rules_of_version, single, write_version
 from segments.models import Segment
 from segments.services.fill import queue_fill
@@ -35,7 +35,7 @@ def save_segment(segment: Segment, *, user: User | None = None, expected_version
         if stored.kind != segment.kind:
             raise ValidationError({"kind": _("The kind cannot be changed: make another segment.")})
         check_in_use(stored)
-        if stored.kind == Segment.Kind.SNAPSHOT and segment.rule != stored.rule:
+        if stored.kind == Segment.Kind.SNAPSHOT and differ(stored.rule, segment.rule):
             raise ValidationError({"rule": _("A snapshot stays as it was frozen: make another one.")})
     if stored is None or segment.kind != Segment.Kind.SNAPSHOT:
         check_rule(segment)
@@ -43,7 +43,7 @@ def save_segment(segment: Segment, *, user: User | None = None, expected_version
     if stored is None:
         segment.save()
     else:
-        is_changed = segment.rule != stored.rule
+        is_changed = differ(stored.rule, segment.rule)
         segment.rule_version = stored.rule_version + is_changed
         segment.save(update_fields=EDITABLE)
         if not is_changed:

@@ -18,6 +18,7 @@ from profiles.refresh.saving import (
     check_version,
     delete_unprotected,
     delete_unused,
+    differ,
     lock_rules,
     match_parts,
 )
@@ -53,7 +54,7 @@ def save_tier_scheme(
     wanted = before if tiers is None else list(tiers)
     check_ladder(scheme, wanted)
     scheme.full_clean()
-    is_changed = stored is None or ladder(wanted) != ladder(before)
+    is_changed = stored is None or differ(ladder(before), ladder(wanted))
     if stored is None:
         scheme.save()
     else:

@@ -24,6 +24,7 @@ from profiles.refresh.saving import (
     check_unused,
     check_version,
     delete_unused,
+    differ,
     lock_rules,
     match_parts,
 )
@@ -68,7 +69,7 @@ def save_tag(
     wanted = before if values is None else list(values)
     check_values(tag, wanted)
     tag.full_clean()
-    is_changed = stored is None or (stored.rule, ladder(before)) != (tag.rule, ladder(wanted))
+    is_changed = stored is None or differ([stored.rule, ladder(before)], [tag.rule, ladder(wanted)])
     if stored is None:
         tag.save()
     else:

@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from cdp.models import Run
 from cdp.runs import execute_run
 from profiles.imports.check import check
 from profiles.imports.facts import FileFacts
 from profiles.models import ProfileMerge
 from profiles.services.identity import merge_profiles, undo_merge
 from profiles.services.imports import check_mapping, guess_mapping, preview_take_back, take_back
+from segments.import_targets import MemberTarget
 from segments.models import DisplacedMembership, Membership, MembershipChange, Segment
 from segments.services import add_members
 from tests.factories.segments import SegmentFactory, StaticSegmentFactory
@@ -88,6 +90,29 @@ def test_rows_put_people_in_by_key_or_name(load):  # noqa: F811
     assert import_.counts["segments"] == expected["segments"] == 5
     assert set(MembershipChange.objects.values_list("change", "cause")) == {("entered", "import")}
     assert MembershipChange.objects.count() == 5
+
+
+@pytest.mark.usefixtures("_segments")
+@pytest.mark.parametrize("is_archived", [False, True])
+def test_into_a_segment_that_is_gone_meanwhile_nothing_is_written(is_archived, load, monkeypatch):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    write = MemberTarget.write
+
+    def delete_and_write(*args):
+        press = Segment.objects.filter(key="press")
+        press.update(archived_at=NOW) if is_archived else press.delete()
+        return write(*args)
+
+    monkeypatch.setattr(MemberTarget, "write", delete_and_write)
+    run = load(LIST, MAPPING).run
+
+    assert (run.state, run.error) == (
+        Run.State.FAILED,
+        "“Press” was deleted or archived while the file was read. Import it again, to another segment or after "
+        "restoring this one: what was written already is not written twice.",
+    )
+    assert held() == set()
+    assert not MembershipChange.objects.exists()
 
 
 @pytest.mark.usefixtures("_segments")

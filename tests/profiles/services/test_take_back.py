@@ -1,6 +1,6 @@
 """Imports, taken back: as if they had never been, as far as nothing has touched what they wrote."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -104,6 +104,21 @@ def test_what_was_touched_since_stays(load):
     assert profile_of("user_id", "u1").attributes == {}
     assert list(Event.objects.values_list("definition__name", flat=True)) == ["Page Viewed"]
     assert not Consent.objects.exists()
+
+
+def test_what_joins_decided_on_consents_is_told_anew(load):
+    """The file says no of a card, and somebody yes, who then proves to be the same: no counts, until the file goes."""
+    import_ = load("Card,Mail\nVIP001,no\n", {"identifiers": {"Card": "member_card"}, "consents": {"Mail": "email"}})
+    both = {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}}
+    for hours, said in enumerate([identify(user="u1", consents={"email": True}), track("Viewed", user="u1") | both]):
+        later = NOW + timedelta(hours=1 + hours)
+        send(SourceFactory(), said | {"timestamp": later.isoformat()}, now=later)
+    words = Consent.objects.filter(channel="email")
+    assert sorted(words.values_list("state", flat=True)) == ["denied", "denied", "granted"]
+
+    undo(import_)
+
+    assert list(words.values_list("state", flat=True)) == ["granted"]
 
 
 def test_those_whom_it_changed_are_judged_again(load):

@@ -42,6 +42,19 @@ def test_new_rule_gets_a_new_version_and_a_refresh():
     assert run.subject == f"segment:{segment.key}"
 
 
+def test_in_a_rule_true_is_not_1():
+    rule = {"op": "event", "name": "Buy", "where": [{"key": "gift", "is": "eq", "value": True}]}
+    segment = SegmentFactory(rule=rule)
+    segment.rule = {"op": "event", "name": "Buy", "where": [{"key": "gift", "is": "eq", "value": 1}]}
+
+    assert save_segment(segment) is not None
+
+    stored = Segment.objects.get()
+    assert (stored.rule["where"][0]["value"] is True, stored.rule_version) == (False, 2)
+    segment.rule = dict(reversed(stored.rule.items()))
+    assert save_segment(segment) is None
+
+
 def test_new_name_alone_needs_no_refresh():
     segment = SegmentFactory()
     segment.name = "Those of Oslo"
