@@ -82,6 +82,18 @@ class AsNumber(Func):
     output_field = models.DecimalField()
 
 
+class DoubleAsNumber(Func):
+    """The same of a column of doubles, with the decimals of 15 digits. Numbers with four of them or fewer after the point
+    come by way of an integer, which takes a third of the time.
+    """
+
+    template = (
+        "CASE WHEN abs(%(expressions)s) < 1e11 AND %(expressions)s * 10000 = round(%(expressions)s * 10000) "
+        "THEN (%(expressions)s * 10000)::bigint * 0.0001 ELSE (%(expressions)s)::numeric END"
+    )
+    output_field = models.DecimalField()
+
+
 class JsonType(Func):
     function = "jsonb_typeof"
     output_field = TextField()

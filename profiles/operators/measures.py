@@ -17,7 +17,7 @@ from cdp.rules.errors import WRONG, Place
 from cdp.rules.forms import Form, absent, constant, form_of, variant, variants
 from cdp.rules.operands import JsonOperand
 from cdp.rules.shapes import Choice, OneOf, Schema, Shape
-from cdp.rules.sql import AsNumber, At, Sql
+from cdp.rules.sql import AsNumber, At, DoubleAsNumber, Sql
 from cdp.rules.types import ValueType
 from profiles.operators.properties import (
     VALUE,
@@ -63,6 +63,8 @@ class Measure:
             return Count("*") if self.kind == "count" else Count(_business_day(), distinct=True)
         if len(self.of.path) > 1:
             return self._over_items(self.of, where, now)
+        if self.of.path[0] == VALUE and self.kind in ("min", "max"):
+            return AsNumber(AGGREGATES[self.kind]("value"))  # one of them, rather than each, as a decimal
         value = _values(self.of, self.kind)
         if self.kind == "distinct":
             return Count(value, distinct=True)
@@ -142,7 +144,7 @@ def _values(measured: Property, kind: str) -> Any:
     if measured.is_built_in:
         # Decimal, so that the sum is exact and does not depend on the order in which events are read.
         is_float = measured.path[0] == VALUE and kind != "distinct"
-        return AsNumber(F("value")) if is_float else measured.column()
+        return DoubleAsNumber(F("value")) if is_float else measured.column()
     found = At(F("properties"), measured.path[0])
     operand = JsonOperand(found, None if kind == "distinct" else ValueType.NUMBER)
     is_present: Any = operand.present()

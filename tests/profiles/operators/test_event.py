@@ -4,12 +4,15 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cdp.local_settings import set_local
 from cdp.rules.compile import compile_rule
 from cdp.rules.describe import describe_rule
 from cdp.rules.parse import parse_rule
 from cdp.rules.scope import EVERYBODY, Scope
+from cdp.rules.sql import DoubleAsNumber
 from profiles.models import EventDefinition, Profile
 from tests.factories.profiles import EventDefinitionFactory, EventFactory, ProfileFactory
 from tests.matching import matching, where_of
@@ -56,7 +59,33 @@ def test_where_no_events_would_match_those_are_left_out_whose_events_do_not(buy,
     where = where_of(event(measure={"sum": "$value"}) | {"is": "lt", "value": 10}, now)
 
     assert where.startswith("NOT (EXISTS (SELECT 1 FROM (SELECT U0.profile_id AS profile_id FROM profiles_event U0 ")
-    assert "HAVING NOT (COALESCE(SUM((U0.value)::numeric), 0) < 10)) AS found" in where
+    assert (
+        "HAVING NOT (COALESCE(SUM(CASE WHEN abs(U0.value) < 1e11 AND U0.value * 10000 = round(U0.value * 10000) "
+        "THEN (U0.value * 10000)::bigint * 0.0001 ELSE (U0.value)::numeric END), 0) < 10)) AS found" in where
+    )
+
+
+@given(
+    values=st.lists(
+        st.one_of(
+            st.floats(min_value=-1e15, max_value=1e15),
+            st.decimals(min_value=-(10**11), max_value=10**11, places=4).map(float),
+            st.decimals(min_value=-1000, max_value=1000, places=2).map(lambda price: float(price) * 1.1),
+        ),
+        max_size=50,
+    )
+)
+@settings(max_examples=20, deadline=None)
+def test_values_add_up_as_decimals_of_15_digits(values):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT value, {DoubleAsNumber.template % {'expressions': 'value'}}, value::numeric "
+            "FROM unnest(%s::float8[]) AS value",
+            [values],
+        )
+        found = cursor.fetchall()
+
+    assert [ours for _value, ours, _decimal in found] == [decimal for _value, _ours, decimal in found]
 
 
 def test_the_window_leaves_out_its_start_and_includes_its_end(buy, now):
