@@ -24,9 +24,15 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         errors = {**self._unknown(data), **self._not_to_be_set(data)} if isinstance(data, Mapping) else {}
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if not errors:
+                raise
+            raise serializers.ValidationError({**errors, **error.detail}) from error  # type: ignore[dict-item]
         if errors:
             raise serializers.ValidationError(errors)
-        return super().to_internal_value(data)
+        return values
 
     def _unknown(self, data: Mapping[str, Any]) -> dict[str, list[Any]]:
         known = ", ".join(name for name, field in self.fields.items() if not field.read_only)

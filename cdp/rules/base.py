@@ -33,14 +33,26 @@ class Param:
 
 @dataclass(frozen=True)
 class Given:
-    """A condition as read, before its operator is made: its parameters, and what the catalogues know of the names."""
+    """A condition as read, before its operator is made: its parameters, and what the catalogues know of the names.
+
+    `wrong` are the parameters that could not be read or name what nobody knows; they are not among `params`.
+    """
 
     params: Mapping[str, Any]
     known: Mapping[str, Mapping[str, Any]]
     at: Place
+    wrong: frozenset[str] = frozenset()
 
     def __getitem__(self, param: str) -> Any:
         return self.params[param]
+
+    def has(self, *params: str) -> bool:
+        """Whether all of these are given, and right."""
+        return self.params.keys() >= set(params)
+
+    def lacks(self, param: str) -> bool:
+        """Whether it is not given at all, right or wrong."""
+        return param not in self.params and param not in self.wrong
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,12 @@ class Operator(ABC):
     @classmethod
     @abstractmethod
     def build(cls, given: Given) -> Self | Wrong:
-        """Make the operator, or report at `given.at` what does not fit together."""
+        """Make the operator, or report at `given.at` what does not fit together. Nothing given is wrong by itself."""
+
+    @classmethod
+    def check(cls, given: Given) -> Wrong | None:
+        """Where something given is wrong: report what does not fit together in the rest, that all is said at once."""
+        return None
 
     @abstractmethod
     def predicate(self, scope: Scope, now: datetime) -> Q:

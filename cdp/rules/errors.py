@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_QUOTED = 100  # characters
+MAX_PROBLEMS = 1_000  # of one rule that are told; whoever has more has sent something else than a rule
+
+
+def quoted(value: object) -> str:
+    """A wrong value inside a message, cut where it is long."""
+    shown = repr(value)
+    return shown if len(shown) <= MAX_QUOTED else f"{shown[:MAX_QUOTED]}…"
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -39,7 +48,8 @@ class Place:
 
     def report(self, message: str) -> Wrong:
         """Note a problem here; returns the mark that stands for the value that could not be read."""
-        self.problems.append(Problem(self.path, message))
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(Problem(self.path, message))
         return WRONG
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from cdp.rules.ast import All, AnyOf, Node, NotIt, Rule
 from cdp.rules.base import Given, Operator, operators
 from cdp.rules.catalogue import catalogue
-from cdp.rules.errors import WRONG, Place, Problem, RuleError, Wrong
+from cdp.rules.errors import WRONG, Place, Problem, RuleError, Wrong, quoted
 from cdp.rules.shapes import Name, Shape
 
 MAX_LEVELS = 8
@@ -22,7 +22,7 @@ GROUPS = ("all", "any", "not")
 
 @dataclass(frozen=True)
 class Draft:
-    """A condition whose shape is right and whose names are not looked up yet."""
+    """A condition whose names are not looked up yet; `WRONG` among its parameters stands for one of a wrong shape."""
 
     operator: type[Operator]
     params: Mapping[str, Any]
@@ -37,9 +37,20 @@ class Draft:
         """Itself, and its conditions on properties."""
         return 1 + sum(shape.n_conditions(value) for _key, shape, value in self._given())
 
+    def given(self, known: Mapping[str, Mapping[str, Any]]) -> Given:
+        """What is right of it, once the names are known."""
+        unknown = {
+            key
+            for key, shape, value in self._given()
+            if any(name not in known[kind] for kind, name, _at in shape.names(value, self.at))
+        }
+        right = {key: value for key, _shape, value in self._given() if key not in unknown}
+        return Given(right, known, self.at, wrong=frozenset(self.params.keys() - right.keys()))
+
     def _given(self) -> Iterator[tuple[str, Shape, Any]]:
+        """The parameters that were read."""
         for key, param in self.operator.params.items():
-            if key in self.params:
+            if key in self.params and self.params[key] is not WRONG:
                 yield key, param.shape, self.params[key]
 
 
@@ -106,6 +117,8 @@ def _read_node(raw: Any, at: Place, *, level: int) -> Sketch:
         return at.report(_("must be a group or a condition: an object with all, any, not or op"))
     kinds = [key for key in (*GROUPS, "op") if key in raw]
     if len(kinds) != 1:
+        for kind in kinds[: -1 if "op" in raw else None]:
+            _read_group({kind: raw[kind]}, kind, at, level=level)
         return at.report(_("must have exactly one of: all, any, not, op"))
     return _read_condition(raw, at) if kinds == ["op"] else _read_group(raw, kinds[0], at, level=level)
 
@@ -131,10 +144,10 @@ def _read_condition(raw: dict[str, Any], at: Place) -> Sketch:
     if operator is None:
         return at.key("op").report(
             _("unknown operator %(op)s; known: %(operators)s")
-            % {"op": repr(raw["op"]), "operators": ", ".join(sorted(operators))}
+            % {"op": quoted(raw["op"]), "operators": ", ".join(sorted(operators))}
         )
-    params = operator.fields().read(raw, at)
-    return WRONG if isinstance(params, Wrong) else Draft(operator, params, at)
+    params = operator.fields().read_each(raw, at)
+    return Draft(operator, {key: value for key, value in params.items() if key != "op"}, at)
 
 
 def _drafts(sketch: Sketch) -> Iterator[Draft]:
@@ -161,10 +174,12 @@ def _look_up(drafts: list[Draft]) -> dict[str, Mapping[str, Any]]:
 
 def _build(sketch: Sketch, known: Mapping[str, Mapping[str, Any]]) -> Node | Wrong:
     match sketch:
-        case Draft(operator, params, at):
-            if any(name not in known[kind] for kind, name, _at in sketch.names()):
-                return WRONG
-            return operator.build(Given(params, known, at))
+        case Draft(operator):
+            given = sketch.given(known)
+            if not given.wrong:
+                return operator.build(given)
+            operator.check(given)
+            return WRONG
         case Group(make, children):
             nodes = [_build(child, known) for child in children]
             made = tuple(node for node in nodes if not isinstance(node, Wrong))

@@ -37,9 +37,11 @@ class _Reader:
             raise self.error(_("a closing bracket without an opening one"))
         return written
 
-    def error(self, message: str) -> PatternError:
+    def error(self, message: str, *, n_back: int = 0) -> PatternError:
+        """Of the next character, or of one that was taken, so many back."""
+        place = self.place + 1 - n_back
         return PatternError(
-            _("%(message)s, at character %(place)d of the pattern") % {"message": message, "place": self.place + 1}
+            _("%(message)s, at character %(place)d of the pattern") % {"message": message, "place": place}
         )
 
     @property
@@ -68,9 +70,9 @@ class _Reader:
             atom, atom_repeats = self.atom()
             repeat = self.repeat()
             if repeat and is_anchor:
-                raise self.error(_("^ and $ cannot be repeated"))
+                raise self.error(_("^ and $ cannot be repeated"), n_back=len(repeat))
             if repeat and atom_repeats:
-                raise self.error(_("a repeated group must not hold a repeat"))
+                raise self.error(_("a repeated group must not hold a repeat"), n_back=len(repeat))
             parts.append(atom + repeat)
             has_repeat = has_repeat or atom_repeats or bool(repeat)
         return "".join(parts), has_repeat
@@ -127,7 +129,7 @@ class _Reader:
         if character in CLASSES:
             return CLASSES[character] if in_class else f"[{CLASSES[character]}]"
         if not character or character.isalnum() or not character.isascii():
-            raise self.error(_("after a backslash stands d, w, s or a punctuation mark"))
+            raise self.error(_("after a backslash stands d, w, s or a punctuation mark"), n_back=len(character))
         return literal(character)
 
     def character_class(self) -> str:
@@ -149,7 +151,7 @@ class _Reader:
         self.take()
         last, last_code = self.class_character()
         if first_code is None or last_code is None or first_code > last_code:
-            raise self.error(_("a range runs from a smaller to a greater character"))
+            raise self.error(_("a range runs from a smaller to a greater character"), n_back=1)
         return f"{first}-{last}"
 
     def class_character(self) -> tuple[str, int | None]:

@@ -288,7 +288,11 @@ class Fields(Shape):
     def read(self, raw: Any, at: Place) -> Any:
         if not isinstance(raw, dict):
             return at.report(_("must be an object"))
-        n_problems = len(at.problems)
+        values = self.read_each(raw, at)
+        return WRONG if raw.keys() - self.shapes.keys() or WRONG in values.values() else values
+
+    def read_each(self, raw: Mapping[str, Any], at: Place) -> dict[str, Any]:
+        """The values by key, each by itself: `WRONG` for what cannot be read, and what is required but absent."""
         for key in raw:
             if key not in self.shapes:
                 at.key(key).report(_("unknown key; known: %(keys)s") % {"keys": ", ".join(self.shapes)})
@@ -296,7 +300,7 @@ class Fields(Shape):
             if key not in raw and key not in self.optional:
                 at.key(key).report(_("is required"))
         values = {key: shape.read(raw[key], at.key(key)) for key, shape in self.shapes.items() if key in raw}
-        return values if len(at.problems) == n_problems else WRONG
+        return values | {key: WRONG for key in self.shapes if key not in raw and key not in self.optional}
 
     def names(self, value: Mapping[str, Any], at: Place) -> Iterator[Name]:
         for key, inner in value.items():

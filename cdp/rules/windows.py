@@ -173,9 +173,12 @@ class WindowShape(Shape):
     def read(self, raw: Any, at: Place) -> Any:
         if isinstance(raw, dict) and raw.keys() & DATES.shapes.keys():
             return self._read_dates(raw, at)
+        known = ", ".join([*ONE_KEY.shapes, *DATES.shapes])
         if not isinstance(raw, dict) or len(raw) != 1:
-            known = ", ".join([*ONE_KEY.shapes, *DATES.shapes])
             return at.report(_("must be an object with one of: %(keys)s") % {"keys": known})
+        if not raw.keys() & ONE_KEY.shapes.keys():
+            (key,) = raw
+            return at.key(key).report(_("unknown key; known: %(keys)s") % {"keys": known})
         chosen = ONE_KEY.read(raw, at)
         return WRONG if chosen is WRONG else Window(*chosen)
 

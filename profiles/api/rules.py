@@ -16,13 +16,15 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cdp.api.problems import Conflict
+from cdp.api.problems import Conflict, rule_problems
 from cdp.api.schema import SCHEMAS
 from cdp.api.serializers import StrictModelSerializer, StrictSerializer
 from cdp.api.viewsets import ManagingViewSet
 from cdp.audit import write_change
 from cdp.dependents import dependents_of
 from cdp.models import RuleVersion, User
+from cdp.rules.errors import RuleError
+from cdp.rules.parse import parse_rule
 from profiles.masking import mask_rule
 from profiles.refresh.saving import StillUsed, VersionConflict, lock_rules
 
@@ -31,7 +33,17 @@ Held = TypeVar("Held", bound=Model)
 
 @extend_schema_field({"$ref": f"{SCHEMAS}Rule"})
 class RuleJson(serializers.JSONField):
-    """A rule. Whoever saves it parses it; whoever reads it sees personal values masked as ever."""
+    """A rule, parsed where it is given, so that its problems come with those of the other fields; whoever saves it
+    parses it again, locked. Whoever reads it sees personal values masked as ever.
+    """
+
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        try:
+            parse_rule(value)
+        except RuleError as error:
+            raise rule_problems(error) from error
+        return value
 
     def to_representation(self, value: Any) -> Any:
         return mask_rule(value, self.context["request"].user)

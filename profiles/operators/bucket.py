@@ -66,9 +66,13 @@ class InBucket(Operator):
 
     @classmethod
     def build(cls, given: Given) -> Self | Wrong:
-        if given["from"] >= given["to"]:
-            return given.at.key("to").report(_("must be greater than from"))
+        if isinstance(wrong := _from_after_to(given), Wrong):
+            return wrong
         return cls(given["salt"], given["from"], given["to"])
+
+    @classmethod
+    def check(cls, given: Given) -> Wrong | None:
+        return _from_after_to(given) if given.has("from", "to") else None
 
     def predicate(self, scope: Scope, now: datetime) -> Q:
         place = self._place()
@@ -97,6 +101,11 @@ class InBucket(Operator):
             "high": self.high,
             "salt": self.salt,
         }
+
+
+def _from_after_to(given: Given) -> Wrong | None:
+    """Report an empty share."""
+    return None if given["from"] < given["to"] else given.at.key("to").report(_("must be greater than from"))
 
 
 def drawn(place: int, salt: str) -> Fact:

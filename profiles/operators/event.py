@@ -74,12 +74,7 @@ class EventMeasured(Operator):
 
     @classmethod
     def build(cls, given: Given) -> Self | Wrong:
-        params = given.params
-        comparison: Comparison | Wrong = AT_LEAST_ONE
-        if "is" in params:
-            comparison = read_comparison(params, ValueType.NUMBER, given.at)
-        elif "value" in params:
-            comparison = given.at.key("is").report(_("is required"))
+        params, comparison = given.params, _comparison(given)
         if isinstance(comparison, Wrong):
             return comparison
         events = Happening.build(params, given.known["event"])
@@ -91,6 +86,11 @@ class EventMeasured(Operator):
             measure=params.get("measure", COUNT),
             comparison=comparison,
         )
+
+    @classmethod
+    def check(cls, given: Given) -> Wrong | None:
+        comparison = _comparison(given)
+        return comparison if isinstance(comparison, Wrong) else None
 
     def predicate(self, scope: Scope, now: datetime) -> Q:
         if self.comparison.is_denial:
@@ -192,6 +192,15 @@ class EventMeasured(Operator):
             .values("profile_id")
         )
         return Q(AmongGroups(F("pk"), groups))
+
+
+def _comparison(given: Given) -> Comparison | Wrong:
+    """What the measure is compared with; at least 1 where nothing is said."""
+    if given.has("is"):
+        return read_comparison(given.params, ValueType.NUMBER, given.at)
+    if given.has("value") and given.lacks("is"):
+        return given.at.key("is").report(_("is required"))
+    return AT_LEAST_ONE
 
 
 def _tested(comparison: Comparison, now: datetime) -> Sql:

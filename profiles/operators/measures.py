@@ -106,10 +106,13 @@ class MeasureShape(Shape):
     def read(self, raw: Any, at: Place) -> Any:
         if raw in ("count", "days"):
             return Measure(raw)
-        if isinstance(raw, str):
+        if not isinstance(raw, dict):
             return at.report(_("must be count, days, or an object with one of: %(kinds)s") % _KINDS)
         chosen = self.of_property.read(raw, at)
         return WRONG if chosen is WRONG else Measure(*chosen)
+
+    def n_conditions(self, value: Measure) -> int:
+        return PropertyShape().n_conditions(value.of) if value.of else 0
 
     def schema(self) -> Schema:
         return {"anyOf": [OneOf(("count", "days")).schema(), self.of_property.schema()]}

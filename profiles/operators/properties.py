@@ -28,6 +28,9 @@ from cdp.rules.sql import At, FromItems, Item, Sql, any_item, json_value
 from cdp.rules.types import ValueType, type_of
 from cdp.rules.words import WORDS
 
+MAX_PATH = (
+    10  # names; Django builds about 250 of the queries below in a second, PostgreSQL plans them for each partition
+)
 VALUE, HOUR, WEEKDAY = "$value", "$hour", "$weekday"
 BUILT_IN = {
     VALUE: pgettext_lazy("of an event", "value"),
@@ -70,10 +73,18 @@ class PropertyShape(Shape):
         if text is WRONG:
             return WRONG
         path = tuple(text.split("."))
-        return Property(path) if all(path) else at.report(_("must be names with a dot between them"))
+        if not all(path):
+            return at.report(_("must be names with a dot between them"))
+        if len(path) > MAX_PATH:
+            return at.report(_("must have at most %(most)d names with a dot between them") % {"most": MAX_PATH})
+        return Property(path)
+
+    def n_conditions(self, value: Property) -> int:
+        """One for each name past the second: every list on the way is a query inside the one before."""
+        return max(0, len(value.path) - 2)
 
     def schema(self) -> Schema:
-        return {**NAME.schema(), "pattern": r"^[^.]+(\.[^.]+)*$"}
+        return {**NAME.schema(), "pattern": rf"^[^.]+(\.[^.]+){{0,{MAX_PATH - 1}}}$"}
 
 
 @dataclass(frozen=True)
@@ -103,20 +114,26 @@ class WhereShape(Shape):
         return WRONG if WRONG in conditions else conditions
 
     def n_conditions(self, value: Sequence[PropertyCondition]) -> int:
-        return len(value)
+        path = self.item.shapes["key"]
+        return sum(1 + path.n_conditions(condition.key) for condition in value)
 
     def schema(self) -> Schema:
         return {"type": "array", "items": {**self.item.schema(), **comparison_schema([*TYPES, None])}}
 
     def _read_item(self, raw: Any, at: Place) -> PropertyCondition | Wrong:
-        given = self.item.read(raw, at)
-        if isinstance(given, Wrong):
-            return given
+        if not isinstance(raw, dict):
+            return at.report(_("must be an object"))
+        n_problems = len(at.problems)
+        given = self.item.read_each(raw, at)
+        if WRONG in (given["key"], given["is"]):
+            return WRONG
         type_ = ValueType.NUMBER if given["key"].is_built_in else _type_asked(given, at)
         if isinstance(type_, Wrong):
             return type_
         comparison = read_comparison(given, type_, at)
-        return comparison if isinstance(comparison, Wrong) else PropertyCondition(given["key"], comparison)
+        if isinstance(comparison, Wrong) or len(at.problems) > n_problems:
+            return WRONG
+        return PropertyCondition(given["key"], comparison)
 
 
 @form_of.register

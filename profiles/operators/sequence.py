@@ -92,14 +92,18 @@ class Sequence(Operator):
     @classmethod
     def build(cls, given: Given) -> Self | Wrong:
         params, known = given.params, given.known["event"]
-        if "then_not" in params and "gap" not in params:
-            return given.at.key("gap").report(_("is required with then_not, which holds for so long"))
+        if isinstance(wrong := _without_gap(given), Wrong):
+            return wrong
         return cls(
             steps=tuple(Happening.build(step, known) for step in params["steps"]),
             gap=params.get("gap"),
             within=params.get("within", EVER),
             then_not=Happening.build(params["then_not"], known) if "then_not" in params else None,
         )
+
+    @classmethod
+    def check(cls, given: Given) -> Wrong | None:
+        return _without_gap(given)
 
     def predicate(self, scope: Scope, now: datetime) -> Q:
         if not self._may_be:
@@ -238,6 +242,13 @@ class Sequence(Operator):
             _flagged(events.filter(flag), {other: Q(TRUE if other == name else FALSE) for other in flags})
             for name, flag in flags.items()
         ]
+
+
+def _without_gap(given: Given) -> Wrong | None:
+    """Report a wait of which nobody says how long it is."""
+    if given.lacks("then_not") or not given.lacks("gap"):
+        return None
+    return given.at.key("gap").report(_("is required with then_not, which holds for so long"))
 
 
 def _flagged(events: QuerySet[Event], flags: Mapping[str, Q]) -> QuerySet[Any, Any]:

@@ -73,13 +73,14 @@ class ScoreIs(Operator):
     @classmethod
     def build(cls, given: Given) -> Self | Wrong:
         model: ScoreModel = given.known["score"][given["model"]]
-        if given["field"] not in model.fields:
-            return given.at.key("field").report(
-                _("the scoring model %(model)s has no field %(field)s; known: %(fields)s")
-                % {"model": model.key, "field": repr(given["field"]), "fields": ", ".join(model.fields)}
-            )
+        if isinstance(wrong := _unknown_field(given), Wrong):
+            return wrong
         comparison = read_comparison(given.params, model.fields[given["field"]].type, given.at)
         return comparison if isinstance(comparison, Wrong) else cls(model, given["field"], comparison)
+
+    @classmethod
+    def check(cls, given: Given) -> Wrong | None:
+        return _unknown_field(given) if given.has("model", "field") else None
 
     def predicate(self, scope: Scope, now: datetime) -> Q:
         if self.comparison.is_denial:
@@ -125,3 +126,14 @@ class ScoreIs(Operator):
 
     def describe(self) -> str:
         return self.comparison.describe(self._subject, self.model.fields[self.field].choices)
+
+
+def _unknown_field(given: Given) -> Wrong | None:
+    """Report a field that the model has not."""
+    model: ScoreModel = given.known["score"][given["model"]]
+    if given["field"] in model.fields:
+        return None
+    return given.at.key("field").report(
+        _("the scoring model %(model)s has no field %(field)s; known: %(fields)s")
+        % {"model": model.key, "field": repr(given["field"]), "fields": ", ".join(model.fields)}
+    )

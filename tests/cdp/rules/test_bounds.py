@@ -46,3 +46,31 @@ def test_the_widest_rule_is_answered(people, now):
         nested = {"all": [nested]}
 
     assert preview_rule({"not": nested}, now=now).count == 3
+
+
+def path_of(n_names):
+    return ".".join(["a"] * n_names)
+
+
+def test_a_path_leads_through_a_few_lists_and_no_more():
+    rule = {"op": "event", "name": "Buy", "where": [{"key": path_of(11), "is": "set"}], "measure": {"sum": path_of(11)}}
+
+    with pytest.raises(RuleError) as refused:
+        parse_rule(rule)
+
+    message = "must have at most 10 names with a dot between them"
+    assert refused.value.problems == [Problem("where[0].key", message), Problem("measure.sum", message)]
+
+
+@pytest.mark.parametrize("n_more", [0, 1])
+def test_each_list_on_a_path_past_the_first_counts_as_a_condition(n_more, people, now):
+    """Each is a query inside another: 199 conditions of nine lists each kept a server busy for minutes."""
+    deep = [{"key": f"{place}.{path_of(9)}", "is": "eq", "value": "x"} for place in range(22)]
+    rule = {"op": "event", "name": "Buy", "where": deep, "measure": {"sum": path_of(3 + n_more)}}
+
+    if n_more:
+        with pytest.raises(RuleError) as refused:
+            preview_rule(rule, now=now)
+        assert refused.value.problems == [Problem("", "a rule has at most 200 conditions")]
+    else:
+        assert preview_rule(rule, now=now).count == 0

@@ -121,6 +121,11 @@ def test_a_node_is_one_thing(rule):
             "within",
             "must be an object with one of: last_days, last_hours, days_ago, calendar, since, until",
         ),
+        (
+            EVENT | {"within": {"x": 1}},
+            "within.x",
+            "unknown key; known: last_days, last_hours, days_ago, calendar, since, until",
+        ),
         ({"op": "tag", "key": "nope"}, "key", "there is no tag 'nope'"),
         ({"op": "segment", "key": "nope"}, "key", "there is no segment 'nope'"),
         ({"op": "score", "model": "nope", "field": "r", "is": "set"}, "model", "there is no scoring model 'nope'"),
@@ -154,8 +159,38 @@ def test_all_problems_come_at_once():
     assert [path for path, _message in problems(rule)] == [
         "all[1].any[0].op",
         "all[1].any[1].where[0].x",
+        "all[1].any[1].where[0].is",
         "all[0].key",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "paths"),
+    [
+        (CITY | {"key": "nope", "is": 5, "x": 1}, ["x", "is", "key"]),
+        (CITY | {"is": "gt", "x": 1}, ["x", "is"]),
+        (EVENT | {"within": {"last_days": 0}, "is": "nah", "value": 2}, ["within.last_days", "is"]),
+        (EVENT | {"measure": 5, "value": 2}, ["measure", "is"]),
+        (EVENT | {"where": [{"key": "a..b", "is": "zzz"}, {"key": "a", "is": "set", "value": 1}]},
+         ["where[0].key", "where[1].value"]),
+        ({"op": "tag", "key": "nope", "value": 5}, ["value", "key"]),
+        ({"op": "score", "model": "rfm", "field": "nope", "is": 5}, ["is", "field"]),
+        ({"op": "bucket", "salt": "", "from": 5, "to": 5}, ["salt", "to"]),
+        ({"op": "bucket", "salt": "a", "from": "x", "to": 5}, ["from"]),
+        ({"op": "sequence", "steps": [], "then_not": {"name": "b"}}, ["steps", "gap"]),
+        ({"op": "sequence", "steps": [], "gap": 3, "then_not": {"name": "b"}}, ["steps", "gap"]),
+        ({"all": [{"op": "x"}], "any": []}, ["all[0].op", "any", ""]),
+    ],
+)  # fmt: skip
+def test_one_problem_of_a_condition_does_not_hide_another(rule, paths):
+    assert [path for path, _message in problems(rule)] == paths
+
+
+def test_who_sends_something_else_than_a_rule_is_answered_in_short():
+    found = problems({"all": [{"op": "x" * 100_000}] * 2_000})
+
+    assert len(found) == 1_000
+    assert found[0] == ("all[0].op", f"unknown operator '{'x' * 99}…; known: {KNOWN}")
 
 
 def test_eight_levels_of_groups_and_no_more():

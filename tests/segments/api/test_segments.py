@@ -153,6 +153,15 @@ def test_a_bad_preview_says_where_in_the_rule():
     assert [error["path"] for error in bad["errors"]] == ["any[0].op"]
 
 
+def test_whatever_is_wrong_with_a_body_is_said_at_once():
+    body = {"key": "a b", "name": "", "rule": {"any": [{"op": "wish"}, {"op": "tag", "key": "x"}]}, "wish": 1}
+
+    answer = api_of("operator").send("post", "segments/", body).json()
+
+    assert [error["path"] for error in answer["errors"]] == ["wish", "key", "name", "any[0].op", "any[1].key"]
+    assert answer["type"].endswith("/problems/rule")
+
+
 def test_a_preview_that_takes_too_long_is_503(monkeypatch):
     def too_long(rule, *, now):
         raise PreviewTimeout
