@@ -20,7 +20,8 @@ RULE: dict[str, Any] = {
         },
     ]
 }
-# About an eighth of the crowd.
+# About an eighth of the crowd. Values are added as the decimals that they stand for, as the rule does it: sums of doubles
+# depend on the order in which they are read.
 WANTED = """
     SELECT profile.id
     FROM profiles_profile AS profile
@@ -30,7 +31,7 @@ WANTED = """
         WHERE definition_id = %(order)s
           AND occurred_at > %(now)s - interval '365 days' AND occurred_at <= %(now)s
         GROUP BY profile_id
-        HAVING sum(value) >= 120
+        HAVING sum(value::numeric) >= 120
     ) AS buyer ON buyer.profile_id = profile.id
     WHERE profile.attributes ->> 'city' IN ('Oslo', 'Rome', 'Bergen')
 """
@@ -40,7 +41,7 @@ DAYS = [7, 30, 60, 90, 180, 270, 365]
 # What a rule measures, and the same in SQL, which is never NULL.
 MEASURES: list[tuple[Any, str]] = [
     ("count", "count(*)"),
-    ({"sum": "$value"}, "sum(value)"),
+    ({"sum": "$value"}, "sum(value::numeric)"),
     ({"max": "$value"}, "max(value)"),
     ("days", "count(DISTINCT (occurred_at AT TIME ZONE 'Asia/Shanghai')::date)"),
 ]

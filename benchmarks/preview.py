@@ -50,11 +50,11 @@ PREVIEWS: dict[str, tuple[dict[str, Any], str]] = {
     "event_sum": (
         {"op": "event", "name": ORDER, "within": {"last_days": 365}, "measure": {"sum": "$value"}, "is": "gte",
          "value": 120},
-        f"id IN (SELECT profile_id {DID} {YEAR} GROUP BY profile_id HAVING sum(value) >= 120)",
+        f"id IN (SELECT profile_id {DID} {YEAR} GROUP BY profile_id HAVING sum(value::numeric) >= 120)",
     ),
     "event_sum_ever": (
         {"op": "event", "name": ORDER, "measure": {"sum": "$value"}, "is": "gte", "value": 120},
-        f"id IN (SELECT profile_id {DID} GROUP BY profile_id HAVING sum(value) >= 120)",
+        f"id IN (SELECT profile_id {DID} GROUP BY profile_id HAVING sum(value::numeric) >= 120)",
     ),
     "event_count_below": (
         {"op": "event", "name": VIEW, "is": "lt", "value": 3},
