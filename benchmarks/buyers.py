@@ -20,8 +20,8 @@ RULE: dict[str, Any] = {
         },
     ]
 }
-# About an eighth of the crowd. Values are added as the decimals that they stand for, as the rule does it: sums of doubles
-# depend on the order in which they are read.
+# About an eighth of the crowd. Values are added as the decimals that they stand for, as the rule does it: sums of
+# doubles depend on the order in which they are read.
 WANTED = """
     SELECT profile.id
     FROM profiles_profile AS profile

@@ -83,8 +83,8 @@ class AsNumber(Func):
 
 
 class DoubleAsNumber(Func):
-    """The same of a column of doubles, with the decimals of 15 digits. Numbers with at most four after the point come by
-    way of an integer, which takes a third of the time.
+    """The same of a column of doubles, with the decimals of 15 digits. Numbers with at most four after the point come
+    by way of an integer, which takes a third of the time.
     """
 
     template = (
