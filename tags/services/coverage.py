@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Count
-from psycopg.errors import QueryCanceled
 
-from cdp.local_settings import HEAVY_WORK_MEM, set_local
+from cdp.local_settings import HEAVY_WORK_MEM, TimeLimitExceeded, set_local, time_limit
 from cdp.rules.scope import EVERYBODY
 from profiles.models import Profile
-from profiles.refresh.engine import outcome_statement
+from profiles.refresh.engine import outcome_statement, parsed
 from profiles.services.preview import TIMEOUT_SECONDS, PreviewTimeout
 from tags.holders import NO_VALUE, holder_of_tag
 from tags.models import Tag, TagAssignment, TagValue
@@ -73,16 +72,15 @@ def count_carriers(tag: Tag, *, now: datetime) -> dict[int, int]:
 
 def preview_outcomes(tag: Tag, *, now: datetime) -> dict[int, int]:
     """Numbers of those whom the rules would mark, by the id of the value. Raises RuleError and PreviewTimeout."""
-    statement, params = outcome_statement(holder_of_tag(tag), scope=EVERYBODY, now=now)
+    holder = holder_of_tag(tag)
+    statement, params = outcome_statement(holder, parsed([holder])[holder.key], scope=EVERYBODY, now=now)
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            set_local(statement_timeout=f"{TIMEOUT_SECONDS}s", work_mem=HEAVY_WORK_MEM)
+        with transaction.atomic(), time_limit(TIMEOUT_SECONDS), connection.cursor() as cursor:
+            set_local(work_mem=HEAVY_WORK_MEM)
             cursor.execute(
                 f"SELECT outcome, count(*) FROM ({statement}) AS judged (id, outcome) GROUP BY outcome",  # noqa: S608
                 params,
             )
             return dict(cursor.fetchall())
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise PreviewTimeout from error
-        raise
+    except TimeLimitExceeded as error:
+        raise PreviewTimeout from error
