@@ -15,7 +15,7 @@ from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, m
 from profiles.refresh.inheritance import Heir, bequeath
 from tags.feeds import recording
 from tags.holders import NO_VALUE
-from tags.models import DisplacedTag, Score, Tag, TagAssignment, TagChange
+from tags.models import FILLED_BY_RULE, DisplacedTag, Score, Tag, TagAssignment, TagChange
 
 
 @register_follower
@@ -110,14 +110,14 @@ def take_off(merged: Sequence[Merged]) -> list[Carried]:
             DELETE FROM tags_tagassignment AS assignment
             USING unnest(%s::bigint[], %s::bigint[]) AS merged (absorbed, survivor), tags_tag AS tag
             WHERE assignment.profile_id = merged.absorbed AND assignment.origin_id IS NULL AND tag.id = tag_id
-            RETURNING assigned_at, tag.id, CASE WHEN tag.lifecycle = %s AND tag.kind = %s THEN tag.key END,
+            RETURNING assigned_at, tag.id, CASE WHEN tag.lifecycle = %s AND tag.kind = ANY(%s) THEN tag.key END,
                 merged.absorbed, merged.survivor, value_id
             """,
             [
                 [pair.absorbed for pair in merged],
                 [pair.survivor for pair in merged],
                 Tag.Lifecycle.ACTIVE,
-                Tag.Kind.RULE,
+                list(FILLED_BY_RULE),
             ],
         )
         return sorted((Carried(*row) for row in cursor.fetchall()), key=lambda row: row[:2] + row[3:5])

@@ -46,6 +46,17 @@ def test_tag_by_rule_goes():
     assert TagAssignment.objects.get().profile == ann
 
 
+def test_tag_by_score_in_use_is_left_to_the_refresh_and_an_archived_one_goes_along():
+    ann, absorbed = ProfileFactory(), ProfileFactory()
+    in_use, archived = TagFactory(kind="score"), TagFactory(kind="score", lifecycle="archived")
+    for tag in (in_use, archived):
+        TagAssignmentFactory(profile=absorbed, tag=tag, value=TagValueFactory(tag=tag))
+
+    merge(ann, absorbed)
+
+    assert list(TagAssignment.objects.values_list("tag", "profile")) == [(archived.pk, ann.pk)]
+
+
 def test_later_of_two_tags_stays_and_the_other_is_kept():
     ann, absorbed = ProfileFactory(), ProfileFactory()
     tag = TagFactory()
