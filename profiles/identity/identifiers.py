@@ -75,7 +75,7 @@ def telling(links: Iterable[Link], known: Mapping[Key, Known]) -> list[Link]:
 
 
 def see_identifiers(links: Iterable[Link]) -> dict[Key, Sight]:
-    """Where the links first speak of each key, in the order of (kind, value)."""
+    """Where the links first speak of each key."""
     sights: dict[Key, Sight] = {}
     for link in links:
         for key in link.keys:
@@ -85,7 +85,7 @@ def see_identifiers(links: Iterable[Link]) -> dict[Key, Sight]:
             elif link.occurred_at < sight.at or link.import_id != sight.import_id:
                 import_id = link.import_id if link.import_id == sight.import_id else None
                 sights[key] = Sight(min(link.occurred_at, sight.at), import_id)
-    return dict(sorted(sights.items()))
+    return sights
 
 
 def sights_kept(
@@ -119,7 +119,7 @@ def write_identifiers(
     """
     ids = {key: identifier.id for key, identifier in known.items()}
     gained: dict[int, set[int]] = defaultdict(set)
-    new = [key for key in sights if key not in known]
+    new = sorted(key for key in sights if key not in known)
     owners = [strangers[key] if key in strangers else profile_of(groups.find(key)) for key in new]
     for key, owner in zip(new, owners, strict=True):
         if key not in strangers:

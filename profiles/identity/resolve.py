@@ -23,6 +23,7 @@ from profiles.identity.consents import overrulings, write_overrulings
 from profiles.identity.groups import Group, Groups, Key, Link, Standing, profile_of, root_of
 from profiles.identity.identifiers import (
     Known,
+    Sight,
     as_json,
     read_identifiers,
     see_identifiers,
@@ -96,7 +97,9 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
     joined = absorptions(groups, profiles)
     overruled = overrulings(groups)
     merged = absorb(joined, now=now)
-    sights = see_identifiers([links[n] for n in open_] + telling([links[n] for n in settled], known))
+    sights = see_identifiers([links[n] for n in joining] + telling([links[n] for n in settled], known))
+    for n, made in made_of.items():
+        sights |= dict.fromkeys(links[n].keys, Sight(made.seen.first, links[n].import_id))
     kept_sights = sights_kept(sights, links, kept, conflicts, known)
     owners_of = {key: made.id for n, made in made_of.items() for key in links[n].keys}
     ids, new_ids, gained = write_identifiers(kept_sights, known, groups, owners_of)

@@ -108,7 +108,8 @@ class Planner:
             is_new = row.identify.key not in taken if row.is_timed else last_said.is_news(row.identify)
             if is_new:
                 taken.add(row.identify.key)
-                last_said.note(row.identify)
+                if not row.is_timed:
+                    last_said.note(row.identify)
                 plan.messages.append(row.identify)
         says_new = len(plan.messages) > n_before
         plan.counts["new" if says_new and not is_known else "changed" if says_new else "unchanged"] += 1

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from profiles.imports.errors import ImportFileError
-from profiles.imports.readers.csv_rows import csv_header, read_csv
+from profiles.imports.readers.csv_rows import count_csv, csv_header, read_csv
 from profiles.imports.readers.json_rows import read_ndjson
 from profiles.imports.readers.parquet_rows import n_parquet_rows, parquet_columns, read_parquet
 from profiles.imports.readers.row import Row
@@ -76,9 +76,14 @@ def columns_of(path: Path, reading: Reading) -> list[str]:
 
 
 def count_rows(path: Path, reading: Reading) -> int:
-    """How many rows there are: two seconds for a million of CSV. Raises ImportFileError."""
+    """How many rows there are: half a second for a million of CSV. Raises ImportFileError."""
     if reading.format == "parquet":
         return n_parquet_rows(path)
+    if reading.format == "csv":
+        try:
+            return count_csv(path, reading.encoding, reading.delimiter, has_header=reading.has_header)
+        except (OSError, EOFError, zlib.error) as error:
+            raise unreadable(error) from error
     return sum(1 for _row in open_rows(path, reading))
 
 

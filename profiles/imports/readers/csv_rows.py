@@ -11,7 +11,7 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 
 from profiles.imports.errors import ImportFileError
-from profiles.imports.readers.lines import Line, read_lines
+from profiles.imports.readers.lines import BOM, MAX_LINE, Line, open_bytes, read_lines, skip_rest
 from profiles.imports.readers.row import REPORT_COLUMNS, Row, rearm
 
 Record = tuple[int, list[str], str]
@@ -83,6 +83,35 @@ def read_csv(
         if is_report:
             cells = [rearm(cells[position]) for position, _name in columns]
         yield Row(number, line, dict(zip(names, cells, strict=True)), tuple(cells))
+
+
+def count_csv(path: Path, encoding: str, delimiter: str, *, has_header: bool = True) -> int:
+    """How many rows `read_csv` yields. Without quotes every line is one for itself, which need not be taken apart."""
+    _header, first = header_of(iter(Records(read_lines(path, encoding), delimiter)), has_header=has_header)
+    n_rows = len(first) - 1  # the line that was read for the header is counted below
+    blanks = b" \t\r\n\v\f" + delimiter.encode()
+    mark = BOM.encode(encoding)
+    with open_bytes(path) as file:
+        while raw := file.readline(MAX_LINE):
+            raw, mark = raw.removeprefix(mark), b""
+            if b'"' in raw:
+                return sum(1 for _row in read_csv(path, encoding, delimiter, has_header=has_header))
+            if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
+                skip_rest(file)
+                n_rows += 1
+            elif (raw.isascii() and raw.translate(None, blanks)) or not is_blank(raw, encoding, delimiter):
+                n_rows += 1
+    return n_rows
+
+
+def is_blank(raw: bytes, encoding: str, delimiter: str) -> bool:
+    """Whether a line holds nothing but spaces of any kind. What is no text is something, as is a broken end of line."""
+    if b"\r" in raw.rstrip(b"\r\n"):
+        return False
+    try:
+        return not raw.decode(encoding).replace(delimiter, "").strip()
+    except UnicodeDecodeError:
+        return False
 
 
 def csv_header(path: Path, encoding: str, delimiter: str, *, has_header: bool = True) -> list[str]:
