@@ -8,21 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cdp.rules.causes import Cause
-from cdp.rules.scope import Scope
 from profiles.imports.errors import ImportFileError
 from profiles.imports.guess import folded, mostly, names
 from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.parts import Named, column_of, is_meant, objects, pieces, read_named
-from profiles.refresh.people import lock_profiles
-from segments.feeds import write_moves
-from segments.followers.by_hand import restore_displaced
 from segments.models import DisplacedMembership, Membership, Segment
-from segments.services.members import Wanted, add_each, enqueue_topics, keep_if_taken_back, missing
+from segments.services.members import Wanted, add_each, keep_if_taken_back, missing, take_back_written
 
 ALLOWED = ("segment", "split", "when")
 WRITTEN = (Membership, DisplacedMembership)
@@ -114,22 +111,7 @@ class MemberTarget(Target):
         return Counter(segments=sum(model._default_manager.filter(import_id=import_id).count() for model in WRITTEN))
 
     def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
-        """Who was in before as another, with whom they merged, stays in since then; what gave way of them goes too."""
-        with transaction.atomic():
-            written = Membership.objects.filter(import_id=import_id).order_by("pk")
-            found = list(written.values_list("pk", "segment_id", "profile_id")[:limit])
-            lock_profiles(sorted({profile_id for _pk, _segment, profile_id in found}))
-            n_displaced, _by_model = DisplacedMembership.objects.filter(import_id=import_id).delete()
-            still = Membership.objects.filter(Scope([pk for pk, *_rest in found]).on("pk"), import_id=import_id)
-            gone = sorted(still.values_list("segment_id", "profile_id"))
-            still.delete()
-            back: set[tuple[int, int]] = set()
-            for segment_id in sorted({segment_id for segment_id, _profile in gone}):
-                back |= set(restore_displaced([pk for each, pk in gone if each == segment_id], [segment_id]))
-            left = [move for move in gone if move not in back]
-            enqueue_topics(gone, now=now)
-            write_moves([], left, cause=Cause.IMPORT, now=now)
-        return len(found) + n_displaced
+        return take_back_written(Q(import_id=import_id), cause=Cause.IMPORT, now=now, limit=limit).n_rows
 
 
 def hold_segments(names: Mapping[int, str]) -> None:

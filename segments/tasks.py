@@ -10,7 +10,7 @@ from django.utils import timezone
 from cdp.models import Run
 from cdp.runs import run_kind
 from segments.services.fill import FILL, fill_segment
-from segments.services.joining import JOIN, put_in
+from segments.services.joining import JOIN, UNDO, put_in, take_back
 from segments.services.sizes import watch_sizes as watch_sizes_of
 
 
@@ -24,6 +24,12 @@ def fill(run: Run, now: datetime) -> None:
 def join_people(run: Run, now: datetime) -> None:
     """Put many people into a segment by hand."""
     put_in(run, now=now)
+
+
+@run_kind(UNDO)
+def unjoin_people(run: Run, now: datetime) -> None:
+    """Take out again whom a run had put into a segment by hand."""
+    take_back(run, now=now)
 
 
 @shared_task(name="segments.watch_sizes", acks_late=True)

@@ -32,6 +32,7 @@ KIND_NAMES = {
     "check": _("Nightly check"),
     "fill": _("Filling of a segment"),
     "join_people": _("Putting people into a segment"),
+    "unjoin_people": _("Taking people out again"),
     "score": _("Scoring"),
     "tag_people": _("Tagging of many"),
     "untag_people": _("Taking back of a tagging"),

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -18,12 +17,11 @@ from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import display, has_perm, signed_in
+from cdp.admin.base import display, signed_in
 from cdp.admin.people import possible_owners
-from cdp.disclosure import may_see_pii
 from cdp.keyset import keyset_page
 from cdp.models import Run, User
 from profiles.admin.actions import offered_actions
@@ -31,7 +29,7 @@ from profiles.admin.holders import HolderAdmin, HolderForm, badge, refresh_label
 from profiles.admin.names import display_name
 from profiles.models import IdentifierKind, Profile
 from profiles.services.export import FileFormat, FormatMissing
-from profiles.services.resolve import find_by_identifiers
+from segments.admin.by_hand import MAX_LINES, ByHandPages, may_list, put_in_by_runs
 from segments.admin.overlap import OverlapPage
 from segments.admin.portrait import PortraitPages
 from segments.admin.sizes import SizePages
@@ -47,14 +45,11 @@ from segments.admin.upkeep import (
 from segments.downloads import members_response
 from segments.feeds import SEGMENTS
 from segments.models import Membership, MembershipChange, Segment
-from segments.services import add_members, delete_segment, remove_members, restore_segment_rule, save_segment
+from segments.services import delete_segment, restore_segment_rule, save_segment
 from segments.services.as_of import members_as_of
-from segments.services.members import Added
 from segments.services.sizes import recent_alerts
 
 NAMED = ("name", "key", "kind", "category", "owner", "description")
-MAX_LINES = 10_000
-MAX_NAMED = 10
 
 
 class SegmentForm(HolderForm):
@@ -93,7 +88,7 @@ class SegmentForm(HolderForm):
 
 
 @admin.register(Segment)
-class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdmin):
+class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdmin):
     """Segments: saving one checks its rule as a whole and queues a refresh."""
 
     empty_text = _("No segments yet. A segment is everybody who matches a rule, kept up to date within seconds.")
@@ -154,14 +149,9 @@ class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdm
         wrap = self.admin_site.admin_view
         return [
             path("<int:segment_id>/members/", wrap(self.members_view), name="segments_segment_members"),
-            path("<int:segment_id>/members/add/", wrap(self.add_members_view), name="segments_segment_add_members"),
-            path(
-                "<int:segment_id>/members/remove/",
-                wrap(self.remove_members_view),
-                name="segments_segment_remove_members",
-            ),
             path("<int:segment_id>/export/", wrap(self.export_view), name="segments_segment_export"),
             path("<int:segment_id>/changes/", wrap(self.changes_view), name="segments_segment_changes"),
+            *self.by_hand_urls(),
             *self.portrait_urls(),
             *self.upkeep_urls(),
             *self.size_urls(),
@@ -250,6 +240,7 @@ class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdm
             "chosen_kind": request.POST.get("kind", ""),
             "not_found": not_found,
             "max_lines": MAX_LINES,
+            "put_in": put_in_by_runs(segment_id),
             # The export of this page knows since when they are in.
             "all_actions": [each for each in offered_actions(request) if not each[0].startswith("export_")],
             "people_actions": offered_actions(request),
@@ -332,53 +323,6 @@ class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdm
         }
         return TemplateResponse(request, template, context)
 
-    # --- Members by hand ---
-
-    def add_members_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
-        """Put people in by identifiers of one kind, one a line; those that nobody has come again in the form."""
-        segment = self.by_hand_or_refused(request, segment_id, "segments.add_membership")
-        if isinstance(segment, HttpResponse):
-            return segment
-        kind = get_object_or_404(IdentifierKind, key=request.POST.get("kind", ""))
-        lines = list(dict.fromkeys(filter(None, map(str.strip, request.POST.get("identifiers", "").splitlines()))))
-        if not lines or len(lines) > MAX_LINES:
-            problem = gettext("Write one to %(n)s identifiers, one a line.") % {"n": f"{MAX_LINES:,}"}
-            messages.error(request, problem)
-            return self.members_view(request, segment_id, lines)
-        found = find_by_identifiers([(kind.key, line) for line in lines])
-        added = add_members(segment, found.values(), user=signed_in(request), now=timezone.now())
-        if found:
-            messages.success(request, added_in_words(added))
-        not_found = [line for line in lines if (kind.key, line) not in found]
-        if not_found:
-            named = ", ".join(not_found[:MAX_NAMED]) + (", …" if len(not_found) > MAX_NAMED else "")
-            n = len(not_found)
-            message = ngettext("Nobody has this identifier: %(named)s", "Nobody has these identifiers: %(named)s", n)
-            messages.warning(request, message % {"named": named})
-            return self.members_view(request, segment_id, not_found)
-        return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment_id]))
-
-    def remove_members_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
-        """Take the people out that are ticked on the page of members."""
-        segment = self.by_hand_or_refused(request, segment_id, "segments.delete_membership")
-        if isinstance(segment, HttpResponse):
-            return segment
-        chosen = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME) if pk.isdecimal() and len(pk) < 19]
-        if chosen:
-            removed = remove_members(segment, chosen, now=timezone.now()).removed
-            said = ngettext("Removed %(n)s person.", "Removed %(n)s people.", removed)
-            messages.success(request, said % {"n": f"{removed:,}"})
-        else:
-            messages.warning(request, gettext("Tick whom to remove."))
-        return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment_id]))
-
-    def by_hand_or_refused(self, request: HttpRequest, segment_id: int, permission: str) -> Segment | HttpResponse:
-        if request.method != "POST":
-            return HttpResponse(status=405)
-        if not may_list(request, permission):
-            return HttpResponse(status=403)
-        return get_object_or_404(Segment.objects.current(), pk=segment_id, kind=Segment.Kind.STATIC)
-
     # --- Saving ---
 
     def save_thing(self, thing: Segment, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
@@ -389,24 +333,3 @@ class SegmentAdmin(PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdm
 
     def delete_thing(self, thing: Segment) -> None:
         delete_segment(thing)
-
-
-def may_list(request: HttpRequest, permission: str) -> bool:
-    """Whoever puts in people by identifiers learns whose these are."""
-    return has_perm(request, permission) and may_see_pii(request.user)
-
-
-def added_in_words(added: Added) -> str:
-    """How many came in, and how many were in already."""
-    if not added.added and added.unchanged:
-        nobody = ngettext(
-            "Nobody was added: %(n)s person was in already.",
-            "Nobody was added: %(n)s people were in already.",
-            added.unchanged,
-        )
-        return nobody % {"n": f"{added.unchanged:,}"}
-    said = ngettext("Added %(n)s person.", "Added %(n)s people.", added.added) % {"n": f"{added.added:,}"}
-    if not added.unchanged:
-        return said
-    already = ngettext("%(n)s was in already.", "%(n)s were in already.", added.unchanged)
-    return f"{said} {already % {'n': f'{added.unchanged:,}'}}"

@@ -10,12 +10,19 @@ from segments.models.segment import Segment
 
 
 class BulkJoining(models.Model):
-    """That the people who were chosen when it was asked for be put into a segment by hand. The run does it."""
+    """That the people who were chosen when it was asked for be put into a segment by hand. The run does it.
+
+    `moments` are since when those are in whom it put in, one for each time that the run was taken up.
+    """
 
     segment = models.ForeignKey(
         Segment, on_delete=models.CASCADE, related_name="bulk_joinings", verbose_name=_("segment")
     )
     run = models.OneToOneField("cdp.Run", on_delete=models.CASCADE, related_name="+", verbose_name=_("run"))
+    undo_run = models.OneToOneField(
+        "cdp.Run", null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("taking back")
+    )
+    moments = ArrayField(models.DateTimeField(), default=list, db_default=[], editable=False)
     chosen_by = models.CharField(_("chosen by"), max_length=200)
     profile_ids = ArrayField(models.BigIntegerField(), verbose_name=_("people"))
 

@@ -1,4 +1,4 @@
-"""Putting many people into a segment by hand, by a run."""
+"""Putting many people into a segment by hand, by a run that can be taken back."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from cdp.audit import write_addition
 from cdp.models import Run, User
+from cdp.rules.causes import Cause
 from cdp.runs import RefusedError, advance, queue_run
-from segments.models import BulkJoining, Segment
-from segments.services.members import add_members, check_static
+from segments.models import BulkJoining, Membership, Segment
+from segments.services.members import add_members, check_static, take_back_written
 from segments.services.segment import save_segment
 
-JOIN = "join_people"  # the kind of run; its subject is the key of the segment, as of a holder
+JOIN, UNDO = "join_people", "unjoin_people"  # kinds of runs; the subject is the key of the segment, as of a holder
 CHUNK = 2_000  # people a transaction: so long may somebody wait for one of them or for the feed
 
 
@@ -53,6 +55,9 @@ def put_in(run: Run, *, now: datetime) -> None:
     joining = BulkJoining.objects.select_related("segment").filter(run=run).first()
     if joining is None:
         return  # the segment was deleted meanwhile
+    if now not in joining.moments:
+        joining.moments.append(now)
+        joining.save(update_fields=["moments"])
     people = joining.profile_ids
     added, unchanged = (int(run.counts.get(name, 0)) for name in ("joined", "unchanged"))
     for start in range(run.done, len(people), CHUNK):
@@ -63,3 +68,40 @@ def put_in(run: Run, *, now: datetime) -> None:
             raise RefusedError(" ".join(error.messages)) from error
         added, unchanged = added + done.added, unchanged + done.unchanged
         advance(run, start + len(chunk), len(people), joined=added, unchanged=unchanged)
+
+
+@transaction.atomic
+def queue_taking_back(joining: BulkJoining, *, user: User) -> Run:
+    """Take out again whom it put in; twice is as once. Raises ValidationError while it is under way."""
+    stored = BulkJoining.objects.select_for_update(of=("self",)).select_related("segment", "run").get(pk=joining.pk)
+    check_static(stored.segment)
+    if stored.run.ended_at is None:
+        raise ValidationError(_("It is still under way: cancel it, or wait for its end."))
+    if stored.undo_run is None:
+        stored.undo_run = queue_run(UNDO, f"segment:{stored.segment.key}", user, {"joining": stored.pk})
+        stored.save(update_fields=["undo_run"])
+    return stored.undo_run
+
+
+def take_back(run: Run, *, now: datetime) -> None:
+    """Take out those who are in since the run put them in; who was taken out and put in again meanwhile stays.
+
+    Cut off anywhere, it finds who is left.
+    """
+    joining = BulkJoining.objects.select_related("segment", "run").filter(undo_run=run).first()
+    if joining is None:
+        return
+    # No other hand of the same user has written at one of these microseconds.
+    written = Q(segment=joining.segment, entered_at__in=joining.moments, added_by=joining.run.user, import_id=None)
+    total = run.done + Membership.objects.filter(written).count()
+    n_left = int(run.counts.get("taken_back", 0))
+    while True:
+        try:
+            check_static(joining.segment)
+        except ValidationError as error:
+            raise RefusedError(" ".join(error.messages)) from error
+        taken = take_back_written(written, cause=Cause.MANUAL, now=now, limit=CHUNK)
+        n_left += taken.n_left
+        advance(run, min(run.done + taken.n_rows, total), total, taken_back=n_left)
+        if not taken.n_rows:
+            return

@@ -8,14 +8,16 @@ from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from cdp.models import User
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.refresh.enqueue import enqueue_changes
-from profiles.refresh.people import lock_survivors
+from profiles.refresh.people import lock_profiles, lock_survivors
 from segments.feeds import write_moves
+from segments.followers.by_hand import restore_displaced
 from segments.models import DisplacedMembership, Membership, Segment
 from segments.services.segment import check_in_use
 
@@ -34,6 +36,13 @@ class Removed(NamedTuple):
     removed: int
     unchanged: int
     unknown: list[int]
+
+
+class TakenBack(NamedTuple):
+    """How many are out, and how many rows were looked at: none when nothing is left."""
+
+    n_left: int
+    n_rows: int
 
 
 class Wanted(NamedTuple):
@@ -85,6 +94,27 @@ def remove_members(segment: Segment, profile_ids: Iterable[int], *, now: datetim
     enqueue_changes(left, f"segment:{segment.key}", due_at=now)
     write_moves([], [(segment.pk, profile_id) for profile_id in left], cause=Cause.MANUAL, now=now)
     return Removed(len(left), len(locked) - len(left), unknown)
+
+
+@transaction.atomic
+def take_back_written(written: Q, *, cause: Cause, now: datetime, limit: int) -> TakenBack:
+    """Take out those whom one work put in, at most `limit`; `written` names its rows, also of those that gave way.
+
+    Who was in before as another, with whom they merged, stays in since then.
+    """
+    found = list(Membership.objects.filter(written).order_by("pk").values_list("pk", "profile_id")[:limit])
+    lock_profiles(sorted({profile_id for _pk, profile_id in found}))
+    n_displaced, _by_model = DisplacedMembership.objects.filter(written).delete()
+    still = Membership.objects.filter(written, Scope([pk for pk, _profile in found]).on("pk"))
+    gone = sorted(still.values_list("segment_id", "profile_id"))
+    still.delete()
+    back: set[tuple[int, int]] = set()
+    for segment_id in sorted({segment_id for segment_id, _profile in gone}):
+        back |= set(restore_displaced([pk for each, pk in gone if each == segment_id], [segment_id]))
+    left = [move for move in gone if move not in back]
+    enqueue_topics(gone, now=now)
+    write_moves([], left, cause=cause, now=now)
+    return TakenBack(len(left), len(found) + n_displaced)
 
 
 def check_static(segment: Segment) -> None:

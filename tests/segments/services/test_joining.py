@@ -1,19 +1,24 @@
 """Putting many people into a segment by hand."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ValidationError
 
 from cdp.models import Run
 from cdp.runs import RefusedError, RunCancelled
-from segments.models import BulkJoining, Membership, MembershipChange, Segment
+from profiles.services.identity import merge_profiles
+from segments.models import BulkJoining, DisplacedMembership, Membership, MembershipChange, Segment
+from segments.services import add_members, remove_members
 from segments.services import joining as service
-from segments.services.joining import put_in, queue_joining, save_people
+from segments.services.joining import put_in, queue_joining, queue_taking_back, save_people, take_back
 from segments.services.upkeep import archive_segment
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import ProfileFactory
 from tests.factories.segments import SegmentFactory, StaticSegmentFactory
 
 pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +87,90 @@ def test_of_nobody_no_segment_is_made():
 
     assert not Segment.objects.exists()
     assert not Run.objects.exists()
+
+
+def do(segment, people, *, now):
+    joining = queue(segment, people)
+    put_in(joining.run, now=now)
+    Run.objects.filter(pk=joining.run.pk).update(state=Run.State.SUCCEEDED, ended_at=now)
+    return joining
+
+
+def undo(joining, *, now):
+    run = queue_taking_back(joining, user=UserFactory())
+    take_back(run, now=now)
+    return run
+
+
+def test_whom_a_run_put_in_is_taken_out_again_and_nobody_else(now):
+    segment = StaticSegmentFactory()
+    ann, bob, cleo, dan, eve = ProfileFactory.create_batch(5)
+    add_members(segment, [ann.pk], now=now - HOUR)
+
+    joining = do(segment, [ann, bob, cleo, dan], now=now)
+    add_members(segment, [eve.pk], now=now + HOUR)
+    remove_members(segment, [dan.pk], now=now + HOUR)
+    add_members(segment, [dan.pk], now=now + 2 * HOUR)
+    run = undo(joining, now=now + 3 * HOUR)
+
+    assert members() == [ann.pk, dan.pk, eve.pk]
+    assert Segment.objects.get().n_members == 3
+    assert run.counts == {"taken_back": 2}
+    left = MembershipChange.objects.filter(change="left", at=now + 3 * HOUR)
+    assert list(left.order_by("profile").values_list("profile", "cause")) == [(bob.pk, "manual"), (cleo.pk, "manual")]
+    take_back(run, now=now + 4 * HOUR)
+    assert queue_taking_back(joining, user=UserFactory()) == run
+    assert members() == [ann.pk, dan.pk, eve.pk]
+
+
+def test_taking_back_goes_on_where_it_was_cut_off(now, monkeypatch):
+    segment, people = StaticSegmentFactory(), ProfileFactory.create_batch(5)
+    joining = do(segment, people, now=now)
+    run = queue_taking_back(joining, user=UserFactory())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service, "advance", raising)
+        with pytest.raises(RuntimeError):
+            take_back(run, now=now + HOUR)
+    first = members()
+    take_back(Run.objects.get(pk=run.pk), now=now + HOUR)
+
+    assert first == [person.pk for person in people[2:]]
+    assert members() == []
+    assert MembershipChange.objects.filter(change="left").count() == 5
+
+
+def raising(*_args, **_kwargs):
+    raise RuntimeError
+
+
+def test_who_merged_since_stays_by_the_membership_that_they_had_of_themselves(now):
+    segment, (ann, bob, cleo, dan) = StaticSegmentFactory(), ProfileFactory.create_batch(4)
+    add_members(segment, [ann.pk], now=now + HOUR)
+    joining = do(segment, [bob, dan], now=now)
+    merge_profiles([ann.pk, bob.pk], into=ann.pk, user=None, now=now + 2 * HOUR)
+    merge_profiles([cleo.pk, dan.pk], into=cleo.pk, user=None, now=now + 2 * HOUR)
+
+    undo(joining, now=now + 3 * HOUR)
+
+    assert list(Membership.objects.values_list("profile", "entered_at")) == [(ann.pk, now + HOUR)]
+    assert not DisplacedMembership.objects.exists()
+
+
+def test_what_is_under_way_is_not_taken_back(now):
+    joining = queue(StaticSegmentFactory(), [ProfileFactory()])
+
+    with pytest.raises(ValidationError, match="still under way"):
+        queue_taking_back(joining, user=UserFactory())
+
+
+def test_of_a_segment_in_the_archive_nobody_is_taken_out(now):
+    segment = StaticSegmentFactory()
+    joining = do(segment, [ProfileFactory()], now=now)
+    run = queue_taking_back(joining, user=UserFactory())
+    archive_segment(segment, user=UserFactory(), now=now)
+
+    with pytest.raises(RefusedError, match="archived"):
+        take_back(run, now=now + HOUR)
+
+    assert len(members()) == 1
