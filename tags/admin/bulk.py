@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -55,7 +56,7 @@ class BulkForm(forms.Form):
         label=_("Last day"),
         required=False,
         widget=UnfoldAdminDateWidget,
-        help_text=_("Empty: as long as the tag says."),
+        help_text=_("Of what is assigned. Empty: as long as the tag says."),
     )
 
     def __init__(self, *args: Any, tags: QuerySet[Tag], **kwargs: Any) -> None:
@@ -68,13 +69,18 @@ class BulkForm(forms.Form):
         """What `queue_bulk` wants to know beside the people."""
         tag_id, _colon, value_id = self.cleaned_data["choice"].partition(":")
         tag = Tag.objects.get(pk=tag_id)
-        until = self.cleaned_data["until"]
         return {
             "tag": tag,
             "action": BulkTagging.Action(self.cleaned_data["what"]),
             "value": TagValue.objects.get(pk=value_id) if value_id else None,
-            "expires_at": start_of(until + DAY) if until else tag.end_of(timezone.now()),
+            "expires_at": self.ends(tag),
         }
+
+    def ends(self, tag: Tag) -> datetime | None:
+        if self.cleaned_data["what"] == BulkTagging.Action.REMOVE:
+            return None
+        until = self.cleaned_data["until"]
+        return start_of(until + DAY) if until else tag.end_of(timezone.now())
 
 
 class PeopleForm(BulkForm):
@@ -114,9 +120,12 @@ class PeopleForm(BulkForm):
 
 
 def options_of(tag: Tag) -> list[tuple[str, str]]:
-    """Tag, or tag and value, as forms name them."""
+    """Tag, or tag and value, as forms name them; with values also the tag alone, to remove it whatever the value."""
     values = sorted(tag.values.all(), key=lambda value: value.position)
-    return [(f"{tag.pk}:{value.pk}", f"{tag.name} · {value.name}") for value in values] or [(f"{tag.pk}:", tag.name)]
+    if not values:
+        return [(f"{tag.pk}:", tag.name)]
+    whatever = gettext("%(tag)s · whatever value (to remove)") % {"tag": tag.name}
+    return [*((f"{tag.pk}:{value.pk}", f"{tag.name} · {value.name}") for value in values), (f"{tag.pk}:", whatever)]
 
 
 def may_tag(request: HttpRequest) -> bool:

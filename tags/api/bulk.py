@@ -34,7 +34,8 @@ WAYS = ("profiles", "identifiers", "segment", "rule")
 class BulkSerializer(ChosenSerializer):
     """What to do, and for whom: exactly one of `profiles`, `identifiers`, `segment` (its key) and `rule`.
 
-    `expires_at` as for assignments; only to assign. Meant are the people of now.
+    `value` and `expires_at` as for assignments; to remove, a `value` means those who carry it. Meant are the people of
+    now.
     """
 
     action = serializers.ChoiceField(BulkTagging.Action.choices)
@@ -46,6 +47,8 @@ class BulkSerializer(ChosenSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if sum(way in attrs for way in WAYS) != 1:
             raise serializers.ValidationError(_("name one of: %s") % ", ".join(WAYS))
+        if attrs["action"] == BulkTagging.Action.REMOVE and attrs.get("expires_at"):
+            raise serializers.ValidationError({"expires_at": [_("what is removed has no end")]})
         return attrs
 
     def people(self) -> tuple[list[int], str, Sequence[Any]]:
@@ -133,7 +136,9 @@ class BulkActions(GenericViewSet[Any]):
             BulkTagging.Action(asked["action"]),
             people,
             value=self.value_of(tag, asked["value"]),
-            expires_at=asked.get("expires_at", tag.end_of(now)),
+            expires_at=asked.get("expires_at", tag.end_of(now))
+            if asked["action"] == BulkTagging.Action.ASSIGN
+            else None,
             chosen_by=chosen_by,
             unknown=unknown,
             user=user,  # type: ignore[arg-type]

@@ -144,12 +144,17 @@ def values_of(given: list[dict[str, Any]], score: dict[str, str] | None) -> list
     return values
 
 
-class AssignmentsSerializer(ChosenSerializer):
+class RemovalsSerializer(ChosenSerializer):
+    """Whom the tag is taken off: with a `value` those who carry this one, without whoever carries it."""
+
+    value = serializers.CharField(allow_null=True, required=False, default=None)
+
+
+class AssignmentsSerializer(RemovalsSerializer):
     """Who gets the tag, with which of its values, and until when (exclusive; null: without end; absent: as long as the
     tag's `expires_after_days` says).
     """
 
-    value = serializers.CharField(allow_null=True, required=False, default=None)
     expires_at = MomentField(allow_null=True, required=False)
 
 
@@ -227,27 +232,34 @@ class TagViewSet(BulkActions, CrossActions, HolderViewSet):
     @extend_schema(methods=["POST"], request=AssignmentsSerializer, responses=AssignedSerializer)
     @extend_schema(
         methods=["DELETE"],
-        description="Take a tag off people. The body names them, as for POST.",
+        description="Take a tag off people. The body names them as for POST, with a `value` those who carry this one.",
         responses={200: AssignedSerializer},
     )
     @action(detail=True, methods=["post", "delete"], pagination_class=None, filterset_class=None)
     def assignments(self, request: Request, key: str) -> Response:
         """Put a tag by hand on people, and take it off by DELETE."""
         tag = self.by_hand()
-        body = (AssignmentsSerializer if request.method == "POST" else ChosenSerializer)(data=request.data)
+        body = (AssignmentsSerializer if request.method == "POST" else RemovalsSerializer)(data=request.data)
         body.is_valid(raise_exception=True)
         chosen, now = body.chosen(), timezone.now()
+        value = self.value_of(tag, body.validated_data["value"])
         if request.method == "POST":
             changed, unchanged = assign_tag(
                 tag,
                 chosen.profile_ids,
-                value=self.value_of(tag, body.validated_data["value"]),
+                value=value,
                 expires_at=body.validated_data.get("expires_at", tag.end_of(now)),
                 user=request.user,  # type: ignore[arg-type]
                 now=now,
             )
         else:
-            changed, unchanged = unassign_tag(tag, chosen.profile_ids, user=request.user, now=now)  # type: ignore[arg-type]
+            changed, unchanged = unassign_tag(
+                tag,
+                chosen.profile_ids,
+                value=value,
+                user=request.user,  # type: ignore[arg-type]
+                now=now,
+            )
         return Response({"assigned": changed, "unchanged": unchanged, "unknown": chosen.unknown})
 
     @extend_schema(responses=CarrierSerializer(many=True))

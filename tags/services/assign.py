@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -71,19 +72,28 @@ def assign_tag(
 
 @transaction.atomic
 def unassign_tag(
-    tag: Tag, profile_ids: Iterable[int], *, user: User | None = None, run_id: int | None = None, now: datetime
+    tag: Tag,
+    profile_ids: Iterable[int],
+    *,
+    value: TagValue | None = None,
+    user: User | None = None,
+    run_id: int | None = None,
+    now: datetime,
 ) -> Unassigned:
-    """Take a tag by hand off profiles, whatever its value; ids as for `assign_tag`.
+    """Take a tag by hand off profiles: off those who carry this `value`, without one whatever they carry. Ids as for
+    `assign_tag`.
 
     Raises ValidationError.
     """
     check_by_hand(tag)
+    check_value_of(tag, value)
     locked = sorted(set(lock_survivors(profile_ids).values()))
-    carried = TagAssignment.objects.filter(Scope(locked).on("profile_id"), tag=tag)
+    meant = Scope(locked).on("profile_id") & Q(tag=tag) & (Q(value=value) if value else Q())
+    carried = TagAssignment.objects.filter(meant)
     carriers = list(carried.live(now).order_by("profile").values_list("profile", flat=True))
     with recording(locked, cause=Cause.MANUAL, now=now, tag_ids=[tag.pk], user=user, run_id=run_id):
         carried.delete()
-        DisplacedTag.objects.filter(Scope(locked).on("profile_id"), tag=tag).delete()
+        DisplacedTag.objects.filter(meant).delete()
         enqueue_changes(carriers, f"tag:{tag.key}", due_at=now)
     return Unassigned(len(carriers), len(locked) - len(carriers))
 
@@ -107,6 +117,10 @@ def check_value(tag: Tag, value: TagValue | None) -> None:
     if value is None and tag.values.exists():
         keys = ", ".join(tag.values.values_list("key", flat=True))
         raise ValidationError({"value": _("“%(tag)s” needs a value: %(keys)s.") % {"tag": tag.name, "keys": keys}})
+    check_value_of(tag, value)
+
+
+def check_value_of(tag: Tag, value: TagValue | None) -> None:
     if value is not None and value.tag_id != tag.pk:
         raise ValidationError(
             {"value": _("“%(value)s” is not a value of “%(tag)s”.") % {"value": value.name, "tag": tag.name}}

@@ -22,6 +22,7 @@ from tags.services.assign import (
     check_by_hand,
     check_end,
     check_value,
+    check_value_of,
     unassign_tag,
 )
 
@@ -43,7 +44,7 @@ def queue_bulk(
     now: datetime,
 ) -> BulkTagging:
     """Queue it for the people of now; who is chosen later by the same words is not meant. `unknown` are those named
-    whom nobody is, as they were named.
+    whom nobody is, as they were named. A removal with a `value` is off those who carry that one.
 
     Raises ValidationError.
     """
@@ -51,6 +52,8 @@ def queue_bulk(
     if action == BulkTagging.Action.ASSIGN:
         check_value(tag, value)
         check_end(expires_at, now=now)
+    else:
+        check_value_of(tag, value)
     people = sorted(set(profile_ids))
     if not people:
         raise ValidationError(_("Nobody is chosen."))
@@ -96,7 +99,7 @@ def apply(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: datet
     people = sorted(set(lock_survivors(profile_ids).values()))
     remember(bulk, people)
     if bulk.action == BulkTagging.Action.REMOVE:
-        return unassign_tag(bulk.tag, people, user=run.user, run_id=run.pk, now=now)
+        return unassign_tag(bulk.tag, people, value=bulk.value, user=run.user, run_id=run.pk, now=now)
     return assign_tag(
         bulk.tag, people, value=bulk.value, expires_at=bulk.expires_at, user=run.user, run_id=run.pk, now=now
     )
@@ -107,7 +110,7 @@ def remember(bulk: BulkTagging, profile_ids: Sequence[int]) -> None:
     is_another = """held.tag_id IS NULL OR held.is_ended
                 OR (held.value_id, held.expires_at) IS DISTINCT FROM (%(value)s::bigint, %(expires_at)s::timestamptz)"""
     if bulk.action == BulkTagging.Action.REMOVE:
-        is_another = "NOT held.is_ended"
+        is_another = "NOT held.is_ended AND (%(value)s::bigint IS NULL OR held.value_id = %(value)s::bigint)"
     with connection.cursor() as cursor:
         cursor.execute(
             f"""

@@ -45,6 +45,24 @@ def test_people_are_tagged_by_a_segment():
     assert (BulkTagging.objects.get().profile_ids, BulkTagging.objects.get().value) == ([member.pk], gold)
 
 
+def test_a_value_or_the_whole_tag_is_taken_off():
+    tag = TagFactory(expires_after_days=30)
+    gold = TagValueFactory(tag=tag)
+    known = IdentifierFactory()
+    given = {"what": "remove", "kind": known.kind.pk, "identifiers": known.value}
+    address = f"/admin/tags/tag/{tag.pk}/people/"
+
+    for choice in (f"{tag.pk}:{gold.pk}", f"{tag.pk}:"):
+        sign_in(OPERATOR).post(address, given | {"choice": choice})
+    refused = sign_in(OPERATOR).post(address, given | {"what": "assign", "choice": f"{tag.pk}:"}).content.decode()
+
+    assert list(BulkTagging.objects.order_by("pk").values_list("value", "expires_at")) == [
+        (gold.pk, None),
+        (None, None),
+    ]
+    assert "needs a value" in refused
+
+
 def test_all_whom_the_filters_find_are_tagged():
     tag, other = TagFactory(), TagFactory()
     found = [TagAssignmentFactory(tag=other).profile.pk for _ in range(3)]

@@ -130,6 +130,8 @@ def test_the_same_request_again_queues_nothing():
         ({"action": "assign", "segment": "loyal", "value": "iron"}, "value"),
         ({"action": "assign", "segment": "empty", "value": "gold"}, ""),
         ({"action": "assign", "segment": "loyal", "value": "gold", "expires_at": "2000-01-01T00:00:00Z"}, "expires_at"),
+        ({"action": "remove", "segment": "loyal", "value": "iron"}, "value"),
+        ({"action": "remove", "segment": "loyal", "expires_at": "2100-01-01T00:00:00Z"}, "expires_at"),
         ({"action": "assign", "profiles": [], "value": "gold"}, "profiles"),
         ({"action": "assign", "identifiers": [{"kind": "mail", "value": "x"}]}, "identifiers[0].kind"),
         ({"action": "assign", "segment": "loyal", "value": "gold", "colour": "red"}, "colour"),

@@ -165,6 +165,21 @@ def test_a_tag_is_taken_off_again():
     assert not TagAssignment.objects.exists()
 
 
+def test_a_value_is_taken_off_those_who_carry_it():
+    card = TagFactory(key="card")
+    gold, silver = (TagValueFactory(tag=card, key=key) for key in ("gold", "silver"))
+    ann, bo = (TagAssignmentFactory(tag=card, value=value).profile for value in (gold, silver))
+    body = {"profiles": [str(ann.public_id), str(bo.public_id)], "value": "gold"}
+    api = api_of("operator")
+
+    wrong = api.send("delete", "tags/card/assignments/", body | {"value": "iron"})
+    taken = api.send("delete", "tags/card/assignments/", body)
+
+    assert (wrong.status_code, wrong.json()["errors"][0]["path"]) == (400, "value")
+    assert taken.json() == {"assigned": 1, "unchanged": 1, "unknown": []}
+    assert TagAssignment.objects.get().profile == bo
+
+
 def test_a_tag_by_rule_is_not_assigned_by_hand():
     TagFactory(key="city", kind="rule", rule=IN_OSLO)
     body = {"profiles": [str(ProfileFactory().public_id)]}

@@ -76,6 +76,22 @@ def test_what_a_run_removed_comes_back():
     assert carried() == {person.pk: None for person in people}
 
 
+def test_a_value_is_taken_off_those_who_carry_it_alone():
+    tag = TagFactory()
+    gold, silver = TagValueFactory(tag=tag, key="gold"), TagValueFactory(tag=tag, key="silver")
+    ann, bob, cleo = people = ProfileFactory.create_batch(3)
+    assign_tag(tag, [ann.pk], value=gold, now=NOW - timedelta(days=2))
+    assign_tag(tag, [bob.pk], value=silver, now=NOW - timedelta(days=2))
+
+    bulk = do(tag, REMOVE, people, value=gold)
+    assert carried() == {bob.pk: "silver"}
+    assert bulk.run.counts == {"tagged": 1, "unchanged": 2}
+    undo(bulk)
+
+    assert carried() == {ann.pk: "gold", bob.pk: "silver"}
+    assert cleo.pk not in carried()
+
+
 def test_a_run_that_was_cut_off_goes_on():
     tag, people = TagFactory(), ProfileFactory.create_batch(5)
     bulk = queue_bulk(tag, ASSIGN, [person.pk for person in people], chosen_by="-", user=UserFactory(), now=NOW)
@@ -96,7 +112,8 @@ def test_what_was_there_before_comes_back_with_its_end(action):
     for person, value, end in zip(people, [gold, gold, silver, silver], ends, strict=True):
         assign_tag(tag, [person.pk], value=value, expires_at=end, now=NOW - timedelta(days=2))
 
-    bulk = do(tag, action, people, value=gold, expires_at=NOW + timedelta(days=5))
+    what = {"value": gold, "expires_at": NOW + timedelta(days=5)} if action == ASSIGN else {}
+    bulk = do(tag, action, people, **what)
     assert bulk.run.counts == {"tagged": 4, "unchanged": 0}
     run = undo(bulk)  # an hour later, when one of them had ended anyway
 
