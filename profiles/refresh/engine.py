@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -20,6 +20,7 @@ from django.db import (
     connection,
     transaction,
 )
+from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext as _
 
 from cdp.local_settings import TimeLimitExceeded, time_limit
@@ -123,10 +124,9 @@ def _differences(holder: Holder, rules: Rules, *, scope: Scope, now: datetime) -
 
 @dataclass(frozen=True)
 class Kept:
-    """The statement of a holder as it was when it was compiled; None where it is another at every moment."""
+    """The statement of a holder, and what it was compiled from; None where it is another at every moment."""
 
-    holder: Holder
-    rules: Rules
+    source: tuple[Holder, Rules, tzinfo]
     template: Template | None
 
 
@@ -137,13 +137,14 @@ def kept_statement(holder: Holder, rules: Rules, *, scope: Scope, now: datetime)
     """`difference_statement`, of candidates, compiled once for the holder and what its rules' names mean: that takes
     four times as long as to judge a few people.
     """
+    source = holder, rules, get_default_timezone()
     kept = _kept.get(holder.key)
-    if kept is None or kept.holder != holder or kept.rules != rules:
+    if kept is None or kept.source != source:
         if len(_kept) >= MOST_KEPT:
             _kept.clear()
         uses = Uses()
         moving = difference_statement(holder, rules, scope=scope, now=Moving.of(now, uses))
-        kept = _kept[holder.key] = Kept(holder, rules, Template.of(moving, scope=scope, uses=uses))
+        kept = _kept[holder.key] = Kept(source, Template.of(moving, scope=scope, uses=uses))
     if kept.template is None:
         return difference_statement(holder, rules, scope=scope, now=now)
     return kept.template.statement(scope=scope, now=now)
