@@ -92,8 +92,9 @@ def make_segments(*, has_window: bool) -> list[int]:
 
 
 def groups_of(crowd: Crowd) -> Iterator[list[int]]:
-    """People from all over the table, each in one group."""
-    step = crowd.n_profiles // min(N_CHANGED, crowd.n_profiles // (2 * ROUNDS))
+    """People from all over the table, each in one group; by an odd step, since every eighth is of one city."""
+    step = crowd.n_profiles // min(N_CHANGED, crowd.n_profiles // (2 * ROUNDS + 1))
+    step -= 1 - step % 2
     for first in range(1, 2 * ROUNDS + 1):
         yield list(range(first, crowd.n_profiles + 1, step))[:N_CHANGED]
 
