@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
@@ -30,11 +31,11 @@ Slot = tuple[int, int, int]  # ids of anchor, source and definition
 
 
 class Written(NamedTuple):
-    """What a batch wrote: `touched` are the profiles whose golden record may be another now; by slot, `latest` are the
-    last values that it said, and `kept` what slots keep beside these.
+    """What a batch wrote: `said` is, of each profile that was there, what it says by key (`said_of`); by slot, `latest`
+    are the last values that it said, and `kept` what slots keep beside these.
     """
 
-    touched: set[int]
+    said: dict[int, dict[str, Any]]
     latest: dict[Slot, Said]
     kept: dict[Slot, Kept | None]
 
@@ -82,7 +83,7 @@ def write_contributions(
     messages: Sequence[Message],
     anchors: Sequence[Anchor],
     sayings: Sequence[Sayings],
-    definitions: Iterable[AttributeDefinition],
+    definitions: Collection[AttributeDefinition],
     *,
     created: Collection[int],
 ) -> Written:
@@ -95,7 +96,6 @@ def write_contributions(
     }
     latest: dict[Slot, Said] = {}
     asked: dict[Slot, list[Said]] = {}  # of definitions that ask for more than the last value
-    touched: set[int] = set()
     for message, anchor, said_by_message in zip(messages, anchors, sayings, strict=True):
         for definition_id, said in said_by_message:
             slot = (anchor.identifier_id, message.source_id, definition_id)
@@ -103,13 +103,34 @@ def write_contributions(
                 latest[slot] = said
             if definition_id in policies:
                 asked.setdefault(slot, []).append(said)
-        if said_by_message:
-            touched.add(anchor.profile_id)
     kept = keep(asked, policies) if asked else {}
     write_latest(latest, new={anchor.identifier_id for anchor in anchors if anchor.profile_id in created})
     if kept:
         write_kept(kept)
-    return Written(touched, latest, kept)
+    owners = {identifier_id: profile_id for identifier_id, profile_id in anchors if profile_id not in created}
+    return Written(said_of(latest, owners, definitions, policies), latest, kept)
+
+
+def said_of(
+    latest: Mapping[Slot, Said],
+    owners: Mapping[int, int],
+    definitions: Iterable[AttributeDefinition],
+    policies: Collection[int],
+) -> dict[int, dict[str, Any]]:
+    """By profile and key, the one value that was said; MISFIT where that is more than one, or a fold alone can tell.
+
+    `owners` are the profiles by anchor.
+    """
+    keys = {each.pk: each.key for each in definitions}
+    found: dict[int, dict[str, Any]] = {}
+    for (anchor_id, _source_id, definition_id), said in latest.items():
+        if anchor_id not in owners:
+            continue
+        value = said.value if said.fits and definition_id not in policies else MISFIT
+        values = found.setdefault(owners[anchor_id], {})
+        if values.setdefault(keys[definition_id], value) != value:
+            values[keys[definition_id]] = MISFIT
+    return found
 
 
 def write_latest(latest: Mapping[Slot, Said], *, new: Collection[int]) -> None:
@@ -311,17 +332,28 @@ class NewRecord(NamedTuple):
     changed: set[str]
 
 
-def new_records_of(profile_ids: Collection[int]) -> dict[int, NewRecord]:
-    """The golden records that are not what is stored, by profile; the profiles are locked."""
+def new_records_of(
+    profile_ids: Collection[int], *, said: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+) -> dict[int, NewRecord]:
+    """The golden records that are not what is stored, by profile; the profiles are locked.
+
+    Of those in `said`, nothing can be another but what these values make so (`said_of`). One that is what is stored
+    already makes nothing so: its slot says it later than what it said before, so it wins where it won, or is the same
+    as what wins. Most clients say the same with every visit; a record that is not folded costs 45 µs less.
+    """
     found: dict[int, NewRecord] = {}
     ids = sorted(profile_ids)
     for start in range(0, len(ids), RECORDS_AT_ONCE):
-        some = ids[start : start + RECORDS_AT_ONCE]
-        records, stored = fold(some), load_records(some)
-        for profile_id in some:
-            if changed := different_keys(records[profile_id], stored[profile_id]):
-                found[profile_id] = NewRecord(records[profile_id], changed)
+        stored = load_records(ids[start : start + RECORDS_AT_ONCE])
+        asked = [pk for pk, record in stored.items() if pk not in said or says_more(said[pk], record)]
+        for profile_id, record in sorted(fold(asked).items()) if asked else ():
+            if changed := different_keys(record, stored[profile_id]):
+                found[profile_id] = NewRecord(record, changed)
     return found
+
+
+def says_more(said: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    return any(record.get(key) != value for key, value in said.items())
 
 
 def load_records(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:

@@ -274,7 +274,9 @@ def write(
     written = write_contributions(messages, anchors, sayings, attributes.values(), created=created)
     if created:
         write_newcomers(resolution.created, fold_newcomers(created, written, anchors, attributes, sources))
-    new_records = new_records_of((written.touched | {pair.survivor for pair in resolution.merged}) - created)
+    survivors = {pair.survivor for pair in resolution.merged}
+    said = {profile_id: values for profile_id, values in written.said.items() if profile_id not in survivors}
+    new_records = new_records_of((written.said.keys() | survivors) - created, said=said)
     write_profiles(widening(resolution), new_records)
     write_consents(messages, anchors)
     retold = retell(resolution.late) if resolution.late else set()

@@ -6,12 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from profiles.ingest import process
 from profiles.ingest.accept import accept_messages
 from profiles.ingest.process import Processed, process_batch
 from profiles.models import (
     AttributeDefinition,
+    AttributeType,
     Consent,
     Contribution,
     Event,
@@ -24,7 +26,7 @@ from profiles.models import (
     SourceDay,
 )
 from profiles.models.source import COUNTERS
-from tests.factories.profiles import SourceFactory
+from tests.factories.profiles import AttributeDefinitionFactory, SourceFactory
 from tests.factories.segments import SegmentFactory
 from tests.profiles.ingest.messages import START, event_names, identify, message, people, profile_of, send, track
 
@@ -213,6 +215,37 @@ def test_a_value_that_does_not_fit_is_kept_raw_and_not_folded(shop):
     kept = Contribution.objects.get(definition__key="birthday")
     assert (kept.value, kept.fits) == ("2023-02-30", False)
     assert profile_of("user_id", "u1").attributes == {}
+
+
+def test_who_says_the_same_again_is_not_folded_again(shop):
+    send(shop, identify(user="u1", at=1, city="Oslo", name="Ann"))
+
+    with CaptureQueriesContext(connection) as queries:
+        send(shop, identify(user="u1", at=5, city="Oslo"), identify(user="u1", at=3, city="Rome"))
+
+    assert not [query for query in queries if "surviving" in query["sql"]]
+    assert profile_of("user_id", "u1").attributes == {"city": "Oslo", "name": "Ann"}
+    assert Contribution.objects.get(definition__key="city").occurred_at == START + timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(("word", "left"), [("many", {"points": 3}), ("", {})])
+def test_a_source_that_no_longer_says_what_won_gives_way(shop, word, left):
+    AttributeDefinitionFactory(key="points", type=AttributeType.NUMBER)
+    till = SourceFactory()
+    send(till, identify(user="u1", at=1, points=3))
+    send(shop, identify(user="u1", at=2, points=5))
+
+    send(shop, identify(user="u1", at=3, points=word))
+
+    assert profile_of("user_id", "u1").attributes == left
+
+
+def test_what_two_identifiers_say_of_one_person_in_a_batch_is_folded(shop):
+    send(shop, identify(user="u1", anonymous="a1", at=1, city="Oslo"))
+
+    send(shop, identify(anonymous="a1", at=3, city="Rome"), identify(user="u1", at=2, city="Oslo"))
+
+    assert profile_of("user_id", "u1").attributes == {"city": "Rome"}
 
 
 def test_the_source_of_higher_rank_wins_where_the_attribute_asks_for_it(shop):
