@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ from cdp.rules.errors import Problem, RuleError
 
 logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
+OF_DJANGO = re.compile(r"No \w+ matches the given query\.")  # it says this in no other language
 RULE_PATH = "rule:"  # code of an error inside a rule; the rest of the code is the path in the rule
 
 
@@ -123,7 +125,8 @@ def _as_known(error: Exception) -> exceptions.APIException | None:
         case DjangoValidationError():
             return exceptions.ValidationError(error.message_dict if hasattr(error, "error_dict") else error.messages)
         case Http404():
-            return exceptions.NotFound(str(error) if error.args else None)
+            is_own = bool(error.args) and not OF_DJANGO.fullmatch(str(error))
+            return exceptions.NotFound(str(error) if is_own else _("There is nothing here of that key or id."))
         case PermissionDenied():
             return exceptions.PermissionDenied()
         case RequestDataTooBig():

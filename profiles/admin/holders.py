@@ -54,7 +54,7 @@ class HolderForm(forms.ModelForm):  # type: ignore[type-arg]
             for problem in self.refused.problems:
                 self.add_error("rule" if "rule" in self.fields else None, str(problem))
         elif isinstance(self.refused, ValidationError):
-            self.add_error(None, list(self.refused.messages))
+            self.add_error(None, list(dict.fromkeys(self.refused.messages)))
         elif self.refused is not None:
             self.add_error(None, [str(self.refused), *last_change(self.instance)])
             self.add_error(None, gettext("What you wrote is still here: copy it, reload the page and edit it again."))

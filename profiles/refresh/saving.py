@@ -68,6 +68,15 @@ def check_key(thing: Keyed, *, stored: Keyed | None) -> None:
         raise ValidationError({"key": _("This key is reserved: %(key)s.") % {"key": thing.key}})
 
 
+def check_keys_differ(kind: str, parts: Sequence[Keyed], message: str) -> None:
+    """Of the parts of one thing. Raises ValidationError at each that comes again, such as `values[1].key`."""
+    keys = [part.key for part in parts]
+    again = [place for place, key in enumerate(keys) if key in keys[:place]]
+    if again:
+        found = message % {"keys": ", ".join(keys)}
+        raise ValidationError({f"{kind}[{place}].key": found for place in again})
+
+
 def match_parts(parts: Sequence[Keyed], stored: Mapping[str, int]) -> set[int]:
     """Give each part of a thing, such as a tier, the id that it has already by its key; returns the ids of the rest.
 

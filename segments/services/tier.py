@@ -13,6 +13,7 @@ from cdp.models import Run, User
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import (
     check_key,
+    check_keys_differ,
     check_parts_unused,
     check_rules,
     check_version,
@@ -75,15 +76,16 @@ def ladder(tiers: Sequence[Tier]) -> list[tuple[str, Any]]:
 def check_ladder(scheme: TierScheme, tiers: Sequence[Tier]) -> None:
     """Raises ValidationError or RuleError."""
     if not tiers:
-        raise ValidationError(_("A tier scheme needs at least one tier."))
-    keys = [tier.key for tier in tiers]
-    if len(set(keys)) < len(keys):
-        raise ValidationError(_("The keys of the tiers must differ: %(keys)s.") % {"keys": ", ".join(keys)})
-    for tier in tiers[:-1]:
-        if tier.entry is None:
-            raise ValidationError(
-                _("Only the lowest tier may be without an entry rule; “%(tier)s” has none.") % {"tier": tier.name}
-            )
+        raise ValidationError({"tiers": _("A tier scheme needs at least one tier.")})
+    check_keys_differ("tiers", tiers, _("The keys of the tiers must differ: %(keys)s."))
+    needed = _("Only the lowest tier may be without an entry rule; “%(tier)s” has none.")
+    missing = {
+        f"tiers[{place}].entry": needed % {"tier": tier.name}
+        for place, tier in enumerate(tiers[:-1])
+        if tier.entry is None
+    }
+    if missing:
+        raise ValidationError(missing)
     check_rules(
         f"tier:{scheme.key}",
         {f"tiers[{place}].entry": tier.entry for place, tier in enumerate(tiers) if tier.entry is not None},

@@ -19,6 +19,7 @@ from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import (
     StillUsed,
     check_key,
+    check_keys_differ,
     check_parts_unused,
     check_rules,
     check_unused,
@@ -110,17 +111,16 @@ def ladder(values: Sequence[TagValue]) -> list[tuple[str, Any]]:
 
 def check_values(tag: Tag, values: Sequence[TagValue]) -> None:
     """Whether rule, values and kind fit together. Raises ValidationError or RuleError."""
-    keys = [value.key for value in values]
-    if len(set(keys)) < len(keys):
-        raise ValidationError(_("The keys of the values must differ: %(keys)s.") % {"keys": ", ".join(keys)})
+    check_keys_differ("values", values, _("The keys of the values must differ: %(keys)s."))
     rules = {f"values[{place}].rule": value.rule for place, value in enumerate(values)}
     if not tag.is_by_rule:
-        if any(rule is not None for rule in (tag.rule, *rules.values())):
-            raise ValidationError(NO_RULES[Tag.Kind(tag.kind)])
+        given = [place for place, rule in {"rule": tag.rule, **rules}.items() if rule is not None]
+        if given:
+            raise ValidationError(dict.fromkeys(given, NO_RULES[Tag.Kind(tag.kind)]))
         return
     if tag.kind == Tag.Kind.SCORE:
         if not values:
-            raise ValidationError(_("A tag by score needs values, each a band of the score."))
+            raise ValidationError({"values": _("A tag by score needs values, each a band of the score.")})
         check_bands(values)
     if not rules:
         rules = {"": tag.rule}
@@ -128,8 +128,9 @@ def check_values(tag: Tag, values: Sequence[TagValue]) -> None:
         raise ValidationError({"rule": _("A tag has one rule, or a rule for each of its values, not both.")})
     if tag.expires_after_days is not None:
         raise ValidationError({"expires_after_days": _("What a rule assigns stays for as long as the rule holds.")})
-    if any(rule is None for rule in rules.values()):
-        raise ValidationError(_("A tag by rule needs one rule, or a rule for each of its values."))
+    if missing := [place or "rule" for place, rule in rules.items() if rule is None]:
+        needed = _("A tag by rule needs one rule, or a rule for each of its values.")
+        raise ValidationError(dict.fromkeys(missing, needed))
     check_rules(f"tag:{tag.key}", rules)
 
 

@@ -77,14 +77,14 @@ def test_a_tag_by_score_is_made_and_filled_over_http():
 @pytest.mark.parametrize(
     ("changed", "path"),
     [
-        ({"values": []}, ""),
+        ({"values": []}, "values"),
         ({"score": None}, "values[0].band"),
         ({"score": {"model": "rfm"}}, "score.field"),
         ({"score": {"model": "none", "field": "m"}}, "values[0].rule.model"),
         ({"score": {"model": "rfm", "field": "none"}}, "values[0].rule.field"),
         ({"score": {"model": "rfm", "field": "class"}}, "values[0].rule.is"),
         ({"values": [{"key": "a", "name": "A"}]}, ""),
-        ({"values": [{"key": "a", "name": "A", "rule": {"op": "tag", "key": "x"}}]}, ""),
+        ({"values": [{"key": "a", "name": "A", "rule": {"op": "tag", "key": "x"}}]}, "values[0].rule.key"),
         ({"values": [{"key": "a", "name": "A", "band": {"from": 3, "to": 3}}]}, ""),
         ({"values": [{"key": "a", "name": "A", "band": {"from": "x"}}]}, "values[0].band.from"),
         ({"values": [{"key": "a", "name": "A", "band": {"above": 3}}]}, "values[0].band.above"),

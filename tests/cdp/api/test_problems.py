@@ -118,3 +118,9 @@ def test_schema_and_its_page_are_open_and_need_no_network():
     assert schema.status_code == 200
     assert "https://" not in page
     assert "/static/drf_spectacular_sidecar/" in page
+
+
+def test_a_404_is_in_the_language_asked_for():
+    answer = api_of("viewer").send("get", "segments/none/", accept_language="zh-hans")
+
+    assert (answer.status_code, answer.json()["detail"]) == (404, "此处没有具有该键或 ID 的内容。")

@@ -37,6 +37,19 @@ def test_a_scheme_is_made_with_its_tiers_from_the_highest():
     assert api_of("viewer").send("get", "tier-schemes/club/").json() == response.json()
 
 
+def test_what_is_wrong_with_tiers_is_said_at_its_place():
+    tiers = [{"key": "gold", "name": "Gold"}, {"key": "silver", "name": "Silver"}, {"key": "basic", "name": "Basic"}]
+    api = api_of("operator")
+
+    def paths(given):
+        answer = api.send("post", "tier-schemes/", CLUB | {"tiers": given})
+        return answer.status_code, [error["path"] for error in answer.json()["errors"]]
+
+    assert paths(tiers) == (400, ["tiers[0].entry", "tiers[1].entry"])
+    assert paths([CLUB["tiers"][0], *CLUB["tiers"]]) == (400, ["tiers[1].key"])
+    assert paths([]) == (400, ["tiers"])
+
+
 def test_tiers_change_places_and_keep_who_they_are():
     api = api_of("operator")
     api.send("post", "tier-schemes/", CLUB)
@@ -57,9 +70,9 @@ def test_tiers_change_places_and_keep_who_they_are():
     [
         ({"key": "merge"}, "key"),
         ({"tiers": None}, "tiers"),
-        ({"tiers": []}, ""),
-        ({"tiers": [CLUB["tiers"][1], CLUB["tiers"][0]]}, ""),
-        ({"tiers": [CLUB["tiers"][0], CLUB["tiers"][0]]}, ""),
+        ({"tiers": []}, "tiers"),
+        ({"tiers": [CLUB["tiers"][1], CLUB["tiers"][0]]}, "tiers[0].entry"),
+        ({"tiers": [CLUB["tiers"][0], CLUB["tiers"][0]]}, "tiers[1].key"),
         ({"tiers": [{"key": "gold"}]}, "tiers[0].name"),
         ({"tiers": [CLUB["tiers"][0] | {"grace_days": 3}]}, "tiers[0].grace_days"),
         ({"tiers": [CLUB["tiers"][1] | {"key": "no spaces"}]}, "tiers[0].key"),

@@ -62,10 +62,10 @@ def test_a_tag_by_rules_keeps_the_order_of_its_values_and_is_refreshed():
     [
         (VIP | {"key": "preview"}, "key"),
         (VIP | {"kind": "model"}, "kind"),
-        (VIP | {"rule": IN_OSLO}, ""),
+        (VIP | {"rule": IN_OSLO}, "rule"),
         (CITY | {"rule": IN_OSLO}, "rule"),
-        (CITY | {"values": []}, ""),
-        (CITY | {"values": [CITY["values"][0]] * 2}, ""),
+        (CITY | {"values": []}, "rule"),
+        (CITY | {"values": [CITY["values"][0]] * 2}, "values[1].key"),
         (CITY | {"values": [{"key": "oslo", "name": "Oslo", "rule": {"op": "wish"}}]}, "values[0].rule.op"),
         (CITY | {"values": [{"key": "oslo"}]}, "values[0].name"),
         (CITY | {"values": [{"key": "oslo", "name": "O", "colour": "red"}]}, "values[0].colour"),
@@ -153,6 +153,21 @@ def test_an_assignment_has_a_value_and_an_end():
             "expires_at": "2026-11-22T16:00:00Z",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        ({"kind": "rule"}, ["rule"]),
+        ({"kind": "rule", "values": [{"key": "a", "name": "A"}, {"key": "b", "name": "B"}]},
+         ["values[0].rule", "values[1].rule"]),
+        ({"kind": "manual", "values": [{"key": "a", "name": "A"}, {"key": "a", "name": "B"}]}, ["values[1].key"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_values_is_said_at_its_place(body, paths):
+    answer = api_of("operator").send("post", "tags/", {"key": "card", "name": "Card", **body})
+
+    assert (answer.status_code, [error["path"] for error in answer.json()["errors"]]) == (400, paths)
 
 
 def test_a_tag_is_taken_off_again():
