@@ -1,4 +1,4 @@
-"""Putting a tag on many people, or taking it off: by a pasted list, by a segment, by the list of people."""
+"""Putting a tag on many people, or taking it off: by a pasted list, a file, a segment, the list of people."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from profiles.admin.people import asked_again, chosen_people
 from profiles.models import IdentifierKind, Profile
 from profiles.services.preview import people_of_rule
 from profiles.services.resolve import find_by_identifiers
+from tags.admin.people_file import identifiers_of
 from tags.models import BulkTagging, Tag, TagValue
 from tags.services.bulk import queue_bulk, queue_undo
 
@@ -84,7 +85,7 @@ class BulkForm(forms.Form):
 
 
 class PeopleForm(BulkForm):
-    """And to whom: a pasted list, or a segment."""
+    """And to whom: a pasted list, a file, or a segment."""
 
     kind = forms.ModelChoiceField(
         label=_("Kind of identifier"),
@@ -94,6 +95,14 @@ class PeopleForm(BulkForm):
     )
     identifiers = forms.CharField(
         label=_("Identifiers, one a line"), required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 6})
+    )
+    file = forms.FileField(
+        label=_("or a file"),
+        required=False,
+        help_text=_(
+            "A list or a table (CSV, NDJSON, Parquet): the column that looks like this kind counts, else the first."
+        ),
+        error_messages={"empty": _("The file is empty.")},
     )
     segment = forms.ChoiceField(label=_("or everybody of a segment"), required=False, widget=UnfoldAdminSelectWidget)
 
@@ -111,11 +120,16 @@ class PeopleForm(BulkForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        lines, segment = data.get("identifiers"), data.get("segment")
-        if not self.errors and bool(lines) == bool(segment):
-            raise ValidationError(gettext("Paste identifiers, or choose a segment."))
-        if lines and data.get("kind") is None:
+        lines, file = data.get("identifiers"), data.get("file")
+        if not self.errors and sum(map(bool, (lines, file, data.get("segment")))) != 1:
+            raise ValidationError(gettext("Paste identifiers, or choose a file, or a segment: one of them."))
+        if (lines or file) and data.get("kind") is None:
             self.add_error("kind", gettext("Of which kind are they?"))
+        if file and not self.errors:
+            try:
+                data["identifiers"] = identifiers_of(file, data["kind"].key)
+            except ValidationError as error:
+                self.add_error("file", error)
         return data
 
 
@@ -139,7 +153,7 @@ def people_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> H
     tag = get_object_or_404(tags)
     if not may_tag(request):
         return HttpResponse(status=403)
-    form = PeopleForm(request.POST or None, tags=tags)
+    form = PeopleForm(request.POST or None, request.FILES or None, tags=tags)
     not_found: list[str] = []
     if form.is_valid():
         people, chosen_by, not_found = people_of(form)
@@ -183,7 +197,9 @@ def people_of(form: PeopleForm) -> tuple[list[int], str, list[str]]:
     lines, kind = form.cleaned_data["identifiers"], form.cleaned_data["kind"]
     found = find_by_identifiers([(kind.key, line) for line in lines])
     not_found = [line for line in lines if (kind.key, line) not in found]
-    return list(set(found.values())), gettext("a pasted list"), not_found
+    file = form.cleaned_data["file"]
+    chosen_by = gettext("file %(name)s") % {"name": file.name} if file else gettext("a pasted list")
+    return list(set(found.values())), chosen_by, not_found
 
 
 def warn_of(request: HttpRequest, not_found: list[str]) -> None:

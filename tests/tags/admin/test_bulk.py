@@ -1,9 +1,12 @@
 """Tagging many people in the admin."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from cdp.models import Run
 from cdp.roles import OPERATOR, VIEWER
+from profiles.models import IdentifierKind
+from tags.admin import people_file
 from tags.models import BulkTagging
 from tests.factories.profiles import IdentifierFactory, ProfileFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory
@@ -30,6 +33,61 @@ def test_people_are_tagged_by_a_pasted_list():
     assert bulk.expires_at.isoformat() == "2030-01-31T16:00:00+00:00"
     assert "nobody-has-this" in answer.content.decode()
     assert Run.objects.get().kind == "tag_people"
+
+
+def in_file(text, **given):
+    """The answer to a removal from the people of a file of e-mail addresses."""
+    tag = TagFactory()
+    kind = IdentifierKind.objects.get(key="email")
+    file = SimpleUploadedFile("people.csv", text if isinstance(text, bytes) else text.encode())
+    body = {"what": "remove", "choice": f"{tag.pk}:", "kind": kind.pk, "file": file, **given}
+    return sign_in(OPERATOR).post(f"/admin/tags/tag/{tag.pk}/people/", body)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ann@example.com\nnobody@example.com\n",
+        "\ufeffE-Mail\r\nAnn@example.com\r\nnobody@example.com\r\n",
+        "Name;Mail;City\nAnn;ann@example.com;Oslo\nBo;nobody@example.com;Rome\n",
+        '{"who": "Ann", "email": "ann@example.com"}\n{"who": "Bo", "email": "nobody@example.com"}\n',
+        "姓名,邮箱\n安,ann@example.com\n无,nobody@example.com\n".encode("gb18030"),
+    ],
+)
+def test_people_are_named_by_a_file(text):
+    ann = IdentifierFactory(kind_key="email", value="ann@example.com").profile
+
+    answer = in_file(text)
+
+    assert answer.status_code == 302
+    bulk = BulkTagging.objects.get()
+    assert (bulk.profile_ids, bulk.unknown) == ([ann.pk], ["nobody@example.com"])
+    assert (bulk.action, bulk.chosen_by) == ("remove", "file people.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "The file is empty."),
+        ("\n\n", "st-errors"),
+        ("a@example.com\n" * 4, "one to 3 rows"),
+        (b"PK\x03\x04 a workbook", ".xlsx"),
+        (b"\0\0\0\n\0", "st-errors"),
+    ],
+)
+def test_a_file_that_names_nobody_says_so(text, words, monkeypatch):
+    monkeypatch.setattr(people_file, "MAX_ROWS", 3)
+
+    answer = in_file(text)
+
+    assert (answer.status_code, words in answer.content.decode()) == (200, True)
+    assert not BulkTagging.objects.exists()
+
+
+def test_a_file_and_a_list_are_not_both_meant():
+    answer = in_file("a@example.com", identifiers="b@example.com").content.decode()
+
+    assert "one of them" in answer
 
 
 def test_people_are_tagged_by_a_segment():
@@ -98,4 +156,4 @@ def test_a_form_without_people_says_so():
 
     answer = sign_in(OPERATOR).post(f"/admin/tags/tag/{tag.pk}/people/", {"what": "assign", "choice": f"{tag.pk}:"})
 
-    assert "Paste identifiers, or choose a segment." in answer.content.decode()
+    assert "Paste identifiers, or choose a file, or a segment: one of them." in answer.content.decode()
