@@ -27,6 +27,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import StrataAdmin, StrataChangeList, StrataStackedInline, display, signed_in
 from cdp.admin.runs import progress
+from cdp.admin.suggest import suggest_used
 from cdp.dependents import binding_on, dependents_of
 from cdp.disclosure import may_see_pii
 from cdp.models import Run, User
@@ -47,6 +48,7 @@ class HolderForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["seen_version"].initial = self.instance.rule_version
+        suggest_used(self, "category", type(self.instance))
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

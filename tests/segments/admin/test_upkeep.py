@@ -1,10 +1,13 @@
 """Duplicating, archiving and restoring in the admin."""
 
+import re
+
 import pytest
 
 from cdp.roles import OPERATOR, VIEWER
 from segments.models import Segment
 from tests.factories.segments import SegmentFactory
+from tests.factories.tags import TagFactory
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +72,15 @@ def test_a_key_is_made_of_the_name_where_none_is_given():
     assert list(Segment.objects.order_by("pk").values_list("key", flat=True)) == [
         "loyal-people", "loyal-people-2", "segment", "segment-2"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("thing", [SegmentFactory, TagFactory])
+def test_categories_in_use_are_offered_and_another_may_be_written(thing):
+    made = [thing(category=category) for category in ("Sales", "Care & repair", "Sales", "")]
+    address = f"/admin/{made[0]._meta.app_label}/{made[0]._meta.model_name}"
+    client = sign_in(OPERATOR)
+
+    for page in (client.get(f"{address}/add/"), client.get(f"{address}/{made[3].pk}/change/")):
+        field = str(page.context["adminform"].form["category"])
+        assert re.findall('<option value="([^"]*)"', field) == ["Care &amp; repair", "Sales"]
+        assert 'maxlength="50"' in field
