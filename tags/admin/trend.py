@@ -39,6 +39,12 @@ def trend_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> Ht
 
 
 def table(trend: Trend) -> list[dict[str, Any]]:
-    """The latest day first, each with the numbers of the values."""
+    """The latest day first, each with the numbers of the values by their keys."""
     by_day = [{each.day: each.n_members for each in days} for days in trend.values.values()]
-    return [{"day": each, "values": [sizes.get(each.day, 0) for sizes in by_day]} for each in reversed(trend.whole)]
+    return [
+        {
+            "day": each,
+            "values": [(key, sizes.get(each.day, 0)) for key, sizes in zip(trend.values, by_day, strict=True)],
+        }
+        for each in reversed(trend.whole)
+    ]
