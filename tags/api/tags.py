@@ -39,7 +39,7 @@ from tags.services.days import days_of, with_carriers
 
 
 class BandSerializer(PartSerializer):
-    """Numbers `from` to before `to`, null without end; or `in`: values of a text."""
+    """Numbers `from` to before `to`, null without end; or `in`: values of a text; not both."""
 
     to = serializers.FloatField(allow_null=True, required=False, default=None)
 
@@ -50,6 +50,11 @@ class BandSerializer(PartSerializer):
             **super().get_fields(),
             "in": serializers.ListField(child=serializers.CharField(max_length=200), required=False, default=list),
         }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["in"] and (attrs["from"], attrs["to"]) != (None, None):
+            raise serializers.ValidationError({"in": [_("either bounds or values, not both")]})
+        return attrs
 
 
 class TagValueSerializer(PartSerializer):
@@ -101,6 +106,17 @@ class TagSerializer(HolderSerializer[Tag]):
         """`score` is of tags by score alone."""
         shown: dict[str, Any] = super().to_representation(instance)
         return shown | ({"score": score_of(instance)} if instance.kind == Tag.Kind.SCORE else {})
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """What a kind does not have, or what would change nothing, is refused, not dropped."""
+        attrs = super().validate(attrs)
+        score, tag = attrs.get("score"), self.instance
+        kind = tag.kind if isinstance(tag, Tag) else attrs.get("kind", Tag.Kind.MANUAL)
+        if score is not None and kind != Tag.Kind.SCORE:
+            raise serializers.ValidationError({"score": [_("only a tag by score has one")]})
+        if score is not None and isinstance(tag, Tag) and "values" not in attrs and score != score_of(tag):
+            raise serializers.ValidationError({"score": [_("send its values with it: they are bands of it")]})
+        return attrs
 
     def create(self, validated_data: dict[str, Any]) -> Tag:
         values = values_of(validated_data.pop("values", []), validated_data.pop("score", None))

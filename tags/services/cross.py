@@ -113,6 +113,18 @@ def count_pairs(first: Tag, second: Tag, *, now: datetime) -> dict[tuple[str | N
         return {(row, column): n for row, column, n in cursor.fetchall()}
 
 
+def pair_keys(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """A key for each pair, of 50 characters at most; where two would be one, the later is numbered."""
+    found: dict[str, None] = {}
+    for row, column in pairs:
+        key, number = f"{row[:24]}-{column[:25]}", 1
+        while key in found:
+            number += 1
+            key = f"{row[:22]}-{column[:22]}-{number}"
+        found[key] = None
+    return list(found)
+
+
 def join_tags(first: Tag, second: Tag, *, key: str, name: str, user: User, now: datetime) -> Tag:
     """A new tag by rule, a draft, with a value for each pair of values that somebody carries both of.
 
@@ -131,13 +143,16 @@ def join_tags(first: Tag, second: Tag, *, key: str, name: str, user: User, now: 
             _("That would be %(n)d values; at most %(most)d.") % {"n": len(pairs), "most": MAX_VALUES}
         )
     tag = Tag(key=key, name=name, kind=Tag.Kind.RULE, lifecycle=Tag.Lifecycle.DRAFT, owner=user)
+    keys = pair_keys(
+        [(cross.rows[row].key or first.key, cross.columns[column].key or second.key) for row, column in pairs]
+    )
     values = [
         TagValue(
-            key=f"{(cross.rows[row].key or first.key)[:24]}-{(cross.columns[column].key or second.key)[:25]}",
+            key=key,
             name=Truncator(f"{cross.rows[row].name} · {cross.columns[column].name}").chars(100),
             rule=cross.people(row, column),
         )
-        for row, column in pairs
+        for key, (row, column) in zip(keys, pairs, strict=True)
     ]
     save_tag(tag, values=values, user=user)
     return tag

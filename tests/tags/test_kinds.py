@@ -49,6 +49,38 @@ def test_another_rule_is_no_band(rule):
     assert band_of(rule) is None
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"key": "s", "name": "S", "kind": "manual", "score": SPEND["score"]}, "score"),
+        ({"key": "s", "name": "S", "score": SPEND["score"]}, "score"),
+        (
+            {**SPEND, "key": "s", "values": [{"key": "a", "name": "A", "band": {"from": 1, "in": ["111"]}}]},
+            "values[0].band.in",
+        ),
+    ],
+)
+def test_what_a_kind_does_not_have_is_refused(body, path):
+    answer = api_of("operator").send("post", "tags/", body)
+
+    assert (answer.status_code, [error["path"] for error in answer.json()["errors"]]) == (400, [path])
+    assert not Tag.objects.exists()
+
+
+def test_another_score_comes_with_its_bands():
+    api = api_of("operator")
+    api.send("post", "tags/", SPEND)
+    often = {"model": "rfm", "field": "frequency"}
+
+    alone = api.send("patch", "tags/spend/", {"score": often})
+    same = api.send("patch", "tags/spend/", {"score": SPEND["score"]})
+    both = api.send("patch", "tags/spend/", {"score": often, "values": SPEND["values"]})
+
+    assert (alone.status_code, alone.json()["errors"][0]["path"]) == (400, "score")
+    assert (same.status_code, same.json()["version"]) == (200, 1)
+    assert (both.status_code, both.json()["score"], both.json()["version"]) == (200, often, 2)
+
+
 def test_a_tag_by_score_is_made_and_filled_over_http():
     api = api_of("operator")
     ann, bo, cleo = (ScoreFactory(values={"monetary": n}).profile for n in (500, 499.99, 99))

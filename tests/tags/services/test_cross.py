@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from profiles.services.preview import preview_rule
 from tags.models import Tag
-from tags.services.cross import cross_tags, join_tags
+from tags.services.cross import cross_tags, join_tags, pair_keys
 from tests.clients import api_of
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import ProfileFactory
@@ -137,3 +137,12 @@ def test_who_may_only_look_makes_no_tag(world):
 
     assert answer.context["form"] is None
     assert not Tag.objects.filter(key="both").exists()
+
+
+def test_pairs_of_values_have_keys_of_their_own():
+    long = "a" * 49
+
+    keys = pair_keys([("gold", "big"), ("a-b", "c"), ("a", "b-c"), (long + "1", long + "1"), (long + "1", long + "2")])
+
+    assert keys == ["gold-big", "a-b-c", "a-b-c-2", f"{'a' * 24}-{'a' * 25}", f"{'a' * 22}-{'a' * 22}-2"]
+    assert max(map(len, keys)) <= 50
