@@ -107,7 +107,12 @@ class ByHandPages:
             messages.error(request, " ".join(error.messages))
         else:
             messages.success(request, gettext("It is being taken back."))
-        return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[joining.segment_id]))
+        return HttpResponseRedirect(put_in_page(joining.segment_id))
+
+
+def put_in_page(segment_id: int) -> str:
+    """Where runs that put people in are seen at work, and taken back: below a long list of members."""
+    return f"{reverse('admin:segments_segment_members', args=[segment_id])}#put-in"
 
 
 def put_in_by_runs(segment_id: int) -> list[tuple[BulkJoining, SafeString, SafeString | str]]:

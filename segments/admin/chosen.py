@@ -24,6 +24,7 @@ from profiles.admin.actions import register_profile_action
 from profiles.admin.by_rule import rule_in_address
 from profiles.admin.people import asked_again, chosen_people
 from profiles.models import Profile
+from segments.admin.by_hand import put_in_page
 from segments.admin.upkeep import key_of, reported
 from segments.models import Segment
 from segments.services.joining import queue_joining, save_people
@@ -121,4 +122,4 @@ def save(request: HttpRequest, form: SaveForm, people: QuerySet[Profile], words:
         "%(n)s person is being put into “%(segment)s”.", "%(n)s people are being put into “%(segment)s”.", len(ids)
     )
     messages.success(request, said % {"n": f"{len(ids):,}", "segment": segment.name})
-    return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment.pk]))
+    return HttpResponseRedirect(put_in_page(segment.pk))

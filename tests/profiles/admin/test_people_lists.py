@@ -69,7 +69,7 @@ def test_all_of_a_filtered_list_become_a_segment_by_hand():
     assert asked.context["n_people"] == 3
     assert asked.context["words"] == "tag: Vip"
     assert (segment.kind, segment.name, segment.key, segment.owner) == ("static", "十一月 VIP", "vip", user_of(client))
-    assert answer["Location"] == f"/admin/segments/segment/{segment.pk}/members/"
+    assert answer["Location"] == f"/admin/segments/segment/{segment.pk}/members/#put-in"
     assert members(segment) == tagged
     assert Run.objects.get().counts == {"joined": 3, "unchanged": 0}
     assert LogEntry.objects.filter(object_id=str(segment.pk), user=user_of(client)).exists()
@@ -262,7 +262,7 @@ def test_each_role_is_offered_what_it_may_do(role, offered):
     client = sign_in(role)
 
     listed = client.get(LIST)
-    page = client.get(f"/admin/segments/segment/{segment.pk}/members/")
+    page = client.get(f"/admin/segments/segment/{segment.pk}/members/#put-in")
     refused = save(client, what="hand", name="Mine", key="mine") if role != OPERATOR else None
 
     assert [name for name, _label in listed.context["people_actions"]] == offered
