@@ -33,17 +33,21 @@ def write_moves(
 
     The last of its transaction, but for other feeds.
     """
-    if not entered and not left:
+    changes = [(MembershipChange.Change.LEFT, left), (MembershipChange.Change.ENTERED, entered)]
+    write_changes([(*move, change, cause) for change, moves in changes for move in moves], now=now)
+
+
+def write_changes(changes: Sequence[tuple[int, int, MembershipChange.Change, Cause]], *, now: datetime) -> None:
+    """The same, in this order, as (segment, profile, change, cause)."""
+    if not changes:
         return
     lock_segment_feed()
-    changes = [(MembershipChange.Change.LEFT, left), (MembershipChange.Change.ENTERED, entered)]
-    copy_rows(
-        MembershipChange._meta.db_table,
-        ["segment_id", "profile_id", "change", "cause", "at"],
-        ((segment_id, profile_id, change, cause, now) for change, rows in changes for segment_id, profile_id in rows),
-    )
-    grown = Counter(segment_id for segment_id, _profile in entered)
-    grown.subtract(segment_id for segment_id, _profile in left)
+    columns = ["segment_id", "profile_id", "change", "cause", "at"]
+    copy_rows(MembershipChange._meta.db_table, columns, ((*change, now) for change in changes))
+    grown: Counter[int] = Counter()
+    for segment_id, _profile_id, change, _cause in changes:
+        grown[segment_id] += 1 if change == MembershipChange.Change.ENTERED else -1
+    # A count that is off for whatever reason must not stop the refresh; the next full one counts anew.
     with connection.cursor() as cursor:
         cursor.execute(
             """

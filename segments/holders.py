@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import BigIntegerField, F, QuerySet, Value
-from django.db.models.functions import Greatest
+from django.db.models import BigIntegerField, QuerySet, Value
 
 from cdp.copy import copy_rows
 from cdp.rules.causes import Cause
-from cdp.rules.holders import Holder, Move, Outcome, holder_family
+from cdp.rules.holders import Holder, Move, Outcome, Record, holder_family
 from cdp.rules.scope import Scope
-from segments.feeds import lock_segment_feed, lock_tier_feed
+from segments.feeds import lock_segment_feed, lock_tier_feed, write_changes
 from segments.models import Membership, MembershipChange, Segment, TierChange, TierScheme, TierStanding
 
 
@@ -43,16 +42,19 @@ class SegmentHolder(Holder):
         )
 
     def record(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
+        self.record_together([Record(self, moves, cause)], now=now)
+
+    @classmethod
+    def record_together(cls, records: Sequence[Record], *, now: datetime) -> None:
         entered, left = MembershipChange.Change.ENTERED, MembershipChange.Change.LEFT
-        lock_segment_feed()
-        copy_rows(
-            MembershipChange._meta.db_table,
-            ["segment_id", "profile_id", "change", "cause", "at"],
-            ((self.pk, move.profile_id, left if move.after is None else entered, cause, now) for move in moves),
+        write_changes(
+            [
+                (holder.pk, move.profile_id, left if move.after is None else entered, cause)
+                for holder, moves, cause in records
+                for move in moves
+            ],
+            now=now,
         )
-        grown_by = sum(-1 if move.after is None else 1 for move in moves)
-        # A count that is off for whatever reason must not stop the refresh; the next full one counts anew.
-        Segment.objects.filter(pk=self.pk).update(n_members=Greatest(F("n_members") + grown_by, 0))
 
     @transaction.atomic
     def finished(self, *, now: datetime, error: str = "") -> None:

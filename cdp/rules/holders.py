@@ -60,9 +60,23 @@ class Holder(ABC):
     def record(self, moves: Sequence[Move], *, cause: Cause, now: datetime) -> None:
         """Append one change row a move. The engine calls this last in the transaction, under the feed's lock."""
 
+    @classmethod
+    def record_together(cls, records: Sequence[Record], *, now: datetime) -> None:
+        """The same for several of these holders, in order; in fewer statements where that can be."""
+        for holder, moves, cause in records:
+            holder.record(moves, cause=cause, now=now)
+
     @abstractmethod
     def finished(self, *, now: datetime, error: str = "") -> None:
         """Note on the thing itself that a full refresh ended, with its error or none."""
+
+
+class Record(NamedTuple):
+    """Moves of one holder, of one cause, to be told of."""
+
+    holder: Holder
+    moves: Sequence[Move]
+    cause: Cause
 
 
 _families: dict[str, Callable[[], Iterable[Holder]]] = {}

@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 from django.db import connection, transaction
 
 from cdp.local_settings import set_local
 from cdp.rules.causes import Cause
-from cdp.rules.holders import Holder, Move
+from cdp.rules.holders import Holder, Move, Record
 from profiles.models import ProfileChange
 from profiles.refresh.engine import RULE_FAILURES, Asked, Now, RuleTooSlow, differences, moment
 from profiles.refresh.gates import passage
@@ -149,7 +150,7 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
     meanwhile somebody might enter or leave for a moment. Profiles that are not in `locked` were merged meanwhile: the
     merge has put a row of its own on the queue.
     """
-    moved: list[tuple[Holder, Cause, list[Move]]] = []
+    moved: list[Record] = []
     failed: list[tuple[Holder, Exception]] = []
     put_back: list[ProfileChange] = []
     slow = slow_holders()
@@ -177,7 +178,7 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
                 failed.append((holder, error))
                 continue
             judged += [(holder.key, profile_id) for profile_id in rows]
-            moved += [(holder, cause, caused) for cause, caused in moves.items()]
+            moved += [Record(holder, caused, cause) for cause, caused in moves.items()]
             dependents = graph.concerned(key)
             for cause, caused in moves.items() if dependents else ():
                 for move in caused:
@@ -187,8 +188,9 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
                         batch.add(dependent, row)
     settle(judged, since)
     ProfileChange.objects.bulk_create(put_back)
-    for holder, cause, caused in sorted(moved, key=lambda entry: entry[0].key):
-        holder.record(caused, cause=cause, now=now)
+    moved.sort(key=lambda record: record.holder.key)  # so all of a kind follow each other
+    for kind, records in groupby(moved, key=lambda record: type(record.holder)):
+        kind.record_together(list(records), now=now)
     for holder, failure in failed:
         logger.error("the rules of %s fail: %s", holder.key, failure)
         if isinstance(failure, RuleTooSlow):
