@@ -18,6 +18,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminDateWidget,
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
 )
@@ -99,6 +100,7 @@ class PeopleForm(BulkForm):
     file = forms.FileField(
         label=_("or a file"),
         required=False,
+        widget=UnfoldAdminFileFieldWidget,  # on any other its script writes the name into the first text of the form
         help_text=_(
             "A list or a table (CSV, NDJSON, Parquet): the column that looks like this kind counts, else the first."
         ),

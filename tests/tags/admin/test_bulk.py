@@ -90,6 +90,13 @@ def test_a_file_and_a_list_are_not_both_meant():
     assert "one of them" in answer
 
 
+def test_the_name_of_a_chosen_file_has_a_place_of_its_own():
+    page = sign_in(OPERATOR).get(f"/admin/tags/tag/{TagFactory().pk}/people/").content.decode()
+
+    before_file = page[: page.index('type="file"')]
+    assert "disabled" in before_file[before_file.rindex('<input type="text"') :]
+
+
 def test_people_are_tagged_by_a_segment():
     tag, segment = TagFactory(), SegmentFactory(key="loyal")
     gold = TagValueFactory(tag=tag)
