@@ -13,6 +13,7 @@ import pytest
 from django.core.cache import caches
 from django.db import connection
 from django.utils import translation
+from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Browser, sync_playwright
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
@@ -21,6 +22,10 @@ from profiles.api.write_keys import forget_sources
 from tests.needs import needed_program
 
 CHROMIUM = "/usr/bin/chromium"
+
+# No test asserts a time; all else is as Hypothesis has it, which is other where it sees that it runs in CI.
+hypothesis_settings.register_profile("strata", hypothesis_settings.default, deadline=None)
+hypothesis_settings.load_profile("strata")
 
 
 @pytest.fixture
