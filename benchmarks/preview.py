@@ -171,9 +171,10 @@ def preview(sizes: Sizes) -> Iterator[Figure]:
             "view": crowd.definitions[VIEW], "product": crowd.definitions["Product Viewed"]
         }  # fmt: skip
         for name, (rule, condition) in PREVIEWS.items():
-            found = {count_by_hand(condition, params), count_by_api(client, rule)}
-            if name not in COUNTED_OTHERWISE:
-                assert len(found) == 1, f"{name}: {found}"
+            params["now"] = timezone.now()
+            by_hand, ours = count_by_hand(condition, params), count_by_api(client, rule)
+            # The clock is read anew over HTTP, and some of the crowd's events may have left the window since.
+            assert name in COUNTED_OTHERWISE or abs(by_hand - ours) <= 1 + ours // 1000, f"{name}: {by_hand}, {ours}"
             yield figure_of(
                 name,
                 crowd,
