@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +26,13 @@ MEMBER_SHARE = 20  # every so manieth is in a segment
 
 @dataclass(frozen=True)
 class Measured:
-    """The best of all rounds, for `n` changed profiles each."""
+    """The best of all rounds, for `n` changed profiles each; `moving`: of whom a third moves, of each segment."""
 
     n: int
     ours: Stopwatch
     by_hand: Stopwatch
+    moving: Stopwatch
+    moving_by_hand: Stopwatch
 
 
 @benchmark("refresh_changes")
@@ -41,6 +44,8 @@ def changes(sizes: Sizes) -> Iterator[Figure | Memory]:
         beside_all = measured(sizes, has_window=has_window)
         n, unit = beside_all.n * N_SEGMENTS, "changed profiles times rules"
         yield compared(f"refresh_changes_{name}", n, unit, beside_all.ours, FLOOR, beside_all.by_hand)
+        name_of_moving = f"refresh_changes_{name}_moving"
+        yield compared(name_of_moving, n, unit, beside_all.moving, FLOOR, beside_all.moving_by_hand)
         floor = f"the same beside {few.profiles} profiles"
         yield compared(f"refresh_changes_{name}_growth", n, unit, beside_all.ours, floor, beside_few.ours)
     yield Memory("refresh_changes_memory", n, unit, peak_mb(), "before the first", before)
@@ -53,19 +58,21 @@ def measured(sizes: Sizes, *, has_window: bool) -> Measured:
         for group in groups:
             enqueue(group)
         drain()  # who will change is where the rules say
-        ours, by_hand = [], []
-        for mine, others in zip(groups[::2], groups[1::2], strict=True):
-            order_again(others, crowd)
-            with stopwatch() as watch:
-                for first in range(0, len(others), BATCH):
-                    follow(others[first : first + BATCH], segment_ids, crowd, has_window=has_window)
-            by_hand.append(watch)
-            order_again(mine, crowd)
-            enqueue(mine)
-            with stopwatch() as watch:
-                drain()
-            ours.append(watch)
-        return Measured(len(groups[0]), *(min(each, key=lambda watch: watch.seconds) for each in (ours, by_hand)))
+        watches: dict[tuple[bool, bool], list[Stopwatch]] = defaultdict(list)
+        for is_moving in (False, True):
+            for mine, others in zip(groups[::2], groups[1::2], strict=True):
+                if is_moving:
+                    order_again(mine + others, crowd)
+                with stopwatch() as watch:
+                    for first in range(0, len(others), BATCH):
+                        follow(others[first : first + BATCH], segment_ids, crowd, has_window=has_window)
+                watches[is_moving, False].append(watch)
+                enqueue(mine)
+                with stopwatch() as watch:
+                    drain()
+                watches[is_moving, True].append(watch)
+        best = {key: min(found, key=lambda watch: watch.seconds) for key, found in watches.items()}
+        return Measured(len(groups[0]), best[False, True], best[False, False], best[True, True], best[True, False])
 
 
 def make_segments(*, has_window: bool) -> list[int]:

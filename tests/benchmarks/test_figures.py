@@ -54,8 +54,10 @@ def _no_templates_left():
             refresh_changes.changes,
             {
                 "refresh_changes_windowed": 500,
+                "refresh_changes_windowed_moving": 500,
                 "refresh_changes_windowed_growth": 500,
                 "refresh_changes_ever": 500,
+                "refresh_changes_ever_moving": 500,
                 "refresh_changes_ever_growth": 500,
                 "refresh_changes_memory": 500,
             },
