@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from cdp.audit import write_addition
+from cdp.bulk import CHUNK, queue_undo_of, work_through
 from cdp.models import Run, User
 from cdp.rules.causes import Cause
 from cdp.runs import RefusedError, advance, queue_run
@@ -19,7 +20,6 @@ from segments.services.members import add_members, check_static, take_back_writt
 from segments.services.segment import save_segment
 
 JOIN, UNDO = "join_people", "unjoin_people"  # kinds of runs; the subject is the key of the segment, as of a holder
-CHUNK = 2_000  # people a transaction: so long may somebody wait for one of them or for the feed
 
 
 @transaction.atomic
@@ -58,16 +58,12 @@ def put_in(run: Run, *, now: datetime) -> None:
     if now not in joining.moments:
         joining.moments.append(now)
         joining.save(update_fields=["moments"])
-    people = joining.profile_ids
-    added, unchanged = (int(run.counts.get(name, 0)) for name in ("joined", "unchanged"))
-    for start in range(run.done, len(people), CHUNK):
-        chunk = people[start : start + CHUNK]
-        try:
-            done = add_members(joining.segment, chunk, user=run.user, now=now)
-        except ValidationError as error:
-            raise RefusedError(" ".join(error.messages)) from error
-        added, unchanged = added + done.added, unchanged + done.unchanged
-        advance(run, start + len(chunk), len(people), joined=added, unchanged=unchanged)
+
+    def work(chunk: Sequence[int]) -> tuple[int, int]:
+        done = add_members(joining.segment, chunk, user=run.user, now=now)
+        return done.added, done.unchanged
+
+    work_through(run, joining.profile_ids, work, changed="joined")
 
 
 @transaction.atomic
@@ -75,12 +71,7 @@ def queue_taking_back(joining: BulkJoining, *, user: User) -> Run:
     """Take out again whom it put in; twice is as once. Raises ValidationError while it is under way."""
     stored = BulkJoining.objects.select_for_update(of=("self",)).select_related("segment", "run").get(pk=joining.pk)
     check_static(stored.segment)
-    if stored.run.ended_at is None:
-        raise ValidationError(_("It is still under way: cancel it, or wait for its end."))
-    if stored.undo_run is None:
-        stored.undo_run = queue_run(UNDO, f"segment:{stored.segment.key}", user, {"joining": stored.pk})
-        stored.save(update_fields=["undo_run"])
-    return stored.undo_run
+    return queue_undo_of(stored, UNDO, {"joining": stored.pk}, user=user)
 
 
 def take_back(run: Run, *, now: datetime) -> None:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from cdp.bulk import CHUNK, queue_undo_of, work_through
 from cdp.models import Run, User
 from cdp.rules.causes import Cause
 from cdp.runs import RefusedError, advance, queue_run
@@ -27,7 +28,6 @@ from tags.services.assign import (
 )
 
 BULK, UNDO = "tag_people", "untag_people"  # kinds of runs; the subject is the key of the tag, as of a holder
-CHUNK = 2_000  # people a transaction: so long may somebody wait for one of them or for the feed
 
 
 @transaction.atomic
@@ -81,17 +81,12 @@ def carry_out(run: Run, *, now: datetime) -> None:
     bulk = BulkTagging.objects.select_related("tag", "value").filter(run=run).first()
     if bulk is None:
         return  # the tag was deleted meanwhile
-    people: Sequence[int] = bulk.profile_ids
-    assigned, unchanged = (int(run.counts.get(name, 0)) for name in ("tagged", "unchanged"))
+
+    def work(chunk: Sequence[int]) -> tuple[int, int]:
+        return apply(bulk, chunk, run=run, now=now)
+
     unknown = {"unknown": len(bulk.unknown)} if bulk.unknown else {}
-    for start in range(run.done, len(people), CHUNK):
-        chunk = people[start : start + CHUNK]
-        try:
-            n_changed, n_unchanged = apply(bulk, chunk, run=run, now=now)
-        except ValidationError as error:
-            raise RefusedError(" ".join(error.messages)) from error
-        assigned, unchanged = assigned + n_changed, unchanged + n_unchanged
-        advance(run, start + len(chunk), len(people), tagged=assigned, unchanged=unchanged, **unknown)
+    work_through(run, bulk.profile_ids, work, changed="tagged", **unknown)
 
 
 @transaction.atomic
@@ -141,12 +136,7 @@ def queue_undo(bulk: BulkTagging, *, user: User) -> Run:
     """Take it back; twice is as once. Raises ValidationError while it is under way."""
     stored = BulkTagging.objects.select_for_update(of=("self",)).select_related("tag", "run").get(pk=bulk.pk)
     check_by_hand(stored.tag)
-    if stored.run.ended_at is None:
-        raise ValidationError(_("It is still under way: cancel it, or wait for its end."))
-    if stored.undo_run is None:
-        stored.undo_run = queue_run(UNDO, f"tag:{stored.tag.key}", user, {"bulk": stored.pk})
-        stored.save(update_fields=["undo_run"])
-    return stored.undo_run
+    return queue_undo_of(stored, UNDO, {"bulk": stored.pk}, user=user)
 
 
 def take_back(run: Run, *, now: datetime) -> None:

@@ -24,6 +24,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(service, "CHUNK", 2)
+    monkeypatch.setattr("cdp.bulk.CHUNK", 2)
 
 
 def queue(segment, people):

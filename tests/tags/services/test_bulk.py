@@ -23,6 +23,7 @@ ASSIGN, REMOVE = BulkTagging.Action.ASSIGN, BulkTagging.Action.REMOVE
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(service, "CHUNK", 2)
+    monkeypatch.setattr("cdp.bulk.CHUNK", 2)
 
 
 def do(tag, action, people, **what):
