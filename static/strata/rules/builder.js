@@ -213,6 +213,7 @@ export class StrataRule extends RuleEditor {
     addEventListener("pointerup", () => { this.isPressed = false; }, true);
     addEventListener("pointercancel", () => { this.isPressed = false; }, true);
     addEventListener("click", () => this.flush(), true);
+    for (const kind of ["keydown", "pointerdown"]) addEventListener(kind, () => { this.isTouched = true; }, { capture: true, once: true });
     const isText = (target) => target.closest("input, textarea") !== null;
     for (const kind of ["copy", "cut"]) {
       this.addEventListener(kind, (/** @type {any} */ event) => {

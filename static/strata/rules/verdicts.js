@@ -76,14 +76,21 @@ export class Verdicts {
     return undefined;
   }
 
-  /** A form that was refused shows first what is wrong; what stands at its place need not stand in the form's list too. @param {Set<any>} shown */
+  /**
+   * A form that was refused shows first what is wrong; what stands at its place need not stand in the form's list too.
+   * The focus waits for the page, which puts it into the first field of a new form, and stays where somebody has put it.
+   * @param {Set<any>} shown
+   */
   leadTo(shown) {
     const said = [...shown].map(({ path, message }) => `${path}: ${message}`);
     for (const line of this.builder.closest(".form-row, .field-line")?.querySelectorAll("li") ?? []) {
       if (!this.builder.contains(line) && said.some((each) => line.textContent.trim().endsWith(each))) line.hidden = true;
     }
-    const first = this.builder.canvas.querySelector("[aria-invalid]");
-    if (document.activeElement === document.body) first?.focus();
+    const lead = () => {
+      if (!this.builder.isTouched) /** @type {any} */ (this.builder.canvas.querySelector("[aria-invalid]"))?.focus();
+    };
+    if (document.readyState === "complete") lead();
+    else addEventListener("load", lead, { once: true });
   }
 
   /** @param {string} text */
