@@ -28,7 +28,7 @@ PEOPLE = [
         jsonb_build_object(
             'city', (%(cities)s::text[])[1 + i %% cardinality(%(cities)s::text[])],
             'gender', (array['female', 'male'])[1 + i / 8 %% 2],
-            'birthday', (date '1950-01-01' + (i * 7919 %% 20000)::int)::text,
+            'birthday', (date '1950-01-01' + (i::bigint * 7919 %% 20000)::int)::text,
             'name', 'Person ' || i,
             'email', 'person' || i || '@example.com',
             'n_visits', i %% 1000,
