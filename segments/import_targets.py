@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
-from django.db import connection
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,6 +18,7 @@ from profiles.imports.guess import folded, mostly, names
 from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.parts import Named, column_of, is_meant, objects, pieces, read_named
 from segments.models import DisplacedMembership, Membership, Segment
+from segments.services.hold import hold_segments
 from segments.services.members import Wanted, add_each, keep_if_taken_back, missing, take_back_written
 
 ALLOWED = ("segment", "split", "when")
@@ -95,7 +95,7 @@ class MemberTarget(Target):
         """Raises ImportFileError where a segment was deleted, or put into the archive, since the mapping was read."""
         wanted = wanted_of(rows)
         keep_if_taken_back(wanted, but_by=writing.own)
-        hold_segments({said.segment_id: said.name for row in rows for said in row.said})
+        check_in_use({said.segment_id: said.name for row in rows for said in row.said})
         added = add_each(wanted, user=writing.user, now=writing.now, cause=Cause.IMPORT, import_id=writing.import_id)
         return Counter(segments=added, segments_unchanged=len(wanted) - added)
 
@@ -114,23 +114,10 @@ class MemberTarget(Target):
         return take_back_written(Q(import_id=import_id), cause=Cause.IMPORT, now=now, limit=limit).n_rows
 
 
-def hold_segments(names: Mapping[int, str]) -> None:
-    """Keep these, by id, from being deleted until the transaction ends, as the foreign key would row by row.
-
-    Raises ImportFileError.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT id
-            FROM segments_segment
-            WHERE id = ANY(%s) AND archived_at IS NULL
-            ORDER BY id
-            FOR KEY SHARE
-            """,
-            [list(names)],
-        )
-        gone = names.keys() - {segment_id for (segment_id,) in cursor.fetchall()}
+def check_in_use(names: Mapping[int, str]) -> None:
+    """Keep these, by id, until the transaction ends. Raises ImportFileError."""
+    held = hold_segments(names)
+    gone = [segment_id for segment_id in names if segment_id not in held or held[segment_id].archived_at is not None]
     if gone:
         message = _(
             "“%(segment)s” was deleted or archived while the file was read. Import it again, to another segment or "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.imports.cells import CellError, TimeReader
+from profiles.imports.errors import ImportFileError
 from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.parts import Named, cell, column_of, is_meant, objects, read_named, text_or_column
 from profiles.refresh.enqueue import enqueue_changes
@@ -23,17 +24,20 @@ from tags.feeds import recording
 from tags.followers import restore_displaced
 from tags.models import FILLED_BY_FILES, DisplacedTag, Tag, TagAssignment, TagValue
 from tags.services.assign import Assignment, assign_each, differing, keep_if_taken_back
+from tags.services.hold import hold_tags
 
 WRITTEN = (TagAssignment, DisplacedTag)
 ALLOWED = ("tag", "split", "value", "expires_at", "when")
 
 
 class Assigning(NamedTuple):
-    """What a row assigns."""
+    """What a row assigns; the names, as they were when the mapping was read."""
 
     tag_id: int
     value_id: int | None
     expires_at: datetime | None
+    tag: str
+    value: str
 
     def has_ended(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now
@@ -51,12 +55,13 @@ class TagWords:
         if not self.values:
             if value:
                 raise CellError(_("“%(tag)s” has no values") % {"tag": self.tag.key})
-            return Assigning(self.tag.pk, None, expires_at)
+            return Assigning(self.tag.pk, None, expires_at, self.tag.name, "")
         if value not in self.values:
             known = ", ".join(sorted({found.key for found in self.values.values()}))
             message = _("“%(value)s” is no value of “%(tag)s”; known: %(known)s")
             raise CellError(message % {"value": value[:60], "tag": self.tag.key, "known": known})
-        return Assigning(self.tag.pk, self.values[value].pk, expires_at)
+        found = self.values[value]
+        return Assigning(self.tag.pk, found.pk, expires_at, self.tag.name, found.name)
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,9 @@ class CheckedTags:
         return [tag.assign(value, expires_at) for tag in part.tags.in_row(cells)]
 
     def describe(self, said: Sequence[Assigning]) -> list[str]:
-        tags = {words.tag.pk: words for words in self.known.values()}
         found = []
-        for tag_id, value_id, expires_at in said:
-            value = next((each.name for each in tags[tag_id].values.values() if each.pk == value_id), "")
-            words = [tags[tag_id].tag.name, value, f"< {expires_at.isoformat()}" if expires_at else ""]
+        for each in said:
+            words = [each.tag, each.value, f"< {each.expires_at.isoformat()}" if each.expires_at else ""]
             found.append(" ".join(filter(None, words)))
         return found
 
@@ -119,6 +122,8 @@ class TagTarget(Target):
         return CheckedTags(tuple(parts), known)
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
+        """Raises ImportFileError where a tag or a value went, or a tag into the archive, since the mapping was read."""
+        check_in_use({(said.tag_id, said.value_id): said for row in rows for said in row.said}.values())
         wanted = latest(rows, now=writing.now)
         keep_if_taken_back(wanted, but_by=writing.own)
         changed = assign_each(
@@ -159,6 +164,26 @@ class TagTarget(Target):
                     restore_displaced(profile_ids, [tag_id], now=now)
                     enqueue_changes(profile_ids, f"tag:{key}", due_at=now)
         return len(found) + n_displaced
+
+
+def check_in_use(said: Iterable[Assigning]) -> None:
+    """Keep the tags and their values until the transaction ends. Raises ImportFileError."""
+    said = sorted(said, key=lambda each: each.tag_id)
+    held = hold_tags({each.tag_id for each in said})
+    values = set(TagValue.objects.filter(tag__in=held).values_list("pk", flat=True))
+    for each in said:
+        if each.tag_id not in held or held[each.tag_id].lifecycle != Tag.Lifecycle.ACTIVE:
+            message = _(
+                "“%(tag)s” was deleted or archived while the file was read. Import it again, to another tag or "
+                "after restoring this one: what was written already is not written twice."
+            )
+            raise ImportFileError(message % {"tag": each.tag})
+        if each.value_id is not None and each.value_id not in values:
+            message = _(
+                "“%(value)s”, a value of “%(tag)s”, was deleted while the file was read. Import it again, with "
+                "another value: what was written already is not written twice."
+            )
+            raise ImportFileError(message % {"value": each.value, "tag": each.tag})
 
 
 def known_tags() -> dict[str, TagWords]:

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from cdp.copy import copy_rows
 from cdp.cursors import held_rows
 from cdp.models import Run, User
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Move
 from cdp.rules.scope import EVERYBODY, Scope
-from cdp.runs import queue_run
+from cdp.runs import RefusedError, queue_run
 from profiles.refresh.engine import RULE_FAILURES, Now, difference_statement, moment
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.full import CHUNK, Progress, write_chunk
@@ -48,11 +50,11 @@ def fill_segment(key: str, *, source: str | None, now: Now, run: Run | None = No
     Cut off anywhere, it is run again: a snapshot is then of the later moment, whole. Into a segment by hand people are
     only put, since hands may have been at work meanwhile.
 
-    Raises one of RULE_FAILURES, which its page then shows.
+    Raises one of RULE_FAILURES, which its page then shows; RefusedError where the segment is gone.
     """
     segment = Segment.objects.filter(key=key).first()
     if segment is None:
-        return 0  # deleted meanwhile
+        raise RefusedError(_("The segment was deleted meanwhile."))
     is_snapshot = segment.kind == Segment.Kind.SNAPSHOT
     rule: Any = segment.rule if source is None else {"op": "segment", "key": source}
     holder = FactHolder(key=f"segment:{key}", label=segment.name, pk=segment.pk, rule=rule)

@@ -54,7 +54,7 @@ def put_in(run: Run, *, now: datetime) -> None:
     """
     joining = BulkJoining.objects.select_related("segment").filter(run=run).first()
     if joining is None:
-        return  # the segment was deleted meanwhile
+        raise RefusedError(_("The segment was deleted meanwhile."))
     if now not in joining.moments:
         joining.moments.append(now)
         joining.save(update_fields=["moments"])
@@ -81,7 +81,7 @@ def take_back(run: Run, *, now: datetime) -> None:
     """
     joining = BulkJoining.objects.select_related("segment", "run").filter(undo_run=run).first()
     if joining is None:
-        return
+        raise RefusedError(_("The segment was deleted meanwhile."))
     # No other hand of the same user has written at one of these microseconds.
     written = Q(segment=joining.segment, entered_at__in=joining.moments, added_by=joining.run.user, import_id=None)
     total = run.done + Membership.objects.filter(written).count()

@@ -19,6 +19,7 @@ from profiles.refresh.people import lock_profiles, lock_survivors
 from segments.feeds import write_moves
 from segments.followers.by_hand import restore_displaced
 from segments.models import DisplacedMembership, Membership, Segment
+from segments.services.hold import hold_segment
 from segments.services.segment import check_in_use
 
 
@@ -71,10 +72,12 @@ def add_members(
 ) -> Added:
     """Put profiles into a static segment; who is in already stays in since when they were.
 
-    Ids that were merged away mean their survivors. Raises ValidationError for any other, and for one that is archived.
+    Ids that were merged away mean their survivors. Raises ValidationError for any other, and for one that is archived
+    or gone by now.
     """
     check_static(segment)
     locked, unknown = lock_named(profile_ids)
+    check_static(hold_segment(segment.pk))
     wanted = [Wanted(segment.pk, profile_id) for profile_id in locked]
     keep_if_taken_back(wanted, but_by=[import_id] if import_id else [])
     added = add_each(wanted, user=user, now=now, cause=cause, import_id=import_id)

@@ -77,12 +77,13 @@ class UndoBulkSerializer(StrictSerializer):
 class BulkTaggingSerializer(serializers.ModelSerializer[BulkTagging]):
     """What was asked for, its run, and the run that took it back; null: it was not.
 
-    `unknown` are those who were named and are nobody; null for who neither named them nor may see personal data.
+    `value` stays when it is deleted, and then nothing can be taken back. `unknown` are those who were named
+    and are nobody; null for who neither named them nor may see personal data.
     """
 
     run = RunSerializer()
     undo = RunSerializer(source="undo_run", allow_null=True)
-    value = serializers.CharField(source="value.key", default=None, allow_null=True)
+    value = serializers.SerializerMethodField(method_name="key_of_value")
     n_people = serializers.IntegerField()
     n_unknown = serializers.SerializerMethodField()
     unknown = serializers.SerializerMethodField()
@@ -90,6 +91,9 @@ class BulkTaggingSerializer(serializers.ModelSerializer[BulkTagging]):
     class Meta:
         model = BulkTagging
         fields = ("action", "value", "expires_at", "chosen_by", "n_people", "n_unknown", "unknown", "run", "undo")
+
+    def key_of_value(self, bulk: BulkTagging) -> str | None:
+        return bulk.value.key if bulk.value else bulk.value_key or None
 
     def get_n_unknown(self, bulk: BulkTagging) -> int:
         return len(bulk.unknown)

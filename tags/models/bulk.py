@@ -10,7 +10,10 @@ from tags.models.tag import Tag, TagValue
 
 
 class BulkTagging(models.Model):
-    """That a tag be put on, or taken off, the people who were chosen when it was asked for. The run does it."""
+    """That a tag be put on, or taken off, the people who were chosen when it was asked for. The run does it.
+
+    It outlives its value, which `value_key` and `value_name` then name as it was called when it was asked for.
+    """
 
     class Action(models.TextChoices):
         ASSIGN = "assign", _("Assign")
@@ -22,7 +25,9 @@ class BulkTagging(models.Model):
         "cdp.Run", null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("taking back")
     )
     action = models.CharField(_("action"), max_length=6, choices=Action)
-    value = models.ForeignKey(TagValue, null=True, on_delete=models.CASCADE, related_name="+", verbose_name=_("value"))
+    value = models.ForeignKey(TagValue, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("value"))
+    value_key = models.CharField(max_length=50, blank=True, default="", db_default="", editable=False)
+    value_name = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
     expires_at = models.DateTimeField(_("expires"), null=True)
     chosen_by = models.CharField(_("chosen by"), max_length=200)
     profile_ids = ArrayField(models.BigIntegerField(), verbose_name=_("people"))
@@ -34,6 +39,11 @@ class BulkTagging(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tag_id} {self.run_id}"
+
+    @property
+    def is_value_gone(self) -> bool:
+        """Whether it was about a value that was deleted since; without a value it means the tag, whatever the value."""
+        return bool(self.value_key) and self.value_id is None
 
 
 class TaggedBefore(models.Model):

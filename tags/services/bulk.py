@@ -26,6 +26,7 @@ from tags.services.assign import (
     check_value_of,
     unassign_tag,
 )
+from tags.services.hold import hold_tag
 
 BULK, UNDO = "tag_people", "untag_people"  # kinds of runs; the subject is the key of the tag, as of a holder
 
@@ -61,6 +62,8 @@ def queue_bulk(
         tag=tag,
         action=action,
         value=value,
+        value_key=value.key if value else "",
+        value_name=value.name if value else "",
         expires_at=expires_at,
         chosen_by=chosen_by[:200],
         profile_ids=people,
@@ -76,11 +79,11 @@ def queue_bulk(
 def carry_out(run: Run, *, now: datetime) -> None:
     """Do the work of the run, in order of the people; cut off anywhere, it goes on after the last chunk it noted.
 
-    Raises RefusedError where the tag is no longer one that a hand assigns.
+    Raises RefusedError where the tag is no longer one that a hand assigns, or its value is gone.
     """
-    bulk = BulkTagging.objects.select_related("tag", "value").filter(run=run).first()
+    bulk = BulkTagging.objects.filter(run=run).first()
     if bulk is None:
-        return  # the tag was deleted meanwhile
+        raise RefusedError(_("The tag was deleted meanwhile."))
 
     def work(chunk: Sequence[int]) -> tuple[int, int]:
         return apply(bulk, chunk, run=run, now=now)
@@ -91,13 +94,17 @@ def carry_out(run: Run, *, now: datetime) -> None:
 
 @transaction.atomic
 def apply(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: datetime) -> tuple[int, int]:
+    """Raises ValidationError, also where the tag or its value went meanwhile."""
     people = sorted(set(lock_survivors(profile_ids).values()))
+    tag = hold_tag(bulk.tag_id)
+    value = next((each for each in tag.values.all() if each.pk == bulk.value_id), None)
+    if bulk.value_key and value is None:
+        gone = _("The value “%(value)s” was deleted meanwhile: choose another, and start again.")
+        raise ValidationError(gone % {"value": bulk.value_name})
     remember(bulk, people)
     if bulk.action == BulkTagging.Action.REMOVE:
-        return unassign_tag(bulk.tag, people, value=bulk.value, user=run.user, run_id=run.pk, now=now)
-    return assign_tag(
-        bulk.tag, people, value=bulk.value, expires_at=bulk.expires_at, user=run.user, run_id=run.pk, now=now
-    )
+        return unassign_tag(tag, people, value=value, user=run.user, run_id=run.pk, now=now)
+    return assign_tag(tag, people, value=value, expires_at=bulk.expires_at, user=run.user, run_id=run.pk, now=now)
 
 
 def remember(bulk: BulkTagging, profile_ids: Sequence[int]) -> None:
@@ -133,9 +140,12 @@ def remember(bulk: BulkTagging, profile_ids: Sequence[int]) -> None:
 
 @transaction.atomic
 def queue_undo(bulk: BulkTagging, *, user: User) -> Run:
-    """Take it back; twice is as once. Raises ValidationError while it is under way."""
+    """Take it back; twice is as once. Raises ValidationError while it is under way, or where nothing is left of it."""
     stored = BulkTagging.objects.select_for_update(of=("self",)).select_related("tag", "run").get(pk=bulk.pk)
     check_by_hand(stored.tag)
+    if stored.is_value_gone:
+        gone = _("The value “%(value)s” was deleted: nothing of it can be taken back.")
+        raise ValidationError(gone % {"value": stored.value_name})
     return queue_undo_of(stored, UNDO, {"bulk": stored.pk}, user=user)
 
 
@@ -143,9 +153,9 @@ def take_back(run: Run, *, now: datetime) -> None:
     """Give everybody back what they carried before, with its end, but for those whose tag changed again meanwhile, or
     who merged. Cut off anywhere, it finds what is left: nobody's tag is what the run had made of it twice.
     """
-    bulk = BulkTagging.objects.select_related("tag").filter(undo_run=run).first()
+    bulk = BulkTagging.objects.defer("profile_ids").filter(undo_run=run).first()
     if bulk is None:
-        return
+        raise RefusedError(_("The tag was deleted meanwhile."))
     before = TaggedBefore.objects.filter(bulk=bulk)
     total, done, taken_back = before.count(), 0, int(run.counts.get("taken_back", 0))
     after = 0
@@ -161,14 +171,16 @@ def take_back(run: Run, *, now: datetime) -> None:
 @transaction.atomic
 def give_back(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: datetime) -> int:
     """Returns to how many; what has ended by now does not come back."""
-    check_by_hand(bulk.tag)
+    locked = lock_profiles(sorted(profile_ids))
+    tag = hold_tag(bulk.tag_id)
+    check_by_hand(tag)
     gone, back = [], []
-    for before in untouched(bulk, lock_profiles(sorted(profile_ids))):
+    for before in untouched(bulk, locked):
         if before.is_carried and (before.expires_at is None or before.expires_at > now):
             back.append(Assignment(before.profile_id, bulk.tag_id, before.value_id, before.expires_at))
         else:
             gone.append(before.profile_id)
-    n_given = unassign_tag(bulk.tag, gone, user=run.user, now=now).unassigned if gone else 0
+    n_given = unassign_tag(tag, gone, user=run.user, now=now).unassigned if gone else 0
     return n_given + assign_each(back, cause=Cause.MANUAL, user=run.user, now=now)
 
 

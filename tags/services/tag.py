@@ -32,7 +32,7 @@ from profiles.refresh.saving import (
 from profiles.refresh.versions import RulePart, rules_of_version, single, write_version
 from tags.bands import check_bands
 from tags.feeds import Change, write_changes
-from tags.models import Tag, TagAssignment, TagValue
+from tags.models import Tag, TagAssignment, TaggedBefore, TagValue
 
 NO_RULES = {
     Tag.Kind.MANUAL: gettext_lazy("A tag by hand has no rules."),
@@ -157,6 +157,8 @@ def drop_values(tag: Tag, value_ids: Iterable[int], *, user: User | None, now: d
     held = rows.filter(is_ended=False).order_by("profile").values_list("profile", "value__key")
     changes = [Change(tag.pk, profile_id, key, None) for profile_id, key in held]
     rows.delete()
+    # Who carried one before a bulk tagging cannot carry it again: as if they had carried nothing.
+    TaggedBefore.objects.filter(value__in=value_ids).update(is_carried=False, value=None, expires_at=None)
     tag.values.filter(pk__in=value_ids).delete()
     version = tag.rule_version if tag.is_by_rule else None
     write_changes(changes, cause=Cause.RULE, now=now, user=user, rule_version=version)

@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cdp.models import Run
 from cdp.runs import execute_run
 from profiles.imports.check import check
 from profiles.models import ProfileChange, ProfileMerge
 from profiles.services.identity import merge_profiles, undo_merge
 from profiles.services.imports import preview_take_back, take_back
-from tags.models import Tag, TagAssignment
+from tags.import_targets import TagTarget
+from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services import assign_tag
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.profiles.conftest import load, till  # noqa: F401
@@ -65,6 +67,47 @@ def test_rows_assign_tags_by_key_or_name_with_value_and_end(load):  # noqa: F811
         ("tag:old", NOW),
         ("tag:card", NOW),
     }
+
+
+AGAIN = "what was written already is not written twice."
+
+
+@pytest.mark.usefixtures("_tags")
+@pytest.mark.parametrize(
+    ("goes", "said"),
+    [
+        (
+            lambda: Tag.objects.filter(key="card").delete(),
+            "“会员卡” was deleted or archived while the file was read. Import it again, to another tag or after "
+            f"restoring this one: {AGAIN}",
+        ),
+        (
+            lambda: Tag.objects.filter(key="old").update(lifecycle=Tag.Lifecycle.ARCHIVED),
+            "“老客户” was deleted or archived while the file was read. Import it again, to another tag or after "
+            f"restoring this one: {AGAIN}",
+        ),
+        (
+            lambda: TagValue.objects.filter(key="gold").delete(),
+            "“金卡”, a value of “会员卡”, was deleted while the file was read. Import it again, with another value: "
+            f"{AGAIN}",
+        ),
+    ],
+    ids=["deleted", "archived", "value"],
+)
+def test_of_a_tag_that_is_gone_meanwhile_nothing_is_written(goes, said, load, monkeypatch):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    write = TagTarget.write
+
+    def go_and_write(*args):
+        goes()
+        return write(*args)
+
+    monkeypatch.setattr(TagTarget, "write", go_and_write)
+    run = load(LIST, MAPPING).run
+
+    assert (run.state, run.error) == (Run.State.FAILED, said)
+    assert held() == set()
+    assert not TagChange.objects.exists()
 
 
 @pytest.mark.usefixtures("_tags")

@@ -9,7 +9,7 @@ from cdp.models import Run
 from cdp.runs import RefusedError, RunCancelled
 from profiles.services.identity import merge_profiles
 from segments.models import BulkJoining, DisplacedMembership, Membership, MembershipChange, Segment
-from segments.services import add_members, remove_members
+from segments.services import add_members, delete_segment, remove_members
 from segments.services import joining as service
 from segments.services.joining import put_in, queue_joining, queue_taking_back, save_people, take_back
 from segments.services.upkeep import archive_segment
@@ -73,6 +73,30 @@ def test_a_segment_that_was_archived_meanwhile_refuses(now):
         put_in(run, now=now)
 
     assert members() == []
+
+
+def test_a_segment_that_is_archived_between_two_chunks_stops_the_run(now, monkeypatch):
+    segment, people = StaticSegmentFactory(), ProfileFactory.create_batch(4)
+    run = queue(segment, people).run
+
+    def archived(run, done, total, **counts):
+        archive_segment(Segment.objects.get(), user=run.user, now=now)
+
+    monkeypatch.setattr("cdp.bulk.advance", archived)
+    with pytest.raises(RefusedError, match="archived"):
+        put_in(run, now=now)
+
+    assert members() == [person.pk for person in people[:2]]
+
+
+def test_a_segment_that_went_meanwhile_is_what_the_run_ends_with(now):
+    segment, ann = StaticSegmentFactory(), ProfileFactory()
+    run, undo_run = queue(segment, [ann]).run, queue_taking_back(do(segment, [ann], now=now), user=UserFactory())
+    delete_segment(segment)
+
+    for work, of in ((put_in, run), (take_back, undo_run)):
+        with pytest.raises(RefusedError, match="The segment was deleted meanwhile"):
+            work(of, now=now)
 
 
 def test_only_segments_by_hand_are_joined():

@@ -133,5 +133,5 @@ def test_twenty_cost_as_many_queries_as_one(django_assert_num_queries):
     guests = StaticSegmentFactory()
     for number_of_people in (1, 20):
         ids = [ProfileFactory().pk for _number in range(number_of_people)]
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             add_members(guests, ids, now=NOW)

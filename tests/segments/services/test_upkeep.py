@@ -8,6 +8,7 @@ from cdp.models import Run
 from cdp.rules.causes import Cause
 from cdp.rules.errors import RuleError
 from cdp.rules.holders import all_holders
+from cdp.runs import RefusedError
 from profiles.models import ProfileChange, ProfileMerge
 from profiles.refresh.saving import StillUsed
 from profiles.services.identity import merge_profiles, undo_merge
@@ -68,6 +69,13 @@ def test_a_snapshot_is_of_those_who_match_as_it_is_filled_and_stays():
     changes = MembershipChange.objects.values_list("change", "cause", "at")
     assert list(changes) == [("entered", Cause.RULE, SEEN_AT)] * 2
     assert set(ProfileChange.objects.values_list("topic", flat=True)) == {"segment:frozen"}  # rules may speak of it
+
+
+def test_the_filling_of_what_was_deleted_meanwhile_says_so():
+    delete_segment(snapshot())
+
+    with pytest.raises(RefusedError, match="The segment was deleted meanwhile"):
+        run_fills()
 
 
 def test_a_filling_that_was_cut_off_is_of_one_moment():

@@ -2,12 +2,16 @@
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 
 from cdp.models import Run
 from cdp.roles import OPERATOR, VIEWER
 from profiles.models import IdentifierKind
 from tags.admin import people_file
 from tags.models import BulkTagging
+from tags.services.bulk import queue_bulk
+from tags.services.tag import save_tag
+from tests.factories.cdp import UserFactory
 from tests.factories.profiles import IdentifierFactory, ProfileFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory
 from tests.factories.tags import TagAssignmentFactory, TagFactory, TagValueFactory
@@ -164,3 +168,22 @@ def test_a_form_without_people_says_so():
     answer = sign_in(OPERATOR).post(f"/admin/tags/tag/{tag.pk}/people/", {"what": "assign", "choice": f"{tag.pk}:"})
 
     assert "Paste identifiers, or choose a file, or a segment: one of them." in answer.content.decode()
+
+
+def test_what_was_done_with_a_value_that_is_gone_is_still_told():
+    tag, ann = TagFactory(), ProfileFactory()
+    value = TagValueFactory(tag=tag, name="Gold")
+    user = UserFactory()
+    bulk = queue_bulk(
+        tag, BulkTagging.Action.REMOVE, [ann.pk], value=value, chosen_by="-", user=user, now=timezone.now()
+    )
+    Run.objects.update(state=Run.State.SUCCEEDED, ended_at=timezone.now())
+    page = f"/admin/tags/tag/{tag.pk}/people/"
+    undo = f"/admin/tags/tag/bulk/{bulk.pk}/undo/"
+    assert undo in sign_in(OPERATOR).get(page).content.decode()
+
+    save_tag(tag, values=[], user=user)
+
+    text = sign_in(OPERATOR).get(page).content.decode()
+    assert 'Remove · Gold <span class="st-quiet">(deleted)</span>' in text
+    assert undo not in text

@@ -9,6 +9,7 @@ import time_machine
 from cdp.models import Run
 from tags.models import BulkTagging, TagAssignment
 from tags.services.bulk import carry_out, take_back
+from tags.services.tag import save_tag
 from tests.clients import api_of
 from tests.factories.profiles import IdentifierFactory, ProfileFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory
@@ -156,3 +157,19 @@ def test_a_tag_by_rule_is_not_given_by_hand():
     assert api_of("operator").send("post", "tags/city/bulk/undo/", {"run": 1}).status_code == 409
     TagFactory(key="vip")
     assert api_of("operator").send("post", "tags/vip/bulk/undo/", {"run": 1}).json()["errors"][0]["path"] == "run"
+
+
+def test_a_value_that_is_gone_is_still_named(card):
+    api = api_of("operator")
+    body = {"action": "assign", "profiles": [str(ProfileFactory().public_id)], "value": "gold"}
+    run = api.send("post", "tags/card/bulk/", body).json()["id"]
+    Run.objects.update(state=Run.State.SUCCEEDED, ended_at=NOW)
+    save_tag(card, values=[])
+
+    assert api.send("get", "tags/card/bulk/").json()["results"][0]["value"] == "gold"
+    answer = api.send("post", "tags/card/bulk/undo/", {"run": run})
+    name = BulkTagging.objects.get().value_name
+    assert (answer.status_code, answer.json()["detail"]) == (
+        409,
+        f"The value “{name}” was deleted: nothing of it can be taken back.",
+    )

@@ -6,11 +6,13 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from cdp.models import Run
+from cdp.runs import RefusedError
 from profiles.models import Profile
-from tags.models import BulkTagging, TagAssignment, TagChange
+from tags.models import BulkTagging, Tag, TagAssignment, TagChange
 from tags.services import assign_tag, unassign_tag
 from tags.services import bulk as service
 from tags.services.bulk import carry_out, queue_bulk, queue_undo, take_back
+from tags.services.tag import delete_tag, move_tag, save_tag
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import ProfileFactory
 from tests.factories.tags import TagFactory, TagValueFactory
@@ -167,3 +169,76 @@ def test_what_is_under_way_is_not_taken_back():
 
     with pytest.raises(ValidationError, match="under way"):
         queue_undo(bulk, user=UserFactory())
+
+
+def test_a_run_outlives_the_value_it_was_about():
+    tag, (ann, bob) = TagFactory(), ProfileFactory.create_batch(2)
+    gold, silver = (
+        TagValueFactory(tag=tag, key=key, name=key.title(), position=n) for n, key in enumerate(("gold", "silver"))
+    )
+    assign_tag(tag, [ann.pk], value=gold, now=NOW - timedelta(days=2))
+    bulk = do(tag, REMOVE, [ann], value=gold)
+    moved = do(tag, ASSIGN, [bob], value=silver)
+
+    save_tag(tag, values=[silver], user=UserFactory())
+
+    bulk.refresh_from_db()
+    assert (bulk.value, bulk.value_key, bulk.value_name, bulk.is_value_gone) == (None, "gold", "Gold", True)
+    assert bulk.before.values_list("profile_id", "is_carried").get() == (ann.pk, False)
+    with pytest.raises(ValidationError, match="“Gold” was deleted: nothing of it can be taken back"):
+        queue_undo(bulk, user=UserFactory())
+    assert BulkTagging.objects.get(pk=moved.pk).is_value_gone is False
+
+
+def test_who_carried_what_is_gone_by_now_carries_nothing_again():
+    tag, (ann, bob) = TagFactory(), ProfileFactory.create_batch(2)
+    gold, silver = (TagValueFactory(tag=tag, key=key, position=n) for n, key in enumerate(("gold", "silver")))
+    assign_tag(tag, [ann.pk], value=gold, now=NOW - timedelta(days=2))
+    bulk = do(tag, ASSIGN, [ann, bob], value=silver)
+    save_tag(tag, values=[silver], user=UserFactory())
+
+    run = undo(bulk)
+
+    assert carried() == {}
+    assert run.counts == {"taken_back": 2}
+
+
+@pytest.mark.parametrize("action", [ASSIGN, REMOVE])
+def test_a_run_whose_value_went_meanwhile_changes_nobody_and_says_so(action):
+    tag, (ann, bob) = TagFactory(), ProfileFactory.create_batch(2)
+    gold, silver = (
+        TagValueFactory(tag=tag, key=key, name=key.title(), position=n) for n, key in enumerate(("gold", "silver"))
+    )
+    assign_tag(tag, [ann.pk], value=silver, now=NOW - timedelta(days=2))
+    bulk = queue_bulk(tag, action, [ann.pk, bob.pk], value=gold, chosen_by="-", user=UserFactory(), now=NOW)
+    save_tag(tag, values=[silver], user=UserFactory())
+
+    with pytest.raises(RefusedError, match="The value “Gold” was deleted meanwhile"):
+        carry_out(bulk.run, now=NOW)
+
+    assert carried() == {ann.pk: "silver"}
+
+
+def test_a_run_whose_tag_went_meanwhile_says_so():
+    tag, ann = TagFactory(), ProfileFactory()
+    bulk, done = queue_bulk(tag, ASSIGN, [ann.pk], chosen_by="-", user=UserFactory(), now=NOW), do(tag, ASSIGN, [ann])
+    undo_run = queue_undo(done, user=UserFactory())
+    delete_tag(tag)
+
+    for work, run in ((carry_out, bulk.run), (take_back, undo_run)):
+        with pytest.raises(RefusedError, match="The tag was deleted meanwhile"):
+            work(run, now=NOW)
+
+
+def test_a_tag_that_is_archived_between_two_chunks_stops_the_run(monkeypatch):
+    tag, people = TagFactory(), ProfileFactory.create_batch(4)
+    bulk = queue_bulk(tag, ASSIGN, [person.pk for person in people], chosen_by="-", user=UserFactory(), now=NOW)
+
+    def archived(run, done, total, **counts):
+        move_tag(Tag.objects.get(), Tag.Lifecycle.ARCHIVED, user=run.user)
+
+    monkeypatch.setattr("cdp.bulk.advance", archived)
+    with pytest.raises(RefusedError, match="is archived"):
+        carry_out(bulk.run, now=NOW)
+
+    assert len(carried()) == 2
