@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Self
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
@@ -66,6 +67,7 @@ class EventMeasured(Operator):
     }
 
     names: tuple[str, ...]
+    called: tuple[str | Promise, ...] = field(compare=False)
     definition_ids: tuple[int, ...]
     where: Sequence[PropertyCondition] = ()
     within: Window = EVER
@@ -80,6 +82,7 @@ class EventMeasured(Operator):
         events = Happening.build(params, given.known["event"])
         return cls(
             names=events.names,
+            called=events.called,
             definition_ids=events.definition_ids,
             where=events.where,
             within=params.get("within", EVER),
@@ -124,9 +127,9 @@ class EventMeasured(Operator):
 
     def _found(self, met: Tally, named: Tally, now: datetime) -> list[Fact]:
         if not self.definition_ids:
-            return [never_sent(self.names)]
+            return [never_sent(self.called)]
         window = since(self.within.period(now), now)
-        events = str(EVENTS[bool(window), False]) % {**parts_of(self.names, EVER, ()), "window": window}
+        events = str(EVENTS[bool(window), False]) % {**parts_of(self.called, EVER, ()), "window": window}
         facts = [counted(met.n, named.n, events, is_narrowed=bool(self.where))]
         if self.measure.kind != "count" and met.measured is not None:
             owner = Owner("property", ".".join(self.measure.of.path)) if self.measure.of else None
@@ -145,7 +148,7 @@ class EventMeasured(Operator):
         return replace(self, where=tuple(each.covered(cover) for each in self.where))
 
     def describe(self) -> str:
-        parts = parts_of(self.names, self.within, self.where)
+        parts = parts_of(self.called, self.within, self.where)
         which = bool(parts["window"]), bool(parts["conditions"])
         if _asks_existence(self.measure, self.comparison):
             return str(DID[which]) % parts

@@ -121,7 +121,7 @@ class EventRecency(Operator):
 
     def _found(self, tally: Tally, now: datetime) -> Fact:
         if not self.happening.definition_ids:
-            return never_sent(self.happening.names)
+            return never_sent(self.happening.called)
         at = tally.first if self.which == FIRST else tally.last
         if at is None:
             return no_such_event(self.happening)

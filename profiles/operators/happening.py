@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
@@ -31,10 +32,21 @@ EVENTS = {
 }
 
 
-def load_events(names: Set[str]) -> Mapping[str, int | None]:
-    """The ids of definitions; None for an event that nobody has sent yet, which matches nobody."""
-    ids = dict(EventDefinition.objects.filter(name__in=names).values_list("name", "pk"))
-    return {name: ids.get(name) for name in names}
+@dataclass(frozen=True)
+class EventFacts:
+    """The id of a definition, None for an event that nobody has sent yet, which matches nobody; and what it is called:
+    its label, else its name. Labels that Strata ships are translated like its own words.
+    """
+
+    id: int | None
+    called: str | Promise
+
+
+def load_events(names: Set[str]) -> Mapping[str, EventFacts]:
+    """One query."""
+    found = EventDefinition.objects.filter(name__in=names).values_list("name", "pk", "label")
+    known = {name: EventFacts(pk, gettext_lazy(label) if label else name) for name, pk, label in found}
+    return {name: known.get(name) or EventFacts(None, name) for name in names}
 
 
 def offer_events(wanted: Wanted) -> list[Option]:
@@ -81,17 +93,22 @@ def _names(shape: EventNames) -> Form:
 
 @dataclass(frozen=True)
 class Happening:
-    """Events of `names` that meet all of `where`. A name that nobody has sent yet has no definition."""
+    """Events of `names`, by what they are `called`, that meet all of `where`. A name that nobody has sent yet has no
+    definition.
+    """
 
     names: tuple[str, ...]
+    called: tuple[str | Promise, ...] = field(compare=False)
     definition_ids: tuple[int, ...]
     where: Sequence[PropertyCondition] = ()
 
     @classmethod
-    def build(cls, params: Mapping[str, Any], known: Mapping[str, int | None]) -> Self:
+    def build(cls, params: Mapping[str, Any], known: Mapping[str, EventFacts]) -> Self:
         """From `name` and `where` as read, and what the catalogue knows of the names."""
-        ids = {known[name] for name in params["name"]}
-        return cls(params["name"], tuple(sorted(pk for pk in ids if pk is not None)), params.get("where", ()))
+        events = [known[name] for name in params["name"]]
+        ids = {each.id for each in events if each.id is not None}
+        called = tuple(each.called for each in events)
+        return cls(params["name"], called, tuple(sorted(ids)), params.get("where", ()))
 
     def conditions(self, now: datetime) -> list[Sql]:
         """Those of `where` as SQL on Event, none of them ever NULL."""
@@ -109,30 +126,30 @@ class Happening:
     @property
     def named(self) -> str:
         """Such as "“Buy” or “View”"."""
-        return names_in_words(self.names)
+        return names_in_words(self.called)
 
     def describe(self) -> str:
         """Such as "“Buy” (where total is more than 5)"."""
-        return str(EVENTS[False, bool(self.where)]) % parts_of(self.names, EVER, self.where)
+        return str(EVENTS[False, bool(self.where)]) % parts_of(self.called, EVER, self.where)
 
 
-def parts_of(names: Sequence[str], within: Window, where: Sequence[PropertyCondition]) -> dict[str, str]:
+def parts_of(called: Sequence[str | Promise], within: Window, where: Sequence[PropertyCondition]) -> dict[str, str]:
     """What the phrases about events are put together from."""
     return {
-        "names": names_in_words(names),
+        "names": names_in_words(called),
         "window": within.describe(),
         "conditions": pgettext("between conditions", " and ").join(each.describe() for each in where),
     }
 
 
-def names_in_words(names: Sequence[str]) -> str:
-    return pgettext("between names", " or ").join(_("“%(text)s”") % {"text": name} for name in names)
+def names_in_words(called: Sequence[str | Promise]) -> str:
+    return pgettext("between names", " or ").join(_("“%(text)s”") % {"text": name} for name in called)
 
 
 def no_such_event(happening: Happening) -> Fact:
     return Fact(gettext_lazy("no such event: %(events)s"), {"events": happening.named})
 
 
-def never_sent(names: Sequence[str]) -> Fact:
+def never_sent(called: Sequence[str | Promise]) -> Fact:
     """Of names that no source has sent of anybody."""
-    return Fact(gettext_lazy("nobody has sent %(events)s yet"), {"events": names_in_words(names)})
+    return Fact(gettext_lazy("nobody has sent %(events)s yet"), {"events": names_in_words(called)})

@@ -266,7 +266,7 @@ def missing_step(place: int, step: Happening, tally: Tally) -> Fact:
     """Why the chain ends before this step: there is no such event, or it lies elsewhere."""
     parts = {"place": place, "events": step.named, "n": tally.n}
     if not step.definition_ids:
-        return never_sent(step.names)
+        return never_sent(step.called)
     if not tally.n:
         return Fact(gettext_lazy("step %(place)s: no %(events)s"), parts)
     elsewhere = ngettext_lazy(
