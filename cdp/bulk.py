@@ -15,20 +15,27 @@ CHUNK = 2_000  # people a transaction: so long may somebody wait for one of them
 
 
 def work_through(
-    run: Run, people: Sequence[int], work: Callable[[Sequence[int]], tuple[int, int]], *, changed: str, **counts: int
+    run: Run,
+    people: Sequence[int],
+    work: Callable[[Sequence[int]], tuple[int, int]],
+    *,
+    changed: str,
+    others: str = "unchanged",
+    **counts: int,
 ) -> None:
     """`work` does a chunk in a transaction of its own and returns how many it changed, counted as `changed`, and how
-    many not. Cut off anywhere, it goes on after the last chunk it noted. Raises RefusedError where `work` refuses.
+    many `others` not. Cut off anywhere, it goes on after the last chunk it noted. Raises RefusedError where `work`
+    refuses.
     """
-    n_changed, n_unchanged = (int(run.counts.get(name, 0)) for name in (changed, "unchanged"))
+    n_changed, n_others = (int(run.counts.get(name, 0)) for name in (changed, others))
     for start in range(run.done, len(people), CHUNK):
         chunk = people[start : start + CHUNK]
         try:
             of_chunk = work(chunk)
         except ValidationError as error:
             raise RefusedError(" ".join(error.messages)) from error
-        n_changed, n_unchanged = n_changed + of_chunk[0], n_unchanged + of_chunk[1]
-        advance(run, start + len(chunk), len(people), **{changed: n_changed, "unchanged": n_unchanged}, **counts)
+        n_changed, n_others = n_changed + of_chunk[0], n_others + of_chunk[1]
+        advance(run, start + len(chunk), len(people), **{changed: n_changed, others: n_others}, **counts)
 
 
 def queue_undo_of(bulk: Any, kind: str, params: dict[str, Any], *, user: User) -> Run:

@@ -88,6 +88,7 @@ KIND_COUNT_NAMES = (
         for kind in ("import", "dry_run")
     }
     | {kind: {"kept": _("kept, as they cannot be put into the inbox")} for kind in ("replay", "discard")}
+    | {kind: {"kept": _("kept, as another list names them")} for kind in ("unjoin_people", "untag_people")}
     | {"check": {"failed": _("whose rules fail")}}
 )
 STATE_LABELS = {

@@ -7,15 +7,19 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from cdp.audit import write_addition
 from cdp.bulk import CHUNK, queue_undo_of, work_through
 from cdp.models import Run, User
 from cdp.rules.causes import Cause
-from cdp.runs import RefusedError, advance, queue_run
+from cdp.rules.scope import Scope
+from cdp.runs import RefusedError, queue_run
+from profiles.refresh.people import lock_survivors
+from profiles.services.named import named_in
 from segments.models import BulkJoining, Membership, Segment
+from segments.services.hold import hold_segment
 from segments.services.members import add_members, check_static, take_back_written
 from segments.services.segment import save_segment
 
@@ -75,24 +79,37 @@ def queue_taking_back(joining: BulkJoining, *, user: User) -> Run:
 
 
 def take_back(run: Run, *, now: datetime) -> None:
-    """Take out those who are in since the run put them in; who was taken out and put in again meanwhile stays.
-
-    Cut off anywhere, it finds who is left.
+    """Take out those who are in since the run put them in, but for those whom another run that was not taken back
+    names; and whom only one put in that was taken back meanwhile, and this one kept in. Who was taken out and put in
+    again stays. Cut off anywhere, it goes on after the last chunk it noted.
     """
-    joining = BulkJoining.objects.select_related("segment", "run").filter(undo_run=run).first()
+    joining = BulkJoining.objects.select_related("run").filter(undo_run=run).first()
     if joining is None:
         raise RefusedError(_("The segment was deleted meanwhile."))
-    # No other hand of the same user has written at one of these microseconds.
-    written = Q(segment=joining.segment, entered_at__in=joining.moments, added_by=joining.run.user, import_id=None)
-    total = run.done + Membership.objects.filter(written).count()
-    n_left = int(run.counts.get("taken_back", 0))
-    while True:
-        try:
-            check_static(joining.segment)
-        except ValidationError as error:
-            raise RefusedError(" ".join(error.messages)) from error
-        taken = take_back_written(written, cause=Cause.MANUAL, now=now, limit=CHUNK)
-        n_left += taken.n_left
-        advance(run, min(run.done + taken.n_rows, total), total, taken_back=n_left)
-        if not taken.n_rows:
-            return
+    people = joining.profile_ids[: joining.run.done]
+
+    def work(chunk: Sequence[int]) -> tuple[int, int]:
+        return take_out(joining, chunk, now=now)
+
+    work_through(run, people, work, changed="taken_back", others="kept")
+
+
+@transaction.atomic
+def take_out(joining: BulkJoining, profile_ids: Sequence[int], *, now: datetime) -> tuple[int, int]:
+    """Returns how many are out, and how many stay as others name them. Raises ValidationError."""
+    people = sorted(set(lock_survivors(profile_ids).values()))
+    check_static(hold_segment(joining.segment_id))
+    lists = BulkJoining.objects.filter(segment=joining.segment_id)
+    named = named_in(lists.filter(undo_run=None), people)
+    gone = Q(Scope([person for person in people if person not in named]).on("profile_id"))
+    written = put_in_by(lists.exclude(undo_run=None))
+    stay = Membership.objects.filter(written, Scope(list(named)).on("profile_id")).count()
+    return take_back_written(written & gone, cause=Cause.MANUAL, now=now, limit=CHUNK).n_left, stay
+
+
+def put_in_by(lists: QuerySet[BulkJoining]) -> Q:
+    """The rows of those whom these put in: no other hand of the same user has written at one of these microseconds."""
+    written = Q(pk__in=[])
+    for segment_id, user_id, moments in lists.values_list("segment", "run__user", "moments"):
+        written |= Q(segment=segment_id, entered_at__in=moments, added_by=user_id, import_id=None)
+    return written

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from cdp.bulk import CHUNK, queue_undo_of, work_through
@@ -15,6 +16,7 @@ from cdp.models import Run, User
 from cdp.rules.causes import Cause
 from cdp.runs import RefusedError, advance, queue_run
 from profiles.refresh.people import lock_profiles, lock_survivors
+from profiles.services.named import named_in
 from tags.models import BulkTagging, Tag, TaggedBefore, TagValue
 from tags.services.assign import (
     Assignment,
@@ -151,37 +153,77 @@ def queue_undo(bulk: BulkTagging, *, user: User) -> Run:
 
 def take_back(run: Run, *, now: datetime) -> None:
     """Give everybody back what they carried before, with its end, but for those whose tag changed again meanwhile, or
-    who merged. Cut off anywhere, it finds what is left: nobody's tag is what the run had made of it twice.
+    who merged, or whom another run that was not taken back names for the same. Cut off anywhere, it finds what is
+    left: nobody's tag is what the run had made of it twice.
     """
     bulk = BulkTagging.objects.defer("profile_ids").filter(undo_run=run).first()
     if bulk is None:
         raise RefusedError(_("The tag was deleted meanwhile."))
     before = TaggedBefore.objects.filter(bulk=bulk)
-    total, done, taken_back = before.count(), 0, int(run.counts.get("taken_back", 0))
+    total, done = before.count(), 0
+    taken_back, kept = (int(run.counts.get(name, 0)) for name in ("taken_back", "kept"))
     after = 0
     while chunk := list(before.filter(pk__gt=after).order_by("pk").values_list("pk", "profile_id")[:CHUNK]):
         after, done = chunk[-1][0], done + len(chunk)
         try:
-            taken_back += give_back(bulk, [profile_id for _pk, profile_id in chunk], run=run, now=now)
+            given = give_back(bulk, [profile_id for _pk, profile_id in chunk], run=run, now=now)
         except ValidationError as error:
             raise RefusedError(" ".join(error.messages)) from error
-        advance(run, done, total, taken_back=taken_back)
+        taken_back, kept = taken_back + given.n_back, kept + given.n_kept
+        advance(run, done, total, taken_back=taken_back, kept=kept)
+
+
+class Given(NamedTuple):
+    """To how many something was given back, and how many keep what they have, as another run names them."""
+
+    n_back: int
+    n_kept: int
 
 
 @transaction.atomic
-def give_back(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: datetime) -> int:
-    """Returns to how many; what has ended by now does not come back."""
+def give_back(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: datetime) -> Given:
+    """What has ended by now does not come back."""
     locked = lock_profiles(sorted(profile_ids))
     tag = hold_tag(bulk.tag_id)
     check_by_hand(tag)
-    gone, back = [], []
+    named = named_in(for_the_same(bulk), locked)
+    gone, back, kept = [], [], []
     for before in untouched(bulk, locked):
-        if before.is_carried and (before.expires_at is None or before.expires_at > now):
+        if before.profile_id in named:
+            kept.append(before)
+        elif before.is_carried and (before.expires_at is None or before.expires_at > now):
             back.append(Assignment(before.profile_id, bulk.tag_id, before.value_id, before.expires_at))
         else:
             gone.append(before.profile_id)
+    hand_over(kept, named)
     n_given = unassign_tag(tag, gone, user=run.user, now=now).unassigned if gone else 0
-    return n_given + assign_each(back, cause=Cause.MANUAL, user=run.user, now=now)
+    return Given(n_given + assign_each(back, cause=Cause.MANUAL, user=run.user, now=now), len(kept))
+
+
+def for_the_same(bulk: BulkTagging) -> QuerySet[BulkTagging]:
+    """The other runs that were not taken back and make of people what this one made of them."""
+    others = BulkTagging.objects.filter(tag=bulk.tag_id, action=bulk.action, undo_run=None).exclude(pk=bulk.pk)
+    if bulk.action == BulkTagging.Action.REMOVE:
+        return others.filter(Q(value=bulk.value_id) | Q(value_key=""))
+    return others.filter(value=bulk.value_id, value_key=bulk.value_key, expires_at=bulk.expires_at)
+
+
+def hand_over(kept: Sequence[TaggedBefore], named: Mapping[int, int]) -> None:
+    """What they carried before is given back when the run that names them is taken back, to which it goes over."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE tags_taggedbefore AS before
+            SET bulk_id = kept.bulk_id, last_change = (SELECT coalesce(max(id), 0) FROM tags_tagchange)
+            FROM unnest(%s::bigint[], %s::bigint[]) AS kept (id, bulk_id)
+            WHERE before.id = kept.id AND NOT EXISTS (
+                SELECT
+                FROM tags_taggedbefore AS own
+                WHERE own.bulk_id = kept.bulk_id AND own.profile_id = before.profile_id
+            )
+            """,
+            [[each.pk for each in kept], [named[each.profile_id] for each in kept]],
+        )
 
 
 def untouched(bulk: BulkTagging, profile_ids: Sequence[int]) -> list[TaggedBefore]:

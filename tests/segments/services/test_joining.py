@@ -140,7 +140,7 @@ def test_whom_a_run_put_in_is_taken_out_again_and_nobody_else(now):
 
     assert members() == [ann.pk, dan.pk, eve.pk]
     assert Segment.objects.get().n_members == 3
-    assert run.counts == {"taken_back": 2}
+    assert run.counts == {"taken_back": 2, "kept": 0}
     left = MembershipChange.objects.filter(change="left", at=now + 3 * HOUR)
     assert list(left.order_by("profile").values_list("profile", "cause")) == [(bob.pk, "manual"), (cleo.pk, "manual")]
     take_back(run, now=now + 4 * HOUR)
@@ -154,7 +154,7 @@ def test_taking_back_goes_on_where_it_was_cut_off(now, monkeypatch):
     run = queue_taking_back(joining, user=UserFactory())
 
     with monkeypatch.context() as patch:
-        patch.setattr(service, "advance", raising)
+        patch.setattr("cdp.bulk.advance", raising)
         with pytest.raises(RuntimeError):
             take_back(run, now=now + HOUR)
     first = members()
@@ -199,3 +199,51 @@ def test_of_a_segment_in_the_archive_nobody_is_taken_out(now):
         take_back(run, now=now + HOUR)
 
     assert len(members()) == 1
+
+
+def test_who_is_named_by_two_lists_is_out_when_both_are_taken_back(now):
+    segment, (ann, bob, cleo) = StaticSegmentFactory(), ProfileFactory.create_batch(3)
+    first = do(segment, [ann, bob], now=now)
+    second = do(segment, [bob, cleo], now=now + HOUR)
+
+    run = undo(first, now=now + 2 * HOUR)
+    assert members() == [bob.pk, cleo.pk]
+    assert run.counts == {"taken_back": 1, "kept": 1}
+    run = undo(second, now=now + 3 * HOUR)
+
+    assert members() == []
+    assert run.counts == {"taken_back": 2, "kept": 0}
+
+
+def test_the_later_of_two_lists_is_taken_back_first(now):
+    segment, (ann, bob, cleo) = StaticSegmentFactory(), ProfileFactory.create_batch(3)
+    first = do(segment, [ann, bob], now=now)
+    second = do(segment, [bob, cleo], now=now + HOUR)
+
+    undo(second, now=now + 2 * HOUR)
+    assert members() == [ann.pk, bob.pk]
+    undo(first, now=now + 3 * HOUR)
+
+    assert members() == []
+
+
+def test_a_list_names_also_whoever_was_merged_since(now):
+    segment, (ann, bob) = StaticSegmentFactory(), ProfileFactory.create_batch(2)
+    first = do(segment, [ann], now=now)
+    do(segment, [bob], now=now + HOUR)
+    merge_profiles([ann.pk, bob.pk], into=ann.pk, user=None, now=now + 2 * HOUR)
+
+    undo(first, now=now + 3 * HOUR)
+
+    assert members() == [ann.pk]
+
+
+def test_what_a_cancelled_list_did_not_come_to_does_not_keep(now):
+    segment, people = StaticSegmentFactory(), ProfileFactory.create_batch(4)
+    first = do(segment, people, now=now)
+    second = queue(segment, people)
+    Run.objects.filter(pk=second.run.pk).update(state=Run.State.CANCELLED, done=2, ended_at=now)
+
+    undo(first, now=now + HOUR)
+
+    assert members() == [person.pk for person in people[:2]]

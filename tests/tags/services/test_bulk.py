@@ -61,7 +61,7 @@ def test_what_a_run_assigned_is_taken_back_and_nothing_else():
     run = undo(bulk)
 
     assert carried() == {ann.pk: "gold", bob.pk: "silver", dan.pk: "silver"}
-    assert run.counts == {"taken_back": 2}
+    assert run.counts == {"taken_back": 2, "kept": 0}
     assert queue_undo(bulk, user=UserFactory()) == run
     take_back(run, now=NOW + timedelta(hours=2))
     assert carried() == {ann.pk: "gold", bob.pk: "silver", dan.pk: "silver"}
@@ -120,7 +120,7 @@ def test_what_was_there_before_comes_back_with_its_end(action):
     assert bulk.run.counts == {"tagged": 4, "unchanged": 0}
     run = undo(bulk)  # an hour later, when one of them had ended anyway
 
-    assert run.counts == {"taken_back": 3 + (action == ASSIGN)}
+    assert run.counts == {"taken_back": 3 + (action == ASSIGN), "kept": 0}
     assert dict(TagAssignment.objects.values_list("profile", "expires_at")) == {
         person.pk: end for person, end in list(zip(people, ends, strict=True))[:3]
     }
@@ -200,7 +200,7 @@ def test_who_carried_what_is_gone_by_now_carries_nothing_again():
     run = undo(bulk)
 
     assert carried() == {}
-    assert run.counts == {"taken_back": 2}
+    assert run.counts == {"taken_back": 2, "kept": 0}
 
 
 @pytest.mark.parametrize("action", [ASSIGN, REMOVE])
@@ -242,3 +242,49 @@ def test_a_tag_that_is_archived_between_two_chunks_stops_the_run(monkeypatch):
         carry_out(bulk.run, now=NOW)
 
     assert len(carried()) == 2
+
+
+@pytest.mark.parametrize("action", [ASSIGN, REMOVE])
+def test_who_is_named_by_two_runs_gets_back_what_they_had_when_both_are_taken_back(action):
+    tag = TagFactory()
+    gold, silver = (TagValueFactory(tag=tag, key=key) for key in ("gold", "silver"))
+    ann, bob, cleo = people = ProfileFactory.create_batch(3)
+    assign_tag(tag, [person.pk for person in people], value=silver, now=NOW - timedelta(days=2))
+    what = {"value": gold} if action == ASSIGN else {}
+    made = {ann.pk: "gold", bob.pk: "gold", cleo.pk: "gold"} if action == ASSIGN else {}
+
+    first = do(tag, action, [ann, bob], **what)
+    second = do(tag, action, [bob, cleo], **what)
+    assert carried() == made
+    run = undo(first)
+    assert run.counts == {"taken_back": 1, "kept": 1}
+    assert carried() == {**made, ann.pk: "silver"}
+    run = undo(second)
+
+    assert run.counts == {"taken_back": 2, "kept": 0}
+    assert carried() == {person.pk: "silver" for person in people}
+
+
+def test_the_later_of_two_runs_is_taken_back_first():
+    tag, (ann, bob) = TagFactory(), ProfileFactory.create_batch(2)
+    first, second = do(tag, ASSIGN, [ann]), do(tag, ASSIGN, [ann, bob])
+
+    undo(second)
+    assert carried() == {ann.pk: None}
+    undo(first)
+
+    assert carried() == {}
+
+
+def test_a_run_to_another_value_or_end_does_not_keep():
+    tag = TagFactory()
+    gold, silver = (TagValueFactory(tag=tag, key=key) for key in ("gold", "silver"))
+    ann, bob = ProfileFactory.create_batch(2)
+    first = do(tag, ASSIGN, [ann], value=gold)
+    do(tag, ASSIGN, [bob], value=silver)
+    later = queue_bulk(tag, ASSIGN, [ann.pk], value=silver, chosen_by="-", user=UserFactory(), now=NOW)
+
+    undo(first)
+
+    assert carried() == {bob.pk: "silver"}
+    assert BulkTagging.objects.filter(pk=later.pk).exists()
