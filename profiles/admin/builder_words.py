@@ -59,6 +59,7 @@ def builder_words() -> dict[str, str]:
         "json": _("JSON"),
         "not_json": _("This is not JSON yet: the builder waits until it is."),
         "keys": _("Keyboard"),
+        "required": _("is required"),
         "fill_in": _("Fill in what is empty to see whom the rule finds."),
         "marked": _("What is wrong is marked at its place."),
         "count": _("Count"),

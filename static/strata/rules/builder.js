@@ -38,6 +38,8 @@ export class StrataRule extends RuleEditor {
     this.sorting = { forceFallback: true, fallbackTolerance: 4, animation: 120, swapThreshold: 0.6, onEnd: (event) => this.dropped(event) };
     this.rule = this.parsed() ?? undefined;
     this.draft = this.rule === undefined ? this.text.value.trim() : "";  // JSON that is none
+    this.first = { rule: this.rule, text: this.draft ? "" : this.text.value };
+    this.written = this.rule;
     this.canvas = h("div", { class: "sr-canvas" });
     this.live = h("div", { class: "sr-only", role: "status", "aria-live": "polite" });
     this.bar = this.toolbar();
@@ -54,7 +56,12 @@ export class StrataRule extends RuleEditor {
     this.isRefused = this.text.getAttribute("aria-invalid") === "true";
     if (this.isRefused) this.verdicts.ask(0);
     this.addEventListener("focusin", () => this.verdicts.ask(0), { once: true });
-    this.text.form?.addEventListener("submit", () => this.write());
+    this.text.form?.addEventListener("submit", () => {
+      this.write();
+      this.isSent = true;
+    });
+    addEventListener("beforeunload", (event) => { if (this.isConnected && this.isUnsaved()) event.preventDefault(); });
+    addEventListener("pageshow", () => { this.isSent = false; });  // also when somebody comes back to it
   }
 
   // --- The page ---
@@ -180,7 +187,7 @@ export class StrataRule extends RuleEditor {
     this.draft = text && rule === null ? text : "";
     if (this.draft) return this.verdicts.say(this.say.not_json);
     this.history.note(this.rule, "", "json");
-    this.rule = text ? rule : undefined;
+    this.rule = this.written = text ? rule : undefined;
     this.drawBar();
     this.learn();
     this.verdicts.ask();
@@ -227,7 +234,7 @@ export class StrataRule extends RuleEditor {
     this.addEventListener("paste", (/** @type {any} */ event) => {
       if (isText(event.target)) return;
       event.preventDefault();
-      this.pasteAfter(this.nodeOf(event.target) ?? [], event.clipboardData.getData("text/plain"));
+      this.pasteAt(event.target, event.clipboardData.getData("text/plain"));
     });
   }
 

@@ -16,6 +16,7 @@ const MOST = 200;  // lines of a list; what is typed narrows it
  * @param {(option: Option) => void} asked.pick
  * @param {((text: string, isLeaving: boolean) => void) | null} [asked.free] takes what was typed and is no option, by Enter
  *        or on leaving the input; null for options alone
+ * @param {((lines: string[]) => void) | null} [asked.lines] takes several lines that are pasted, such as a column of a spreadsheet
  * @param {boolean} [asked.keeps] whether the text stays in the input after picking
  * @param {() => void} [asked.leave] called when the list closes without a choice
  * @param {(event: KeyboardEvent) => void} [asked.backspace] called in the empty input
@@ -34,11 +35,13 @@ export function combobox(asked) {
   list.addEventListener("mousedown", (event) => event.preventDefault());  // the input keeps the focus
   const box = h("span", { class: "sr-combo" }, input, list);
   let shown = /** @type {Option[]} */ ([]), active = -1, asking = 0, isDirty = false, isOpen = false;
+  let isCurrent = false, isEntered = false;  // whether the lines are those of what is typed; whether one is to be taken once they are
 
   const fit = () => { input.size = Math.max(2, Math.min(32, [...(input.value || input.placeholder)].reduce((sum, c) => sum + (c > "\u2e7f" ? 2 : 1), 1))); };
 
   async function open() {
     const mine = (asking += 1), term = isDirty ? input.value : "";
+    isCurrent = isEntered = false;
     if (!isOpen) {
       isOpen = true;
       list.showPopover();
@@ -51,13 +54,24 @@ export function combobox(asked) {
     let found = [];
     try { found = await asked.options(term); } catch { /* the server is away: what is typed can still be taken */ }
     if (mine !== asking || !isOpen) return;
-    shown = found.slice(0, MOST);
-    const typed = input.value.trim();
-    if (asked.free && isDirty && typed && !shown.some(({ label, value }) => label === typed || String(value) === typed)) {
+    const typed = input.value.trim(), isTyped = ({ label, value }) => label === typed || String(value) === typed;
+    const exact = asked.free && isDirty && typed ? found.find(isTyped) : undefined;
+    shown = (exact ? [exact, ...found.filter((option) => option !== exact)] : found).slice(0, MOST);
+    if (asked.free && isDirty && typed && !exact) {
       shown.push({ value: typed, label: fill(say.use_typed, { text: typed }), icon: "edit", hint: "" });
       shown[shown.length - 1].section = "";
     }
+    isCurrent = true;
     draw(found.length > MOST);
+    if (isEntered) enter();
+  }
+
+  /** Take the marked line, or what was typed; where the lines are still those of an older text, once they have come. */
+  function enter() {
+    if (isOpen && !isCurrent) isEntered = true;
+    else if (isOpen && active >= 0) choose(active);
+    else if (asked.free && isDirty && input.value.trim()) { isDirty = false; close(); asked.free(input.value.trim(), false); }
+    else if (!isOpen) open();
   }
 
   /** In the top layer, so that nothing covers it. */
@@ -121,6 +135,13 @@ export function combobox(asked) {
     asked.pick(option);
   }
 
+  input.addEventListener("paste", (event) => {
+    const lines = (event.clipboardData?.getData("text/plain") ?? "").split(/[\r\n\t]+/).map((line) => line.trim()).filter(Boolean);
+    if (!asked.lines || lines.length < 2) return;  // an input of one line would make one word of them
+    event.preventDefault();
+    close();
+    asked.lines(lines);
+  });
   input.addEventListener("focus", () => { if (asked.keeps) input.select(); });
   input.addEventListener("click", () => { if (!isOpen) open(); });
   input.addEventListener("input", () => { isDirty = true; fit(); open(); });
@@ -143,11 +164,10 @@ export function combobox(asked) {
       if (options) mark((active + (event.key === "ArrowDown" ? 1 : options - 1) + (active < 0 && event.key === "ArrowUp" ? 1 : 0)) % options);
     } else if (event.key === "Enter" && !event.altKey) {
       event.preventDefault();  // no form is sent from here
-      if (isOpen && active >= 0) choose(active);
-      else if (asked.free && isDirty && input.value.trim()) { isDirty = false; close(); asked.free(input.value.trim(), false); }
-      else if (!isOpen) open();
-    } else if (event.key === "Tab" && isOpen && isDirty && active >= 0 && !asked.free) {
-      choose(active);
+      enter();
+    } else if (event.key === "Tab" && isOpen && isDirty && !asked.free && (active >= 0 || !isCurrent)) {
+      if (!isCurrent) event.preventDefault();  // the focus stays until there is something to take
+      enter();
     } else if (event.key === "Escape" && isOpen) {
       event.preventDefault();
       event.stopPropagation();

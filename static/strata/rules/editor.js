@@ -18,10 +18,15 @@ export class RuleEditor extends HTMLElement {
     try { return JSON.parse(this.text.value); } catch { return null; }
   }
 
-  /** The rule into the text area, which the form sends. */
+  /** The rule into the text area, which the form sends. What came from the server goes back as it came: 1.0 is not 1 there, and whole numbers have no end. */
   write() {
-    if (!this.draft) this.text.value = this.rule === undefined ? "" : JSON.stringify(this.rule, null, 2);
+    if (this.draft || this.rule === this.written) return;
+    this.written = this.rule;
+    this.text.value = this.rule === undefined ? "" : this.rule === this.first.rule ? this.first.text : JSON.stringify(this.rule, null, 2);
   }
+
+  /** Whether there is something here that was not sent. */
+  isUnsaved() { return !this.isSent && (this.isRefused || Boolean(this.draft) || !same(this.rule ?? null, this.first.rule ?? null)); }
 
   /**
    * Another rule. `typing` is the place that is being typed into: the page stays as it is drawn. Changes of one `step`
@@ -157,6 +162,7 @@ export class RuleEditor extends HTMLElement {
   added(rule, path) {
     this.become(rule);
     const element = this.elementOf(path);
+    element?.closest(".sr-items")?.nextElementSibling?.firstElementChild?.scrollIntoView({ block: "nearest" });  // the next is added there
     const inputs = [...(element?.querySelectorAll("input, select:not(.sr-kind)") ?? [])];
     const empty = inputs.find((input) => !input.value && input.placeholder !== "+" && !input.closest(".sr-where"));
     /** @type {any} */ (empty ?? element?.querySelector(".sr-handle") ?? element?.querySelector("button"))?.focus();
@@ -278,10 +284,18 @@ export class RuleEditor extends HTMLElement {
     return null;
   }
 
-  /** @param {Path} list */
-  pasteInto(list) {
-    const node = this.pasted(), index = at(this.rule, list)?.length ?? 0;
+  /** @param {Path} list @param {string} [text] */
+  pasteInto(list, text) {
+    const node = this.pasted(text), index = at(this.rule, list)?.length ?? 0;
     if (node) this.become(list.length ? insert(this.rule, list, index, node) : node, { focus: `${pathText(list.length ? [...list, index] : [])}|handle`, announce: this.say.pasted });
+  }
+
+  /** Into the group whose buttons, or whose head at the root, have the focus; else after the node. @param {HTMLElement} target @param {string} text */
+  pasteAt(target, text) {
+    const path = this.nodeOf(target) ?? [], adder = /** @type {any} */ (target.closest("[data-adder]"));
+    const list = adder ? pathOf(adder.dataset.adder) : !path.length && listOf(this.rule, []);
+    if (list && list.length) this.pasteInto(list, text);
+    else this.pasteAfter(path, text);
   }
 
   /** @param {Path} path @param {string} text */

@@ -83,13 +83,13 @@ const INPUTS = {
       { "aria-label": site.label, ...focusKey(site) });
   },
 
-  scalar: (_form, site) => suggested(site),
+  scalar: (_form, site) => suggested(site, true),
 
   list(form, site) {
     if (form.item.input === "fields") return cards(form, site);
-    const parse = form.item.input === "number" ? toNumber : (text) => text;
+    const known = asKnown(site), parse = form.item.input === "number" ? toNumber : form.item.input === "scalar" ? known.parse : (text) => text;
     return chips(site, {
-      options: site.options ? async (term) => matching(site.options ?? [], term) : site.suggest ?? (async () => []),
+      options: site.options ? async (term) => matching(site.options ?? [], term) : known.suggest,
       free: site.options ? null : parse,
       labelOf: (value) => site.options?.find((option) => option.value === value)?.label ?? String(value),
     });
@@ -196,15 +196,32 @@ const INPUTS = {
   },
 };
 
-/** One value out of what is known, or any other text. @param {Site} site */
-function suggested(site) {
-  const { builder, path } = site;
+/** One value out of what is known, or any other text. @param {Site} site @param {boolean} [isScalar] whether it may be of another type */
+function suggested(site, isScalar = false) {
+  const { builder, path } = site, known = asKnown(site);
   return combobox({
     label: site.label, text: site.value === undefined ? "" : String(site.value), keeps: true, say: builder.say,
-    options: site.suggest ?? (async () => []), more: focusKey(site),
+    options: known.suggest, more: focusKey(site),
     pick: (option) => builder.set(path, option.value),
-    free: (text, isLeaving) => builder.set(path, text || undefined, { focus: isLeaving ? null : undefined }),
+    free: (text, isLeaving) => builder.set(path, isScalar && text ? known.parse(text) : text || undefined, { focus: isLeaving ? null : undefined }),
   });
+}
+
+/**
+ * What is typed, as the value that was suggested for it: 5 where people have the number, "5" where they have the text.
+ * @param {Site} site
+ * @returns {{suggest: (term: string) => Promise<Option[]>, parse: (text: string) => any}}
+ */
+function asKnown(site) {
+  const seen = new Map([site.value ?? []].flat().map((value) => [String(value), value]));
+  return {
+    async suggest(term) {
+      const options = await site.suggest?.(term) ?? [];
+      for (const { value } of options) seen.set(String(value), value);
+      return options;
+    },
+    parse: (text) => (seen.has(text) ? seen.get(text) : text),
+  };
 }
 
 /** One of a few. @param {Site} site @param {Option[]} options */
@@ -223,14 +240,19 @@ function chips(site, { options, free, labelOf, write = (values) => values, pathO
   const keep = (list, focus = `${pathText(path)}|next`) => builder.set(path, list.length ? write(list) : undefined, { focus });
   const add = (value) => (value === undefined || values.some((each) => each === value) ? builder.redraw() : keep([...values, value]));
   const drop = (index) => keep(values.filter((_value, each) => each !== index));
+
+  /** @param {string[]} texts @param {string | null} [focus] */
+  function addAll(texts, focus) {
+    const had = new Set(values), parts = texts.map((text) => free?.(text)).filter((part) => part !== undefined && !had.has(part));
+    if (parts.length) keep([...values, ...new Set(parts)], focus);
+  }
+
   const input = combobox({
     label: site.label, placeholder: values.length ? "+" : site.optional ? say.any_value : say.choose, say,
     options: async (term) => (await options(term)).filter(({ value }) => !values.includes(value)),
     pick: (option) => add(option.value),
-    free: free && ((text, isLeaving) => {
-      const parts = text.split(/[,，、;；\n]/).map((part) => part.trim()).filter(Boolean).map(free).filter((part) => part !== undefined && !values.includes(part));
-      if (parts.length) keep([...values, ...new Set(parts)], isLeaving ? null : undefined);
-    }),
+    free: free && ((text, isLeaving) => addAll(text.split(/[,，、;；]/).map((part) => part.trim()).filter(Boolean), isLeaving ? null : undefined)),
+    lines: free && addAll,
     backspace: () => { if (values.length) drop(values.length - 1); },
     more: focusKey(site, "next"),
   });

@@ -6,6 +6,9 @@
  *            people?: {name: string, url: string}[], more?: string}} Verdict
  */
 
+// Questions go in an address, which has room for some thousand characters.
+const MOST_CHARACTERS = 200, MOST_NAMES = 20;
+
 /** @param {string} address @param {Record<string, string | string[]>} query */
 async function get(address, query = {}) {
   const asked = Object.entries(query).flatMap(([key, value]) => [value].flat().map((each) => [key, each]));
@@ -54,22 +57,23 @@ export class Server {
   /** Look up names that a rule has and the page does not know; true where something was learned. @param {[string, string][]} used */
   async lookUp(used) {
     const wanted = used.filter(([kind, name]) => this.names.has(kind) && !this.known(kind, name) && !this.isUnknown(kind, name));
-    const kinds = [...new Set(wanted.map(([kind]) => kind))];
-    const found = await Promise.all(kinds.map(async (kind) => {
-      const name = [...new Set(wanted.filter(([each]) => each === kind).map(([, name]) => name))];
-      const { options } = await get(`${this.base}rule-names/`, { kind, name });
-      this.learn(kind, options);
-      for (const each of name) this.asked.add(`${kind}:${each}`);
-      return true;
-    }));
-    return found.includes(true);
+    for (const kind of new Set(wanted.map(([each]) => each))) {
+      const names = [...new Set(wanted.filter(([each]) => each === kind).map(([, name]) => name))];
+      for (let first = 0; first < names.length; first += MOST_NAMES) {
+        const name = names.slice(first, first + MOST_NAMES);
+        const { options } = await get(`${this.base}rule-names/`, { kind, name });
+        this.learn(kind, options);
+        for (const each of name) this.asked.add(`${kind}:${each}`);
+      }
+    }
+    return wanted.length > 0;
   }
 
   /** Names of a kind that have `term` in them. @param {string} kind @param {string} term @returns {Promise<Option[]>} */
   async find(kind, term) {
     const local = matching([...(this.names.get(kind)?.values() ?? [])], term);
     if (this.complete.has(kind) || local.length >= 50 || !term) return local;
-    const { options } = await get(`${this.base}rule-names/`, { kind, q: term });
+    const { options } = await get(`${this.base}rule-names/`, { kind, q: term.slice(0, MOST_CHARACTERS) });
     this.learn(kind, options);
     return options;
   }
@@ -78,7 +82,7 @@ export class Server {
   properties(event) { return event.length ? this.once("rule-properties/", { event }) : Promise.resolve([]); }
 
   /** @param {Record<string, string | string[]>} query @returns {Promise<Option[]>} */
-  values(query) { return this.once("rule-values/", query); }
+  values(query) { return this.once("rule-values/", { ...query, q: String(query.q ?? "").slice(0, MOST_CHARACTERS) }); }
 
   /** Options that were asked for already come from memory. @param {string} page @param {Record<string, any>} query */
   once(page, query) {

@@ -120,7 +120,7 @@ export class Verdicts {
       const input = place.matches(".sr-value") ? place.querySelector("input, select") : null;
       input?.setAttribute("aria-invalid", "true");
       if (isEmpty && !this.builder.isRefused) continue;
-      const message = h("p", { class: "sr-error", id: `sr-error-${(nErrors += 1)}` }, problem.message);
+      const message = h("p", { class: "sr-error", id: `sr-error-${(nErrors += 1)}` }, isEmpty ? this.builder.say.required : problem.message);
       input?.setAttribute("aria-describedby", message.id);
       (place.closest(".sr-row, .sr-line, .sr-head") ?? place).append(message);
     }
