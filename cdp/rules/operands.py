@@ -109,7 +109,7 @@ class ColumnOperand(Operand):
 
 def stored(moment: datetime) -> str:
     """A time as the golden record keeps it: UTC, of fixed width."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _param(value: str | datetime | None) -> Value | None:

@@ -44,6 +44,14 @@ def test_a_date_is_text_in_the_order_of_bytes(now):
     )
 
 
+@pytest.mark.parametrize("most", [30, 1_500, 2_025, 9_999])
+def test_a_time_is_compared_with_years_of_less_than_four_digits_too(now, most):
+    AttributeDefinitionFactory(key="seen", type="datetime")
+    person = ProfileFactory(attributes={"seen": "2001-06-15T03:59:59.999999Z"})
+
+    assert matching(attribute("seen", "years_between", [25, most]), now) == {person.pk}
+
+
 def test_a_built_in_time_is_a_column(now):
     assert where_of(attribute("created_at", "before", "2026-01-01"), now) == (
         "CASE WHEN created_at IS NOT NULL THEN (created_at < '2025-12-31 16:00:00+00:00'::timestamptz) ELSE false END"
