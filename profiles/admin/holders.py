@@ -206,12 +206,18 @@ class HolderAdmin(VersionPages, StrataAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
-        """What the service refuses is rolled back, and the form comes again with what was typed and why."""
+        """What the service refuses is rolled back, and the form comes again with what was typed and why.
+
+        A new rule is counted once it is saved: that may take seconds, for which nobody else could save one.
+        """
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            answer = super().changeform_view(request, object_id, form_url, extra_context)
         except (RuleError, ValidationError, VersionConflict) as error:
             request.refused = error  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
+        if (rule := getattr(request, "saved_rule", None)) is not None:
+            messages.info(request, count_in_words(rule))
+        return answer
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Nothing yet: the parts are saved with it."""
@@ -223,8 +229,7 @@ class HolderAdmin(VersionPages, StrataAdmin):
         )
         if run is not None:
             messages.success(request, gettext("Queued a refresh."))
-            if getattr(form.instance, "rule", None) is not None:
-                messages.info(request, count_in_words(form.instance.rule))
+            request.saved_rule = getattr(form.instance, "rule", None)  # type: ignore[attr-defined]
 
     # --- Refreshing and deleting ---
 

@@ -45,7 +45,21 @@ def test_saving_queues_a_refresh_and_says_how_many_match():
     assert Segment.objects.get().rule == lives_in("Oslo")
     assert [(run.kind, run.subject) for run in Run.objects.all()] == [("refresh", "segment:loyal")]
     said = [str(message) for message in answer.context["messages"]]
-    assert said[:2] == ["Queued a refresh.", "Matches 1 person now."]
+    assert said[0] == "Queued a refresh."
+    assert said[-1] == "Matches 1 person now."
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_saved_rule_is_counted_when_others_may_save_again():
+    operator = sign_in(OPERATOR)
+
+    with CaptureQueriesContext(connection) as queries:
+        operator.post(ADD, form(lives_in("Oslo")))
+
+    said = [query["sql"] for query in queries]
+    (saved,) = [place for place, sql in enumerate(said) if 'INSERT INTO "segments_segment"' in sql]
+    counted = next(place for place, sql in enumerate(said) if "statement_timeout" in sql)
+    assert "COMMIT" in said[saved:counted]
 
 
 @pytest.mark.parametrize(
