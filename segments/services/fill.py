@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from cdp.copy import copy_rows
 from cdp.cursors import held_rows
 from cdp.models import Run, User
+from cdp.rules.ast import Rule
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Move
 from cdp.rules.scope import EVERYBODY, Scope
@@ -20,6 +20,7 @@ from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.full import CHUNK, Progress, write_chunk
 from segments.holders import SegmentHolder
 from segments.models import Membership, Segment
+from segments.operators.segment import InSegment, SegmentFacts
 
 FILL = "fill"  # the kind of run; its subject is the key of the segment, as of a holder
 
@@ -50,18 +51,18 @@ def fill_segment(key: str, *, source: str | None, now: Now, run: Run | None = No
     Cut off anywhere, it is run again: a snapshot is then of the later moment, whole. Into a segment by hand people are
     only put, since hands may have been at work meanwhile.
 
-    Raises one of RULE_FAILURES, which its page then shows; RefusedError where the segment is gone.
+    Raises one of RULE_FAILURES, which its page then shows; RefusedError where the segment, or its source, is gone.
     """
     segment = Segment.objects.filter(key=key).first()
     if segment is None:
         raise RefusedError(_("The segment was deleted meanwhile."))
     is_snapshot = segment.kind == Segment.Kind.SNAPSHOT
-    rule: Any = segment.rule if source is None else {"op": "segment", "key": source}
-    holder = FactHolder(key=f"segment:{key}", label=segment.name, pk=segment.pk, rule=rule)
+    holder = FactHolder(key=f"segment:{key}", label=segment.name, pk=segment.pk, rule=segment.rule)
+    rules = None if source is None else [members_of(source)]
     progress = Progress(run)
     at = moment(now)
     try:
-        with held_rows(*difference_statement(holder, scope=EVERYBODY, now=at)) as rows:
+        with held_rows(*difference_statement(holder, rules, scope=EVERYBODY, now=at)) as rows:
             progress.add(total=rows.count)
             for chunk in rows.chunks(CHUNK):
                 moves = [move for move in (Move(*row) for row in chunk) if is_snapshot or move.after is not None]
@@ -73,3 +74,11 @@ def fill_segment(key: str, *, source: str | None, now: Now, run: Run | None = No
     if is_snapshot:
         holder.finished(now=at)
     return progress.done
+
+
+def members_of(key: str) -> Rule:
+    """Who is in a segment, also in one that is archived, which no rule of an operator can name."""
+    source = Segment.objects.filter(key=key).first()
+    if source is None:
+        raise RefusedError(_("The segment it is a copy of was deleted meanwhile."))
+    return Rule(InSegment(key, SegmentFacts(source.pk, source.name)))

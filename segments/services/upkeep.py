@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from cdp.audit import write_addition, write_change
 from cdp.models import Run, User
@@ -21,9 +23,11 @@ def duplicate_segment(source: Segment, *, key: str, name: str, user: User, as_sn
     """Another segment like `source`: with its rule, or with its members where they came by hand or were frozen.
 
     `as_snapshot` freezes who is in `source` now, of whatever kind it is. `user` owns the new one. Its members come by
-    a run. Raises ValidationError or RuleError, as saving does.
+    a run. Raises ValidationError or RuleError, as saving does; an archived one cannot be frozen: no rule names it.
     """
     is_frozen = as_snapshot or source.kind == Segment.Kind.SNAPSHOT
+    if is_frozen and source.archived_at is not None:
+        raise ValidationError(_("“%(segment)s” is archived: restore it first.") % {"segment": source.name})
     copy = Segment(
         key=key,
         name=name,

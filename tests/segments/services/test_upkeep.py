@@ -135,6 +135,31 @@ def test_a_copy_has_the_members_of_what_is_not_by_rule(kind):
     assert LogEntry.objects.get().object_repr == "Copy"
 
 
+def test_what_is_archived_by_hand_is_copied_with_its_members_and_not_frozen():
+    user, person = UserFactory(), ProfileFactory()
+    source = StaticSegmentFactory(key="source")
+    add_members(source, [person.pk], now=SEEN_AT)
+    archive_segment(source, user=user, now=SEEN_AT)
+
+    duplicate_segment(source, key="copy", name="Copy", user=user)
+    with pytest.raises(ValidationError, match="archived: restore it first"):
+        duplicate_segment(source, key="frozen", name="Frozen", user=user, as_snapshot=True)
+    run_fills()
+
+    assert members("copy") == {person.pk}
+    assert Segment.objects.get(key="copy").refresh_error == ""
+    assert not Segment.objects.filter(key="frozen").exists()
+
+
+def test_a_copy_of_what_was_deleted_meanwhile_says_so():
+    source = StaticSegmentFactory(key="source")
+    duplicate_segment(source, key="copy", name="Copy", user=UserFactory())
+    delete_segment(source)
+
+    with pytest.raises(RefusedError, match="copy of was deleted meanwhile"):
+        run_fills()
+
+
 def test_a_copy_of_a_rule_is_refreshed_by_itself():
     source = SegmentFactory(key="source")
 
