@@ -30,29 +30,29 @@ class SegmentFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
     parameter_name = "segment"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(segment.pk), segment.name) for segment in Segment.objects.current().order_by("name")[:MAX_CHOICES]]
+        """Those in use, and what is asked for, though it be none of these: a filter that offers nothing is not used."""
+        found = {
+            str(pk): name
+            for pk, name in Segment.objects.current().order_by("name").values_list("pk", "name")[:MAX_CHOICES]
+        }
+        given = request.GET.get(self.parameter_name)
+        if given and given not in found:
+            found[given] = segments_in_words(given) or gettext("Cannot be read")
+        return list(found.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
+        if self.value() and not self.named():
+            return queryset.none()  # everybody would be listed, to be tagged or exported
         for pk, is_in in self.named():
             inside = Exists(Membership.objects.filter(segment=pk, profile=OuterRef("pk")))
             queryset = queryset.filter(inside if is_in else ~inside)
         return queryset
 
     def named(self) -> list[tuple[int, bool]]:
-        """Ids of segments, and whether the people are in it rather than not."""
-        parts = (self.value() or "").split(",")[:MAX_AT_ONCE]
-        ids = [(part.removeprefix("-"), not part.startswith("-")) for part in parts]
-        return [(int(pk), is_in) for pk, is_in in ids if is_id(pk)]
+        return named_segments(self.value() or "")
 
     def in_words(self) -> str:
-        named = self.named()
-        known = Segment.objects.in_bulk([pk for pk, _is_in in named])
-        words = [
-            (gettext("in “%(segment)s”") if is_in else gettext("not in “%(segment)s”")) % {"segment": known[pk].name}
-            for pk, is_in in named
-            if pk in known
-        ]
-        return pgettext("between values", ", ").join(words)
+        return segments_in_words(self.value())
 
     def as_rule(self) -> Any:
         keys = dict(Segment.objects.current().values_list("pk", "key").filter(pk__in=[pk for pk, _ in self.named()]))
@@ -62,6 +62,25 @@ class SegmentFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
             if pk in keys
         ]
         return joined(told) if told and len(told) == len(self.named()) else None
+
+
+def named_segments(text: str) -> list[tuple[int, bool]]:
+    """Ids of segments, and whether the people are in it rather than not; none where a part cannot be read."""
+    parts = text.split(",")
+    ids = [(part.removeprefix("-"), not part.startswith("-")) for part in parts]
+    is_readable = len(parts) <= MAX_AT_ONCE and all(is_id(pk) for pk, _is_in in ids)
+    return [(int(pk), is_in) for pk, is_in in ids] if is_readable else []
+
+
+def segments_in_words(text: str) -> str:
+    named = named_segments(text)
+    known = Segment.objects.in_bulk([pk for pk, _is_in in named])
+    words = [
+        (gettext("in “%(segment)s”") if is_in else gettext("not in “%(segment)s”")) % {"segment": known[pk].name}
+        for pk, is_in in named
+        if pk in known
+    ]
+    return pgettext("between values", ", ").join(words)
 
 
 @register_profile_filter
@@ -152,12 +171,18 @@ class TierFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         tiers = Tier.objects.select_related("scheme").order_by("scheme__name", "position")[:MAX_CHOICES]
-        return [(str(tier.pk), f"{tier.scheme.name} · {tier.name}") for tier in tiers]
+        found = {str(tier.pk): f"{tier.scheme.name} · {tier.name}" for tier in tiers}
+        given = request.GET.get(self.parameter_name)
+        if given:
+            found.setdefault(given, gettext("Cannot be read"))
+        return list(found.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
         value = self.value()
-        if not value or not is_id(value):
+        if not value:
             return queryset
+        if not is_id(value):
+            return queryset.none()
         return queryset.filter(Exists(TierStanding.objects.filter(tier=value, profile=OuterRef("pk"))))
 
     def as_rule(self) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -18,44 +18,89 @@ from profiles.admin.filters import register_profile_filter
 from profiles.admin.people import PeopleFilter
 from profiles.models import Profile
 from tags.feeds import Turn
-from tags.models import Tag, TagAssignment, TagChange
+from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services.as_of import carriers_as_of, people_who_turned
 
 MAX_CHOICES = 500
+MAX_VALUES = 50  # of a tag with more, each is found by the pages of the tag
 
 
 @register_profile_filter
 class TagFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
-    """Those who carry one tag now, with whatever value (`12`) or with one (`12:34`)."""
+    """Those who carry one tag now, with whatever value (`12`), with one (`12:34`), or without one (`12:`)."""
 
     title = _("tag")
     parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        tags = Tag.objects.current().order_by("name").prefetch_related("values")[:MAX_CHOICES]
-        found = []
-        for tag in tags:
-            values = sorted(tag.values.all(), key=lambda value: value.position)
-            found += [
-                (str(tag.pk), tag.name),
-                *((f"{tag.pk}:{value.pk}", f"{tag.name} · {value.name}") for value in values),
-            ]
-        return found
+        """Tags and their values, but of those with very many; and what is asked for, though it be none of these."""
+        counted = Tag.objects.current().annotate(n_values=Count("values")).order_by("name")
+        tags = list(counted.values_list("pk", "name", "n_values")[:MAX_CHOICES])
+        values: dict[int, list[TagValue]] = {}
+        few = [pk for pk, _name, n_values in tags if n_values <= MAX_VALUES]
+        for value in TagValue.objects.filter(tag__in=few).order_by("tag", "position"):
+            values.setdefault(value.tag_id, []).append(value)
+        found = {
+            choice: label
+            for pk, name, _n_values in tags
+            for choice, label in (
+                (str(pk), name),
+                *((f"{pk}:{each.pk}", f"{name} · {each.name}") for each in values.get(pk, ())),
+            )
+        }
+        given = request.GET.get(self.parameter_name)
+        if given and given not in found:
+            asked = Carried.read(given)
+            found[given] = asked.in_words() if asked else gettext("Cannot be read")
+        return list(found.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
-        tag, colon, value = (self.value() or "").partition(":")
-        if not is_id(tag) or (colon and not is_id(value)):
+        if not self.value():
             return queryset
-        live = TagAssignment.objects.live(timezone.now()).filter(tag=int(tag), profile=OuterRef("pk"))
-        return queryset.filter(Exists(live.filter(value=int(value)) if colon else live))
+        asked = Carried.read(self.value())
+        return queryset.filter(Exists(asked.live().filter(profile=OuterRef("pk")))) if asked else queryset.none()
 
     def as_rule(self) -> Any:
-        tag_id, _colon, value_id = self.value().partition(":")
-        tag = Tag.objects.filter(pk=tag_id).first() if is_id(tag_id) else None
-        if tag is None or not value_id:
+        asked = Carried.read(self.value())
+        return asked.as_rule() if asked else None
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A tag, and the one of its values that is meant; `is_whatever`: any, or none; else None is without a value."""
+
+    tag_id: int
+    value_id: int | None
+    is_whatever: bool
+
+    @classmethod
+    def read(cls, text: str) -> Carried | None:
+        tag_id, colon, value_id = text.partition(":")
+        if not is_id(tag_id) or (value_id and not is_id(value_id)):
+            return None
+        return cls(int(tag_id), int(value_id) if value_id else None, not colon)
+
+    def live(self) -> QuerySet[TagAssignment]:
+        live = TagAssignment.objects.live(timezone.now()).filter(tag=self.tag_id)
+        return live if self.is_whatever else live.filter(value=self.value_id)
+
+    def in_words(self) -> str:
+        tag = Tag.objects.filter(pk=self.tag_id).first()
+        if tag is None or self.is_whatever:
+            return tag.name if tag else gettext("Cannot be read")
+        value = tag.values.filter(pk=self.value_id).first() if self.value_id else None
+        return f"{tag.name} · {value.name if value else gettext('Without a value')}"
+
+    def as_rule(self) -> Any:
+        tag = Tag.objects.filter(pk=self.tag_id).first()
+        if tag is None or self.is_whatever:
             return {"op": "tag", "key": tag.key} if tag else None
-        value = tag.values.filter(pk=value_id).first() if is_id(value_id) else None
-        return {"op": "tag", "key": tag.key, "value": [value.key]} if value else None
+        keys = dict(tag.values.values_list("pk", "key"))
+        if self.value_id is not None:
+            known = keys.get(self.value_id)
+            return {"op": "tag", "key": tag.key, "value": [known]} if known else None
+        carried = {"op": "tag", "key": tag.key}
+        return {"all": [carried, {"not": {**carried, "value": list(keys.values())}}]} if keys else carried
 
 
 @register_profile_filter

@@ -75,6 +75,40 @@ def test_all_of_a_filtered_list_become_a_segment_by_hand():
     assert LogEntry.objects.filter(object_id=str(segment.pk), user=user_of(client)).exists()
 
 
+@pytest.mark.parametrize(
+    "query", ["tag=x", "tag=1:x", "segment=x", "segment=1,x", "tier=x", "segment=" + "1," * 10 + "1"]
+)
+def test_a_filter_that_cannot_be_read_lists_nobody(query):
+    ProfileFactory()
+
+    page = sign_in(OPERATOR).get(f"{LIST}?{query}")
+
+    assert list(page.context["cl"].result_list) == []
+
+
+def test_a_filter_by_what_is_not_offered_is_named():
+    tag = TagFactory(name="Old", lifecycle="archived")
+    TagAssignmentFactory(tag=tag)
+    client = sign_in(OPERATOR, language="en")
+
+    asked = choose(client, "save_people_as_segment", f"?tag={tag.pk}")
+
+    assert (asked.context["n_people"], asked.context["words"]) == (1, "tag: Old")
+
+
+def test_carriers_without_a_value_are_listed_and_saved_by_rule():
+    tag = TagFactory(key="card", name="Card")
+    bare = TagAssignmentFactory(tag=tag).profile
+    TagAssignmentFactory(tag=tag, value=TagValueFactory(tag=tag, key="gold"))
+    client = sign_in(OPERATOR, language="en")
+
+    asked = choose(client, "save_people_as_segment", f"?tag={tag.pk}:")
+
+    assert list(client.get(f"{LIST}?tag={tag.pk}:").context["cl"].result_list) == [bare]
+    assert asked.context["words"] == "tag: Card · Without a value"
+    assert asked.context["sentence"]
+
+
 def test_those_ticked_join_a_segment_that_there_is():
     segment = SegmentFactory(kind="static", rule=None)
     ann, bob, _eve = ProfileFactory.create_batch(3)
