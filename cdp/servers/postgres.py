@@ -36,8 +36,8 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-# For data that nobody keeps: three times as fast where the disk is slow to sync.
 MIN_BUFFERS_MB, MAX_BUFFERS_MB = 256, 4096
+# For data that nobody keeps: three times as fast where the disk is slow to sync.
 THROWAWAY_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
