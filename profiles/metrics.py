@@ -6,7 +6,9 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from cdp.metrics import Figure, Samples, register_figure
+from cdp.models import Run
 from profiles.models import HolderClock, RejectedMessage, SourceDay
+from profiles.refresh.queue import CHECK
 from profiles.services.backlog import inbox, queue
 
 COUNTED = {
@@ -29,6 +31,13 @@ def rejected_now() -> Samples:
 def corrections() -> Samples:
     """By holder."""
     return {(key,): n for key, n in HolderClock.objects.values_list("holder", "n_corrected")}
+
+
+def orphans() -> Samples:
+    """As the last nightly check has counted them."""
+    counts = Run.objects.filter(kind=CHECK, counts__has_key="orphans").order_by("-id").values_list("counts", flat=True)
+    last = counts.first()
+    return {(): last["orphans"]} if last else {}
 
 
 def age_of_clocks() -> Samples:
@@ -64,6 +73,7 @@ for _figure in (
         labels=("holder",),
         is_counter=True,
     ),
+    Figure("strata_orphans", "Rows that point at nobody, in the last nightly check.", orphans),
     Figure("strata_clock_age_seconds", "How far the clock of refreshes is behind, at most.", age_of_clocks),
     Figure("strata_rejected_messages", "Rejected messages that wait for somebody.", rejected_now),
 ):

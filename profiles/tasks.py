@@ -28,6 +28,7 @@ from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicat
 from profiles.services.duplicates.search import queue_due_search as queue_due_search_of
 from profiles.services.imports import DRY_RUN, IMPORT, TAKE_BACK
 from profiles.services.moments import INDEX_MOMENTS, index_everybody
+from profiles.services.orphans import report_orphans
 from profiles.services.take_back import take_back_rows
 from profiles.services.watch import import_new_files
 
@@ -94,8 +95,9 @@ def queue_due_check() -> None:
 
 @run_kind(CHECK)
 def check_everything(run: Run, now: datetime) -> None:
-    """Judge everybody for everything that rules fill, and correct what is not as they say."""
+    """Judge everybody for everything that rules fill, and correct what is not as they say; then look for orphans."""
     check.check_everything(run, now=timezone.now)
+    report_orphans(run)
 
 
 @run_kind(REFRESH)

@@ -50,6 +50,7 @@ KIND_NAMES = {
 COUNT_NAMES = {
     "changed": _("changed profiles"),
     "corrected": _("corrected profiles"),
+    "orphans": _("rows that point at nobody"),
     "refreshed": _("refreshes queued"),
     "planned": _("planned deliveries"),
     "people": _("people compared"),

@@ -14,7 +14,11 @@ class Contribution(models.Model):
 
     # Its index would be the beginning of the constraint's.
     anchor = models.ForeignKey(
-        "profiles.Identifier", on_delete=models.CASCADE, related_name="contributions", db_index=False
+        "profiles.Identifier",
+        on_delete=models.CASCADE,
+        related_name="contributions",
+        db_index=False,
+        db_constraint=False,
     )
     source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+", db_constraint=False)
     definition = models.ForeignKey(

@@ -72,7 +72,11 @@ class Identifier(models.Model):
     )
     value = models.CharField(_("value"), max_length=400)
     profile = models.ForeignKey(
-        "profiles.Profile", on_delete=models.CASCADE, related_name="identifiers", verbose_name=_("profile")
+        "profiles.Profile",
+        on_delete=models.CASCADE,
+        related_name="identifiers",
+        verbose_name=_("profile"),
+        db_constraint=False,
     )
     origin = models.ForeignKey(
         "profiles.Profile",
@@ -110,8 +114,10 @@ class Identifier(models.Model):
 class IdentityLink(models.Model):
     """The first message of a source that said that two identifiers are the same person; `left` < `right` by id."""
 
-    left = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", db_index=False)
-    right = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", db_index=True)
+    left = models.ForeignKey(
+        Identifier, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    right = models.ForeignKey(Identifier, on_delete=models.CASCADE, related_name="+", db_constraint=False)
     source = models.ForeignKey("profiles.Source", on_delete=models.PROTECT, related_name="+", db_constraint=False)
     message_id = models.CharField(max_length=200)
     occurred_at = models.DateTimeField()

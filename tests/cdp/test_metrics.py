@@ -42,6 +42,8 @@ def test_what_waits_is_told_with_its_age():
     SourceDay.objects.create(source=source, day=now.date(), n_messages=7, n_rejected=2)
     SourceDay.objects.create(source=source, day=now.date() - timedelta(days=1), n_messages=5)
     Run.objects.create(kind="import", subject="shop", state=Run.State.RUNNING)
+    for orphans in ({"orphans": 9}, {"orphans": 2}, {}):
+        Run.objects.create(kind="check", subject="everything", state=Run.State.SUCCEEDED, counts=orphans)
 
     found = figures()
 
@@ -49,7 +51,7 @@ def test_what_waits_is_told_with_its_age():
     assert 180 <= found["strata_inbox_age_seconds"] < 240
     assert found["strata_change_queue_rows"] == 1
     assert 3600 <= found["strata_change_queue_age_seconds"] < 3660
-    assert found["strata_rejected_messages"] == 1
+    assert (found["strata_rejected_messages"], found["strata_orphans"]) == (1, 2)
     assert found['strata_messages_total{outcome="processed",source="shop"}'] == 12
     assert found['strata_messages_total{outcome="rejected",source="shop"}'] == 2
     assert found['strata_runs{kind="import",state="running"}'] == 1

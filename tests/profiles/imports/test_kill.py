@@ -20,6 +20,7 @@ from cdp.servers.data_dir import BASE_DIR
 from profiles import tasks  # noqa: F401 - registers the work of runs
 from profiles.models import Event, Import, MessageKey, Profile
 from profiles.services.imports import create_import, queue_import
+from profiles.services.orphans import count_orphans
 from tests.factories.profiles import SourceFactory
 from tests.profiles.imports.files import NOW
 
@@ -103,6 +104,7 @@ def test_killed_again_and_again_every_row_is_taken_once():
     assert Event.objects.count() == MessageKey.objects.count() == n_events
     assert Event.objects.values("value").distinct().count() == n_events // 2
     assert Profile.objects.count() == import_.counts["new"] == min(900, n_events // 2)
+    assert count_orphans() == {}
     refused = import_.refused_file.open().read().decode("gb18030").splitlines()
     assert [line.partition(",")[0] for line in refused[1:]] == [
         str(row) for pair in range(0, N_ROWS // 2, 10) for row in (2 * pair + 1, 2 * pair + 2)

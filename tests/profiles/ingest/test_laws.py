@@ -16,9 +16,12 @@ from profiles.ingest.process import process_batch
 from profiles.models import (
     AttributeDefinition,
     Consent,
+    Contribution,
     Event,
+    Identifier,
     IdentifierKind,
     IdentityConflict,
+    IdentityLink,
     InboxMessage,
     MessageKey,
     Profile,
@@ -36,7 +39,9 @@ PRIORITY = ["user_id", "phone", "email", "anonymous_id"]
 RANKS = {"shop": 100, "till": 200}
 
 SKEWS = [timedelta(0), timedelta(seconds=59), timedelta(hours=-2)]  # how far clients' clocks are behind
-WRITTEN = [InboxMessage, MessageKey, RejectedMessage, Event, IdentityConflict, Profile]
+WRITTEN = [
+    InboxMessage, MessageKey, RejectedMessage, Event, Contribution, IdentityLink, IdentityConflict, Identifier, Profile
+]  # fmt: skip
 
 
 class Arrival(NamedTuple):
