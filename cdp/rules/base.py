@@ -96,6 +96,10 @@ class Operator(ABC):
     def describe(self) -> str:
         """The sentence that an operator reads, in the active language."""
 
+    def describe_denied(self) -> str:
+        """The sentence of its complement; "" where `describe` stands in brackets after a "not"."""
+        return ""
+
     def covered(self, cover: Cover) -> Operator:
         """The same for reading, with the compared values that `cover` covers."""
         return self

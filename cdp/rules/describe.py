@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from cdp.rules.ast import All, AnyOf, Node, NotIt, Rule
-from cdp.rules.base import Cover
+from cdp.rules.base import Cover, Operator
 
 
 def uncovered(condition: Mapping[str, Any]) -> str:
@@ -29,7 +29,8 @@ def _describe(node: Node, cover: Cover) -> str:
         case AnyOf(nodes):
             return pgettext("between conditions", " or ").join(_inside(child, cover) for child in nodes)
         case NotIt(child):
-            return _("not (%(condition)s)") % {"condition": _describe(child, cover)}
+            denied = child.covered(cover).describe_denied() if isinstance(child, Operator) else ""
+            return denied or _("not (%(condition)s)") % {"condition": _describe(child, cover)}
         case condition:
             return condition.covered(cover).describe()
 

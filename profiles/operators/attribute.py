@@ -183,6 +183,11 @@ class AttributeIs(Operator):
             return _("is a known person") if self.comparison.value else _("is not a known person")
         return self.comparison.describe(str(self.facts.label))
 
+    def describe_denied(self) -> str:
+        if self.key == IS_KNOWN and self.comparison.word == "eq":
+            return _("is not a known person") if self.comparison.value else _("is a known person")
+        return ""
+
 
 def known_by(kinds: Sequence[str]) -> Fact:
     """The personal kinds of identifiers that somebody has, by label."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -148,13 +148,20 @@ class EventMeasured(Operator):
         return replace(self, where=tuple(each.covered(cover) for each in self.where))
 
     def describe(self) -> str:
-        parts = parts_of(self.called, self.within, self.where)
-        which = bool(parts["window"]), bool(parts["conditions"])
         if _asks_existence(self.measure, self.comparison):
-            return str(DID[which]) % parts
+            return self._phrase(DID)
         if _asks_absence(self.measure, self.comparison):
-            return str(NEVER_DID[which]) % parts
-        return self.comparison.describe(self.measure.describe(str(EVENTS[which]) % parts))
+            return self._phrase(NEVER_DID)
+        return self.comparison.describe(self.measure.describe(self._phrase(EVENTS)))
+
+    def describe_denied(self) -> str:
+        if _asks_existence(self.measure, self.comparison):
+            return self._phrase(NEVER_DID)
+        return self._phrase(DID) if _asks_absence(self.measure, self.comparison) else ""
+
+    def _phrase(self, phrases: Mapping[tuple[bool, bool], object]) -> str:
+        parts = parts_of(self.called, self.within, self.where)
+        return str(phrases[bool(parts["window"]), bool(parts["conditions"])]) % parts
 
     def _matches(self, comparison: Comparison, scope: Scope, now: datetime) -> Q:
         """A comparison that denies nothing. Where no events match, those are left out whose events do not."""

@@ -54,14 +54,21 @@ def offer_events(wanted: Wanted) -> list[Option]:
     if wanted.names:
         definitions = EventDefinition.objects.filter(name__in=wanted.names)
     else:
-        has_term = Q(name__icontains=wanted.term) | Q(label__icontains=wanted.term)
-        definitions = EventDefinition.objects.filter(has_term)
+        definitions = EventDefinition.objects.filter(
+            Q(name__icontains=wanted.term) | Q(label__in=labels_with(wanted.term))
+        )
     is_own = Func(F("name"), Value("$"), function="starts_with", output_field=BooleanField())
     chosen = definitions.annotate(is_own=is_own).order_by("is_own", "is_discovered", "name")
-    return [
-        Option(name, _(label) if label else name, hint=name if label else "")
-        for name, label in chosen.values_list("name", "label")[: wanted.limit]
-    ]
+    named = [(name, _(label) if label else name) for name, label in chosen.values_list("name", "label")[: wanted.limit]]
+    return [Option(name, called, hint=name if called != name else "") for name, called in named]
+
+
+def labels_with(term: str) -> list[str]:
+    """The labels that have the term in them as the reader sees them."""
+    if not term:
+        return []
+    labels = EventDefinition.objects.exclude(label="").values_list("label", flat=True).distinct()
+    return [label for label in labels if term.casefold() in _(label).casefold()]
 
 
 add_catalogue("event", load_events, missing="", offer=offer_events)

@@ -19,6 +19,8 @@ SHIPPED = (
     gettext_noop("Name"), gettext_noop("First name"), gettext_noop("Last name"), gettext_noop("Gender"),
     gettext_noop("Birthday"), gettext_noop("City"), gettext_noop("Province"), gettext_noop("Country"),
     gettext_noop("Language"), gettext_noop("Time zone"),
+    gettext_noop("Order Completed"), gettext_noop("Order Refunded"), gettext_noop("Page Viewed"),
+    gettext_noop("Screen Viewed"),
     gettext_noop("email"), gettext_noop("sms"), gettext_noop("wechat"), gettext_noop("push"), gettext_noop("webhook"),
     gettext_noop("phone"), gettext_noop("post"),
 )  # fmt: skip

@@ -46,16 +46,19 @@ def test_codes_of_a_score_read_as_their_names():
         ({"all": [IS_KNOWN | {"value": False}]}, "不是已识别的个人"),
         (
             {"all": [IS_KNOWN, {"any": [VALUED, BOUGHT]}]},
-            "是已识别的个人，且（RFM的客户类别为“重要价值”、“重要保持”之一，或最近 90 天内发生过“Order Completed”）",
+            "是已识别的个人，且（RFM的客户类别为“重要价值”、“重要保持”之一，或最近 90 天内发生过“购买（订单完成）”）",
         ),
-        ({"not": BOUGHT | {"name": ["A", "B"]}}, "不满足（最近 90 天内发生过“A”或“B”）"),
+        ({"not": BOUGHT | {"name": ["A", "B"]}}, "最近 90 天内从未发生“A”或“B”"),
+        ({"not": {"not": IS_KNOWN}}, "不满足（不是已识别的个人）"),
+        ({"not": BOUGHT | {"is": "lt", "value": 1}}, "最近 90 天内发生过“购买（订单完成）”"),
+        ({"not": BOUGHT | {"is": "gte", "value": 2}}, "不满足（最近 90 天内的“购买（订单完成）”的次数不小于 2）"),
         (
             {"all": [BOUGHT | {"is": "gte", "value": 3, "measure": "days"}]},
-            "最近 90 天内的“Order Completed”的发生天数不小于 3",
+            "最近 90 天内的“购买（订单完成）”的发生天数不小于 3",
         ),
         (
             {"all": [BOUGHT | {"is": "eq", "value": 0, "where": [{"key": "total", "is": "gt", "value": 5}]}]},
-            "最近 90 天内从未发生“Order Completed”（其中total大于 5）",
+            "最近 90 天内从未发生“购买（订单完成）”（其中total大于 5）",
         ),
     ],
 )

@@ -50,6 +50,19 @@ def test_names_are_offered_with_what_depends_on_them():
     assert get("rule-names", kind="none").status_code == 404
 
 
+def test_a_purchase_is_found_by_what_readers_of_chinese_call_it():
+    client = sign_in(OPERATOR, language="zh-hans")
+
+    found = {
+        term: get("rule-names", client, kind="event", q=term).json()["options"]
+        for term in ("购买", "订单", "ORDER COM")
+    }
+
+    bought = {"value": "Order Completed", "label": "购买（订单完成）", "hint": "Order Completed"}
+    assert found["购买"] == found["ORDER COM"] == [bought]
+    assert bought in found["订单"]
+
+
 def test_properties_and_values_are_offered():
     ProfileFactory(attributes={"city": "Oslo"})
     EventFactory(definition__name="Order Completed", properties={"coupon": "SPRING", "gift": True})
