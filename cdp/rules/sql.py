@@ -146,8 +146,8 @@ class AmongGroups(Func):
     arg_joiner = " AS found (profile_id) WHERE found.profile_id = "
     output_field = BooleanField()
 
-    def __init__(self, profile: Sql, groups: QuerySet[Any, Any]) -> None:
-        super().__init__(Subquery(groups), profile)
+    def __init__(self, profile: Sql, groups: Sql | QuerySet[Any, Any]) -> None:
+        super().__init__(Subquery(groups) if isinstance(groups, QuerySet) else groups, profile)
 
 
 class Items(Func):
@@ -172,24 +172,52 @@ class Item(Func):
 
 
 class FromItems(Func):
-    """`SELECT what FROM list, list in it, … WHERE conditions`, the first list at `depth`; may be correlated."""
+    """`SELECT what FROM list, list in it, … WHERE conditions`, the first list at `depth`; may be correlated.
+
+    With `events`, rows of profile_id and properties, it is `FROM events AS happened, list, …`, and with `having` it is
+    grouped by profile: lists are read where their events are, and no properties are sorted or sent on.
+    """
 
     arity = None
 
     def __init__(
-        self, what: Sql, lists: Sequence[Sql], conditions: Sequence[Sql], *, depth: int, output_field: Any = None
+        self,
+        what: Sql,
+        lists: Sequence[Sql],
+        conditions: Sequence[Sql],
+        *,
+        depth: int,
+        events: QuerySet[Any, Any] | None = None,
+        having: Sql | None = None,
+        output_field: Any = None,
     ) -> None:
-        super().__init__(what, *map(Items, lists), *conditions, output_field=output_field)
+        first = [] if events is None else [Subquery(events.values("profile_id", "properties"))]
+        last = [] if having is None else [having]
+        super().__init__(what, *first, *map(Items, lists), *conditions, *last, output_field=output_field)
         self.depths = range(depth, depth + len(lists))
+        self.has_events, self.is_grouped = events is not None, having is not None
 
     def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, Any]:  # type: ignore[override]
         compiled = [compiler.compile(expression) for expression in self.get_source_expressions()]
         what, *rest = [sql for sql, _params in compiled]
+        events = [f"{rest.pop(0)} AS happened (profile_id, properties)"] if self.has_events else []
+        grouped = f" GROUP BY happened.profile_id HAVING {rest.pop()}" if self.is_grouped else ""
         n_lists = len(self.depths)
         lists = [f"{sql} AS item_{depth} (value)" for depth, sql in zip(self.depths, rest[:n_lists], strict=True)]
         conditions = " AND ".join(rest[n_lists:])
-        inner = f"(SELECT {what} FROM {', '.join(lists)} WHERE {conditions})"  # noqa: S608 - of compiled parts
+        inner = f"(SELECT {what} FROM {', '.join(events + lists)} WHERE {conditions}{grouped})"  # noqa: S608 - of compiled parts
         return inner, [param for _sql, params in compiled for param in params]
+
+    def get_group_by_cols(self) -> list[Any]:
+        """None: of the row around it, it is one value."""
+        return []
+
+
+class Happened(Func):
+    """A column of the events of a FromItems."""
+
+    def __init__(self, column: str, output_field: Any) -> None:
+        super().__init__(template=f"happened.{column}", output_field=output_field)
 
 
 def any_item(document: Sql, conditions: Sequence[Sql], *, depth: int) -> Func:

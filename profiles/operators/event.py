@@ -27,7 +27,7 @@ from cdp.rules.windows import EVER, Window, WindowShape
 from cdp.rules.words.number import zero_matches
 from profiles.models import Event
 from profiles.operators.happening import EVENTS, EventNames, Happening, never_sent, parts_of
-from profiles.operators.measures import Measure, MeasureShape
+from profiles.operators.measures import Measure, MeasureShape, Test
 from profiles.operators.properties import PropertyCondition, WhereShape
 from profiles.operators.tallies import Asked, Tally, tallies
 
@@ -123,7 +123,7 @@ class EventMeasured(Operator):
         """Those that meet the conditions, with their measure; and all of the names in the window."""
         scope = Scope([profile_id])
         met = self._events(self.measure.conditions_on_events(self.where, now), scope, now)
-        return Asked(met, self.measure.aggregate(self.where, now)), Asked(self._events([], scope, now))
+        return Asked(met, self.measure.of_one(met, self.where, now)), Asked(self._events([], scope, now))
 
     def _found(self, met: Tally, named: Tally, now: datetime) -> list[Fact]:
         if not self.definition_ids:
@@ -169,13 +169,11 @@ class EventMeasured(Operator):
             return self._exists(scope, now)
         if _asks_absence(self.measure, comparison):
             return ~self._exists(scope, now)
-        if not self.measure.is_never_missing:
-            return self._among(_tested(comparison, now), scope, now)
-        if comparison.word == "set":
+        if self.measure.is_never_missing and comparison.word == "set":
             return Q(TRUE)
-        if zero_matches(comparison.word, comparison.value):
-            return ~self._among(Not(_tested(comparison, now)), scope, now)
-        return self._among(_tested(comparison, now), scope, now)
+        if self.measure.is_never_missing and zero_matches(comparison.word, comparison.value):
+            return ~self._among(lambda measured: Not(_tested(measured, comparison, now)), scope, now)
+        return self._among(lambda measured: _tested(measured, comparison, now), scope, now)
 
     def _events(self, conditions: Sequence[Sql], scope: Scope, now: datetime) -> QuerySet[Event]:
         start, end = self.within.period(now)
@@ -190,18 +188,12 @@ class EventMeasured(Operator):
         conditions = COUNT.conditions_on_events(self.where, now)
         return Q(Exists(self._events(conditions, scope, now).filter(profile_id=OuterRef("pk"))))
 
-    def _among(self, tested: Sql, scope: Scope, now: datetime) -> Q:
-        """Profiles with events, of whose measure the test holds."""
+    def _among(self, test: Test, scope: Scope, now: datetime) -> Q:
+        """Profiles with something to measure, of whose measure the test holds."""
         if not self.definition_ids:
             return Q(FALSE)
-        groups = (
-            self._events(self.measure.conditions_on_events(self.where, now), scope, now)
-            .values("profile_id")
-            .annotate(measured=self.measure.aggregate(self.where, now))
-            .filter(Q(tested))
-            .values("profile_id")
-        )
-        return Q(AmongGroups(F("pk"), groups))
+        events = self._events(self.measure.conditions_on_events(self.where, now), scope, now)
+        return Q(AmongGroups(F("pk"), self.measure.among(events, self.where, test, now)))
 
 
 def _comparison(given: Given) -> Comparison | Wrong:
@@ -213,9 +205,9 @@ def _comparison(given: Given) -> Comparison | Wrong:
     return AT_LEAST_ONE
 
 
-def _tested(comparison: Comparison, now: datetime) -> Sql:
-    """The comparison of the measure, NULL where that is missing: HAVING takes it for false."""
-    return comparison.test(ColumnOperand(F("measured")), now)
+def _tested(measured: Sql, comparison: Comparison, now: datetime) -> Sql:
+    """The comparison of the measure, NULL where that is missing."""
+    return comparison.test(ColumnOperand(measured), now)
 
 
 def _asks_existence(measure: Measure, comparison: Comparison) -> bool:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-from django.db.models import Aggregate, Avg, Case, Count, DecimalField, F, Max, Min, Sum, Value, When
+from django.db.models import (
+    Avg,
+    BigIntegerField,
+    Case,
+    Count,
+    DecimalField,
+    F,
+    Func,
+    Max,
+    Min,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext as _
@@ -17,16 +33,21 @@ from cdp.rules.errors import WRONG, Place
 from cdp.rules.forms import Form, absent, constant, form_of, variant, variants
 from cdp.rules.operands import JsonOperand
 from cdp.rules.shapes import Choice, OneOf, Schema, Shape
-from cdp.rules.sql import AsNumber, At, DoubleAsNumber, Sql
+from cdp.rules.sql import AsNumber, At, DoubleAsNumber, Happened, Sql
 from cdp.rules.types import ValueType
+from profiles.models import Event
 from profiles.operators.properties import (
     VALUE,
+    ItemsOf,
     Property,
     PropertyCondition,
     PropertyShape,
     conditions_on_events,
     items_of,
 )
+
+Test: TypeAlias = Callable[[Sql], Sql]
+"""The test of a number; it may be NULL where that is missing, which HAVING takes for false."""
 
 AGGREGATES = {"sum": Sum, "avg": Avg, "min": Min, "max": Max}
 OF_A_PROPERTY = (*AGGREGATES, "distinct")
@@ -57,12 +78,30 @@ class Measure:
         """Those of `where` that choose events; the others choose elements of the list that is measured."""
         return conditions_on_events([each for each in where if not self._chooses_items(each)], now)
 
-    def aggregate(self, where: Sequence[PropertyCondition], now: datetime) -> Any:
-        """The aggregate of the events of one profile, which meet the conditions above."""
+    def among(self, events: QuerySet[Event], where: Sequence[PropertyCondition], test: Test, now: datetime) -> Any:
+        """The profiles of whose measure the test holds, of those that have something to measure, by their events, which
+        meet the conditions above.
+        """
+        if self.of is not None and self.of.is_through_lists:
+            items = self._items(self.of, where, now)
+            return items.select(Happened("profile_id", BigIntegerField()), events, having=test(self._over(items.value)))
+        groups = events.values("profile_id").annotate(measured=self._aggregate())
+        return Subquery(groups.filter(Q(test(F("measured")))).values("profile_id"))
+
+    def of_one(self, events: QuerySet[Event], where: Sequence[PropertyCondition], now: datetime) -> Any:
+        """The measure of one profile's events, which meet the conditions above, beside other aggregates of them."""
+        if self.of is not None and self.of.is_through_lists:
+            items = self._items(self.of, where, now)
+            return items.select(self._over(items.value), events)
+        return self._aggregate()
+
+    def describe(self, events: str) -> str:
+        """Such as "the sum of price over “Order Completed” in the last 30 days"."""
+        return str(SUBJECTS[self.kind]) % {"events": events, "property": self.of or ""}
+
+    def _aggregate(self) -> Any:
         if self.of is None:
             return Count("*") if self.kind == "count" else Count(_business_day(), distinct=True)
-        if len(self.of.path) > 1:
-            return self._over_items(self.of, where, now)
         if self.of.path[0] == VALUE and self.kind in ("min", "max"):
             return AsNumber(AGGREGATES[self.kind]("value"))  # one of them, rather than each, as a decimal
         value = _values(self.of, self.kind)
@@ -71,31 +110,22 @@ class Measure:
         total = AGGREGATES[self.kind](value)
         return Coalesce(total, Value(0), output_field=DecimalField()) if self.kind == "sum" else total
 
-    def describe(self, events: str) -> str:
-        """Such as "the sum of price over “Order Completed” in the last 30 days"."""
-        return str(SUBJECTS[self.kind]) % {"events": events, "property": self.of or ""}
-
     def _chooses_items(self, condition: PropertyCondition) -> bool:
         """Whether the condition speaks of the list through which the measured path leads."""
-        if self.of is None or len(self.of.path) == 1:
+        if self.of is None or not self.of.is_through_lists:
             return False
-        return len(condition.key.path) > 1 and condition.key.path[0] == self.of.path[0]
+        return condition.key.is_through_lists and condition.key.path[0] == self.of.path[0]
 
-    def _over_items(self, measured: Property, where: Sequence[PropertyCondition], now: datetime) -> Any:
+    def _items(self, of: Property, where: Sequence[PropertyCondition], now: datetime) -> ItemsOf:
         chosen = [each for each in where if self._chooses_items(each)]
-        is_distinct = self.kind == "distinct"
-        items = items_of(measured, None if is_distinct else ValueType.NUMBER, chosen, now)
-        if is_distinct:
-            return OverItems(items, of="count(DISTINCT item)")
-        total = OverItems(items, of=f"{self.kind}(item::numeric)")
+        return items_of(of, None if self.kind == "distinct" else ValueType.NUMBER, chosen, now)
+
+    def _over(self, items: Sql) -> Sql:
+        """The aggregate of items, of any type for `distinct`, else of numbers."""
+        if self.kind == "distinct":
+            return Func(items, template="count(DISTINCT %(expressions)s)", output_field=DecimalField())
+        total = Func(AsNumber(items), function=self.kind, output_field=DecimalField())
         return Coalesce(total, Value(0), output_field=DecimalField()) if self.kind == "sum" else total
-
-
-class OverItems(Aggregate):
-    """An aggregate over all elements of the JSON lists of a group's rows."""
-
-    template = "(SELECT %(of)s FROM jsonb_path_query(jsonb_agg(%(expressions)s), '$[*][*]') AS item)"
-    output_field = DecimalField()
 
 
 class MeasureShape(Shape):

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import F, Func, JSONField
+from django.db.models import F, JSONField, QuerySet
 from django.db.models.functions import ExtractHour, ExtractIsoWeekDay
 from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext as _
@@ -24,9 +24,10 @@ from cdp.rules.errors import WRONG, Place, Wrong
 from cdp.rules.forms import Form, form_of
 from cdp.rules.operands import ColumnOperand, JsonOperand
 from cdp.rules.shapes import NAME, Anything, Fields, Schema, Shape, Text
-from cdp.rules.sql import At, FromItems, Item, Sql, any_item, json_value
+from cdp.rules.sql import At, FromItems, Happened, Item, Sql, any_item
 from cdp.rules.types import ValueType, type_of
 from cdp.rules.words import WORDS
+from profiles.models import Event
 
 MAX_PATH = (
     10  # names; Django builds about 250 of the queries below in a second, PostgreSQL plans them for each partition
@@ -50,6 +51,11 @@ class Property:
     @property
     def is_built_in(self) -> bool:
         return self.path[0] in BUILT_IN and len(self.path) == 1
+
+    @property
+    def is_through_lists(self) -> bool:
+        """Whether there may be many values, below a list of objects."""
+        return len(self.path) > 1
 
     def column(self) -> Any:
         """The expression of a built-in one, on Event."""
@@ -195,16 +201,28 @@ def _hold(
     return found
 
 
+class ItemsOf(NamedTuple):
+    """The values at the end of a path through `lists`, where all `conditions` hold, of events as in FromItems."""
+
+    value: Sql
+    lists: Sequence[Sql]
+    conditions: Sequence[Sql]
+
+    def select(self, what: Sql, events: QuerySet[Event], *, having: Sql | None = None) -> FromItems:
+        """Of all the events; with `having`, a row for each profile of which it holds."""
+        return FromItems(what, self.lists, self.conditions, depth=0, events=events, having=having)
+
+
 def items_of(
     measured: Property, type_: ValueType | None, conditions: Sequence[PropertyCondition], now: datetime
-) -> Sql:
-    """The values of `type_` at the end of a path through lists, of one event, as a JSON list; empty without any.
+) -> ItemsOf:
+    """The values of `type_` at the end of a path through lists.
 
     `conditions` go through the first list of the path; those on the elements above the measured value choose them.
     """
     *keys, last = measured.path
     chosen = [(each.key.path, each.comparison) for each in conditions]
-    document: Sql = F("properties")
+    document: Sql = Happened("properties", JSONField())
     lists, held = [], []
     for depth, key in enumerate(keys):
         aside = [(path, comparison) for path, comparison in chosen if path[0] != key or len(path) == 1]
@@ -214,7 +232,5 @@ def items_of(
         document = Item(depth)
     held += _hold(document, chosen, now, depth=len(keys))
     value = At(document, last)
-    items = Func(value, function="jsonb_agg", output_field=JSONField())
     held.append(JsonOperand(value, type_).present())
-    found = FromItems(items, lists, held, depth=0, output_field=JSONField())
-    return Func(found, json_value([]), function="COALESCE", output_field=JSONField())
+    return ItemsOf(value, lists, held)

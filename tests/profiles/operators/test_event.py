@@ -65,6 +65,29 @@ def test_where_no_events_would_match_those_are_left_out_whose_events_do_not(buy,
     )
 
 
+def test_a_measure_through_a_list_is_read_where_the_events_are(buy, now):
+    rule = event(
+        where=[{"key": "products.category", "is": "eq", "value": "shoes"}, {"key": "paid", "is": "eq", "value": True}],
+        measure={"sum": "products.price"},
+    ) | {"is": "gte", "value": 40}
+
+    assert where_of(rule, now) == (
+        "EXISTS (SELECT 1 FROM (SELECT happened.profile_id FROM (SELECT U0.profile_id AS profile_id, "
+        f"U0.properties AS properties FROM profiles_event U0 WHERE (U0.definition_id IN ({buy.pk}) "
+        "AND CASE WHEN (jsonb_typeof((U0.properties -> 'paid'::text)) = 'boolean') "
+        "THEN ((U0.properties -> 'paid'::text) = 'true'::jsonb) ELSE false END "
+        "AND U0.occurred_at < '2026-06-15 04:00:00.000001+00:00'::timestamptz)) AS happened (profile_id, properties), "
+        "jsonb_array_elements(CASE WHEN (jsonb_typeof((happened.properties -> 'products'::text)) = 'array') "
+        "THEN (happened.properties -> 'products'::text) "
+        "ELSE jsonb_build_array((happened.properties -> 'products'::text)) END) AS item_0 (value) "
+        "WHERE CASE WHEN (jsonb_typeof((item_0.value -> 'category'::text)) = 'string') "
+        "THEN (((item_0.value -> 'category'::text) #>> '{}') = 'shoes') ELSE false END "
+        "AND (jsonb_typeof((item_0.value -> 'price'::text)) = 'number') GROUP BY happened.profile_id "
+        "HAVING (COALESCE(sum(((item_0.value -> 'price'::text))::numeric), 0) >= 40)) AS found (profile_id) "
+        "WHERE found.profile_id = id)"
+    )
+
+
 @given(
     values=st.lists(
         st.one_of(
@@ -132,6 +155,25 @@ def test_conditions_on_one_list_hold_for_one_element_and_a_measure_takes_it(buy,
     }
 
 
+def test_a_measure_leads_through_lists_in_lists_over_all_events(buy, now):
+    person = ProfileFactory()
+    for price in (7, 8):
+        lines = [{"tea": price, "parts": [{"price": price}, {"price": "1"}]}, {"parts": {"price": 0.5}}, "none"]
+        EventFactory(definition=buy, profile=person, occurred_at=now, properties={"lines": lines})
+    EventFactory(definition=buy, occurred_at=now, properties={"lines": []})
+    for_tea = [{"key": "lines.tea", "is": "set"}]
+
+    def finds(kind, value, where=()):
+        rule = event(measure={kind: "lines.parts.price"}, where=list(where)) | {"is": "eq", "value": value}
+        return matching(rule, now) == {person.pk}
+
+    assert finds("sum", 16)
+    assert finds("sum", 15, for_tea)
+    assert finds("avg", 4)
+    assert finds("min", 0.5)
+    assert finds("distinct", 4)
+
+
 def test_hours_weekdays_and_days_are_of_the_business_zone(buy, now):
     one_in_the_morning_of_monday = now.replace(hour=17) - timedelta(days=1)
     night = EventFactory(definition=buy, occurred_at=one_in_the_morning_of_monday).profile_id
@@ -145,6 +187,7 @@ AGGREGATES = [
     at_least(3),
     event() | {"is": "lt", "value": 3},
     at_least(100, measure={"sum": "$value"}),
+    at_least(100, measure={"sum": "products.price"}),
     {"not": at_least(2)},
 ]
 
