@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -21,11 +22,11 @@ def work_through(
     *,
     changed: str,
     others: str = "unchanged",
-    **counts: int,
+    counts: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """`work` does a chunk in a transaction of its own and returns how many it changed, counted as `changed`, and how
-    many `others` not. Cut off anywhere, it goes on after the last chunk it noted. Raises RefusedError where `work`
-    refuses.
+    many `others` not; `counts` are of what was asked for. Cut off anywhere, it goes on after the last chunk it noted.
+    Raises RefusedError where `work` refuses.
     """
     n_changed, n_others = (int(run.counts.get(name, 0)) for name in (changed, others))
     for start in range(run.done, len(people), CHUNK):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 
@@ -20,8 +21,22 @@ def period_of(request: HttpRequest) -> int:
     return next((period for period in PERIODS if str(period) == asked), PERIODS[0])
 
 
-def chart_context(lines: Mapping[str, Sequence[DaySize]], *, n_days: int) -> dict[str, Any]:
-    """For `cdp/by_day.html`: the lines by their names, all of the same days, as Chart.js draws them."""
+class Opens(NamedTuple):
+    """The address of who was there at the end of a day: `{day}` stands for the day; another one for `today`, if any."""
+
+    on_day: str
+    today: str = ""
+
+    def address(self, day: date, *, today: date) -> str:
+        return self.today if self.today and day == today else self.on_day.replace("{day}", day.isoformat())
+
+
+def chart_context(
+    lines: Mapping[str, Sequence[DaySize]], *, opens: Mapping[str, Opens], today: date, n_days: int
+) -> dict[str, Any]:
+    """For `cdp/day_chart.html`: the lines by their names, all of the same days, as Chart.js draws them; and what a
+    point of each opens, as the number of the table does.
+    """
     days = max(lines.values(), key=len, default=())
     datasets = [
         {
@@ -37,6 +52,7 @@ def chart_context(lines: Mapping[str, Sequence[DaySize]], *, n_days: int) -> dic
     options = {
         "animation": False,
         "maintainAspectRatio": False,
+        "interaction": {"mode": "nearest", "intersect": False},
         "plugins": {"legend": {"display": len(datasets) > 1}},
         "scales": {"x": {"grid": {"display": False}}, "y": {"beginAtZero": True, "ticks": {"precision": 0}}},
     }
@@ -45,4 +61,7 @@ def chart_context(lines: Mapping[str, Sequence[DaySize]], *, n_days: int) -> dic
         "periods": PERIODS,
         "chart": json.dumps({"labels": [f"{each.day:%m-%d}" for each in days], "datasets": datasets}),
         "options": json.dumps(options),
+        "chart_opens": json.dumps(
+            [[opens[name].address(each.day, today=today) for each in days] for name in lines], ensure_ascii=False
+        ),
     }

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
@@ -22,9 +23,8 @@ from cdp.disclosure import may_see_pii
 from profiles.models import IdentifierKind
 from profiles.services.resolve import find_by_identifiers
 from segments.models import BulkJoining, Segment
-from segments.services import add_members, remove_members
-from segments.services.joining import queue_taking_back
-from segments.services.members import Added
+from segments.services import remove_members
+from segments.services.joining import queue_joining, queue_taking_back
 
 MAX_LINES = 10_000
 MAX_NAMED = 10
@@ -50,7 +50,9 @@ class ByHandPages:
         ]
 
     def add_members_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
-        """Put people in by identifiers of one kind, one a line; those that nobody has come again in the form."""
+        """Put people in by identifiers of one kind, one a line, by a run that can be taken back; those that nobody has
+        come again in the form.
+        """
         segment = self.by_hand_or_refused(request, segment_id, "segments.add_membership")
         if isinstance(segment, HttpResponse):
             return segment
@@ -61,17 +63,19 @@ class ByHandPages:
             messages.error(request, problem)
             return self.members_view(request, segment_id, lines)
         found = find_by_identifiers([(kind.key, line) for line in lines])
-        added = add_members(segment, found.values(), user=signed_in(request), now=timezone.now())
-        if found:
-            messages.success(request, added_in_words(added))
         not_found = [line for line in lines if (kind.key, line) not in found]
         if not_found:
             named = ", ".join(not_found[:MAX_NAMED]) + (", …" if len(not_found) > MAX_NAMED else "")
             n = len(not_found)
             message = ngettext("Nobody has this identifier: %(named)s", "Nobody has these identifiers: %(named)s", n)
             messages.warning(request, message % {"named": named})
+        if not found:
             return self.members_view(request, segment_id, not_found)
-        return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment_id]))
+        words, user = gettext("a pasted list"), signed_in(request)
+        joining = queue_joining(segment, found.values(), chosen_by=words, unknown=not_found, user=user)
+        messages.success(request, being_put_in(len(joining.profile_ids), segment))
+        again = urlencode({"kind": kind.key, "again": str(joining.pk)}) if not_found else ""
+        return HttpResponseRedirect(put_in_page(segment_id, again))
 
     def remove_members_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         """Take the people out that are ticked on the page of members."""
@@ -110,9 +114,17 @@ class ByHandPages:
         return HttpResponseRedirect(put_in_page(joining.segment_id))
 
 
-def put_in_page(segment_id: int) -> str:
+def put_in_page(segment_id: int, query: str = "") -> str:
     """Where runs that put people in are seen at work, and taken back: below a long list of members."""
-    return f"{reverse('admin:segments_segment_members', args=[segment_id])}#put-in"
+    page = reverse("admin:segments_segment_members", args=[segment_id])
+    return f"{page}?{query}#add" if query else f"{page}#put-in"
+
+
+def unknown_of(segment_id: int, joining_id: str) -> list[str]:
+    """Whom a list named and nobody is, to be corrected; empty for what is no list of this segment."""
+    if not joining_id.isdecimal() or len(joining_id) > 18:
+        return []
+    return BulkJoining.objects.filter(segment=segment_id, pk=joining_id).values_list("unknown", flat=True).first() or []
 
 
 def put_in_by_runs(segment_id: int) -> list[tuple[BulkJoining, SafeString, SafeString | str]]:
@@ -129,17 +141,9 @@ def may_list(request: HttpRequest, permission: str) -> bool:
     return has_perm(request, permission) and may_see_pii(request.user)
 
 
-def added_in_words(added: Added) -> str:
-    """How many came in, and how many were in already."""
-    if not added.added and added.unchanged:
-        nobody = ngettext(
-            "Nobody was added: %(n)s person was in already.",
-            "Nobody was added: %(n)s people were in already.",
-            added.unchanged,
-        )
-        return nobody % {"n": f"{added.unchanged:,}"}
-    said = ngettext("Added %(n)s person.", "Added %(n)s people.", added.added) % {"n": f"{added.added:,}"}
-    if not added.unchanged:
-        return said
-    already = ngettext("%(n)s was in already.", "%(n)s were in already.", added.unchanged)
-    return f"{said} {already % {'n': f'{added.unchanged:,}'}}"
+def being_put_in(n_people: int, segment: Segment) -> str:
+    """What is said while the run is at work."""
+    said = ngettext(
+        "%(n)s person is being put into “%(segment)s”.", "%(n)s people are being put into “%(segment)s”.", n_people
+    )
+    return said % {"n": f"{n_people:,}", "segment": segment.name}

@@ -24,7 +24,7 @@ from profiles.admin.actions import register_profile_action
 from profiles.admin.by_rule import rule_in_address
 from profiles.admin.people import asked_again, chosen_people
 from profiles.models import Profile
-from segments.admin.by_hand import put_in_page
+from segments.admin.by_hand import being_put_in, put_in_page
 from segments.admin.upkeep import key_of, reported
 from segments.models import Segment
 from segments.services.joining import queue_joining, save_people
@@ -118,8 +118,5 @@ def save(request: HttpRequest, form: SaveForm, people: QuerySet[Profile], words:
         for name, problems in reported(error, form).items():
             form.add_error(name, problems)
         return None
-    said = ngettext(
-        "%(n)s person is being put into “%(segment)s”.", "%(n)s people are being put into “%(segment)s”.", len(ids)
-    )
-    messages.success(request, said % {"n": f"{len(ids):,}", "segment": segment.name})
+    messages.success(request, being_put_in(len(ids), segment))
     return HttpResponseRedirect(put_in_page(segment.pk))

@@ -29,7 +29,7 @@ from profiles.admin.holders import HolderAdmin, HolderForm, badge, refresh_label
 from profiles.admin.names import display_name
 from profiles.models import IdentifierKind, Profile
 from profiles.services.export import FileFormat, FormatMissing
-from segments.admin.by_hand import MAX_LINES, ByHandPages, may_list, put_in_by_runs
+from segments.admin.by_hand import MAX_LINES, ByHandPages, may_list, put_in_by_runs, unknown_of
 from segments.admin.overlap import OverlapPage
 from segments.admin.portrait import PortraitPages
 from segments.admin.sizes import SizePages
@@ -233,11 +233,14 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
         rows = Membership.objects.filter(segment=segment_id).prefetch_related("profile", "added_by")
         page = keyset_page(rows, key="profile_id", after=request.GET.get("after", ""))
         table = [(row, display_name(row.profile, request.user)) for row in page.rows]
+        may_add = may_list(request, "segments.add_membership")
+        if may_add and "again" in request.GET:
+            not_found = unknown_of(segment_id, request.GET["again"])
         by_hand = {
-            "may_add": may_list(request, "segments.add_membership"),
+            "may_add": may_add,
             "may_remove": may_list(request, "segments.delete_membership"),
             "kinds": IdentifierKind.objects.order_by("priority", "key"),
-            "chosen_kind": request.POST.get("kind", ""),
+            "chosen_kind": request.POST.get("kind", request.GET.get("kind", "")),
             "not_found": not_found,
             "max_lines": MAX_LINES,
             "put_in": put_in_by_runs(segment_id),

@@ -31,6 +31,7 @@ from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson, confli
 from profiles.refresh.queue import queue_full_refresh
 from profiles.services.export import CONTENT_TYPES, FileFormat, FormatMissing
 from profiles.services.preview import PreviewTimeout, preview_rule
+from segments.api.bulk import BulkActions
 from segments.api.people import (
     MemberSerializer,
     MembershipChangeSerializer,
@@ -169,7 +170,7 @@ class SegmentFilters(filters.FilterSet):
 
 
 @route("segments")
-class SegmentViewSet(PortraitActions, HolderViewSet):
+class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
     """Segments by key. A changed rule is refreshed at once, in full."""
 
     queryset = Segment.objects.select_related("owner").order_by("key")
@@ -186,6 +187,9 @@ class SegmentViewSet(PortraitActions, HolderViewSet):
         "archive": ("segments.change_segment",),
         "profiles:POST": ("segments.add_membership",),
         "profiles:DELETE": ("segments.delete_membership",),
+        "bulk:GET": ("segments.view_membership",),
+        "bulk:POST": ("segments.add_membership",),
+        "undo_bulk": ("segments.delete_membership",),
         "members": ("segments.view_membership",),
         "overlap": ("segments.view_membership",),
         "export": ("segments.view_membership", "profiles.view_profile"),
@@ -269,13 +273,9 @@ class SegmentViewSet(PortraitActions, HolderViewSet):
     @action(detail=True, methods=["post", "delete"], pagination_class=None, filterset_class=None)
     def profiles(self, request: Request, key: str) -> Response:
         """Put people into a static segment, and take them out by DELETE."""
-        segment = self.get_object()
         body = ChosenSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        if segment.kind != Segment.Kind.STATIC:
-            raise Conflict(_("“%s” is not filled by hand.") % segment.key)
-        if segment.archived_at is not None:
-            raise Conflict(_("“%s” is archived: restore it first.") % segment.key)
+        segment = self.by_hand()
         chosen, now = body.chosen(), timezone.now()
         if request.method == "POST":
             user: User = request.user  # type: ignore[assignment]

@@ -25,6 +25,12 @@ class BulkJoining(models.Model):
     moments = ArrayField(models.DateTimeField(), default=list, db_default=[], editable=False)
     chosen_by = models.CharField(_("chosen by"), max_length=200)
     profile_ids = ArrayField(models.BigIntegerField(), verbose_name=_("people"))
+    unknown = models.JSONField(
+        _("unknown"),
+        default=list,
+        db_default=models.Value([], output_field=models.JSONField()),
+        help_text=_("Those who were named and are nobody."),
+    )
 
     class Meta:
         verbose_name = _("bulk joining")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -39,8 +40,12 @@ def save_people(
 
 
 @transaction.atomic
-def queue_joining(segment: Segment, profile_ids: Iterable[int], *, chosen_by: str, user: User) -> BulkJoining:
-    """Queue it for the people of now; who is chosen later by the same words is not meant. Raises ValidationError."""
+def queue_joining(
+    segment: Segment, profile_ids: Iterable[int], *, chosen_by: str, unknown: Sequence[Any] = (), user: User
+) -> BulkJoining:
+    """Queue it for the people of now; who is chosen later by the same words is not meant. `unknown` are those named
+    whom nobody is, as they were named. Raises ValidationError.
+    """
     check_static(segment)
     people = sorted(set(profile_ids))
     if not people:
@@ -48,7 +53,9 @@ def queue_joining(segment: Segment, profile_ids: Iterable[int], *, chosen_by: st
     # No two are equal: each has its own people.
     number = BulkJoining.objects.filter(segment=segment).count() + 1
     run = queue_run(JOIN, f"segment:{segment.key}", user, {"number": number}, cancellable=True)
-    return BulkJoining.objects.create(segment=segment, run=run, chosen_by=chosen_by[:200], profile_ids=people)
+    return BulkJoining.objects.create(
+        segment=segment, run=run, chosen_by=chosen_by[:200], profile_ids=people, unknown=list(unknown)
+    )
 
 
 def put_in(run: Run, *, now: datetime) -> None:
@@ -67,7 +74,8 @@ def put_in(run: Run, *, now: datetime) -> None:
         done = add_members(joining.segment, chunk, user=run.user, now=now)
         return done.added, done.unchanged
 
-    work_through(run, joining.profile_ids, work, changed="joined")
+    unknown = {"unknown": len(joining.unknown)} if joining.unknown else {}
+    work_through(run, joining.profile_ids, work, changed="joined", counts=unknown)
 
 
 @transaction.atomic

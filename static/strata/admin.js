@@ -24,3 +24,18 @@ for (const failure of ["htmx:responseError", "htmx:sendError"]) {
     if (place) (place.querySelector("[data-said]") ?? place).textContent = place.dataset.failed;
   });
 }
+
+// A point of a chart opens the people of its day, as its number in the table beneath does.
+const addressOfPoint = (event) => {
+  const canvas = event.target.closest?.("canvas[data-opens]");
+  const chart = canvas && Chart.getChart(canvas);
+  const [point] = chart?.getElementsAtEventForMode(event, "nearest", { intersect: false }, true) ?? [];
+  return point && JSON.parse(canvas.dataset.opens)[point.datasetIndex][point.index];
+};
+document.addEventListener("mousemove", (event) => {
+  if (event.target.matches?.("canvas[data-opens]")) event.target.style.cursor = addressOfPoint(event) ? "pointer" : "";
+});
+document.addEventListener("click", (event) => {
+  const address = addressOfPoint(event);
+  if (address) location.assign(address);
+});

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from cdp.admin.base import has_perm
-from cdp.admin.by_day import chart_context, period_of
+from cdp.admin.by_day import Opens, chart_context, period_of
 from cdp.rules.days import business_day
 from tags.models import Tag
 from tags.services.days import Trend, trend_of
@@ -23,17 +25,20 @@ def trend_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> Ht
     tag = get_object_or_404(Tag.objects.prefetch_related("values"), pk=tag_id)
     if not has_perm(request, "tags.view_tagassignment"):
         raise PermissionDenied
-    n_days = period_of(request)
-    trend = trend_of(tag, until=business_day(timezone.now()), n_days=n_days)
+    n_days, today = period_of(request), business_day(timezone.now())
+    trend = trend_of(tag, until=today, n_days=n_days)
     names = {value.key: value.name for value in tag.values.all()}
     lines = {gettext("All"): trend.whole} | {names.get(key, key): days for key, days in trend.values.items()}
+    people = f"{reverse('admin:profiles_profile_changelist')}?tagged_on={tag.pk}"
+    opens = {gettext("All"): Opens(f"{people}@{{day}}")}
+    opens |= {names.get(key, key): Opens(f"{people}:{quote(key)}@{{day}}") for key in trend.values}
     further = {
         "title": f"{tag.name} · {gettext('Carriers by day')}",
         "original": tag,
         "tag": tag,
         "names": [names.get(key, key) for key in trend.values],
         "rows": table(trend),
-        **chart_context(lines, n_days=n_days),
+        **chart_context(lines, opens=opens, today=today, n_days=n_days),
     }
     return TemplateResponse(request, "tags/trend.html", {**context, **further})
 

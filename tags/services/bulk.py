@@ -91,7 +91,7 @@ def carry_out(run: Run, *, now: datetime) -> None:
         return apply(bulk, chunk, run=run, now=now)
 
     unknown = {"unknown": len(bulk.unknown)} if bulk.unknown else {}
-    work_through(run, bulk.profile_ids, work, changed="tagged", **unknown)
+    work_through(run, bulk.profile_ids, work, changed="tagged", counts=unknown)
 
 
 @transaction.atomic

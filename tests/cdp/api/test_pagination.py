@@ -12,7 +12,7 @@ from cdp.api.pagination import CursorPages
 from cdp.models import Run, Webhook
 from profiles.models import IdentityChange, Profile, RejectedMessage
 from profiles.refresh.versions import single, write_version
-from segments.models import Segment, SegmentDay, Tier
+from segments.models import BulkJoining, Segment, SegmentDay, Tier
 from tags.models import BulkTagging, Tag, TagDay
 from tests.cdp.api.world import filled, make_world, schema_paths
 from tests.clients import api_of
@@ -83,6 +83,7 @@ def make_two_of_each():
     make_runs(1)
     for run in make_runs(2):
         BulkTagging.objects.create(tag=vip, run=run, action="assign", profile_ids=[ann.pk])
+        BulkJoining.objects.create(segment=loyal, run=run, profile_ids=[ann.pk])
     for holder in ("segment:loyal", "tag:vip", "tier:club"):
         for version in (1, 2):
             write_version(holder, version, single(None), user=None)

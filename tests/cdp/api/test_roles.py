@@ -67,6 +67,8 @@ MAY = {
     ("delete", "segments/{key}/archive/"): RULES,
     ("post", "segments/{key}/profiles/"): RULES,
     ("delete", "segments/{key}/profiles/"): RULES,
+    ("post", "segments/{key}/bulk/"): RULES,
+    ("post", "segments/{key}/bulk/undo/"): RULES,
     ("post", "scores/{key}/refresh/"): RULES,
     ("post", "tier-schemes/"): RULES,
     ("patch", "tier-schemes/{key}/"): RULES,

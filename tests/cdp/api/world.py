@@ -208,6 +208,7 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
         ("patch", "segments/{key}/"): {"name": "Best", "rule": {"all": [IN_OSLO]}, "version": 1},
         ("post", "segments/{key}/profiles/"): people,
         ("delete", "segments/{key}/profiles/"): people,
+        ("post", "segments/{key}/bulk/"): people,
         ("post", "segments/preview/"): {"rule": {"not": IN_OSLO}},
         ("post", "tier-schemes/"): {"key": "ladder", "name": "Ladder", "description": "", "tiers": tiers},
         ("patch", "tier-schemes/{key}/"): {"name": "Clan", "tiers": tiers, "version": 1},

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.django_db
 
 def put_many(segment, now, *, n=2):
     people = ProfileFactory.create_batch(n)
-    joining = queue_joining(segment, [each.pk for each in people], chosen_by="in “Loyal”", user=UserFactory())
+    joining = queue_joining(
+        segment, [each.pk for each in people], chosen_by="in “Loyal”", unknown=["bo@example.com"], user=UserFactory()
+    )
     put_in(joining.run, now=now)
     return joining
 
@@ -40,6 +42,8 @@ def test_what_was_put_in_is_listed_and_taken_back(now):
 
     assert "still under way" in too_early
     assert "in “Loyal”" in page
+    assert "2 put in, 0 were in already" in page
+    assert "bo@example.com" in page
     assert undo in page
     assert "It is being taken back." in said
     assert undo not in said
@@ -68,8 +72,19 @@ def test_who_only_reads_takes_nothing_back(now):
     Run.objects.update(state=Run.State.SUCCEEDED, ended_at=now)
     client = sign_in(VIEWER)
 
-    page = client.get(f"/admin/segments/segment/{segment.pk}/members/").content.decode()
+    page = client.get(f"/admin/segments/segment/{segment.pk}/members/?again={joining.pk}").content.decode()
 
     assert "undo/" not in page
+    assert "bo@example.com" not in page
     assert client.post(f"/admin/segments/segment/joining/{joining.pk}/undo/").status_code == 403
     assert Run.objects.count() == 1
+
+
+@pytest.mark.parametrize("again", ["x", "0", "9" * 30, "other"])
+def test_what_is_no_list_of_the_segment_is_not_asked_again(again, now):
+    other = put_many(StaticSegmentFactory(), now)
+    address = f"/admin/segments/segment/{StaticSegmentFactory().pk}/members/"
+
+    answer = sign_in(OPERATOR).get(address, {"again": str(other.pk) if again == "other" else again})
+
+    assert (answer.status_code, answer.context["not_found"]) == (200, [])

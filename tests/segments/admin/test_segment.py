@@ -10,7 +10,7 @@ from cdp.models import Run
 from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, PRIVACY_OFFICER, VIEWER
 from cdp.rules.causes import Cause
 from profiles.models import AttributeDefinition
-from segments.models import Segment, TierScheme
+from segments.models import BulkJoining, Segment, TierScheme
 from segments.services import add_members
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SEEN_AT, IdentifierFactory, ProfileFactory
@@ -259,20 +259,23 @@ def test_a_segment_by_hand_is_made_without_a_rule_and_filled_by_identifiers():
 
     made = client.post(ADD, form("{ what stood here", kind="static"), follow=True)
     guests = Segment.objects.get()
-    address = f"/admin/segments/segment/{guests.pk}/members/"
-    answer = client.post(f"{address}add/", {"kind": "email", "identifiers": " Ann@example.com\n\nbo@example.com\n"})
-
     assert (guests.kind, guests.rule, Run.objects.exists()) == ("static", None, False)
+    address = f"/admin/segments/segment/{guests.pk}/members/"
+    lines = " Ann@example.com\n\nbo@example.com\n"
+    answer = client.post(f"{address}add/", {"kind": "email", "identifiers": lines}, follow=True)
+
     assert "Queued a refresh." not in made.content.decode()
     page = client.get(f"/admin/segments/segment/{guests.pk}/change/").content.decode()
     assert "Members: add and remove" in page
     assert '<textarea name="rule"' not in page
     assert [str(message) for message in answer.context["messages"]] == [
-        "Added 1 person.",
         "Nobody has this identifier: bo@example.com",
+        "1 person is being put into “Loyal”.",
     ]
-    assert answer.context["not_found"] == ["bo@example.com"]
-    assert [row.profile_id for row, _name in answer.context["table"]] == [ann.pk]
+    assert (answer.context["not_found"], answer.context["chosen_kind"]) == (["bo@example.com"], "email")
+    joining = BulkJoining.objects.get()
+    assert (joining.chosen_by, joining.profile_ids, joining.unknown) == ("a pasted list", [ann.pk], ["bo@example.com"])
+    assert [each for each, _bar, _undo in answer.context["put_in"]] == [joining]
 
 
 def test_who_is_ticked_is_taken_out():
@@ -286,6 +289,17 @@ def test_who_is_ticked_is_taken_out():
     assert [row.profile_id for row, _name in answer.context["table"]] == [bob.pk]
     assert "Removed 1 person." in answer.content.decode()
     assert "Tick whom to remove." in nobody.content.decode()
+
+
+def test_of_a_list_that_names_nobody_nothing_is_queued():
+    guests = StaticSegmentFactory()
+
+    answer = sign_in(OPERATOR).post(
+        f"/admin/segments/segment/{guests.pk}/members/add/", {"kind": "email", "identifiers": "bo@example.com"}
+    )
+
+    assert "Nobody has this identifier: bo@example.com" in answer.content.decode()
+    assert not Run.objects.exists()
 
 
 @pytest.mark.parametrize("lines", ["", " \n"])

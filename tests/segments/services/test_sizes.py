@@ -3,13 +3,14 @@
 from datetime import date, timedelta
 
 import pytest
+import time_machine
 from django.core import mail
 
 from cdp import by_day
 from cdp.by_day import sizes_by_day, with_sizes
-from segments.models import SegmentDay, SizeAlert
+from segments.models import Segment, SegmentDay, SizeAlert
 from segments.services import archive_segment
-from segments.services.sizes import count_days, watch_sizes
+from segments.services.sizes import count_days, recent_alerts, watch_sizes
 from tests.clients import api_of
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SEEN_AT, ProfileFactory
@@ -104,8 +105,77 @@ def test_the_owner_is_told_once_where_mail_is_set_up(settings):
     assert n_before == 0
     (sent,) = mail.outbox
     assert (sent.to, sent.subject) == (["ann@example.com"], "Size of “Loyal”: 10 → 5")
-    assert "by more than 20%" in sent.body
+    assert "changed from 10 to 5 (−50%), by more than 20%." in sent.body
     assert f"/admin/segments/segment/{segment.pk}/sizes/" in sent.body
+
+
+def open_days(now):
+    return [alert.day for alert in recent_alerts(now=now)]
+
+
+def test_an_alert_follows_its_day_and_clears_when_the_size_is_back():
+    segment = watched(-5)
+    noon = SEEN_AT + timedelta(days=1, hours=4)
+    watch_sizes(now=noon)
+    assert open_days(noon) == [FIRST + timedelta(days=1)]
+
+    moves(segment, 4, days=1, hours=5)
+    watch_sizes(now=noon + timedelta(hours=2))
+    alert = SizeAlert.objects.get()
+    assert (alert.after, alert.change, alert.cleared_at) == (9, "−10%", noon + timedelta(hours=2))
+    assert open_days(noon) == []
+    moves(segment, 3, "left", days=1, hours=7)
+    watch_sizes(now=noon + timedelta(hours=4))
+
+    assert SizeAlert.objects.get().cleared_at is None
+    assert open_days(noon) == [FIRST + timedelta(days=1)]
+
+
+def test_an_alert_stays_while_the_size_stays_away_and_clears_on_a_later_day():
+    segment = watched(-5)
+    watch_sizes(now=SEEN_AT + timedelta(days=1, hours=1))
+    second, third = (SEEN_AT + timedelta(days=days, hours=1) for days in (2, 3))
+
+    watch_sizes(now=second)
+    stays = open_days(second)
+    moves(segment, 4, days=3)
+    watch_sizes(now=third)
+
+    assert stays == [FIRST + timedelta(days=1)]
+    assert open_days(third) == [FIRST + timedelta(days=3)]  # 5 → 9 is a change too
+    assert list(SizeAlert.objects.order_by("day").values_list("after", flat=True)) == [5, 9]
+
+
+def test_who_asks_for_no_alert_any_more_sees_none():
+    segment = watched(-5)
+    now = SEEN_AT + timedelta(days=1, hours=1)
+    watch_sizes(now=now)
+    Segment.objects.filter(pk=segment.pk).update(alert_percent=None)
+
+    watch_sizes(now=now)
+
+    assert open_days(now) == []
+
+
+@time_machine.travel(SEEN_AT + timedelta(days=1, hours=1), tick=False)
+def test_an_alert_is_shown_until_somebody_has_seen_it():
+    segment = watched(-5, name="Loyal")
+    watch_sizes(now=SEEN_AT + timedelta(days=1, hours=1))
+    alert = SizeAlert.objects.get()
+    client, seen = sign_in("operator"), f"/admin/segments/segment/alert/{alert.pk}/seen/"
+    sizes = f"/admin/segments/segment/{segment.pk}/sizes/"
+    words = "On 2026-01-02 its size changed from 10 to 5 (−50%)."
+    shown = [words in client.get(page).content.decode() for page in ("/admin/", sizes, f"{sizes[:-6]}change/")]
+
+    assert [sign_in("viewer").post(seen).status_code, client.get(seen).status_code] == [403, 405]
+    assert client.post(seen, {"back": "/admin/"})["Location"] == "/admin/"
+    assert client.post(seen, {"back": "https://example.com/"})["Location"] == sizes
+
+    assert shown == [True, True, True]
+    pages = [client.get(page).content.decode() for page in ("/admin/", sizes)]
+    assert [words in page for page in pages] == [False, False]
+    assert "Seen by" in pages[1]
+    assert open_days(SEEN_AT + timedelta(days=1)) == []
 
 
 def test_pages_and_api_show_sizes_and_alerts():

@@ -1,5 +1,6 @@
 """Every number of the trend's page opens its people."""
 
+import json
 import re
 from datetime import timedelta
 from html import unescape
@@ -72,6 +73,21 @@ def test_the_page_links_each_number_that_is_not_0(monkeypatch, now):
     shown = [parse_qs(urlsplit(link).query)["tagged_on"][0].partition("@")[0] for link in links]
     pk = card.pk
     assert shown == [f"{pk}", f"{pk}:gold", f"{pk}:silver", f"{pk}+", f"{pk}-", f"{pk}", f"{pk}:gold", f"{pk}+"]
+
+
+def test_a_point_of_the_chart_opens_what_the_number_beneath_does(monkeypatch, now):
+    card = make_card(now)
+    count_days()
+    monkeypatch.setattr("tags.admin.trend.business_day", lambda _now: business_day(now + timedelta(days=1)))
+
+    answer = sign_in(OPERATOR).get(f"/admin/tags/tag/{card.pk}/trend/")
+
+    first, second = (business_day(now + timedelta(days=days)) for days in (0, 1))
+    names = [line["label"] for line in json.loads(answer.context["chart"])["datasets"]]
+    assert names == ["All", "Gold", "Silver"]
+    assert json.loads(answer.context["chart_opens"]) == [
+        [f"{LIST}?tagged_on={card.pk}{value}@{day}" for day in (first, second)] for value in ("", ":gold", ":silver")
+    ]
 
 
 @pytest.mark.parametrize(
