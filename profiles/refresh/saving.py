@@ -70,10 +70,14 @@ def check_key(thing: Keyed, *, stored: Keyed | None) -> None:
 
 def check_keys_differ(kind: str, parts: Sequence[Keyed], message: str) -> None:
     """Of the parts of one thing. Raises ValidationError at each that comes again, such as `values[1].key`."""
-    keys = [part.key for part in parts]
-    again = [place for place, key in enumerate(keys) if key in keys[:place]]
+    known: set[str] = set()
+    again: dict[int, str] = {}
+    for place, part in enumerate(parts):
+        if part.key in known:
+            again[place] = part.key
+        known.add(part.key)
     if again:
-        found = message % {"keys": ", ".join(keys)}
+        found = message % {"keys": ", ".join(dict.fromkeys(again.values()))}
         raise ValidationError({f"{kind}[{place}].key": found for place in again})
 
 

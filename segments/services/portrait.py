@@ -153,11 +153,14 @@ def _total(rows: list[_Row]) -> Counts:
 
 
 def _values(dimension: Dimension, rows: list[_Row]) -> list[Bucket]:
-    """Known values in their order, even where nobody has one; then others, the most frequent first; numbers by size."""
+    """Known values in their order, even where nobody has one, but for the rest of very many; then others, the most
+    frequent first; numbers by size.
+    """
     found = {_hashed(row.value): row for row in rows if row.kind == VALUE}
     nobody = Counts(0, 0, 0)
     has_others = any(row.kind == OTHER for row in rows)
-    known = [] if has_others else [value for value in dimension.names if _hashed(value) not in found]
+    is_whole = not has_others and len(dimension.names) <= MOST_TOP
+    known = [value for value in dimension.names if _hashed(value) not in found] if is_whole else []
     told = [*found.values(), *(_Row(VALUE, value, nobody) for value in known)]
     order = {_hashed(value): place for place, value in enumerate(dimension.names)}
     if dimension.type is ValueType.NUMBER:

@@ -38,6 +38,8 @@ NO_RULES = {
     Tag.Kind.MANUAL: gettext_lazy("A tag by hand has no rules."),
     Tag.Kind.IMPORTED: gettext_lazy("A tag by import has no rules."),
 }
+MAX_VALUES, MAX_RULES = 1_000, 200
+BATCH = 500  # values a statement
 EDITABLE = ["name", "lifecycle", "category", "owner", "description", "expires_after_days", "rule", "rule_version"]
 
 
@@ -68,6 +70,7 @@ def save_tag(
     check_lifecycle(tag, stored=stored)
     before = list(stored.values.all()) if stored else []
     wanted = before if values is None else list(values)
+    check_number(tag, wanted, n_before=len(before))
     check_values(tag, wanted)
     tag.full_clean()
     is_changed = stored is None or differ([stored.rule, ladder(before)], [tag.rule, ladder(wanted)])
@@ -109,6 +112,14 @@ def ladder(values: Sequence[TagValue]) -> list[tuple[str, Any]]:
     return [(value.key, value.rule) for value in values]
 
 
+def check_number(tag: Tag, values: Sequence[TagValue], *, n_before: int) -> None:
+    """Raises ValidationError for more values than pages can show; a tag that has more already may stay so."""
+    most = MAX_RULES if tag.is_by_rule else MAX_VALUES
+    if len(values) > max(most, n_before):
+        problem = _("A tag has at most %(most)s values; what has more, such as a shop or a product, is an attribute.")
+        raise ValidationError({"values": problem % {"most": f"{most:,}"}})
+
+
 def check_values(tag: Tag, values: Sequence[TagValue]) -> None:
     """Whether rule, values and kind fit together. Raises ValidationError or RuleError."""
     check_keys_differ("values", values, _("The keys of the values must differ: %(keys)s."))
@@ -139,16 +150,27 @@ def write_values(tag: Tag, values: Sequence[TagValue], *, user: User | None, now
 
     That goes into the feed: the last step of its transaction.
     """
-    gone = match_parts(values, dict(tag.values.values_list("key", "pk")))
+    stored = {value.pk: value for value in tag.values.all()}
+    gone = match_parts(values, {value.key: pk for pk, value in stored.items()})
     check_parts_unused(f"tag:{tag.key}", dict(tag.values.filter(pk__in=gone).values_list("key", "name")))
     if not tag.is_by_rule:
         refuse_while_carried(tag.values.filter(pk__in=gone), now=now)
     for position, value in enumerate(values):
         value.tag, value.position = tag, position
-        value.full_clean(validate_unique=False, validate_constraints=False)  # the keys differ, as was checked
-        value.save(force_insert=value.pk is None, force_update=value.pk is not None)
+        value.clean_fields(exclude=["tag"])  # the keys differ, as was checked
+    TagValue.objects.bulk_update(
+        [value for value in values if value.pk and differ(facts_of(stored[value.pk]), facts_of(value))],
+        ["name", "position", "rule"],
+        batch_size=BATCH,
+    )
+    TagValue.objects.bulk_create([value for value in values if value.pk is None], batch_size=BATCH)
     if gone:
         drop_values(tag, gone, user=user, now=now)
+
+
+def facts_of(value: TagValue) -> list[Any]:
+    """All of a value that an edit may change."""
+    return [value.name, value.position, value.rule]
 
 
 def drop_values(tag: Tag, value_ids: Iterable[int], *, user: User | None, now: datetime) -> None:

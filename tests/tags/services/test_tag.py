@@ -7,6 +7,7 @@ from cdp.rules.errors import RuleError
 from profiles.refresh.saving import StillUsed
 from tags.models import Tag, TagValue
 from tags.services import delete_tag, save_tag
+from tags.services.tag import MAX_VALUES
 from tests.factories.segments import SegmentFactory, lives_in
 from tests.factories.tags import TagAssignmentFactory, TagFactory, TagValueFactory
 
@@ -47,6 +48,31 @@ def test_values_are_matched_by_their_keys():
 
     assert TagValue.objects.get() == stored
     assert TagValue.objects.get().name == "Cold"
+
+
+def test_many_values_are_saved_in_few_statements(django_assert_max_num_queries):
+    tag = TagFactory()
+    first, *_rest, last = many = [value(f"shop-{n}") for n in range(MAX_VALUES)]
+    with django_assert_max_num_queries(30):
+        save_tag(tag, values=many)
+    first.name = "Main shop"
+
+    with django_assert_max_num_queries(30):
+        save_tag(tag, values=[last, *many[:-1]])
+
+    assert list(tag.values.order_by("position").values_list("name", flat=True))[:2] == ["Shop-999", "Main shop"]
+
+
+def test_more_values_than_pages_can_show_are_refused_unless_they_are_there(monkeypatch):
+    tag = TagFactory()
+    save_tag(tag, values=[value("a"), value("b")])
+    monkeypatch.setattr("tags.services.tag.MAX_VALUES", 1)
+
+    with pytest.raises(ValidationError, match="at most 1 values"):
+        save_tag(tag, values=[value("a"), value("b"), value("c")])
+    save_tag(tag, values=[value("a"), value("c")])
+
+    assert set(tag.values.values_list("key", flat=True)) == {"a", "c"}
 
 
 @pytest.mark.parametrize(
