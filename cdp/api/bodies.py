@@ -9,6 +9,7 @@ import orjson
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
@@ -57,3 +58,10 @@ def _holds_nul(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_holds_nul(key) or _holds_nul(item) for key, item in value.items())
     return isinstance(value, list) and any(map(_holds_nul, value))
+
+
+class FileNegotiation(DefaultContentNegotiation):
+    """For endpoints that answer with a file, of the type that they say: any `Accept` will do. Errors are JSON."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type

@@ -17,6 +17,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cdp.api.bodies import FileNegotiation
 from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.viewsets import ReadingViewSet
@@ -82,7 +83,7 @@ class RunViewSet(ReadingViewSet):
         return Response(self.get_serializer(stopped).data)
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"])
+    @action(detail=True, methods=["get"], content_negotiation_class=FileNegotiation)
     def result(self, request: Request, **kwargs: Any) -> FileResponse:
         """The result file, such as the refused rows of an import."""
         return result_response(self.get_object(), request.user)

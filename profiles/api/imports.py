@@ -22,7 +22,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from cdp.api.bodies import JsonParser
+from cdp.api.bodies import FileNegotiation, JsonParser
 from cdp.api.problems import Conflict, TooLarge
 from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
@@ -285,7 +285,7 @@ class ImportViewSet(ReadingViewSet):
         return accepted_for(imported, run, request)
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"])
+    @action(detail=True, methods=["get"], content_negotiation_class=FileNegotiation)
     def refused(self, request: Request, *args: Any, **kwargs: Any) -> StreamingHttpResponse:
         """The refused rows as a file, with the number and the reason of each. 404 where none was refused."""
         imported = self.get_object()

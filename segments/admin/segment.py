@@ -258,6 +258,9 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
         except (ValueError, OverflowError):
             messages.error(request, gettext("This is no time: %(text)s") % {"text": request.GET["as_of"][:40]})
             return HttpResponseRedirect(request.path)
+        if as_of > timezone.now():
+            messages.error(request, gettext("This time is to come: choose an earlier one."))
+            return HttpResponseRedirect(request.path)
         if (since := SEGMENTS.complete_since()) is not None and as_of < since:
             kept = gettext("What was before %(time)s is no longer kept.")
             messages.error(request, kept % {"time": f"{timezone.localtime(since):%Y-%m-%d %H:%M}"})

@@ -18,7 +18,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cdp.api.bodies import FileNegotiation
 from cdp.api.feeds import FEED_PARAMETERS, FEED_QUERY, feed_page, feed_schema
+from cdp.api.filters import YesNoFilter
 from cdp.api.problems import Conflict, Gone, PreviewTimedOut
 from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
@@ -154,7 +156,7 @@ class SegmentFilters(filters.FilterSet):
     """
 
     owner = filters.CharFilter(field_name="owner__username")
-    archived = filters.BooleanFilter(method="keep")
+    archived = YesNoFilter(field_name="archived_at", method="keep")
     search = filters.CharFilter(method="keep_found")
 
     class Meta:
@@ -200,7 +202,7 @@ class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
 
     def get_queryset(self) -> QuerySet[Segment]:
         segments: QuerySet[Segment] = super().get_queryset()
-        is_list_of_used = self.action == "list" and "archived" not in self.request.query_params
+        is_list_of_used = self.action == "list" and not self.request.query_params.get("archived")
         return segments.filter(archived_at__isnull=True) if is_list_of_used else segments
 
     def restore_rules(self, thing: Any, version: int, user: User) -> None:
@@ -302,7 +304,13 @@ class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
         parameters=[OpenApiParameter("format", str, enum=FileFormat.values, description="`csv` where it is absent.")],
         responses={(200, kind.partition(";")[0]): OpenApiTypes.BINARY for kind in CONTENT_TYPES.values()},
     )
-    @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=("format",))
+    @action(
+        detail=True,
+        pagination_class=None,
+        filterset_class=None,
+        query_parameters=("format",),
+        content_negotiation_class=FileNegotiation,
+    )
     def export(self, request: Request, key: str) -> StreamingHttpResponse:
         """The members as a file, with their identifiers and attributes, streamed."""
         segment, asked = self.get_object(), request.query_params.get("format", FileFormat.CSV.value)

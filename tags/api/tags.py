@@ -282,6 +282,8 @@ class TagViewSet(BulkActions, CrossActions, HolderViewSet):
     @action(detail=True, filterset_class=CarrierFilters)
     def profiles(self, request: Request, key: str) -> Response:
         """Who carries the tag now."""
+        if value := request.query_params.get("value"):  # misspelt, it would be nobody's
+            self.value_of(get_object_or_404(Tag.objects.prefetch_related("values"), key=key), value)
         rows: QuerySet[TagAssignment, Any] = (
             TagAssignment.objects.live(timezone.now())
             .filter(tag=self._id(key))

@@ -25,6 +25,18 @@ def test_the_api_streams_members_and_the_audit_knows():
     assert LogEntry.objects.get().change_message == "Exported the members as NDJSON."
 
 
+@pytest.mark.parametrize("accept", ["text/csv", "text/csv, application/x-ndjson, application/problem+json"])
+def test_clients_may_ask_for_the_types_that_the_schema_names(accept):
+    SegmentFactory(key="oslo")
+    api = api_of("operator")
+
+    answer = api.send("get", "segments/oslo/export/?format=csv", accept=accept)
+    refused = api.send("get", "segments/oslo/export/?format=xls", accept=accept)
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert (refused.status_code, refused["Content-Type"]) == (400, "application/problem+json")
+
+
 def test_an_unknown_format_is_refused_and_names_those_that_there_are():
     SegmentFactory(key="oslo")
 

@@ -397,3 +397,13 @@ def test_a_tier_is_edited_and_another_removed():
     sign_in(OPERATOR).post(f"/admin/segments/tierscheme/{scheme.pk}/change/", tiers_form(*rows, initial=3))
 
     assert list(scheme.tiers.order_by("position").values_list("key", "name")) == [("gold", "Gold!"), ("basic", "Basic")]
+
+
+def test_nobody_is_shown_as_of_a_time_to_come():
+    member = MembershipFactory()
+    address = f"/admin/segments/segment/{member.segment_id}/members/"
+
+    answer = sign_in("viewer").get(f"{address}?as_of=2999-01-01T00:00", follow=True)
+
+    assert answer.redirect_chain == [(address, 302)]
+    assert "This time is to come" in answer.content.decode()

@@ -348,6 +348,8 @@ def test_lists_leave_the_archive_out_and_find_by_category_owner_and_words():
     assert archived.json()["archived_at"] is not None
     assert found("") == ["oslo"]
     assert found("?archived=true") == ["old"]
+    assert found("?archived=false") == found("?archived=") == ["oslo"]
+    assert operator.send("get", "segments/?archived=maybe").status_code == 400
     assert found("?category=Cities") == ["oslo"]
     assert found("?search=FJORD") == ["oslo"]
     assert found("?search=nothing") == []

@@ -240,6 +240,19 @@ def test_only_assignments_in_force_are_listed():
     assert [row["profile"] for row in found] == [str(lasting.profile.public_id)]
 
 
+def test_carriers_of_a_value_are_listed_and_a_misspelt_one_is_refused():
+    gold = TagValueFactory(tag=TagFactory(key="card"), key="gold")
+    golden = TagAssignmentFactory(tag=gold.tag, value=gold)
+    TagAssignmentFactory(tag=gold.tag)
+    api = api_of("viewer")
+
+    found = api.send("get", "tags/card/profiles/?value=gold").json()["results"]
+    refused = api.send("get", "tags/card/profiles/?value=glod")
+
+    assert [row["profile"] for row in found] == [str(golden.profile.public_id)]
+    assert (refused.status_code, refused.json()["errors"][0]["path"]) == (400, "value")
+
+
 @pytest.mark.parametrize("n", [1, 20])
 def test_lists_take_a_fixed_number_of_queries(n, django_assert_num_queries):
     vip = TagFactory(key="vip")
