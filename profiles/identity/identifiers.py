@@ -161,7 +161,7 @@ def set_first_seen(seen: Mapping[int, datetime]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE profiles_identifier AS identifier SET first_seen_at = seen.at
+            UPDATE profiles_identifier AS identifier SET first_seen_at = least(identifier.first_seen_at, seen.at)
             FROM json_to_recordset(%s) AS seen(id bigint, at timestamptz)
             WHERE identifier.id = seen.id
             """,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from django.db import connection
@@ -11,6 +12,8 @@ from cdp.copy import as_text, copy_lines
 from cdp.rows import rows_as_json
 from profiles.identity.groups import Key, Link
 from profiles.models import IdentityConflict, IdentityLink
+
+Pair = tuple[int, int, int]  # ids of two identifiers, the smaller first, and of the source that ties them
 
 
 class Conflict(NamedTuple):
@@ -26,19 +29,18 @@ class Conflict(NamedTuple):
 
 
 def write_links(
-    kept: Iterable[tuple[Link, Sequence[Key]]], ids: Mapping[Key, int], *, new_ids: Collection[int]
+    kept: Iterable[tuple[Link, Sequence[Key]]],
+    ids: Mapping[Key, int],
+    *,
+    untold: Mapping[Pair, Link],
+    new_ids: Collection[int],
 ) -> None:
-    """Tie each kept key to its message's first; of all messages of a source that say the same, the first is kept.
+    """Tie each kept key to its message's first, and the pairs that are `untold`; of all messages of a source that say
+    the same, the first is kept.
 
     `new_ids` are those of the identifiers that the batch made, of which nothing was said before.
     """
-    first: dict[tuple[int, int, int], Link] = {}
-    for link, keys in kept:
-        for key in keys[1:]:
-            left, right = ids[keys[0]], ids[key]
-            pair = (left, right, link.source_id) if left < right else (right, left, link.source_id)
-            if pair not in first or link[:2] < first[pair][:2]:
-                first[pair] = link
+    first = first_sayings(kept, ids, untold)
     known = {pair: link for pair, link in first.items() if pair[0] not in new_ids and pair[1] not in new_ids}
     if len(known) < len(first):
         insert_links({pair: link for pair, link in first.items() if pair not in known})
@@ -46,7 +48,46 @@ def write_links(
         upsert_links(known)
 
 
-def insert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
+def first_sayings(
+    kept: Iterable[tuple[Link, Sequence[Key]]],
+    ids: Mapping[Key, int],
+    others: Mapping[Pair, Link] = MappingProxyType({}),
+) -> dict[Pair, Link]:
+    """The first link that ties each pair, `others` among them."""
+    first = dict(others)
+    for link, keys in kept:
+        for key in keys[1:]:
+            left, right = ids[keys[0]], ids[key]
+            pair = (left, right, link.source_id) if left < right else (right, left, link.source_id)
+            if pair not in first or link[:2] < first[pair][:2]:
+                first[pair] = link
+    return first
+
+
+def untold(sayings: Mapping[Pair, Link]) -> dict[Pair, Link]:
+    """Those that say what nobody has said earlier. Most are known, which their index alone tells: no row is read."""
+    if not sayings:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT said.left_id, said.right_id, said.source_id
+            FROM json_to_recordset(%s)
+                AS said(left_id bigint, right_id bigint, source_id bigint, occurred_at timestamptz)
+            LEFT JOIN profiles_identitylink AS known USING (left_id, right_id, source_id)
+            WHERE known.left_id IS NULL OR said.occurred_at <= known.occurred_at
+            """,
+            [
+                rows_as_json(
+                    {"left_id": left, "right_id": right, "source_id": source, "occurred_at": link.occurred_at}
+                    for (left, right, source), link in sayings.items()
+                )
+            ],
+        )
+        return {pair: sayings[pair] for pair in cursor.fetchall()}
+
+
+def insert_links(links: Mapping[Pair, Link]) -> None:
     copy_lines(
         IdentityLink._meta.db_table,
         ["left_id", "right_id", "source_id", "message_id", "occurred_at"],
@@ -57,7 +98,7 @@ def insert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
     )
 
 
-def upsert_links(links: Mapping[tuple[int, int, int], Link]) -> None:
+def upsert_links(links: Mapping[Pair, Link]) -> None:
     """Most are known from an earlier time, which their index alone tells: their rows are not read."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -20,17 +20,9 @@ from cdp.locks import advisory_lock
 from cdp.rules.scope import Scope
 from profiles.followers import Merged
 from profiles.identity.consents import overrulings, write_overrulings
+from profiles.identity.foresight import Foresight, confirm
 from profiles.identity.groups import Group, Groups, Key, Link, Standing, profile_of, root_of
-from profiles.identity.identifiers import (
-    Known,
-    Sight,
-    as_json,
-    read_identifiers,
-    see_identifiers,
-    sights_kept,
-    telling,
-    write_identifiers,
-)
+from profiles.identity.identifiers import Known, Sight, see_identifiers, sights_kept, write_identifiers
 from profiles.identity.links import Conflict, write_conflicts, write_links
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb
 from profiles.identity.separations import bind_separations
@@ -67,17 +59,18 @@ class Resolution:
     late: set[int]
 
 
-def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: datetime) -> Resolution:
-    """Find or make the profile of each link, merge those that links join, and write down who said so.
+def resolve(
+    links: Sequence[Link], foreseen: Foresight, *, kinds: Iterable[IdentifierKind], now: datetime
+) -> Resolution:
+    """Find or make the profile of each link, merge those that links join, and write down who said so. `foreseen` is
+    what `foresee` told of these links earlier in the same transaction.
 
     Takes the identity lock, then the locks of the profiles by id, until the end of the open transaction.
     """
     limits = {kind.pk: kind.limit_per_profile for kind in kinds if kind.limit_per_profile is not None}
-    asked = as_json({key for link in links for key in link.keys})  # while nobody waits yet
     advisory_lock("identity")
-    known = read_identifiers(asked)
+    known, settled, resettled, open_, seen, told, untold = confirm(links, foreseen)
     profiles = lock_profiles({identifier.profile_id for identifier in known.values()})
-    settled, open_ = settle(links, known)
     alone = strangers(links, open_, known)
     joining = [n for n in open_ if n not in alone]
     groups = group_keys([links[n] for n in joining], known, profiles, limits)
@@ -97,20 +90,20 @@ def resolve(links: Sequence[Link], *, kinds: Iterable[IdentifierKind], now: date
     joined = absorptions(groups, profiles)
     overruled = overrulings(groups)
     merged = absorb(joined, now=now)
-    sights = see_identifiers([links[n] for n in joining] + telling([links[n] for n in settled], known))
+    sights = see_identifiers([links[n] for n in joining] + told)
     for n, made in made_of.items():
         sights |= dict.fromkeys(links[n].keys, Sight(made.seen.first, links[n].import_id))
     kept_sights = sights_kept(sights, links, kept, conflicts, known)
     owners_of = {key: made.id for n, made in made_of.items() for key in links[n].keys}
     ids, new_ids, gained = write_identifiers(kept_sights, known, groups, owners_of)
     write_overrulings([(profile_of(root_of(overruling.group)), overruling) for overruling in overruled], ids)
-    said = [(links[n], links[n].keys) for n in settled] + [(links[n], keys) for n, keys in kept.items()]
-    write_links(said, ids, new_ids=new_ids)
+    said = [(links[n], links[n].keys) for n in resettled] + [(links[n], keys) for n, keys in kept.items()]
+    write_links(said, ids, untold=untold, new_ids=new_ids)
     write_conflicts(conflicts, ids)
     owners = settled | {n: made.id for n, made in made_of.items()}
     owners |= {n: profile_of(groups.find(links[n].keys[0])) for n in joining}
     anchors = [Anchor(ids[link.keys[0]], owners[n]) for n, link in enumerate(links)]
-    seen = see_settled(links, settled) | {profile_of(group): when for group, when in seen_of_group.items()}
+    seen |= {profile_of(group): when for group, when in seen_of_group.items()}
     seen |= {made.id: made.seen for made in made_of.values()}
     for absorbed, survivor, _parent, _reason in joined:
         seen[survivor.id] = seen[survivor.id].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
@@ -141,32 +134,6 @@ def late_open(groups: Groups, profiles: Mapping[int, ProfileBefore]) -> set[int]
             if root in last_seen and link.occurred_at <= last_seen[root]:
                 found.add(profile_of(root))
     return found
-
-
-def settle(links: Sequence[Link], known: Mapping[Key, Known]) -> tuple[dict[int, int], list[int]]:
-    """Tell the links that change nothing about who is who from those that may.
-
-    Returns the profile of each of the former, by its place: all their keys are known and that profile's, and no other
-    link names it beside somebody else. And the places of the others by time, then message id. On a busy site these are
-    one in five; the former need neither order nor groups.
-    """
-    owner_of = {key: identifier.profile_id for key, identifier in known.items()}.get
-    named = [set(map(owner_of, link.keys)) for link in links]
-    meeting = set[int | None]().union(*(owners for owners in named if len(owners) > 1))
-    settled = {
-        n: owner for n, owners in enumerate(named) for owner in owners if owner is not None and owner not in meeting
-    }
-    open_ = [n for n in range(len(links)) if n not in settled]
-    return settled, sorted(open_, key=lambda n: links[n][:3])
-
-
-def see_settled(links: Sequence[Link], settled: Mapping[int, int]) -> dict[int, Seen]:
-    """When the settled links saw each profile."""
-    seen: dict[int, Seen] = {}
-    for n, profile_id in settled.items():
-        at = links[n].occurred_at
-        seen[profile_id] = seen[profile_id].and_at(at) if profile_id in seen else Seen(at, at)
-    return seen
 
 
 def lock_profiles(ids: Iterable[int]) -> dict[int, ProfileBefore]:

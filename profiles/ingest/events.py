@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from django.db import connection
+
 from cdp.copy import NULL, as_text, copy_lines, json_as_text
+from cdp.rows import rows_as_json
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce
 from profiles.ingest.message import IDENTIFY_EVENT, Message
-from profiles.ingest.partitions import ensure_partitions
+from profiles.ingest.partitions import ensure_partitions, missing_partitions
 from profiles.models import AttributeType, Event, EventDefinition
 
 COLUMNS = [
@@ -47,14 +51,61 @@ def event_texts(messages: Iterable[Message], definitions: Mapping[str, EventDefi
     ]
 
 
-def write_events(texts: Sequence[str], anchors: Sequence[Anchor], years: Collection[int]) -> None:
-    """One event a message, in one COPY."""
-    ensure_partitions(min(years), max(years))
+def write_ahead(texts: Sequence[str], anchors: Mapping[int, Anchor], years: Collection[int]) -> Mapping[int, Anchor]:
+    """Write the events of messages whose anchors, by place, are foreseen. Returns those written: none where a partition
+    is missing, which is made under the identity lock.
+    """
+    if not anchors or missing_partitions(min(years), max(years)):
+        return {}
+    copy_events(texts, anchors)
+    return anchors
+
+
+def write_events(
+    texts: Sequence[str], anchors: Sequence[Anchor], years: Collection[int], *, ahead: Mapping[int, Anchor]
+) -> None:
+    """One event a message, but for those written ahead: of these, bring those to their people that went to others."""
+    if len(ahead) < len(texts):
+        ensure_partitions(min(years), max(years))
+        copy_events(texts, {n: anchor for n, anchor in enumerate(anchors) if n not in ahead})
+    move_events({(anchor, anchors[n]) for n, anchor in ahead.items() if anchor != anchors[n]}, years)
+
+
+def copy_events(texts: Sequence[str], anchors: Mapping[int, Anchor]) -> None:
+    """In one COPY."""
     copy_lines(
         Event._meta.db_table,
         COLUMNS,
-        (f"{anchor.profile_id}\t{anchor.identifier_id}\t{text}" for anchor, text in zip(anchors, texts, strict=True)),
+        (f"{anchor.profile_id}\t{anchor.identifier_id}\t{texts[n]}" for n, anchor in anchors.items()),
     )
+
+
+def move_events(moves: Collection[tuple[Anchor, Anchor]], years: Collection[int]) -> None:
+    """From one anchor to another; nobody else's are there any more."""
+    if not moves:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE profiles_event AS event SET profile_id = moved.to_id, anchor_id = moved.on_id
+            FROM json_to_recordset(%s) AS moved(from_id bigint, off_id bigint, to_id bigint, on_id bigint)
+            WHERE event.profile_id = moved.from_id AND event.anchor_id = moved.off_id
+                AND event.occurred_at >= %s AND event.occurred_at < %s
+            """,
+            [
+                rows_as_json(
+                    {
+                        "from_id": before.profile_id,
+                        "off_id": before.identifier_id,
+                        "to_id": after.profile_id,
+                        "on_id": after.identifier_id,
+                    }
+                    for before, after in moves
+                ),
+                datetime(min(years), 1, 1, tzinfo=UTC),
+                datetime(max(years) + 1, 1, 1, tzinfo=UTC),
+            ],
+        )
 
 
 def promoted_value(properties: Mapping[str, Any], definition: EventDefinition) -> float | None:

@@ -16,18 +16,18 @@ FIRST_YEAR = 2020  # as migration 0002 made them
 
 def ensure_partitions(first: int, last: int) -> list[int]:
     """Make the partitions of the years `first` to `last`, both included, that are missing; returns those made."""
-    wanted = range(max(first, FIRST_YEAR), last + 1)
-    if not missing(wanted):
+    if not missing_partitions(first, last):
         return []
     with transaction.atomic():
         advisory_lock("partitions")
-        years = missing(wanted)
+        years = missing_partitions(first, last)
         for year in years:
             attach(year)
     return years
 
 
-def missing(years: range) -> list[int]:
+def missing_partitions(first: int, last: int) -> list[int]:
+    """Those of the years `first` to `last`, both included, that have none."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -35,7 +35,7 @@ def missing(years: range) -> list[int]:
             WHERE to_regclass('profiles_event_' || year) IS NULL
             ORDER BY year
             """,
-            [list(years)],
+            [list(range(max(first, FIRST_YEAR), last + 1))],
         )
         return [year for (year,) in cursor.fetchall()]
 

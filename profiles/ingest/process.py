@@ -18,6 +18,7 @@ from cdp.garbage import garbage_waits
 from cdp.rules.topics import heard_topics, shared_floor
 from cdp.stages import wake
 from cdp.trouble import is_transient
+from profiles.identity.foresight import foresee
 from profiles.identity.groups import Link
 from profiles.identity.kinds import load_kinds
 from profiles.identity.merge import write_feeds
@@ -29,7 +30,7 @@ from profiles.ingest.changes import changes_of, write_changes
 from profiles.ingest.contributions import new_records_of, sayings_of, write_contributions, write_profiles
 from profiles.ingest.counters import Tally, write_tally
 from profiles.ingest.definitions import attribute_definitions, event_definitions
-from profiles.ingest.events import event_texts, write_events
+from profiles.ingest.events import event_texts, write_ahead, write_events
 from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
 from profiles.ingest.newcomers import fold_newcomers, write_newcomers
@@ -267,8 +268,12 @@ def write(
         )
         for message in messages
     ]
+    foreseen = foresee(links)
+    owners = foreseen.settled.items()
+    expected = {n: Anchor(foreseen.known[links[n].keys[0]].id, owner) for n, owner in owners}
+    ahead = write_ahead(texts, expected, years)
 
-    resolution = resolve(links, kinds=kinds.values(), now=now)
+    resolution = resolve(links, foreseen, kinds=kinds.values(), now=now)
     created = {made.id for made in resolution.created}
     anchors = resolution.anchors
     written = write_contributions(messages, anchors, sayings, attributes.values(), created=created)
@@ -280,7 +285,7 @@ def write(
     write_profiles(widening(resolution), new_records)
     write_consents(messages, anchors)
     retold = retell(resolution.late) if resolution.late else set()
-    write_events(texts, anchors, years)
+    write_events(texts, anchors, years, ahead=ahead)
     changed = {profile_id: each.changed for profile_id, each in new_records.items()}
     changes = changes_of(
         messages, resolution, attributes=changed, retold=retold, kinds=kinds.values(), heard=heard, now=now

@@ -1,0 +1,276 @@
+"""What others do to people between a batch's first look at them and the identity lock."""
+
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from random import Random
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import F
+
+from benchmarks.people import visits
+from cdp.locks import advisory_lock
+from profiles.identity.errors import IdentityError
+from profiles.ingest import process
+from profiles.ingest.accept import accept_messages
+from profiles.ingest.contributions import new_records_of
+from profiles.ingest.process import process_batch
+from profiles.models import (
+    Contribution,
+    Event,
+    Identifier,
+    IdentifierKind,
+    IdentityLink,
+    InboxMessage,
+    Profile,
+    ProfileMerge,
+    RejectedMessage,
+)
+from profiles.services.erase import erase_empty
+from profiles.services.identity import merge_profiles, split_profile, undo_merge
+from tests.factories.profiles import SourceFactory
+from tests.profiles.ingest.messages import START, event_names, identify, people, profile_of, send, track
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+NOW = START + timedelta(days=1)
+N_MESSAGES = 300
+
+
+@pytest.fixture
+def shop():
+    return SourceFactory(key="shop")
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Process the inbox, and when the batch has looked at its people, but not yet locked them, let `act` happen on
+    another connection. It must not bring anything of which both make the definition: of those one waits for the other.
+    """
+
+    def process_while(act):
+        resolve, acted = process.resolve, []
+
+        def work():
+            try:
+                act()
+                acted.append(True)
+            finally:
+                connection.close()
+
+        def act_first(*args, **kwargs):
+            monkeypatch.setattr(process, "resolve", resolve)
+            other = threading.Thread(target=work)
+            other.start()
+            other.join(timeout=60)
+            assert acted == [True]
+            return resolve(*args, **kwargs)
+
+        monkeypatch.setattr(process, "resolve", act_first)
+        n_messages = process_batch(now=NOW).n_messages
+        assert acted == [True]
+        assert people()
+        check()
+        return n_messages
+
+    return process_while
+
+
+def check():
+    """Every event is with whom its anchor is, and everybody was seen when their events say."""
+    assert not Event.objects.exclude(profile_id=F("anchor__profile_id")).exists()
+    assert not Event.objects.filter(anchor__isnull=True).exists()
+    for profile in Profile.objects.current():
+        times = Event.objects.filter(profile=profile).values_list("occurred_at", flat=True)
+        assert profile.last_seen_at == max(times)
+
+
+def accept(shop, *messages):
+    accept_messages(shop, messages, received_at=NOW)
+
+
+def merge(*names):
+    merge_profiles([Identifier.objects.get(value=name).profile_id for name in names], user=None, now=NOW)
+
+
+def test_who_was_merged_by_hand_is_found_where_they_are_now(shop, meanwhile):
+    send(shop, track("Viewed", anonymous="a1"), identify(user="u1", at=1, city="Oslo"))
+    accept(shop, track("Ordered", anonymous="a1", at=5), identify(user="u1", at=6, city="Rome"))
+
+    assert meanwhile(lambda: merge("u1", "a1")) == 2
+
+    ann = profile_of("user_id", "u1")
+    assert profile_of("anonymous_id", "a1") == ann
+    assert event_names(ann) == ["Viewed", "$identify", "Ordered", "$identify"]
+    assert ann.attributes == {"city": "Rome"}
+
+
+def test_who_was_merged_by_another_batch_is_found_where_they_are_now(shop, meanwhile):
+    send(shop, track("Viewed", anonymous="a1"), identify(user="u1"), identify(user="u2"))
+    accept(shop, identify(anonymous="a1", at=5, city="Oslo"), track("Ordered", user="u2", at=6))
+
+    meanwhile(lambda: send(shop, identify(user="u1", anonymous="a1", at=4, city="Rome")))
+
+    ann, bob = profile_of("user_id", "u1"), profile_of("user_id", "u2")
+    assert people() == {frozenset({("user_id", "u1"), ("anonymous_id", "a1")}), frozenset({("user_id", "u2")})}
+    assert sorted(event_names(ann)) == ["$identify", "$identify", "$identify", "Viewed"]
+    assert event_names(bob) == ["$identify", "Ordered"]
+    assert ann.attributes == {"city": "Oslo"}
+    assert ann.last_seen_at == START + timedelta(minutes=5)
+
+
+def test_strangers_whom_another_batch_made_are_not_made_again(shop, meanwhile):
+    send(shop, identify(user="u1"))
+    accept(shop, track("Viewed", anonymous="a1", at=1), track("Viewed", user="u1", anonymous="a2", at=2))
+
+    meanwhile(lambda: send(shop, track("Ordered", anonymous="a1", at=3), track("Ordered", anonymous="a2", at=4)))
+
+    assert people() == {frozenset({("user_id", "u1"), ("anonymous_id", "a2")}), frozenset({("anonymous_id", "a1")})}
+    assert event_names(profile_of("anonymous_id", "a1")) == ["Viewed", "Ordered"]
+    assert event_names(profile_of("user_id", "u1")) == ["$identify", "Viewed", "Ordered"]
+    assert ProfileMerge.objects.count() == 1
+
+
+def test_two_settled_people_are_merged_where_another_batch_gave_them_the_names_of_a_message(shop, meanwhile):
+    """The message names two strangers, who meanwhile become names of two people who did something in the same batch."""
+    send(shop, track("Viewed", anonymous="d1"), track("Viewed", anonymous="d2", at=1))
+    accept(
+        shop,
+        track("Ordered", anonymous="d1", at=2),
+        track("Read", anonymous="d2", at=3),
+        together("a1", "a2", at=4),
+    )
+
+    meanwhile(lambda: send(shop, together("d1", "a1", at=5), together("d2", "a2", at=6)))
+
+    assert {value for person in people() for _kind, value in person} == {"a1", "a2", "d1", "d2"}
+    assert event_names(Profile.objects.current().get()) == ["Viewed", "Viewed", "Ordered", "Read", *["Linked"] * 3]
+
+
+def together(one, other, *, at):
+    return track("Linked", anonymous=one, at=at) | {"context": {"externalIds": [{"type": "anonymous_id", "id": other}]}}
+
+
+def test_who_was_taken_apart_is_found_where_their_identifiers_are(shop, meanwhile):
+    send(shop, identify(user="u1", anonymous="a1"), track("Viewed", anonymous="a1", at=1))
+    accept(shop, track("Ordered", anonymous="a1", at=5), track("Read", user="u1", at=4))
+
+    def split():
+        device = Identifier.objects.get(value="a1")
+        split_profile(device.profile, [device], user=None, now=NOW)
+
+    meanwhile(split)
+
+    assert profile_of("anonymous_id", "a1") != profile_of("user_id", "u1")
+    assert event_names(profile_of("anonymous_id", "a1")) == ["Viewed", "Ordered"]
+    assert event_names(profile_of("user_id", "u1")) == ["$identify", "Read"]
+
+
+def test_who_lives_again_is_found(shop, meanwhile):
+    send(shop, track("Viewed", anonymous="a1"), identify(user="u1", at=1))
+    merge("u1", "a1")
+    accept(shop, track("Ordered", anonymous="a1", at=5), track("Read", user="u1", at=4))
+
+    meanwhile(lambda: undo_merge(ProfileMerge.objects.get(), user=None, now=NOW))
+
+    assert event_names(profile_of("anonymous_id", "a1")) == ["Viewed", "Ordered"]
+    assert event_names(profile_of("user_id", "u1")) == ["$identify", "Read"]
+
+
+def test_what_an_import_alone_has_named_may_be_taken_back(shop, meanwhile):
+    send(shop, track("Viewed", anonymous="a1"))
+    Identifier.objects.update(import_id=7)
+    taken_back = Identifier.objects.get()
+    accept(shop, track("Ordered", anonymous="a1", at=5))
+
+    def take_back():
+        with transaction.atomic():
+            advisory_lock("identity")
+            Event.objects.all().delete()
+            taken_back.delete()
+            erase_empty([taken_back.profile_id], now=NOW)
+
+    meanwhile(take_back)
+
+    made = Identifier.objects.get()
+    assert made.pk != taken_back.pk
+    assert made.profile_id != taken_back.profile_id
+    assert event_names(made.profile) == ["Ordered"]
+
+
+def test_an_earlier_sight_that_another_batch_tells_is_kept(shop, meanwhile):
+    send(shop, identify(user="u1", anonymous="a1", at=9))
+    accept(shop, identify(user="u1", anonymous="a1", at=5))
+
+    meanwhile(lambda: send(shop, identify(user="u1", anonymous="a1", at=2), identify(user="u1", at=20)))
+
+    first = START + timedelta(minutes=2)
+    assert set(Identifier.objects.values_list("first_seen_at", flat=True)) == {first}
+    assert IdentityLink.objects.get().occurred_at == first
+    assert Profile.objects.get().first_seen_at == first
+    assert Profile.objects.get().last_seen_at == START + timedelta(minutes=20)
+
+
+def test_a_word_of_the_same_source_that_is_later_stays(shop, meanwhile):
+    send(shop, identify(user="u1", at=1, city="Oslo"))
+    accept(shop, identify(user="u1", at=5, city="Rome"))
+
+    meanwhile(lambda: send(shop, identify(user="u1", at=7, city="Bonn")))
+
+    assert Profile.objects.get().attributes == {"city": "Bonn"}
+    assert Contribution.objects.get().value == "Bonn"
+
+
+def test_workers_and_hands_at_once_leave_everything_with_whom_it_belongs(shop):
+    """Two workers share an inbox while somebody merges people, takes them apart and undoes what was done."""
+    IdentifierKind.objects.update(limit_per_profile=None)
+    sent = list(visits(N_MESSAGES, n_people=12, now=NOW, seed=3))
+    send(shop, *sent[:100])
+    accept(shop, *sent[100:], *sent[::7])
+    errors = []
+
+    def work(act):
+        try:
+            act()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    def empty_inbox():
+        while process_batch(now=NOW, limit=9).n_messages:
+            pass
+
+    threads = [
+        threading.Thread(target=work, args=[act]) for act in (empty_inbox, empty_inbox, lambda: meddle(Random(5)))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+
+    assert errors == []
+    assert not any(thread.is_alive() for thread in threads)
+    assert not InboxMessage.objects.exists()
+    assert not RejectedMessage.objects.exists()
+    assert Event.objects.count() == N_MESSAGES
+    assert not Event.objects.exclude(profile_id=F("anchor__profile_id")).exists()
+    current = set(Profile.objects.current().values_list("pk", flat=True))
+    assert set(Identifier.objects.values_list("profile_id", flat=True)) == current
+    assert new_records_of(current) == {}
+
+
+def meddle(chance):
+    """Do thirty things by hand that may be refused, to whoever is there."""
+    for _time in range(30):
+        profiles = list(Profile.objects.current())
+        merges = list(ProfileMerge.objects.filter(undone_at=None))
+        one = chance.choice(profiles)
+        with suppress(IdentityError, Profile.DoesNotExist):
+            what = chance.randrange(3)
+            if what == 0:
+                merge_profiles([one.pk, chance.choice(profiles).pk], user=None, now=NOW)
+            elif what == 1:
+                split_profile(one, list(one.identifiers.all())[:1], user=None, now=NOW)
+            elif merges:
+                undo_merge(chance.choice(merges), user=None, now=NOW)
