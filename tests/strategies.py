@@ -6,12 +6,15 @@ Values come from small pools that people and rules share, so that rules match of
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.oracles import Person
 
+# A strategy takes longer to make than to draw from.
+KEPT = lru_cache(maxsize=128)
 TICK, DAY = timedelta(microseconds=1), timedelta(days=1)
 # A common day, both Februaries, the last instant of a business year, a quarter's first second.
 NOWS = [
@@ -43,8 +46,8 @@ ATTRIBUTES = {
 SCORES = {"probe.level": "number", "probe.class": "text"}
 TYPES = ATTRIBUTES | SCORES
 EVENTS = ["Buy", "View", "isnull", "it's 100%"]
-TAGS = {"plain": [], "card": ["gold", "blue"]}
-SEGMENTS = ["loyal", "new"]
+TAGS = {"plain": [], "solo": [], "card": ["gold", "blue"]}
+SEGMENTS, GUESTS = ["loyal", "new"], "guests"  # by rule, and the one by hand
 TIERS = {"house": ["in", "out"], "club": ["upper", "middle", "lowest"]}
 KINDS = ["user_id", "email", "anonymous_id"]  # beside the one that everybody has
 CHANNELS = ["email", "sms"]
@@ -63,6 +66,7 @@ spans = st.sampled_from([1, 2, 7, 30, 365])
 years = st.sampled_from([0, 1, 2, 18, 30])
 
 
+@KEPT
 def days(now: datetime) -> st.SearchStrategy[date]:
     """Days around edges: spans before and after today, 29 February, years ago."""
     today = (now + timedelta(hours=8)).date()
@@ -72,6 +76,7 @@ def days(now: datetime) -> st.SearchStrategy[date]:
     return st.sampled_from(near + fixed + birthdays)
 
 
+@KEPT
 def moments(now: datetime) -> st.SearchStrategy[datetime]:
     """Instants at the edges of windows and of business days, and a microsecond beside them."""
     rolling = [now + sign * n * DAY for sign in (1, -1) for n in (0, 1, 2, 7, 30, 365)]
@@ -87,6 +92,7 @@ def stored(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+@KEPT
 def values_of(type_: str, now: datetime) -> st.SearchStrategy[Any]:
     """Values as the golden record holds them."""
     return {
@@ -99,6 +105,7 @@ def values_of(type_: str, now: datetime) -> st.SearchStrategy[Any]:
     }[type_]
 
 
+@KEPT
 def nasty_values_of(type_: str, now: datetime) -> st.SearchStrategy[Any]:
     """The same, or null, or another JSON type."""
     good = values_of(type_, now)
@@ -107,6 +114,7 @@ def nasty_values_of(type_: str, now: datetime) -> st.SearchStrategy[Any]:
     return st.one_of(good, good, st.sampled_from(wrong))
 
 
+@KEPT
 @st.composite
 def events(draw: st.DrawFn, now: datetime) -> dict[str, Any]:
     products = st.fixed_dictionaries(
@@ -148,6 +156,7 @@ def people(draw: st.DrawFn, now: datetime) -> Person:
     keys = draw(st.sets(st.sampled_from(sorted(ATTRIBUTES))))
     tags: dict[str, st.SearchStrategy[Any]] = {
         "plain": st.tuples(st.none(), st.one_of(st.none(), moments(now))),
+        "solo": st.tuples(st.none(), st.one_of(st.none(), moments(now))),
         "card": st.tuples(st.sampled_from([None, "gold", "blue"]), st.one_of(st.none(), moments(now))),
     }
     score = st.fixed_dictionaries(
@@ -161,7 +170,7 @@ def people(draw: st.DrawFn, now: datetime) -> Person:
         public_id=draw(st.uuids()),
         events=draw(st.lists(events(now), max_size=6)),
         tags=draw(st.fixed_dictionaries({}, optional=tags)),
-        segments=draw(st.dictionaries(st.sampled_from(SEGMENTS), moments(now))),
+        segments=draw(st.dictionaries(st.sampled_from([*SEGMENTS, GUESTS]), moments(now))),
         scores=draw(st.fixed_dictionaries({}, optional={"probe": score})),
         tiers=draw(st.fixed_dictionaries({}, optional={key: st.sampled_from(TIERS[key]) for key in TIERS})),
         identifiers=draw(st.sets(st.sampled_from(KINDS))),
@@ -180,6 +189,7 @@ def pairs(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
 PRESENCE = st.fixed_dictionaries({"is": st.sampled_from(["set", "unset"])})
 
 
+@KEPT
 def comparisons(type_: str, now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     """`is` and `value` of every word that fits the type."""
     iso_days = days(now).map(date.isoformat)
@@ -218,6 +228,7 @@ def keyed(op: dict[str, Any], type_: str, now: datetime) -> st.SearchStrategy[di
     return comparisons(type_, now).map(lambda comparison: {**op, **comparison})
 
 
+@KEPT
 def attribute_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     times = dict.fromkeys(["created_at", "first_seen_at", "last_seen_at"], "datetime")
     types = {**ATTRIBUTES, **times, "is_known": "boolean"}
@@ -239,7 +250,7 @@ def tag_rules() -> st.SearchStrategy[dict[str, Any]]:
 
 def segment_rules() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
-        {"op": st.just("segment"), "key": st.sampled_from(SEGMENTS)}, optional={"for_days": spans}
+        {"op": st.just("segment"), "key": st.sampled_from([*SEGMENTS, GUESTS])}, optional={"for_days": spans}
     )
 
 
@@ -272,6 +283,7 @@ def bucket_rules() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@KEPT
 def moving_windows() -> st.SearchStrategy[dict[str, Any]]:
     periods = ["day", "week", "month", "quarter", "year"]
     words = ["today", "yesterday", *(f"{which}_{period}" for which in ("this", "last") for period in periods[1:])]
@@ -283,6 +295,7 @@ def moving_windows() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@KEPT
 def windows(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     iso_days = days(now).map(date.isoformat)
     return st.one_of(
@@ -294,6 +307,7 @@ def windows(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@KEPT
 def property_conditions(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     typed = {
         "city": "text",
@@ -319,6 +333,7 @@ def where(now: datetime) -> dict[str, st.SearchStrategy[Any]]:
     return {"where": st.lists(property_conditions(now), max_size=3)}
 
 
+@KEPT
 def event_recency_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
@@ -332,6 +347,7 @@ def event_recency_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@KEPT
 def sequence_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     """Two or three steps, that people with six events at few moments often meet."""
     step = st.fixed_dictionaries({"name": EVENT_NAMES}, optional=where(now))
@@ -349,6 +365,7 @@ def sequence_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@KEPT
 def event_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     properties = ["total", "city", "products.price", "products.category", "$value", "$weekday", "labels"]
     measures = st.one_of(
@@ -364,6 +381,7 @@ def event_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     return st.one_of(shape, st.builds(lambda rule, asked: {**rule, **asked}, shape, comparisons("number", now)))
 
 
+@KEPT
 def timed_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     """Conditions that say something else once time has passed, and hardly anything beside."""
     spans_of_days = st.builds(lambda n: {"days": n}, spans)
@@ -384,6 +402,42 @@ def timed_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@KEPT
+def common_traits() -> st.SearchStrategy[dict[str, Any]]:
+    """What `common_rules` speak of."""
+    return st.fixed_dictionaries(
+        {}, optional={"city": st.sampled_from(["Oslo", "oslo", None]), "n": st.sampled_from([0, 1, 2])}
+    )
+
+
+@KEPT
+def common_rules() -> st.SearchStrategy[dict[str, Any]]:
+    """Short ones, which hold for some people and not for others, and often no more after what happens next."""
+    attribute, event = {"op": "attribute"}, {"op": "event", "name": "Buy"}
+    lives = asked("eq", "ne", value=st.sampled_from(["Oslo", "oslo"]))
+    has = asked("eq", "ne", "lt", "gte", value=st.sampled_from([1, 2]))
+    window = st.one_of(st.builds(lambda n: {"within": {"last_days": n}}, st.sampled_from([1, 7])), st.just({}))
+    leaves = st.one_of(
+        lives.map(lambda said: {**attribute, "key": "city", **said}),
+        has.map(lambda said: {**attribute, "key": "n", **said}),
+        st.builds(lambda said, within: {**event, **within, **said}, has, window),
+        st.builds(lambda key, said: {**attribute, "key": key, **said}, st.sampled_from(["city", "n"]), PRESENCE),
+        st.builds(lambda level: {"op": "score", "model": "probe", "field": "level", **level}, has),
+        tag_rules(),
+        segment_rules(),
+        tier_rules(),
+        identifier_rules(),
+        consent_rules(),
+        bucket_rules(),
+    )
+    return st.one_of(
+        leaves,
+        leaves.map(lambda leaf: {"not": leaf}),
+        st.lists(leaves, min_size=2, max_size=2).map(lambda pair: {"all": pair}),
+    )
+
+
+@KEPT
 def rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     """Rules of every operator and group, up to four levels deep."""
     leaves = st.one_of(

@@ -14,10 +14,10 @@ from segments.models import Membership, TierStanding
 from tags import score_models
 from tags.models import Score, TagAssignment
 from tests.factories.profiles import AttributeDefinitionFactory, EventDefinitionFactory, SourceFactory
-from tests.factories.segments import SegmentFactory, TierSchemeFactory
+from tests.factories.segments import SegmentFactory, StaticSegmentFactory, TierSchemeFactory
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.oracles import Person
-from tests.strategies import ATTRIBUTES, EVENTS, KINDS, SCORES, SEGMENTS, TAGS, TIERS
+from tests.strategies import ATTRIBUTES, EVENTS, GUESTS, KINDS, SCORES, SEGMENTS, TAGS, TIERS
 
 
 def declare_probe(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +37,7 @@ class World:
         self.tags = {key: TagFactory(key=key) for key in TAGS}
         self.values = {key: TagValueFactory(tag=self.tags["card"], key=key) for key in TAGS["card"]}
         self.segments = {key: SegmentFactory(key=key) for key in SEGMENTS}
+        self.segments[GUESTS] = StaticSegmentFactory(key=GUESTS)
         self.source = SourceFactory()
         self.kinds = {key: IdentifierKind.objects.get(key=key) for key in ["device_id", *KINDS]}
         self.schemes = {key: TierSchemeFactory(key=key, tiers=dict.fromkeys(TIERS[key])) for key in TIERS}

@@ -1,21 +1,21 @@
 """A small life of a few people, played in the tables, and what must be so whatever happens in it.
 
-Facts are written by the services that write them in earnest. What rules make of them is judged by the oracle in
-`tests/oracles.py`, which folds over the same moments as the workers: since when somebody is in is what it noted.
+What rules make of the facts (`facts.py`) is judged by the oracle in `tests/oracles.py`, which folds over the same
+moments as the workers: since when somebody is in is what it noted.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
-from cdp.models import User
 from cdp.rules.causes import Cause
 from cdp.rules.errors import RuleError
 from cdp.rules.holders import all_holders, holder_of
@@ -36,86 +36,48 @@ from profiles.refresh.changes import refresh_changes
 from profiles.refresh.clock import follow_time
 from profiles.refresh.engine import difference_statement
 from profiles.refresh.full import Progress, refresh_in_full, refresh_one
-from profiles.services.consents import Said, record_consents
 from profiles.services.identity import lift_separation, merge_profiles, split_profile, undo_merge
-from segments.models import Membership, MembershipChange, Segment, TierChange, TierScheme, TierStanding
-from segments.services import add_members, remove_members, save_segment, save_tier_scheme
+from segments.models import Membership, Segment, TierScheme, TierStanding
+from segments.services import (
+    archive_segment,
+    delete_segment,
+    duplicate_segment,
+    restore_segment,
+    save_segment,
+    save_tier_scheme,
+)
 from segments.services.as_of import members_as_of
-from segments.services.upkeep import archive_segment, restore_segment
-from tags.feeds import carried
-from tags.models import Score, Tag, TagAssignment, TagChange
-from tags.services import assign_tag, move_tag, save_tag, unassign_tag
-from tags.services.expiry import end_expired
-from tests.factories.cdp import UserFactory
-from tests.factories.segments import StaticSegmentFactory
+from segments.services.fill import fill_segment
+from tags.models import Score, Tag, TagAssignment
+from tags.services import move_tag, save_tag
+from tags.services.expiry import end_expired, purge_ended
 from tests.oracles import Person, holds, zone
-from tests.profiles.ingest.messages import send
+from tests.profiles.refresh.facts import Facts
 from tests.profiles.refresh.test_laws import ORDER, Rules
-from tests.strategies import TYPES
+from tests.profiles.refresh.told import FEEDS, replayed, written_state
+from tests.strategies import GUESTS, SEGMENTS
 from tests.world import World
 
-SEGMENTS, GUESTS = ["loyal", "new"], "guests"  # by rule, and the one by hand
-FEEDS: list[tuple[Any, str]] = [
-    (MembershipChange, "segment__key"),
-    (TagChange, "tag__key"),
-    (TierChange, "scheme__key"),
-]
-BY_HAND = {"plain", GUESTS}
+FROZEN = "frozen"
+BY_HAND = {"plain", GUESTS, FROZEN}
 
 
-class Life:
+class Life(Facts):
     """`noted` is since when people are in segments, as the oracle saw it; `waiting` what those were in who are to be
     judged anew, by whom they were; `recorded` everything that was so at each moment, as it was last.
     """
 
     def __init__(self, world: World, now: datetime, rules: Rules) -> None:
-        self.world, self.now, self.rules = world, now, rules
-        self.user: User = UserFactory()
-        self.guests = StaticSegmentFactory(key=GUESTS)
+        super().__init__(world, now)
+        self.rules = rules
         self.noted: dict[tuple[str, int], datetime] = {}
         self.waiting: dict[tuple[str, int], dict[int, datetime]] = defaultdict(dict)
         self.recorded: dict[datetime, Any] = {}
-        self.n_messages = self.last_profile = self.last_merge = self.last_split = 0
-        self.n_parts, self.is_calm, self.marks = 0, True, self.heads()
-        Tag.objects.filter(key="card").update(kind=Tag.Kind.RULE)
+        self.last_profile = self.last_merge = self.last_split = 0
+        self.n_parts, self.is_calm, self.marks = Counter[int](), True, self.heads()
+        Tag.objects.filter(key__in=["card", "solo"]).update(kind=Tag.Kind.RULE)
         for key in ORDER:
             self.write_rule(key)
-
-    # Facts
-
-    def hear(self, *messages: dict[str, Any]) -> None:
-        with self.one_change():
-            for message in messages:
-                self.n_messages += 1
-                message["messageId"] = f"m{self.n_messages}"
-            send(self.world.source, *messages, now=self.now)
-
-    def people(self) -> list[Profile]:
-        return list(Profile.objects.current().order_by("pk"))
-
-    def consent(self, profile: Profile, channel: str, at: datetime, state: str) -> None:
-        record_consents(
-            [Said(profile.pk, channel, Consent.State(state), min(at, self.now))], user=self.user, now=self.now
-        )
-
-    def tag(self, profile: Profile, expires_at: datetime | None) -> None:
-        if expires_at is None or expires_at > self.now:
-            assign_tag(self.world.tags["plain"], [profile.pk], expires_at=expires_at, now=self.now)
-
-    def untag(self, profile: Profile) -> None:
-        unassign_tag(self.world.tags["plain"], [profile.pk], now=self.now)
-
-    def invite(self, profile: Profile) -> None:
-        add_members(self.guests, [profile.pk], now=self.now)
-
-    def disinvite(self, profile: Profile) -> None:
-        remove_members(self.guests, [profile.pk], now=self.now)
-
-    def score(self, profile: Profile, values: dict[str, Any] | None) -> None:
-        Score.objects.filter(profile=profile).delete()
-        if values is not None:
-            Score.objects.create(profile=profile, model="probe", values=values, scored_at=self.now)
-        ProfileChange.objects.create(profile_id=profile.pk, topic="score:probe", due_at=self.now)
 
     # Who is whom
 
@@ -141,7 +103,7 @@ class Life:
             return
 
     @contextmanager
-    def one_change(self):
+    def one_change(self) -> Iterator[None]:
         """Nobody's state of a thing is told twice by one merge, split or batch."""
         marks = self.heads()
         yield
@@ -157,12 +119,13 @@ class Life:
         archived = set(Segment.objects.filter(archived_at__isnull=False).values_list("key", flat=True))
         for merge in ProfileMerge.objects.filter(pk__gt=self.last_merge).order_by("pk"):
             self.last_merge = merge.pk
-            self.n_parts += 1
+            self.n_parts[merge.absorbed_id] += 1
+            self.happened.add(Cause.MERGE)
             for key in SEGMENTS:
                 self.hand_over(key, merge.absorbed_id, merge.survivor_id, is_archived=key in archived)
         for split in ProfileSplit.objects.filter(pk__gt=self.last_split).order_by("pk"):
             self.last_split = split.pk
-            self.n_parts += 1
+            self.happened.add(Cause.SPLIT)
             for profile_id in (split.from_profile_id, split.to_profile_id):
                 self.read_anew(profile_id)
 
@@ -201,12 +164,14 @@ class Life:
         family, _colon, name = key.partition(":")
         rules = self.rules
         if family == "segment":
-            segment = Segment.objects.get(key=name)
+            segment = Segment.objects.filter(key=name).first() or Segment(key=name, name=name)
             segment.rule = getattr(rules, name)
             save_segment(segment)
         elif family == "tag":
             tag = Tag.objects.get(key=name)
             values = list(tag.values.order_by("position"))
+            if not values:
+                tag.rule = getattr(rules, tag.key)
             for value in values:
                 value.rule = getattr(rules, value.key)
             save_tag(tag, values=values)
@@ -217,23 +182,59 @@ class Life:
                 tier.entry = rules.inside if tier.key == "in" else getattr(rules, tier.key)
             save_tier_scheme(scheme, tiers=tiers)
 
-    def archive(self, key: str) -> None:
+    def archive(self, segment: Segment) -> None:
         self.is_calm = False
-        segment = Segment.objects.get(key=key)
         try:
             with transaction.atomic():
                 archive_segment(segment, user=self.user, now=self.now)
         except ValidationError:
             return
 
-    def restore(self, key: str) -> None:
+    def restore(self, segment: Segment) -> None:
         try:
             with transaction.atomic():
-                restored = restore_segment(Segment.objects.get(key=key), user=self.user)
+                restored = restore_segment(segment, user=self.user)
         except RuleError:
             return  # it speaks of the card, which is archived
         if restored:
-            self.full(f"segment:{key}")
+            self.full(f"segment:{segment.key}")
+
+    def drop(self, segment: Segment) -> None:
+        """Its history goes with it; an edit makes it again."""
+        try:
+            with transaction.atomic():
+                delete_segment(segment)
+        except ValidationError:
+            return
+        self.is_calm = False
+        for held in (self.noted, self.waiting):
+            for key in [key for key in held if key[0] == segment.key]:
+                del held[key]
+        for state in self.recorded.values():
+            state.pop(("segment", segment.key), None)
+
+    def freeze(self, segment: Segment) -> None:
+        """Once; from then on hands alone move its members."""
+        if Segment.objects.filter(key=FROZEN).exists():
+            return
+        duplicate_segment(segment, key=FROZEN, name=FROZEN, user=self.user, as_snapshot=True)
+        fill_segment(FROZEN, source=None, now=self.now)
+        self.happened.add(Cause.DATA)
+        inside, frozen = (
+            set(Membership.objects.filter(segment__key=key).values_list("profile", flat=True))
+            for key in (segment.key, FROZEN)
+        )
+        assert frozen == inside
+
+    def pass_time(self, span: timedelta) -> None:
+        self.now += span
+        self.happened.add(Cause.TIME)
+        if ProfileChange.objects.exists():  # what is still to come
+            self.happened.add(Cause.DATA)
+
+    def redefine(self, key: str, *, type_: str, survivorship: str) -> None:
+        for holder in self.define(key, type_=type_, survivorship=survivorship):
+            self.full(holder)
 
     def move_card(self, lifecycle: Tag.Lifecycle) -> None:
         self.is_calm = False
@@ -252,6 +253,7 @@ class Life:
         somebody may leave and come back.
         """
         self.is_calm = False
+        self.happened.add(Cause.RULE)
         if key not in {holder.key for holder in all_holders()}:
             return
         is_behind = ProfileChange.objects.exists()
@@ -272,14 +274,17 @@ class Life:
         """The clock and the queue; then all is as the oracle says, and a full refresh finds nothing."""
         self.drain(limit)
         end_expired(now=self.now)
+        purge_ended(now=self.now)
         self.judge()
         self.look_for_second_rows()
+        self.look_for_causes()
         for holder in all_holders():
             with connection.cursor() as cursor:
                 cursor.execute(*difference_statement(holder, scope=EVERYBODY, now=self.now))
                 assert cursor.fetchall() == [], holder.key
             assert not Inheritance.objects.filter(holder=holder.key).exists()
-        self.n_parts, self.is_calm, self.marks = 0, True, self.heads()
+        self.n_parts, self.is_calm, self.marks = Counter[int](), True, self.heads()
+        self.happened.clear()
 
     def drain(self, limit: int) -> None:
         follow_time(now=self.now)
@@ -287,18 +292,25 @@ class Life:
             pass
 
     def look_for_second_rows(self) -> None:
-        """Of what rules fill, a merge or a split makes at most one row a person, with all that happened beside it."""
+        """Of what rules fill, there is one row a person, whatever happened since all was as it should be, and one more
+        each time that they were taken in.
+        """
         if not self.is_calm:
             return
         for model, key in FEEDS:
-            counts: dict[Any, int] = defaultdict(int)
-            for row in (
-                model.objects.filter(pk__gt=self.marks[model])
-                .exclude(**{f"{key}__in": BY_HAND})
-                .values_list(key, "profile")
-            ):
-                counts[row] += 1
-            assert max(counts.values(), default=0) <= max(1, self.n_parts), (model, dict(counts))
+            counts = Counter(self.rows_by_rule(model, key).values_list(key, "profile"))
+            for (_key, profile_id), n_rows in counts.items():
+                assert n_rows <= 1 + self.n_parts[profile_id], (model, counts)
+
+    def look_for_causes(self) -> None:
+        """Nothing is said to come of what did not happen."""
+        for model, key in FEEDS:
+            assert set(self.rows_by_rule(model, key).values_list("cause", flat=True)) <= self.happened, model
+
+    def rows_by_rule(self, model: Any, key: str) -> QuerySet[Any, Any]:
+        """Of what rules fill, what was told since the workers had done all."""
+        rows: QuerySet[Any, Any] = model.objects.filter(pk__gt=self.marks[model])
+        return rows.exclude(**{f"{key}__in": BY_HAND})
 
     def heads(self) -> dict[Any, int]:
         return {model: max(model.objects.values_list("pk", flat=True), default=0) for model, _key in FEEDS}
@@ -311,36 +323,44 @@ class Life:
         expected, written = {}, self.written()
         for profile in self.people():
             person = self.person(profile)
-            rules, pk, now = self.rules, profile.pk, self.now
-            house = "in" if holds(rules.inside, person, TYPES, now) else "out"
-            person.tiers["house"] = house
-            if "tag:card" in holders:
-                card = next((key for key in ("gold", "blue") if holds(getattr(rules, key), person, TYPES, now)), None)
-            else:
-                card = written[pk][0]
-            person.tags.pop("card", None)
-            if card is not None:
-                person.tags["card"] = (card, None)
+            pk = profile.pk
+            person.tiers["house"] = self.first(person, {"inside": "in"}) or "out"
+            self.judge_tag(person, "card", ["gold", "blue"], is_judged="tag:card" in holders, held=written[pk][0])
+            self.judge_tag(person, "solo", ["solo"], is_judged=True, held=None)
             for key in SEGMENTS:
                 waited = self.waiting.pop((key, pk), {})
                 if f"segment:{key}" not in holders:
                     continue
-                if holds(getattr(rules, key), person, TYPES, now):
-                    since = self.noted.setdefault((key, pk), min(waited.values(), default=now))
+                if self.first(person, {key: key}):
+                    since = self.noted.setdefault((key, pk), min(waited.values(), default=self.now))
                     person.segments[key] = since
                 else:
                     self.noted.pop((key, pk), None)
                     person.segments.pop(key, None)
-            club = next(
-                (key for key in ("upper", "middle") if holds(getattr(rules, key), person, TYPES, now)), "lowest"
+            expected[pk] = (
+                person.tags.get("card", (None, None))[0],
+                "solo" in person.tags,
+                *(person.segments.get(key) for key in SEGMENTS),
+                person.tiers["house"],
+                self.first(person, {"upper": "upper", "middle": "middle"}) or "lowest",
             )
-            expected[pk] = (card, person.segments.get("loyal"), person.segments.get("new"), house, club)
         assert written == expected
+
+    def judge_tag(self, person: Person, tag: str, parts: list[str], *, is_judged: bool, held: str | None) -> None:
+        """What the person carries of a tag by rule; `held` where nothing judges it."""
+        carried = self.first(person, dict(zip(parts, parts, strict=True))) if is_judged else held
+        if carried is not None:
+            person.tags[tag] = (carried, None)
+
+    def first(self, person: Person, outcomes: dict[str, str]) -> str | None:
+        """The first outcome, by the names of rules, whose rule holds."""
+        rules = ((getattr(self.rules, name), outcome) for name, outcome in outcomes.items())
+        return next((outcome for rule, outcome in rules if holds(rule, person, self.types, self.now)), None)
 
     def person(self, profile: Profile) -> Person:
         """The facts of a person, and since when the oracle noted them in segments."""
         pk = profile.pk
-        members = Membership.objects.filter(profile=pk, segment=self.guests)
+        members = Membership.objects.filter(profile=pk, segment__key__in=[GUESTS, FROZEN])
         segments = dict(members.values_list("segment__key", "entered_at"))
         plain = TagAssignment.objects.filter(profile=pk, tag__key="plain").first()
         consents: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
@@ -365,8 +385,11 @@ class Life:
         )
 
     def written(self) -> dict[int, tuple[Any, ...]]:
-        """By profile: value of the card, since when loyal, since when new, tiers of the house and the club."""
+        """By profile: value of the card, solo or not, since when loyal, since when new, tiers of the house and the
+        club.
+        """
         cards = dict(TagAssignment.objects.filter(tag__key="card").values_list("profile", "value__key"))
+        solo = set(TagAssignment.objects.filter(tag__key="solo").values_list("profile", flat=True))
         segments = {
             key: dict(Membership.objects.filter(segment__key=key).values_list("profile", "entered_at"))
             for key in SEGMENTS
@@ -378,6 +401,7 @@ class Life:
         return {
             person.pk: (
                 cards.get(person.pk),
+                person.pk in solo,
                 *(segments[key].get(person.pk) for key in SEGMENTS),
                 *(tiers[key].get(person.pk) for key in ("house", "club")),
             )
@@ -400,44 +424,6 @@ class Life:
             for segment in Segment.objects.all():
                 members = set(members_as_of(segment.pk, at).values_list("profile", flat=True))
                 assert members == set(state.get(("segment", segment.key), ()))
-
-
-def written_state() -> dict[tuple[str, str], dict[int, Any]]:
-    """By thing and profile, what is written."""
-    state: dict[tuple[str, str], dict[int, Any]] = defaultdict(dict)
-    for key, pk in Membership.objects.values_list("segment__key", "profile"):
-        state["segment", key][pk] = "in"
-    keys = dict(Tag.objects.values_list("pk", "key"))
-    everybody = list(Profile.objects.values_list("pk", flat=True))
-    for (tag_id, pk), value in carried(everybody, None).items():
-        state["tag", keys[tag_id]][pk] = value
-    for key, pk, tier in TierStanding.objects.values_list("scheme__key", "profile", "tier__key"):
-        state["tier", key][pk] = tier
-    return state
-
-
-def replayed(until: datetime) -> dict[tuple[str, str], dict[int, Any]]:
-    """The same for whoever read the feeds until then. No row tells what was so already."""
-    state: dict[tuple[str, str], dict[int, Any]] = defaultdict(dict)
-    moves = MembershipChange.objects.filter(at__lte=until).order_by("pk")
-    rows = [
-        ("segment", key, pk, *(("in", None) if change == "left" else (None, "in")))
-        for key, pk, change in moves.values_list("segment__key", "profile", "change")
-    ]
-    values = ("profile", "before", "after")
-    rows += [
-        ("tag", *row) for row in TagChange.objects.filter(at__lte=until).order_by("pk").values_list("tag__key", *values)
-    ]
-    rows += [
-        ("tier", *row)
-        for row in TierChange.objects.filter(at__lte=until).order_by("pk").values_list("scheme__key", *values)
-    ]
-    for family, key, pk, before, after in rows:
-        held = state[family, key]
-        assert held.pop(pk, None) == before != after
-        if after is not None:
-            held[pk] = after
-    return defaultdict(dict, {thing: held for thing, held in state.items() if held})
 
 
 def next_turn(now: datetime, turn: str) -> timedelta:

@@ -35,6 +35,7 @@ from tests.strategies import (
     NOWS_OF_NEW_YORK,
     STEPS,
     TYPES,
+    common_rules,
     crowds,
     events,
     moments,
@@ -47,7 +48,8 @@ from tests.world import World, declare_probe
 
 pytestmark = pytest.mark.django_db
 
-ORDER = ["tier:house", "tag:card", "segment:loyal", "segment:new", "tier:club"]  # each may speak of those before
+# Each may speak of those before.
+ORDER = ["tier:house", "tag:card", "tag:solo", "segment:loyal", "segment:new", "tier:club"]
 N_ROUNDS, SEEN = 5, (2, 4)  # the workers are there at the third and the last
 PROPERTY = settings(
     max_examples=10,  # 40 were run when this was written; one takes about a second
@@ -63,6 +65,7 @@ class Rules(NamedTuple):
     inside: Any
     gold: Any
     blue: Any
+    solo: Any
     loyal: Any
     new: Any
     upper: Any
@@ -107,11 +110,15 @@ def without(rule: Any, later: frozenset[str]) -> Any:
     return rule
 
 
+def mixed_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
+    return st.one_of(common_rules(), timed_rules(now), rules(now))
+
+
 @st.composite
 def rule_sets(draw: st.DrawFn, now: datetime) -> Rules:
     later = [frozenset(ORDER[place:]) for place in range(len(ORDER))]
-    places = [0, 1, 1, 2, 3, 4, 4]
-    return Rules(*(without(draw(st.one_of(timed_rules(now), rules(now))), later[place]) for place in places))
+    places = [0, 1, 1, 2, 3, 4, 5, 5]
+    return Rules(*(without(draw(mixed_rules(now)), later[place]) for place in places))
 
 
 @st.composite
@@ -151,10 +158,11 @@ class Stage:
 
     def __init__(self, world: World, story: Story) -> None:
         self.world, self.now = world, story.now
-        Tag.objects.filter(key="card").update(kind=Tag.Kind.RULE)
+        Tag.objects.filter(key__in=["card", "solo"]).update(kind=Tag.Kind.RULE)
         for person in story.persons:
             person.segments.clear()
-            person.tags.pop("card", None)
+            for key in ("card", "solo"):
+                person.tags.pop(key, None)
             person.tiers.clear()
             person.created_at = min(person.created_at, story.now)
         self.persons = {world.write(person).pk: person for person in story.persons}
@@ -167,6 +175,7 @@ class Stage:
         self.rules = rules
         for key in ("gold", "blue"):
             TagValue.objects.filter(key=key).update(rule=getattr(rules, key))
+        Tag.objects.filter(key="solo").update(rule=rules.solo)
         for key in ("loyal", "new"):
             Segment.objects.filter(key=key).update(rule=getattr(rules, key))
         self.world.schemes["house"].tiers.filter(key="in").update(entry=rules.inside)
@@ -253,8 +262,9 @@ class Stage:
         self.expected = {pk: judged(person, self.rules, self.now) for pk, person in self.persons.items()}
 
     def written(self) -> dict[int, tuple[Any, ...]]:
-        """By profile: value of the card, since when loyal, since when new, tiers of the house and the club."""
+        """By profile: solo or not, value of the card, since when loyal and new, tiers of the house and the club."""
         cards = dict(TagAssignment.objects.filter(tag__key="card").values_list("profile", "value__key"))
+        solo = set(TagAssignment.objects.filter(tag__key="solo").values_list("profile", flat=True))
         loyal, new = (
             dict(Membership.objects.filter(segment__key=key).values_list("profile", "entered_at"))
             for key in ("loyal", "new")
@@ -263,7 +273,8 @@ class Stage:
             dict(TierStanding.objects.filter(scheme__key=key).values_list("profile", "tier__key"))
             for key in ("house", "club")
         )
-        return {pk: (cards.get(pk), loyal.get(pk), new.get(pk), house.get(pk), club.get(pk)) for pk in self.persons}
+        held = (cards, loyal, new, house, club)
+        return {pk: (pk in solo, *(each.get(pk) for each in held)) for pk in self.persons}
 
 
 def judged(person: Person, rules: Rules, now: datetime) -> tuple[Any, ...]:
@@ -273,13 +284,16 @@ def judged(person: Person, rules: Rules, now: datetime) -> tuple[Any, ...]:
     card = next((key for key in ("gold", "blue") if holds(getattr(rules, key), seen, TYPES, now)), None)
     if card is not None:
         seen.tags["card"] = (card, None)
+    is_solo = holds(rules.solo, seen, TYPES, now)
+    if is_solo:
+        seen.tags["solo"] = (None, None)
     for key in ("loyal", "new"):
         if holds(getattr(rules, key), seen, TYPES, now):
             person.segments.setdefault(key, now)
         else:
             person.segments.pop(key, None)
     tier = next((key for key in ("upper", "middle") if holds(getattr(rules, key), seen, TYPES, now)), "lowest")
-    return card, person.segments.get("loyal"), person.segments.get("new"), seen.tiers["house"], tier
+    return is_solo, card, person.segments.get("loyal"), person.segments.get("new"), seen.tiers["house"], tier
 
 
 @pytest.fixture

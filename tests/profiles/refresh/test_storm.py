@@ -41,8 +41,8 @@ from tests.factories.profiles import SourceFactory
 from tests.factories.segments import SegmentFactory, StaticSegmentFactory, TierSchemeFactory, lives_in
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.factories.webhooks import WebhookFactory
-from tests.profiles.refresh.life import replayed, written_state
 from tests.profiles.refresh.storm import ROLES
+from tests.profiles.refresh.told import replayed, written_state
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
