@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from datetime import datetime
 from typing import Any
 
 from django.utils import formats, timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
+
+# Classes of characters that change the direction of what follows.
+TURNING = frozenset({"R", "AL", "AN", "LRE", "LRO", "RLE", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+START_OF_ISOLATE, END_OF_ISOLATE = "\u2068", "\u2069"
+
+
+def isolated(text: str) -> str:
+    """Text for the middle of a sentence: where it runs from right to left, or turns what follows, it is kept apart."""
+    if not any(unicodedata.bidirectional(character) in TURNING for character in text):
+        return text
+    return f"{START_OF_ISOLATE}{text.replace(END_OF_ISOLATE, '')}{END_OF_ISOLATE}"
 
 
 def in_words(value: Any) -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from cdp.rules.days import TICK, Period
 from cdp.templatetags.numbers import span
-from cdp.values import in_words, local_time
+from cdp.values import in_words, isolated, local_time
 
 N_DIGITS = 4  # behind the point, of what is shown of an average or a sum
 
@@ -43,7 +43,7 @@ class Fact:
     def text(self) -> str:
         """The sentence in the active language."""
         shown = round(self.value, N_DIGITS) if isinstance(self.value, float) else self.value
-        return str(self.says % {**self.parts, "value": in_words(shown)})
+        return str(self.says % {**self.parts, "value": isolated(in_words(shown))})
 
 
 def ago(at: datetime, now: datetime) -> str:

@@ -16,8 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from cdp.rules.errors import WRONG, Place
+from cdp.values import isolated
 
 MAX_NAME, MAX_TEXT, MAX_ITEMS = 200, 10_000, 5_000
+MAX_SHOWN = 20  # items of a list, in a sentence
 MAX_NUMBER = 10**100  # a double column takes it; no measure of a person comes near
 MAX_SPAN_DAYS = 36_500  # a hundred years
 FIRST_DAY, LAST_DAY = date(1000, 1, 1), date(9998, 12, 31)  # their neighbours are dates in any time zone
@@ -85,7 +87,7 @@ class Text(Shape):
         return raw
 
     def show(self, value: str) -> str:
-        return _("“%(text)s”") % {"text": value}
+        return _("“%(text)s”") % {"text": isolated(value)}
 
     def schema(self) -> Schema:
         return {"type": "string", "minLength": self.least, "maxLength": self.most}
@@ -245,7 +247,12 @@ class ListOf(Shape):
         return WRONG if WRONG in items else items
 
     def show(self, value: Sequence[Any]) -> str:
-        return pgettext("between values", ", ").join(self.item.show(item) for item in value)
+        """All, or the first and how many more: a list may have thousands."""
+        n_more = len(value) - MAX_SHOWN
+        shown = pgettext("between values", ", ").join(self.item.show(item) for item in value[:MAX_SHOWN])
+        if n_more <= 0:
+            return shown
+        return ngettext("%(shown)s and %(n)d more", "%(shown)s and %(n)d more", n_more) % {"shown": shown, "n": n_more}
 
     def names(self, value: Sequence[Any], at: Place) -> Iterator[Name]:
         for index, item in enumerate(value):

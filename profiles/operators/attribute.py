@@ -18,7 +18,7 @@ from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.days import Days, Period, period_of
-from cdp.rules.errors import Wrong
+from cdp.rules.errors import Wrong, quoted
 from cdp.rules.face import Face
 from cdp.rules.facts import Fact, Owner, ago
 from cdp.rules.operands import ColumnOperand, JsonOperand
@@ -26,6 +26,7 @@ from cdp.rules.scope import Scope, in_periods
 from cdp.rules.shapes import Anything, NameOf, Text
 from cdp.rules.sql import TRUE, At
 from cdp.rules.types import JSON_TYPES, ValueType, type_of
+from cdp.rules.words import WORDS
 from profiles.models import AttributeDefinition, Identifier, Profile, ProfileMoment
 
 
@@ -103,6 +104,17 @@ class AttributeIs(Operator):
         facts = given.known["attribute"][given["key"]]
         comparison = read_comparison(given.params, facts.type, given.at)
         return comparison if isinstance(comparison, Wrong) else cls(given["key"], facts, comparison)
+
+    @classmethod
+    def check(cls, given: Given) -> Wrong | None:
+        """A word that fits no type is wrong whatever the attribute is."""
+        word = given.params.get("is")
+        if word is None or any(word in words for words in WORDS.values()):
+            return None
+        known = dict.fromkeys(name for words in WORDS.values() for name in words)
+        return given.at.key("is").report(
+            _("unknown comparison %(word)s; known: %(words)s") % {"word": quoted(word), "words": ", ".join(known)}
+        )
 
     def predicate(self, scope: Scope, now: datetime) -> Q:
         if self.key == IS_KNOWN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 from typing import Self
 
 from django.utils.translation import gettext as _
@@ -18,11 +19,14 @@ TIME = "time"  # the topic of rows that the clock puts on the queue, each for on
 
 
 class DependencyCycle(RuleError):
-    """Rules that speak of each other in a circle; `path` starts and ends with the same holder key."""
+    """Rules that speak of each other in a circle; `path` starts and ends with the same holder key, `labels` are names
+    by key.
+    """
 
-    def __init__(self, path: list[str]) -> None:
+    def __init__(self, path: list[str], labels: Mapping[str, str] = MappingProxyType({})) -> None:
         self.path = path
-        message = _("rules must not depend on each other in a circle: %(path)s") % {"path": " → ".join(path)}
+        named = [f"{labels[key]} ({key})" if key in labels else key for key in path]
+        message = _("rules must not depend on each other in a circle: %(path)s") % {"path": " → ".join(named)}
         super().__init__([Problem(path="", message=message)])
 
 
@@ -98,8 +102,11 @@ def check_acyclic(key: str, topics: frozenset[str]) -> None:
     Raises:
         DependencyCycle: with the path.
     """
-    inputs = {holder.key: inputs_of(holder) for holder in all_holders()}
-    in_order({**inputs, key: topics})
+    holders = list(all_holders())
+    try:
+        in_order({**{holder.key: inputs_of(holder) for holder in holders}, key: topics})
+    except DependencyCycle as error:
+        raise DependencyCycle(error.path, {holder.key: holder.label for holder in holders}) from error
 
 
 def used_by(key: str) -> list[Holder]:

@@ -40,7 +40,12 @@ def offer_segments(wanted: Wanted) -> list[Option]:
     return [Option(key, name, hint=key) for key, name in chosen[: wanted.limit]]
 
 
-add_catalogue("segment", load_segments, missing=gettext_lazy("there is no segment %(name)s"), offer=offer_segments)
+add_catalogue(
+    "segment",
+    load_segments,
+    missing=gettext_lazy("there is no segment %(name)s, or it is archived"),
+    offer=offer_segments,
+)
 
 
 @register_operator

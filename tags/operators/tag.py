@@ -62,7 +62,7 @@ def offer_tags(wanted: Wanted) -> list[Option]:
     ]
 
 
-add_catalogue("tag", load_tags, missing=gettext_lazy("there is no tag %(name)s"), offer=offer_tags)
+add_catalogue("tag", load_tags, missing=gettext_lazy("there is no tag %(name)s, or it is archived"), offer=offer_tags)
 
 
 @register_operator

@@ -126,8 +126,8 @@ def test_a_node_is_one_thing(rule):
             "within.x",
             "unknown key; known: last_days, last_hours, days_ago, calendar, since, until",
         ),
-        ({"op": "tag", "key": "nope"}, "key", "there is no tag 'nope'"),
-        ({"op": "segment", "key": "nope"}, "key", "there is no segment 'nope'"),
+        ({"op": "tag", "key": "nope"}, "key", "there is no tag 'nope', or it is archived"),
+        ({"op": "segment", "key": "nope"}, "key", "there is no segment 'nope', or it is archived"),
         ({"op": "score", "model": "nope", "field": "r", "is": "set"}, "model", "there is no scoring model 'nope'"),
     ],
 )
@@ -184,6 +184,14 @@ def test_all_problems_come_at_once():
 )  # fmt: skip
 def test_one_problem_of_a_condition_does_not_hide_another(rule, paths):
     assert [path for path, _message in problems(rule)] == paths
+
+
+def test_a_comparison_that_no_type_has_is_told_beside_an_unknown_attribute():
+    found = problems(CITY | {"key": "citty", "is": "eqq"})
+
+    assert [path for path, _message in found] == ["key", "is"]
+    assert found[1][1].startswith("unknown comparison 'eqq'; known: eq, ne, in, ")
+    assert [path for path, _message in problems(CITY | {"key": "citty", "is": "lt"})] == ["key"]
 
 
 def test_who_sends_something_else_than_a_rule_is_answered_in_short():

@@ -146,7 +146,7 @@ def test_a_rule_that_fails_says_so_and_the_others_are_checked(now):
     assert check(now) == {"corrected": 1, "failed": 1}
 
     broken.refresh_from_db()
-    assert broken.refresh_error == "key: there is no tag 'gone'"
+    assert broken.refresh_error == "key: there is no tag 'gone', or it is archived"
     assert list(tag.assignments.values_list("profile", flat=True)) == [ann.pk]
 
 

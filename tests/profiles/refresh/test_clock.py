@@ -174,7 +174,7 @@ def test_a_rule_that_fails_says_so_stays_behind_and_stops_nobody(now):
     assert follow_time(now=now + TICK) == 1
 
     broken.refresh_from_db()
-    assert broken.refresh_error == "key: there is no tag 'gone'"
+    assert broken.refresh_error == "key: there is no tag 'gone', or it is archived"
     assert clocks() == {"segment:broken": now, "segment:lately": now + TICK}
 
 
