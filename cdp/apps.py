@@ -16,6 +16,7 @@ class CdpConfig(AppConfig):
     def ready(self) -> None:
         from cdp.roles import sync_roles  # noqa: PLC0415 - models are not loaded before
         from cdp.servers import database_check  # noqa: F401, PLC0415 - registers its check
+        from cdp.webhooks import hearers  # noqa: F401, PLC0415 - registers its dependents
 
         for name in REGISTRY_MODULES:
             discover(name)

@@ -17,11 +17,12 @@ from django.utils.functional import Promise
 
 @dataclass(frozen=True)
 class Dependent:
-    """Something that refers to a thing; `kind` says what it is, `parts` which values or tiers it names, in order; none:
-    the thing as a whole. `url` is its page in the admin.
+    """Something that refers to a thing; `kind` says what it is to programs, `label` to people. `parts` are the values
+    or tiers that it names, in order; none: the thing as a whole. `url` is its page in the admin.
     """
 
-    kind: str | Promise
+    kind: str
+    label: str | Promise
     key: str
     name: str
     url: str
@@ -58,7 +59,7 @@ def family_mentioned(prefix: str, mention: Mention) -> None:
 def dependents_of(holder_key: str) -> list[Dependent]:
     """Everything that refers to a thing but itself: the binding first, then by kind and name."""
     found = [each for find in _finders for each in find(holder_key)]
-    return sorted(found, key=lambda each: (not each.is_binding, str(each.kind), each.name, each.key))
+    return sorted(found, key=lambda each: (not each.is_binding, str(each.label), each.name, each.key))
 
 
 def binding_on(holder_key: str, parts: Iterable[str] | None = None) -> list[Dependent]:
@@ -85,7 +86,8 @@ def dependent(thing: Any, *, parts: Iterable[str] = (), is_binding: bool = True)
     """A thing with a key, a name and a page in the admin."""
     meta = thing._meta
     page = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[thing.pk])
-    return Dependent(meta.verbose_name, thing.key, thing.name, page, tuple(parts), is_binding)
+    kind = meta.verbose_name_raw.replace(" ", "_")
+    return Dependent(kind, meta.verbose_name, thing.key, thing.name, page, tuple(parts), is_binding)
 
 
 def mentions(rule: Any, holder_key: str) -> Iterator[tuple[str, ...]]:

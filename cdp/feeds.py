@@ -49,8 +49,8 @@ class Feed:
 
     `label` is its name in a word. `columns` say what happened to them; `what` turns their values into JSON, where these
     are not it. `has_causes`: rows say why, in `cause`. `subject` is the lookup of the key of what changed, called
-    `subject_name` in JSON, of which `subjects` lists (key, name); "" where there is no such thing. Who hears it needs
-    `permission`.
+    `subject_name` in JSON, of which `subjects` lists (key, name); `holder` is what their holder keys start with; all
+    are "" where there is no such thing. Who hears it needs `permission`.
 
     Old rows are deleted (cdp/retention.py), but for the last of each `state`, the columns of what a row is the state
     of, unless it says `ended`: as of any later moment they tell who was in. Without `state` all rows are kept.
@@ -66,6 +66,7 @@ class Feed:
     profile: str = "profile__public_id"
     subject: str = ""
     subject_name: str = ""
+    holder: str = ""
     subjects: Callable[[], Iterable[tuple[str, str]]] = tuple
     has_causes: bool = True
     state: tuple[str, ...] = ()

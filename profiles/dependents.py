@@ -20,7 +20,7 @@ def mappings(holder_key: str) -> Iterator[Dependent]:
         parts = named_in(saved.mapping, holder_key)
         if parts is not None:
             page = reverse("admin:profiles_importmapping_change", args=[saved.pk])
-            yield Dependent(_("saved mapping"), saved.key, saved.name, page, parts)
+            yield Dependent("saved_mapping", _("saved mapping"), saved.key, saved.name, page, parts)
 
 
 @dependents
@@ -30,7 +30,7 @@ def imports_under_way(holder_key: str) -> Iterator[Dependent]:
         parts = named_in(imported.mapping, holder_key)
         if parts is not None:
             page = reverse("admin:profiles_import_change", args=[imported.pk])
-            yield Dependent(_("import"), str(imported.pk), str(imported), page, parts)
+            yield Dependent("import", _("import"), str(imported.pk), str(imported), page, parts)
 
 
 def named_in(mapping: Mapping[str, Any], holder_key: str) -> tuple[str, ...] | None:

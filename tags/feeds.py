@@ -115,6 +115,7 @@ TAGS = register_feed(
         permission="tags.view_tagchange",
         subject="tag__key",
         subject_name="tag",
+        holder="tag",
         subjects=lambda: Tag.objects.order_by("key").values_list("key", "name"),
     )
 )

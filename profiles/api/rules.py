@@ -84,8 +84,10 @@ class RestoreRulesSerializer(StrictSerializer):
 
 
 class DependentSerializer(serializers.Serializer[Any]):
-    """Something that refers to it. `parts` are the values or tiers that it names; `is_binding`: while it is there, the
-    thing, or those parts of it, cannot go.
+    """Something that refers to it; `kind` is such as `segment`, `tier_scheme`, `campaign`, `saved_mapping`, `webhook`.
+
+    `parts` are the values or tiers that it names; `is_binding`: while it is there, the thing, or those parts of it,
+    cannot go.
     """
 
     kind = serializers.CharField()

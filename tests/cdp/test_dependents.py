@@ -1,10 +1,11 @@
 """What refers to tags, segments and tier schemes, and what that forbids."""
 
 import pytest
+from django.utils.translation import override
 
 from campaigns.models import Campaign
 from cdp.dependents import binding_on, dependents_of, mentions
-from cdp.models import Run
+from cdp.models import Run, Subscription
 from profiles.refresh.saving import StillUsed
 from segments.models import Segment, Tier
 from segments.services import archive_segment, delete_segment, save_tier_scheme
@@ -17,6 +18,7 @@ from tests.factories.imports import ImportFactory, ImportMappingFactory
 from tests.factories.profiles import SEEN_AT
 from tests.factories.segments import SegmentFactory, TierSchemeFactory
 from tests.factories.tags import TagFactory, TagValueFactory
+from tests.factories.webhooks import WebhookFactory
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +33,7 @@ def make_card():
 
 
 def found(key):
-    return [(str(each.kind), each.name, each.parts, each.is_binding) for each in dependents_of(key)]
+    return [(str(each.label), each.name, each.parts, each.is_binding) for each in dependents_of(key)]
 
 
 def test_conditions_are_found_however_deep_they_stand():
@@ -59,7 +61,7 @@ def test_whatever_refers_to_a_tag_is_found(django_assert_num_queries):
     imported = ImportFactory(mapping={"tags": [{"tag": "card", "value": {"column": "Card"}}]}, run=run)
     ImportFactory(mapping=mapping, ended_at=SEEN_AT)
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         dependents = found("tag:card")
 
     assert dependents == [
@@ -122,6 +124,35 @@ def test_a_tier_that_is_named_does_not_go():
     with pytest.raises(StillUsed, match="Golden"):
         save_tier_scheme(scheme, tiers=[Tier.objects.get(key="basic")])
     assert scheme.tiers.count() == 2
+
+
+def test_what_a_webhook_hears_by_name_stays():
+    card = make_card()
+    best = SegmentFactory(key="best")
+    by_name = WebhookFactory(name="Shop")
+    for feed, key in (("segments", "best"), ("tags", "card")):
+        Subscription.objects.create(webhook=by_name, feed=feed, subjects=[key])
+    WebhookFactory(name="All", hears=["segments", "tags"])
+
+    with pytest.raises(StillUsed, match="Shop"):
+        delete_segment(best)
+    with pytest.raises(StillUsed, match="Shop"):
+        delete_tag(card)
+    by_name.subscriptions.all().delete()
+    delete_segment(best)
+
+    assert found("tag:card") == found("tier:card") == []
+    assert not Segment.objects.exists()
+
+
+def test_kinds_are_words_for_programs_in_every_language():
+    TagFactory(key="card")
+    TierSchemeFactory(key="club", name="Club", tiers={"top": CARD, "rest": None})
+
+    with override("zh-hans"):
+        (scheme,) = dependents_of("tag:card")
+
+        assert (scheme.kind, str(scheme.label)) == ("tier_scheme", "等级体系")
 
 
 def test_pages_and_api_tell_of_them():
