@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime, timedelta
+from smtplib import SMTPException
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -18,7 +20,7 @@ from cdp.rules.days import business_day
 from segments.models import CountedFeed, MembershipChange, SizeAlert
 
 NOTICE_DAYS = 7  # so long the pages show an alert
-
+logger = logging.getLogger(__name__)
 
 COUNT = """
     WITH came AS (
@@ -142,7 +144,9 @@ def recent_alerts(*, now: datetime) -> QuerySet[SizeAlert]:
 
 
 def mail_alerts(*, now: datetime, since: date) -> int:
-    """Tell the owners who have an address, each alert once: what was cut off after it was claimed is not sent again."""
+    """Tell the owners who have an address, each alert once: what was cut off after it was claimed is not sent again,
+    what the mail server refused is.
+    """
     due = SizeAlert.objects.filter(day__gte=since, mailed_at=None, cleared_at=None, seen_at=None).exclude(
         segment__owner__email=""
     )
@@ -150,8 +154,13 @@ def mail_alerts(*, now: datetime, since: date) -> int:
     n_mailed = 0
     for alert in due:
         if SizeAlert.objects.filter(pk=alert.pk, mailed_at=None).update(mailed_at=now):
-            mail_alert(alert)
-            n_mailed += 1
+            try:
+                mail_alert(alert)
+            except (SMTPException, OSError):
+                logger.exception("The owner of the segment %s could not be told of its size.", alert.segment.key)
+                SizeAlert.objects.filter(pk=alert.pk, mailed_at=now).update(mailed_at=None)
+            else:
+                n_mailed += 1
     return n_mailed
 
 

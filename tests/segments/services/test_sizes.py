@@ -1,6 +1,7 @@
 """Sizes by day, and alerts where they change too much."""
 
 from datetime import date, timedelta
+from smtplib import SMTPException
 
 import pytest
 import time_machine
@@ -107,6 +108,29 @@ def test_the_owner_is_told_once_where_mail_is_set_up(settings):
     assert (sent.to, sent.subject) == (["ann@example.com"], "Size of “Loyal”: 10 → 5")
     assert "changed from 10 to 5 (−50%), by more than 20%." in sent.body
     assert f"/admin/segments/segment/{segment.pk}/sizes/" in sent.body
+
+
+def test_what_the_mail_server_refuses_is_sent_later_and_others_are_told(settings, monkeypatch):
+    for name in ("Loyal", "Lost"):
+        watched(-5, name=name, owner=UserFactory(email=f"{name.lower()}@example.com"))
+    now = SEEN_AT + timedelta(days=1, hours=1)
+    settings.IS_MAIL_SET_UP = True
+    asked = []
+
+    def refuse_the_first(*message):
+        asked.append(message)
+        if len(asked) == 1:
+            raise SMTPException
+
+    with monkeypatch.context() as patch:
+        patch.setattr("segments.services.sizes.send_mail", refuse_the_first)
+        watch_sizes(now=now)
+
+    watch_sizes(now=now)
+    watch_sizes(now=now)
+
+    assert (len(asked), len(mail.outbox)) == (2, 1)
+    assert not SizeAlert.objects.filter(mailed_at=None).exists()
 
 
 def open_days(now):
