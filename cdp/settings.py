@@ -238,7 +238,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["cdp.api.bodies.JsonParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "cdp.api.pagination.CursorPages",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "cdp.api.schema.Schema",
     "EXCEPTION_HANDLER": "cdp.api.problems.as_problem",
     "DATETIME_FORMAT": None,  # the renderer writes them, in UTC
     "URL_FORMAT_OVERRIDE": None,  # `format` is a parameter of our own

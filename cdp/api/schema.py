@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 
 from cdp.rules.schema import rule_schemas
 
@@ -41,6 +42,18 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer"}
+
+
+class Schema(AutoSchema):
+    """Says too what the body of a DELETE is, which the library leaves out."""
+
+    def _get_request_body(self, direction: Any = "request") -> Any:
+        view: Any = self.view
+        shape = getattr(view, "deleting_bodies", {}).get(view.action) if self.method == "DELETE" else None
+        if shape is None:
+            return super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        component = self.resolve_serializer(shape(), direction)
+        return {"content": {"application/json": {"schema": component.ref}}, "required": True}
 
 
 def add_rules(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from rest_framework.mixins import (
 )
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 
 from cdp.api.idempotency import once
@@ -38,6 +39,7 @@ class ApiViewSet(GenericViewSet[Any]):
     action_permissions: dict[str, tuple[str, ...]] = {}
     filterset_class: type[FilterSet] | None = None
     query_parameters: tuple[str, ...] = ()
+    deleting_bodies: dict[str, type[Serializer[Any]]] = {}  # by action: what a DELETE of it takes, for the schema
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -180,6 +180,7 @@ class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
     filterset_class = SegmentFilters
     reading_actions = frozenset({"preview"})
     holder_prefix = "segment"
+    deleting_bodies = {"profiles": ChosenSerializer}
     action_permissions = {
         "restore": ("segments.change_segment",),
         # Whoever may ask any rule could guess personal values letter by letter, so this is for those who write rules.

@@ -221,6 +221,7 @@ class TagViewSet(BulkActions, CrossActions, HolderViewSet):
     serializer_class = TagSerializer
     filterset_class = TagFilters
     holder_prefix = "tag"
+    deleting_bodies = {"assignments": RemovalsSerializer}
     action_permissions = {
         "restore": ("tags.change_tag",),
         "assignments:POST": ("tags.add_tagassignment",),
