@@ -69,16 +69,20 @@ def band_of(rule: Any) -> Band | None:
 def check_bands(values: Sequence[TagValue]) -> None:
     """Whether values are bands of one field that nobody can be in two of. Raises ValidationError."""
     bands = [band_of(value.rule) for value in values]
-    for value, band in zip(values, bands, strict=True):
+    for place, (value, band) in enumerate(zip(values, bands, strict=True)):
         if band is None:
-            raise ValidationError(_("“%(value)s” is no band of a score.") % {"value": value.name})
+            raise wrong_band(place, _("“%(value)s” is no band of a score.") % {"value": value.name})
         if band.start is not None and band.end is not None and band.start >= band.end:
-            raise ValidationError(_("The band of “%(value)s” ends before it begins.") % {"value": value.name})
+            raise wrong_band(place, _("The band of “%(value)s” ends before it begins.") % {"value": value.name})
     known = [(value, band) for value, band in zip(values, bands, strict=True) if band is not None]
     if len({band.of for _value, band in known}) > 1:
         raise ValidationError(_("All values of a tag by score are bands of one score."))
     for place, (value, band) in enumerate(known):
-        for other_value, other in known[place + 1 :]:
+        for other_place, (other_value, other) in enumerate(known[place + 1 :], start=place + 1):
             if band.meets(other):
                 names = {"one": value.name, "other": other_value.name}
-                raise ValidationError(_("The bands of “%(one)s” and “%(other)s” overlap.") % names)
+                raise wrong_band(other_place, _("The bands of “%(one)s” and “%(other)s” overlap.") % names)
+
+
+def wrong_band(place: int, problem: str) -> ValidationError:
+    return ValidationError({f"values[{place}].band": problem})

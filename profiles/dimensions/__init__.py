@@ -45,6 +45,11 @@ class Dimension(ABC):
     type: ValueType
     names: Mapping[Any, str] = field(default_factory=dict)
 
+    @property
+    def name_of_empty(self) -> str:
+        """What an empty text or list is called."""
+        return _("(empty)")
+
     @abstractmethod
     def statement(self, now: datetime) -> Statement:
         """SELECT profile id, value as jsonb: one row for each value that somebody has, none where it is missing."""

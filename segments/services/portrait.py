@@ -182,7 +182,7 @@ def _in_words(dimension: Dimension, value: Any) -> str:
     if not isinstance(value, list) and value in dimension.names:
         return str(dimension.names[value])
     if value in ("", []):
-        return _("(empty)")
+        return dimension.name_of_empty
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     return str(value)

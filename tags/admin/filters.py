@@ -17,6 +17,7 @@ from cdp.rules.days import DAY, start_of
 from profiles.admin.filters import register_profile_filter
 from profiles.admin.people import PeopleFilter
 from profiles.models import Profile
+from tags.dimensions.tag import NO_VALUE
 from tags.feeds import Turn
 from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services.as_of import carriers_as_of, people_who_turned
@@ -155,6 +156,7 @@ class OfDay:
 
     def in_words(self, tag: Tag) -> str:
         names = {value.key: value.name for value in tag.values.all()}
+        names[NO_VALUE] = gettext("Without a value")
         name = tag.name if self.value is None else f"{tag.name} · {names.get(self.value, self.value)}"
         said = {
             None: gettext("carried “%(tag)s” at the end of %(day)s"),

@@ -29,6 +29,8 @@ def trend_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> Ht
     trend = trend_of(tag, until=today, n_days=n_days)
     names = {value.key: value.name for value in tag.values.all()}
     lines = {gettext("All"): trend.whole} | {names.get(key, key): days for key, days in trend.values.items()}
+    rows = table(trend)
+    has_bare = bool(trend.values) and any(row["n_bare"] for row in rows)
     people = f"{reverse('admin:profiles_profile_changelist')}?tagged_on={tag.pk}"
     opens = {gettext("All"): Opens(f"{people}@{{day}}")}
     opens |= {names.get(key, key): Opens(f"{people}:{quote(key)}@{{day}}") for key in trend.values}
@@ -36,20 +38,19 @@ def trend_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> Ht
         "title": f"{tag.name} · {gettext('Carriers by day')}",
         "original": tag,
         "tag": tag,
-        "names": [names.get(key, key) for key in trend.values],
-        "rows": table(trend),
+        "names": [*(names.get(key, key) for key in trend.values), *([gettext("Without a value")] if has_bare else [])],
+        "rows": rows,
+        "has_bare": has_bare,
         **chart_context(lines, opens=opens, today=today, n_days=n_days),
     }
     return TemplateResponse(request, "tags/trend.html", {**context, **further})
 
 
 def table(trend: Trend) -> list[dict[str, Any]]:
-    """The latest day first, each with the numbers of the values by their keys."""
+    """The latest day first, each with the numbers of the values by their keys, and of those who carry none."""
     by_day = [{each.day: each.n_members for each in days} for days in trend.values.values()]
-    return [
-        {
-            "day": each,
-            "values": [(key, sizes.get(each.day, 0)) for key, sizes in zip(trend.values, by_day, strict=True)],
-        }
-        for each in reversed(trend.whole)
-    ]
+    rows = []
+    for each in reversed(trend.whole):
+        values = [(key, sizes.get(each.day, 0)) for key, sizes in zip(trend.values, by_day, strict=True)]
+        rows.append({"day": each, "values": values, "n_bare": each.n_members - sum(n for _key, n in values)})
+    return rows

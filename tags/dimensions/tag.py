@@ -36,6 +36,10 @@ class TagDimension(Dimension):
     tag_id: int = 0
     values: tuple[str, ...] = ()
 
+    @property
+    def name_of_empty(self) -> str:
+        return _("Without a value")
+
     def statement(self, now: datetime) -> Statement:
         return STATEMENT, [NO_VALUE, self.tag_id, now]
 

@@ -19,7 +19,7 @@ from tags.models import Tag, TagAssignment, TagValue
 
 @dataclass(frozen=True)
 class ValueShare:
-    """How many carry one value (None: the tag, which has no values), and their share of all carriers in percent."""
+    """How many carry one value (None: the tag without one), and their share of all carriers in percent."""
 
     value: TagValue | None
     n_carriers: int
@@ -45,7 +45,9 @@ def coverage_of(tag: Tag, *, now: datetime) -> Coverage:
     numbers = preview_outcomes(tag, now=now) if is_preview else count_carriers(tag, now=now)
     n_profiles = Profile.objects.current().count()
     n_carriers = sum(numbers.values())
-    values: list[TagValue | None] = [*tag.values.all()] or [None]
+    values: list[TagValue | None] = [*tag.values.all()]
+    if not values or numbers.get(NO_VALUE):  # who carried it before it had values has none
+        values.append(None)
     return Coverage(
         n_carriers=n_carriers,
         n_profiles=n_profiles,

@@ -212,7 +212,12 @@ def test_tags_by_value_and_without(segment):
 
     by_value, plain = portrait(segment, "tag:card"), portrait(segment, "tag:vip")
 
-    assert numbers(by_value) == [("Gold", 1, 1, 0), ("Silver", 0, 0, 0), ("(empty)", 1, 0, 0), ("Missing", 1, 0, 0)]
+    assert numbers(by_value) == [
+        ("Gold", 1, 1, 0),
+        ("Silver", 0, 0, 0),
+        ("Without a value", 1, 0, 0),
+        ("Missing", 1, 0, 0),
+    ]
     assert_rules_find_whom_is_counted(by_value)
     assert numbers(plain) == [("With the tag", 1, 1, 0), ("Missing", 2, 0, 0)]
     assert_rules_find_whom_is_counted(plain)

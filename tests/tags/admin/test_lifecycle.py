@@ -73,3 +73,16 @@ def test_the_card_counts_and_opens_the_carriers_of_each_value():
     assert f"?tag={tag.pk}:{gold.pk}" in card
     assert "100.0% of 2 people" in card
     assert [person.pk for person in people] == [carrier.pk]
+
+
+def test_the_card_counts_those_without_a_value_where_a_tag_got_its_values_later():
+    tag = TagFactory()
+    TagAssignmentFactory(tag=tag)
+    gold = TagValueFactory(tag=tag, name="Gold")
+    TagAssignmentFactory(tag=tag, value=gold)
+
+    card = sign_in(OPERATOR).get(f"/admin/tags/tag/{tag.pk}/coverage/").content.decode()
+
+    assert "Without a value" in card
+    assert f'?tag={tag.pk}:"' in card
+    assert card.count('<span class="st-quiet">50.0%</span>') == 2

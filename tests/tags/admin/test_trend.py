@@ -99,3 +99,20 @@ def test_what_makes_no_sense_finds_nobody(asked):
     answer = sign_in(OPERATOR).get(LIST, {"tagged_on": asked})
 
     assert (answer.status_code, list(answer.context["cl"].result_list)) == (200, [])
+
+
+def test_those_without_a_value_have_a_column_where_there_are_some(monkeypatch, now):
+    card = make_card(now)
+    TagChangeFactory(tag=card, profile=ProfileFactory(attributes={"name": "Eve"}), before=None, after="", at=now)
+    count_days()
+    monkeypatch.setattr("tags.admin.trend.business_day", lambda _now: business_day(now))
+    client = sign_in(OPERATOR, language="en")
+    asked = f"{card.pk}:@{business_day(now)}"
+
+    page = client.get(f"/admin/tags/tag/{card.pk}/trend/").content.decode()
+
+    assert "Without a value" in page
+    assert f"?tagged_on={asked}" in page
+    assert names(client, {"tagged_on": asked}) == ["Eve"]
+    words = client.get(LIST, {"tagged_on": asked}).context["cl"].listed.words
+    assert words == f"tagged on a day: carried “Card · Without a value” at the end of {business_day(now)}"
