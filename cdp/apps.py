@@ -1,10 +1,15 @@
 """The platform app, installed below every other."""
 
 from django.apps import AppConfig
+from django.db.models import Field
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 from cdp.discovery import REGISTRY_MODULES, discover
+
+# Django's own puts the names of model and field into a sentence that reads well in no language. Models of all apps are
+# loaded after this.
+Field.default_error_messages["unique"] = _("It is taken already: choose another.")
 
 
 class CdpConfig(AppConfig):

@@ -68,6 +68,7 @@ COUNT_NAMES = {
     "passed_over": _("passed over, as decided or merged meanwhile"),
     "joined": _("people put in"),
     "tagged": _("people whose tag changed"),
+    "removed": _("people who lost the tag"),
     "taken_back": _("taken back"),
     "replayed": _("replayed"),
     "discarded": _("discarded"),

@@ -40,7 +40,8 @@ def save_webhook(
 ) -> Webhook:
     """Save what people give of it, and what it hears (None: as before).
 
-    A feed that it did not hear before starts now, or `from_start` with the oldest change that is kept.
+    A feed that it did not hear before starts now, or `from_start` with the oldest change that is kept. Of one that it
+    hears no more nothing is sent again, also what is under way.
     """
     with transaction.atomic():
         if webhook.pk is None:
@@ -56,7 +57,12 @@ def save_webhook(
 
 
 def _hear(webhook: Webhook, hears: Sequence[Hearing], *, from_start: bool) -> None:
-    webhook.subscriptions.exclude(feed__in=[each.feed for each in hears]).delete()
+    heard = [each.feed for each in hears]
+    webhook.subscriptions.exclude(feed__in=heard).delete()
+    # What is under way of a feed that is heard no more is not for it any more; a test is of no feed.
+    webhook.messages.filter(state=WebhookMessage.State.PENDING).exclude(feed__in=["", *heard]).update(
+        state=WebhookMessage.State.SKIPPED, asked_at=None
+    )
     for each in hears:
         chosen = {"subjects": list(each.subjects), "causes": list(each.causes)}
         Subscription.objects.update_or_create(

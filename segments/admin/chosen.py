@@ -30,7 +30,6 @@ from segments.models import Segment
 from segments.services.joining import queue_joining, save_people
 
 BY_HAND, BY_RULE, INTO = "hand", "rule", "into"
-MAX_SEGMENTS = 500
 
 
 class SaveForm(forms.Form):

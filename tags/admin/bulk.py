@@ -21,6 +21,7 @@ from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
 )
 
 from cdp.admin.base import has_perm, signed_in
@@ -35,10 +36,11 @@ from profiles.services.preview import people_of_rule
 from profiles.services.resolve import find_by_identifiers
 from tags.admin.people_file import identifiers_of
 from tags.models import BulkTagging, Tag, TagValue
+from tags.services.assign import check_by_hand
 from tags.services.bulk import queue_bulk, queue_undo
 
 MAX_LINES = 10_000
-MAX_SEGMENTS = 500
+MAX_OPTIONS = 20
 MAX_NAMED = 10
 N_SHOWN = 20
 MAY = {
@@ -106,12 +108,37 @@ class PeopleForm(BulkForm):
         ),
         error_messages={"empty": _("The file is empty.")},
     )
-    segment = forms.ChoiceField(label=_("or everybody of a segment"), required=False, widget=UnfoldAdminSelectWidget)
+    segment = forms.CharField(
+        label=_("or everybody of a segment"),
+        required=False,
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=_("Type a part of its name or key, and choose."),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        segments = catalogue("segment").offer(Wanted(limit=MAX_SEGMENTS))
-        self.fields["segment"].choices = [("", "-"), *((each.value, each.label) for each in segments)]  # type: ignore[attr-defined]
+        self.fields["segment"].widget.attrs |= {
+            "list": "segments",
+            "autocomplete": "off",
+            "hx-get": reverse("admin:tags_segment_options"),
+            "hx-trigger": "focus once, input changed delay:200ms",
+            "hx-target": "#segments",
+        }
+
+    def clean_segment(self) -> str:
+        """Its key, also where its name was typed and is no other's."""
+        typed: str = self.cleaned_data["segment"].strip()
+        if not typed or catalogue("segment").offer(Wanted(names=frozenset({typed}))):
+            return typed
+        found = [each for each in catalogue("segment").offer(Wanted(term=typed)) if each.label == typed]
+        if not found:
+            raise ValidationError(gettext("There is no segment “%(text)s”.") % {"text": typed})
+        if len(found) > 1:
+            keys = ", ".join(each.value for each in found)
+            problem = gettext("Several segments are called “%(text)s”: write the key of one, %(keys)s.")
+            raise ValidationError(problem % {"text": typed, "keys": keys})
+        return found[0].value
 
     def clean_identifiers(self) -> list[str]:
         lines = list(dict.fromkeys(filter(None, map(str.strip, self.cleaned_data["identifiers"].splitlines()))))
@@ -150,12 +177,16 @@ def may_tag(request: HttpRequest) -> bool:
 
 
 def people_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> HttpResponse:
-    """The form for many people, and what was done with it, which can be taken back."""
-    tags = Tag.objects.active().filter(kind=Tag.Kind.MANUAL, pk=tag_id)
-    tag = get_object_or_404(tags)
+    """The form for many people, and what was done with it, which can be taken back. A tag that no hand assigns, as it
+    is a draft, has its history alone, and why.
+    """
+    tag = get_object_or_404(Tag, pk=tag_id)
     if not may_tag(request):
         return HttpResponse(status=403)
-    form = PeopleForm(request.POST or None, request.FILES or None, tags=tags)
+    refused = why_refused(tag)
+    form = PeopleForm(
+        None if refused else request.POST or None, request.FILES or None, tags=Tag.objects.filter(pk=tag.pk)
+    )
     not_found: list[str] = []
     if form.is_valid():
         people, chosen_by, not_found = people_of(form)
@@ -186,9 +217,27 @@ def people_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> H
         "original": tag,
         "tag": tag,
         "form": form,
+        "refused": refused,
         "done": done,
     }
     return TemplateResponse(request, "tags/people.html", {**context, **further})
+
+
+def why_refused(tag: Tag) -> str:
+    """Why no hand assigns it now; "" where one does."""
+    try:
+        check_by_hand(tag)
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""
+
+
+def segment_options(request: HttpRequest) -> HttpResponse:
+    """Segments whose name or key has what was typed, for the form."""
+    if not may_tag(request):
+        return HttpResponse(status=403)
+    found = catalogue("segment").offer(Wanted(term=request.GET.get("segment", "")[:100], limit=MAX_OPTIONS))
+    return TemplateResponse(request, "tags/segment_options.html", {"options": found})
 
 
 def people_of(form: PeopleForm) -> tuple[list[int], str, list[str]]:

@@ -30,7 +30,7 @@ from profiles.admin.holders import HolderAdmin, refresh_label, refresh_state
 from profiles.admin.names import display_name
 from profiles.models import Profile
 from profiles.services.preview import PreviewTimeout
-from tags.admin.bulk import may_tag, people_view, undo_view
+from tags.admin.bulk import may_tag, people_view, segment_options, undo_view
 from tags.admin.cross import cross_view
 from tags.admin.forms import FIELDS, TagForm, TagValueInline
 from tags.admin.lifecycle import (
@@ -87,6 +87,7 @@ class TagAdmin(HolderAdmin):
             path("assign/<int:profile_id>/", wrap(self.assign_view), name="tags_assign"),
             path("unassign/<int:profile_id>/", wrap(self.unassign_view), name="tags_unassign"),
             path("<int:tag_id>/lifecycle/", wrap(lifecycle_view), name="tags_tag_lifecycle"),
+            path("people/segments/", wrap(segment_options), name="tags_segment_options"),
             path("<int:tag_id>/people/", wrap(self.people_view), name="tags_tag_people"),
             path("bulk/<int:bulk_id>/undo/", wrap(undo_view), name="tags_bulk_undo"),
             path("<int:tag_id>/changes/", wrap(self.changes_view), name="tags_tag_changes"),

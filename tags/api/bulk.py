@@ -107,7 +107,7 @@ class BulkActions(GenericViewSet[Any]):
         body.is_valid(raise_exception=True)
         bulk = BulkTagging.objects.defer("profile_ids").filter(tag=tag, run=body.validated_data["run"]).first()
         if bulk is None:
-            raise serializers.ValidationError({"run": [_("no such run tagged many with this tag")]})
+            raise serializers.ValidationError({"run": [_("no such run put this tag on many people, or took it off")]})
         user: User = request.user  # type: ignore[assignment]
         try:
             return accepted(queue_undo(bulk, user=user), request)

@@ -41,6 +41,12 @@ class BulkTagging(models.Model):
         return f"{self.tag_id} {self.run_id}"
 
     @property
+    def n_changed(self) -> int:
+        """Whom the run has changed so far."""
+        counts = self.run.counts
+        return int(counts.get("removed", counts.get("tagged", 0)))  # of earlier removals it was "tagged" too
+
+    @property
     def is_value_gone(self) -> bool:
         """Whether it was about a value that was deleted since; without a value it means the tag, whatever the value."""
         return bool(self.value_key) and self.value_id is None

@@ -91,7 +91,8 @@ def carry_out(run: Run, *, now: datetime) -> None:
         return apply(bulk, chunk, run=run, now=now)
 
     unknown = {"unknown": len(bulk.unknown)} if bulk.unknown else {}
-    work_through(run, bulk.profile_ids, work, changed="tagged", counts=unknown)
+    changed = "removed" if bulk.action == BulkTagging.Action.REMOVE else "tagged"
+    work_through(run, bulk.profile_ids, work, changed=changed, counts=unknown)
 
 
 @transaction.atomic
@@ -188,7 +189,7 @@ def give_back(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: d
     check_by_hand(tag)
     named = named_in(for_the_same(bulk), locked)
     gone, back, kept = [], [], []
-    for before in untouched(bulk, locked):
+    for before in untouched(bulk, locked, now=now):
         if before.profile_id in named:
             kept.append(before)
         elif before.is_carried and (before.expires_at is None or before.expires_at > now):
@@ -226,10 +227,14 @@ def hand_over(kept: Sequence[TaggedBefore], named: Mapping[int, int]) -> None:
         )
 
 
-def untouched(bulk: BulkTagging, profile_ids: Sequence[int]) -> list[TaggedBefore]:
-    """Of those whose tag is still what the run made of it, what they carried before; in the order of the profiles."""
-    still = """held.tag_id IS NOT NULL
-                AND (held.value_id, held.expires_at) IS NOT DISTINCT FROM (%(value)s::bigint, %(ends)s::timestamptz)"""
+def untouched(bulk: BulkTagging, profile_ids: Sequence[int], *, now: datetime) -> list[TaggedBefore]:
+    """Of those whose tag is still what the run made of it, what they carried before; in the order of the profiles.
+
+    That the end came which the run had given it, is its own doing too, as are the rows that are deleted a while after.
+    """
+    still = """(held.tag_id IS NOT NULL
+                AND (held.value_id, held.expires_at) IS NOT DISTINCT FROM (%(value)s::bigint, %(ends)s::timestamptz)
+                OR held.tag_id IS NULL AND %(ends)s::timestamptz <= %(now)s)"""
     if bulk.action == BulkTagging.Action.REMOVE:
         still = "held.tag_id IS NULL"
     return list(
@@ -248,6 +253,8 @@ def untouched(bulk: BulkTagging, profile_ids: Sequence[int]) -> list[TaggedBefor
                         AND later.tag_id = %(tag)s
                         AND later.id > before.last_change
                         AND later.run_id IS DISTINCT FROM %(run)s
+                        AND (later.cause <> %(time)s OR later.after IS NOT NULL
+                            OR %(ends)s::timestamptz IS NULL OR later.at < %(ends)s::timestamptz)
                 )
             ORDER BY before.profile_id
             """,  # noqa: S608 - of our own parts
@@ -258,6 +265,8 @@ def untouched(bulk: BulkTagging, profile_ids: Sequence[int]) -> list[TaggedBefor
                 "ends": bulk.expires_at,
                 "people": list(profile_ids),
                 "run": bulk.run_id,
+                "time": Cause.TIME,
+                "now": now,
             },
         )
     )

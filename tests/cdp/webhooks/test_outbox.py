@@ -11,7 +11,7 @@ from cdp.feeds import feeds
 from cdp.models import Subscription, Webhook, WebhookAttempt, WebhookMessage
 from cdp.webhooks import backlog, outbox
 from cdp.webhooks.backlog import Backlog, Waiting, backlogs, count_waiting
-from cdp.webhooks.manage import enable_webhook, send_since
+from cdp.webhooks.manage import Hearing, enable_webhook, save_webhook, send_since
 from cdp.webhooks.models import FeedStart
 from cdp.webhooks.outbox import LEASE, claim, record, retry_after
 from cdp.webhooks.post import Answer
@@ -199,6 +199,22 @@ def test_it_hears_what_it_chose(now):
     chosen.refresh_from_db()
     assert [ids(dispatch) for dispatch in sent] == [wanted]
     assert chosen.after == last[0]  # it does not look through the others again
+
+
+def test_what_is_under_way_of_a_feed_that_it_hears_no_more_is_dropped(now):
+    webhook, _written = WebhookFactory(hears=["segments", "tags"]), write(2)
+    send(now, DOWN)
+    test = WebhookMessageFactory(webhook=webhook, feed="", asked_at=now)
+
+    save_webhook(webhook, hears=[Hearing("tags")], now=now)
+    (sent,) = send(now + timedelta(days=1))
+
+    assert sent.message_id == test.pk
+    assert list(webhook.messages.exclude(feed="").values_list("feed", "state")) == [("segments", "skipped")]
+    assert send(now + timedelta(days=2)) == []
+    save_webhook(webhook, hears=[Hearing("segments")], now=now)
+    (late,) = write(1)
+    assert [ids(each) for each in send(now + timedelta(days=3))] == [[late]]
 
 
 def test_a_rare_segment_in_a_busy_feed_is_reached_in_steps(now, monkeypatch):

@@ -380,3 +380,26 @@ def test_a_copy_is_answered_whole():
     assert (copy.status_code, copy.json()["rule"], copy.json()["kind"]) == (201, IN_OSLO, "dynamic")
     assert (frozen.json()["kind"], frozen.json()["rule"]) == ("snapshot", {"op": "segment", "key": "oslo"})
     assert (taken.status_code, taken.json()["errors"][0]["path"]) == (400, "key")
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "It is taken already: choose another."), ("zh-hans", "已被占用，请换一个。")],
+)
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("segments/", {"kind": "static"}),
+        ("tags/", {"kind": "manual"}),
+        ("tier-schemes/", {"tiers": [{"key": "low", "name": "Low"}]}),
+    ],
+    ids=["segment", "tag", "scheme"],
+)
+def test_a_key_that_is_taken_is_said_so_in_plain_words(path, body, language, words):
+    api = api_of("operator")
+    given = {"key": "loyal", "name": "Loyal", **body}
+    assert api.send("post", path, given).status_code == 201
+
+    answer = api.send("post", path, given, Accept_Language=language)
+
+    assert (answer.status_code, answer.json()["errors"]) == (400, [{"path": "key", "message": words}])

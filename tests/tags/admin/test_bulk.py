@@ -114,6 +114,58 @@ def test_people_are_tagged_by_a_segment():
     assert (BulkTagging.objects.get().profile_ids, BulkTagging.objects.get().value) == ([member.pk], gold)
 
 
+@pytest.mark.parametrize(("typed", "people"), [("loyal", 1), (" Loyal customers ", 1), ("Loyal", 0), ("Twins", 0)])
+def test_a_segment_is_named_by_its_key_or_its_whole_name(typed, people):
+    tag = TagFactory()
+    MembershipFactory(segment=SegmentFactory(key="loyal", name="Loyal customers"))
+    SegmentFactory(key="one", name="Twins")
+    SegmentFactory(key="two", name="Twins")
+
+    answer = sign_in(OPERATOR).post(
+        f"/admin/tags/tag/{tag.pk}/people/", {"what": "assign", "choice": f"{tag.pk}:", "segment": typed}
+    )
+
+    assert BulkTagging.objects.count() == people
+    words = {"Loyal": "There is no segment “Loyal”.", "Twins": "Several segments are called “Twins”"}
+    assert typed not in words or words[typed] in answer.content.decode()
+
+
+def test_segments_are_found_by_a_part_of_their_name_or_key():
+    for n in range(25):
+        SegmentFactory(key=f"s{n}", name=f"Loyal <{n}>")
+    SegmentFactory(key="other", name="Other")
+    client, address = sign_in(OPERATOR), "/admin/tags/tag/people/segments/"
+
+    found = client.get(address, {"segment": "loyal"}).content.decode()
+
+    assert found.count("<option") == 20
+    assert '<option value="s0">Loyal &lt;0&gt;</option>' in found
+    assert client.get(address, {"segment": "OTH"}).content.decode().strip() == '<option value="other">Other</option>'
+    assert sign_in(VIEWER).get(address).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"lifecycle": "draft"}, "“Card” is a draft: activate it first."),
+        ({"lifecycle": "archived"}, "“Card” is archived: restore it first."),
+        ({"kind": "imported"}, "“Card” is assigned by imports, not by hand."),
+    ],
+    ids=["draft", "archived", "imported"],
+)
+def test_a_tag_that_no_hand_assigns_says_why(values, why):
+    tag = TagFactory(name="Card", **values)
+    known = IdentifierFactory()
+    given = {"what": "assign", "choice": f"{tag.pk}:", "kind": known.kind.pk, "identifiers": known.value}
+    client, address = sign_in(OPERATOR), f"/admin/tags/tag/{tag.pk}/people/"
+
+    pages = [client.get(address).content.decode(), client.post(address, given).content.decode()]
+
+    assert [why in page for page in pages] == [True, True]
+    assert ['name="identifiers"' in page for page in pages] == [False, False]
+    assert not BulkTagging.objects.exists()
+
+
 def test_a_value_or_the_whole_tag_is_taken_off():
     tag = TagFactory(expires_after_days=30)
     gold = TagValueFactory(tag=tag)

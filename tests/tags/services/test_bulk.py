@@ -12,6 +12,7 @@ from tags.models import BulkTagging, Tag, TagAssignment, TagChange
 from tags.services import assign_tag, unassign_tag
 from tags.services import bulk as service
 from tags.services.bulk import carry_out, queue_bulk, queue_undo, take_back
+from tags.services.expiry import end_expired
 from tags.services.tag import delete_tag, move_tag, save_tag
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import ProfileFactory
@@ -88,7 +89,7 @@ def test_a_value_is_taken_off_those_who_carry_it_alone():
 
     bulk = do(tag, REMOVE, people, value=gold)
     assert carried() == {bob.pk: "silver"}
-    assert bulk.run.counts == {"tagged": 1, "unchanged": 2}
+    assert bulk.run.counts == {"removed": 1, "unchanged": 2}
     undo(bulk)
 
     assert carried() == {ann.pk: "gold", bob.pk: "silver"}
@@ -117,7 +118,7 @@ def test_what_was_there_before_comes_back_with_its_end(action):
 
     what = {"value": gold, "expires_at": NOW + timedelta(days=5)} if action == ASSIGN else {}
     bulk = do(tag, action, people, **what)
-    assert bulk.run.counts == {"tagged": 4, "unchanged": 0}
+    assert bulk.run.counts == {"tagged" if action == ASSIGN else "removed": 4, "unchanged": 0}
     run = undo(bulk)  # an hour later, when one of them had ended anyway
 
     assert run.counts == {"taken_back": 3 + (action == ASSIGN), "kept": 0}
@@ -288,3 +289,26 @@ def test_a_run_to_another_value_or_end_does_not_keep():
 
     assert carried() == {bob.pk: "silver"}
     assert BulkTagging.objects.filter(pk=later.pk).exists()
+
+
+@pytest.mark.parametrize("is_purged", [False, True])
+def test_what_has_ended_since_is_taken_back_too(is_purged):
+    tag = TagFactory()
+    gold, silver = (TagValueFactory(tag=tag, key=key) for key in ("gold", "silver"))
+    ann, bob, cleo = ProfileFactory.create_batch(3)
+    assign_tag(tag, [ann.pk, cleo.pk], value=gold, now=NOW - timedelta(days=2))
+    bulk = do(tag, ASSIGN, [ann, bob, cleo], value=silver, expires_at=NOW + timedelta(minutes=30))
+    end_expired(now=NOW + timedelta(minutes=31))
+    assign_tag(tag, [cleo.pk], value=silver, expires_at=NOW + timedelta(minutes=40), now=NOW + timedelta(minutes=32))
+    end_expired(now=NOW + timedelta(minutes=41))
+    if is_purged:
+        TagAssignment.objects.filter(is_ended=True).delete()
+
+    run = undo(bulk)
+
+    assert carried_at(NOW + timedelta(hours=1)) == {ann.pk: "gold"}
+    assert run.counts == {"taken_back": 1, "kept": 0}
+
+
+def carried_at(now):
+    return dict(TagAssignment.objects.live(now).values_list("profile", "value__key"))

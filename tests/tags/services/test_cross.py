@@ -126,7 +126,7 @@ def test_every_number_of_the_page_opens_its_people_and_a_tag_is_made_of_it(world
     assert people == 2
     assert urlsplit(made["Location"]).path == f"/admin/tags/tag/{Tag.objects.get(key='both').pk}/change/"
     assert again.status_code == 200
-    assert "already exists" in again.content.decode()
+    assert "It is taken already: choose another." in again.content.decode()
     assert client.get(f"/admin/tags/tag/{card.pk}/cross/").status_code == 200
 
 
