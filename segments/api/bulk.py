@@ -41,9 +41,9 @@ class BulkActions(GenericViewSet[Any]):
             page = self.paginate_queryset(latest_first(BulkJoining.objects.filter(segment=self.get_object()))) or []
             shown = BulkJoiningSerializer(page, many=True, context=self.get_serializer_context())
             return self.get_paginated_response(shown.data)
-        segment = self.by_hand()
         body = ManySerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        segment = self.by_hand()
         user: User = request.user  # type: ignore[assignment]
         # Whoever asks any rule could guess personal values letter by letter: it is for those who write rules.
         if "rule" in body.validated_data and not user.has_perm("segments.add_segment"):
@@ -58,9 +58,9 @@ class BulkActions(GenericViewSet[Any]):
         """Take out again whom a run put in, but for those who were taken out and put in again since, and those whom
         another run names that was not taken back. Twice is as once. 409 while the run is under way.
         """
-        segment = self.by_hand()
         body = UndoSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        segment = self.by_hand()
         runs = BulkJoining.objects.defer("profile_ids").filter(segment=segment, run=body.validated_data["run"])
         joining = runs.first()
         if joining is None:
