@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from django.db import transaction
-from django.utils.text import slugify
 
+from cdp.keys import free_key_among
 from profiles.imports.check import check
 from profiles.models import IdentifierKind, Import, ImportMapping, Source
 
@@ -32,17 +31,12 @@ def keep_mapping(imported: Import, name: str) -> ImportMapping:
     """
     with transaction.atomic():
         saved = ImportMapping.objects.select_for_update().filter(source=imported.source, name=name).first()
-        saved = saved or ImportMapping(key=free_key(name), name=name, source=imported.source)
+        saved = saved or ImportMapping(
+            key=free_key_among(ImportMapping.objects, name, otherwise="mapping"), name=name, source=imported.source
+        )
         saved.mapping = imported.mapping
         saved.full_clean()
         saved.save()
         imported.saved_mapping = saved
         imported.save(update_fields=["saved_mapping"])
     return saved
-
-
-def free_key(name: str) -> str:
-    """A key made of the name, of a Chinese one with a number; one that nobody has."""
-    start = slugify(name)[:40] or "mapping"
-    taken: Any = set(ImportMapping.objects.filter(key__startswith=start).values_list("key", flat=True))
-    return next(key for n in range(1, len(taken) + 2) if (key := f"{start}-{n}" if n > 1 else start) not in taken)

@@ -14,7 +14,6 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
-from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
@@ -22,6 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from cdp.admin.base import signed_in
 from cdp.disclosure import may_see_pii
+from cdp.keys import free_key_among
 from cdp.models import User
 from cdp.rules.errors import RuleError
 from profiles.refresh.saving import StillUsed
@@ -111,7 +111,7 @@ class UpkeepPages:
             return HttpResponse(status=403)
         given = {
             "name": gettext("Copy of %(segment)s") % {"segment": segment.name},
-            "key": free_key(segment.key),
+            "key": key_of(segment.key),
             "what": SNAPSHOT if request.GET.get("what") == SNAPSHOT else SAME,
         }
         form = DuplicateForm(request.POST or None, initial=given)
@@ -177,18 +177,6 @@ def reported(error: ValidationError, form: forms.Form) -> dict[str | None, list[
     return {name if name in form.fields else None: said for name, said in error.message_dict.items()}
 
 
-def free_key(key: str) -> str:
-    """A key like this that no segment has."""
-    stem = stem_of(key)
-    taken = set(Segment.objects.filter(key__startswith=f"{stem}-").values_list("key", flat=True))
-    return next(each for each in (f"{stem}-{n}" for n in range(2, len(taken) + 3)) if each not in taken)
-
-
 def key_of(name: str) -> str:
     """A key made of a name, in whatever script, that no segment has."""
-    stem = stem_of(name)
-    return free_key(stem) if Segment.objects.filter(key=stem).exists() else stem
-
-
-def stem_of(text: str) -> str:
-    return slugify(text)[:40] or "segment"
+    return free_key_among(Segment.objects, name, otherwise="segment")

@@ -50,6 +50,40 @@ def test_a_rule_tag_is_saved_with_its_values_and_queues_a_refresh():
     assert [run.subject for run in Run.objects.all()] == ["tag:card"]
 
 
+def test_keys_and_the_order_are_made_where_nobody_writes_them():
+    names = ["金卡", "Silver card", "银卡", "Silver card"]
+    values = [{"name": name, "key": "", "position": ""} for name in names]
+    TagFactory(key="tag")
+    client = sign_in(OPERATOR)
+
+    client.post(ADD, form(*values, name="会员卡", key=""))
+    client.post(ADD, form(name="Preview", key=""))
+
+    tag = Tag.objects.get(name="会员卡")
+    assert tag.key == "tag-2"
+    made = list(tag.values.values_list("name", "key", "position"))
+    keys = ["value", "silver-card", "value-2", "silver-card-2"]
+    assert made == list(zip(names, keys, range(4), strict=True))
+    assert Tag.objects.get(name="Preview").key == "preview-2"
+
+
+def test_a_new_value_comes_after_those_that_there_are():
+    tag = TagFactory()
+    first, second = (TagValueFactory(tag=tag, position=position) for position in range(2))
+    told = [
+        {"id": value.pk, "tag": tag.pk, "name": value.name, "key": value.key, "position": value.position}
+        for value in (first, second)
+    ]
+    new = {"name": "New", "key": "", "position": ""}
+
+    sign_in(OPERATOR).post(
+        f"/admin/tags/tag/{tag.pk}/change/",
+        form(*told, new, name=tag.name, key=tag.key, seen_version="1") | {"values-INITIAL_FORMS": 2},
+    )
+
+    assert list(tag.values.values_list("key", flat=True)) == [first.key, second.key, "new"]
+
+
 def test_the_list_counts_those_who_carry_it():
     tag = TagFactory()
     for _ in range(3):
