@@ -240,7 +240,7 @@ class HolderAdmin(VersionPages, StrataAdmin):
             return HttpResponse(status=405 if request.method != "POST" else 403)
         if not self.is_filled_by_rule(thing):
             raise Http404
-        queue_full_refresh(self.holder_key(thing), user=signed_in(request))
+        queue_full_refresh(self.holder_key(thing), user=signed_in(request), is_by_hand=True)
         messages.success(request, gettext("Queued a refresh."))
         return self.back_to(pk)
 

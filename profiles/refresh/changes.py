@@ -22,6 +22,7 @@ from profiles.refresh.graph import MERGE, SPLIT, TIME, Graph
 from profiles.refresh.inheritance import Since, inherited, settle, with_since
 from profiles.refresh.pending import merged_or_split
 from profiles.refresh.people import lock_profiles, survivors_of
+from profiles.refresh.queue import waiting_for_new_rules
 from profiles.refresh.slow import leave_to_full_refresh, slow_holders
 
 logger = logging.getLogger(__name__)
@@ -95,11 +96,12 @@ def refresh_changes(*, now: Now, limit: int = BATCH) -> int:
             return 0
         set_local(random_page_cost=OF_WHAT_IS_IN_MEMORY)
         graph = Graph.load()
+        to_refresh = set(graph.downstream(waiting_for_new_rules()))  # read after the rules, and before the gates
         batch = batch_of(rows, graph, survivors=survivors_of({row.profile_id for row in rows}))
         open_keys = passing.try_gates(graph.downstream([*batch.concerned, *batch.needed]))
         locked = set(lock_profiles(batch.profile_ids()))
         batch.because_of(merged_or_split(sorted(locked)))
-        judge(batch, graph, open_keys, locked=locked, now=moment(now))
+        judge(batch, graph, open_keys, to_refresh=to_refresh, locked=locked, now=moment(now))
     return len(rows)
 
 
@@ -143,17 +145,20 @@ def batch_of(rows: Iterable[Taken], graph: Graph, *, survivors: Mapping[int, int
     return batch
 
 
-def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], now: datetime) -> None:
+def judge(
+    batch: Batch, graph: Graph, open_keys: set[str], *, to_refresh: set[str], locked: set[int], now: datetime
+) -> None:
     """Judge holder by holder in order; whoever moves is judged by the dependents too. Feeds are written last.
 
     Of a holder that is being refreshed in full, and of what speaks of it, the rows are put back: by what it says
-    meanwhile somebody might enter or leave for a moment. Profiles that are not in `locked` were merged meanwhile: the
-    merge has put a row of its own on the queue.
+    meanwhile somebody might enter or leave for a moment. Where rules are new, and the full refresh has not begun, all
+    is left to that: people move because of the edit, whatever they do meanwhile. Profiles that are not in `locked` were
+    merged meanwhile: the merge has put a row of its own on the queue.
     """
     moved: list[Record] = []
     failed: list[tuple[Holder, Exception]] = []
     put_back: list[ProfileChange] = []
-    slow = slow_holders()
+    left = slow_holders() | to_refresh
     since = inherited(sorted(locked))
     judged = [(key, profile_id) for key, profile_id, _outcome in since if key not in graph.holders]
     closed = set(graph.downstream(set(graph.downstream([*batch.concerned, *batch.needed])) - open_keys))
@@ -164,7 +169,7 @@ def judge(batch: Batch, graph: Graph, open_keys: set[str], *, locked: set[int], 
             if holder.key in closed:
                 put_back += [row_for(holder, row, now=now) for row in rows.values()]
                 continue
-            if holder.key in slow:
+            if holder.key in left:
                 continue  # all that changes is left to the full refresh that it waits for, and that has not begun
             rows = {pk: row for pk, row in batch.needed[holder.key].items() if pk in locked} | rows
             if rows:

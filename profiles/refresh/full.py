@@ -27,6 +27,7 @@ from profiles.refresh.graph import TIME, Graph
 from profiles.refresh.inheritance import inherited, settle_in_full, waiting_for, with_since
 from profiles.refresh.pending import pending
 from profiles.refresh.people import lock_profiles
+from profiles.refresh.queue import waiting_for_new_rules
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,8 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
             holder = holder_of(key)
         except KeyError:
             return
+        if cause is not Cause.RULE and key in Graph.load().downstream(waiting_for_new_rules()):
+            return  # what is new is followed by the refresh that waits: nobody moves by time because of an edit
         started_at = moment(now)
         if cause is Cause.CORRECTION and not begin_check(holder, now=started_at):
             return

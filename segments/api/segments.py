@@ -233,7 +233,7 @@ class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
             raise Conflict(_("“%s” is not filled by a rule: there is nothing to judge by.") % segment.key)
         if segment.archived_at is not None:
             raise Conflict(_("“%s” is archived: restore it first.") % segment.key)
-        run = queue_full_refresh(f"segment:{segment.key}", user=request.user)  # type: ignore[arg-type]
+        run = queue_full_refresh(f"segment:{segment.key}", user=request.user, is_by_hand=True)  # type: ignore[arg-type]
         return accepted(run, request)
 
     @extend_schema(request=DuplicateSerializer, responses={201: SegmentSerializer})

@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from cdp.models import Run
 from cdp.rules.causes import Cause
 from cdp.rules.errors import RuleError
 from cdp.rules.holders import all_holders, holder_of
@@ -287,6 +288,7 @@ class Life(Facts):
         self.happened.clear()
 
     def drain(self, limit: int) -> None:
+        Run.objects.all().delete()  # `full` plays them
         follow_time(now=self.now)
         while refresh_changes(now=self.now, limit=limit):
             pass

@@ -7,9 +7,12 @@ from datetime import timedelta
 import pytest
 
 from cdp.rules.causes import Cause
+from cdp.runs import execute_run
 from profiles.refresh.changes import refresh_changes
 from profiles.refresh.gates import closed_gate
+from profiles.refresh.queue import queue_full_refresh
 from segments.models import MembershipChange, TierChange
+from segments.services import save_segment
 from tags.models import TagAssignment
 from tests.factories.profiles import ProfileChangeFactory, ProfileFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory, TierSchemeFactory, lives_in
@@ -42,6 +45,38 @@ def test_profile_enters_and_leaves_with_its_data(now):
         ("entered", Cause.DATA, now),
         ("left", Cause.DATA, now + timedelta(minutes=1)),
     ]
+
+
+def test_who_changes_after_an_edit_is_left_to_the_refresh_that_waits_and_nobody_moves_by_data(now):
+    segment, ann, bo = SegmentFactory(key="lives", rule=lives_in("Rome")), person(city="Oslo"), person(city="Rome")
+    outer = SegmentFactory(key="outer", rule={"op": "segment", "key": "lives"})
+    full("segment:lives")
+    segment.rule = lives_in("Oslo")
+    run = save_segment(segment)
+    change(ann, age=40, city="Oslo")
+    change(bo, city="Rome")
+
+    assert drain() == 3
+
+    assert (members(segment), members(outer), queue()) == ({bo.pk}, {bo.pk}, [])
+    execute_run(run.pk, now=now)
+    assert (members(segment), members(outer)) == ({ann.pk}, {ann.pk})
+    assert set(MembershipChange.objects.values_list("cause", flat=True)) == {Cause.RULE}
+    change(ann, city="Rome")
+    drain()
+    assert (members(segment), members(outer)) == (set(), set())
+
+
+def test_who_changes_while_a_refresh_by_hand_waits_moves_by_data(now):
+    segment, ann = SegmentFactory(), person(city="Rome")
+    full(f"segment:{segment.key}")
+    queue_full_refresh(f"segment:{segment.key}", is_by_hand=True)
+    change(ann, city="Oslo")
+
+    drain()
+
+    assert members(segment) == {ann.pk}
+    assert MembershipChange.objects.get().cause == Cause.DATA
 
 
 def test_only_holders_of_the_topic_judge(now):
@@ -210,5 +245,5 @@ def test_batch_costs_the_same_queries_for_one_profile_and_for_many(now, django_a
     for number_of_people in (1, 20):
         for _number in range(number_of_people):
             change(person(), city="Oslo")
-        with django_assert_num_queries(27):
+        with django_assert_num_queries(28):
             refresh_changes(now=now)

@@ -200,6 +200,18 @@ def test_run_tells_how_far_it_is(now):
     assert segment.memberships.exists()
 
 
+def test_a_refresh_because_of_time_leaves_a_new_rule_to_the_one_that_waits(now):
+    ann, segment = person(city="Oslo"), SegmentFactory(key="lives")
+    outer = SegmentFactory(rule={"op": "segment", "key": "lives"})
+    run = queue_full_refresh("segment:lives")
+
+    assert (full("segment:lives", cause=Cause.TIME), full(f"segment:{outer.key}", cause=Cause.CORRECTION)) == (0, 0)
+    execute_run(run.pk, now=now)
+
+    assert members(segment) == members(outer) == {ann.pk}
+    assert set(MembershipChange.objects.values_list("cause", flat=True)) == {Cause.RULE}
+
+
 def test_run_shows_what_failed(now):
     segment = SegmentFactory(rule={"op": "juggle"})
     run = queue_full_refresh(f"segment:{segment.key}")
