@@ -63,7 +63,7 @@ EVENTS = """
     INSERT INTO profiles_event (occurred_at, definition_id, profile_id, anchor_id, source_id, value, properties)
     SELECT %(now)s - interval '2 years' * (1 - i / %(events)s::float8), kind.id, who.id, 2 * who.id, 1,
         CASE kind.name WHEN 'Order Completed' THEN chance.price WHEN 'Order Refunded' THEN -chance.price END,
-        jsonb_build_object('total', chance.price, 'category', 'c' || chance.price %% 10)
+        jsonb_build_object('order', 'o' || i, 'total', chance.price, 'category', 'c' || chance.price %% 10)
             || CASE WHEN kind.name = 'Order Completed' THEN jsonb_build_object('products', jsonb_build_array(
                 jsonb_build_object('category', 'c' || chance.price %% 7, 'price', chance.price %% 50),
                 jsonb_build_object('category', 'c' || chance.price %% 5, 'price', chance.price / 2)))

@@ -17,7 +17,7 @@ def test_an_exact_count_and_ten_of_them_in_one_query(now, django_assert_num_quer
     ProfileFactory(attributes={"city": "Bergen"})
     ProfileFactory(attributes={"city": "Oslo"}, merged_into=found[0])
 
-    with django_assert_num_queries(7):  # the attribute, a savepoint and its release, three settings, the count
+    with django_assert_num_queries(8):  # the attribute, a savepoint and its release, four settings, the count
         previewed = preview_rule(OSLO, now=now)
 
     assert previewed == Preview(count=12, sample=[profile.public_id for profile in found[:10]])
