@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from profiles.ingest.coerce import MISFIT, coerce, is_missing
 from profiles.ingest.message import Message
 from profiles.ingest.moments import write_moments
 from profiles.ingest.survivorship import POLICIES, Candidate, Kept, Policy, Said, kept_by, policy_of
-from profiles.models import AttributeDefinition, Contribution, IdentifierKind, Source
+from profiles.models import AttributeDefinition, Contribution, IdentifierKind, Source, Survivorship
 
 # Attributes that are identifiers as well: what is no email must not reach the golden record as one.
 IDENTIFIER_ATTRIBUTES = ("email", "phone")
@@ -27,15 +28,19 @@ RECORDS_AT_ONCE = 100  # golden records, as they are and as they were: some have
 ROWS_AT_ONCE = 10_000  # of contributions: a batch of messages with thousands of traits each has some hundred thousand
 
 
+LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
 Slot = tuple[int, int, int]  # ids of anchor, source and definition
 
 
 class Written(NamedTuple):
-    """What a batch wrote: `said` is, of each profile that was there, what it says by key (`said_of`); by slot, `latest`
-    are the last values that it said, and `kept` what slots keep beside these.
+    """What a batch wrote: `said` is, of each profile that was there, what it says by key (`said_of`), and `since` the
+    first time of these values; by slot, `latest` are the last values that it said, and `kept` what slots keep beside
+    these.
     """
 
     said: dict[int, dict[str, Any]]
+    since: dict[int, datetime]
     latest: dict[Slot, Said]
     kept: dict[Slot, Kept | None]
 
@@ -108,29 +113,36 @@ def write_contributions(
     if kept:
         write_kept(kept)
     owners = {identifier_id: profile_id for identifier_id, profile_id in anchors if profile_id not in created}
-    return Written(said_of(latest, owners, definitions, policies), latest, kept)
+    return Written(*said_of(latest, owners, definitions, policies), latest, kept)
 
 
 def said_of(
     latest: Mapping[Slot, Said],
     owners: Mapping[int, int],
-    definitions: Iterable[AttributeDefinition],
+    definitions: Collection[AttributeDefinition],
     policies: Collection[int],
-) -> dict[int, dict[str, Any]]:
+) -> tuple[dict[int, dict[str, Any]], dict[int, datetime]]:
     """By profile and key, the one value that was said; MISFIT where that is more than one, or a fold alone can tell.
+    And by profile the first time of these, LONG_AGO where the ranks of sources may tell.
 
     `owners` are the profiles by anchor.
     """
     keys = {each.pk: each.key for each in definitions}
+    ranked = {each.pk for each in definitions if each.survivorship == Survivorship.SOURCE_RANK}
     found: dict[int, dict[str, Any]] = {}
+    since: dict[int, datetime] = {}
     for (anchor_id, _source_id, definition_id), said in latest.items():
         if anchor_id not in owners:
             continue
+        owner = owners[anchor_id]
         value = said.value if said.fits and definition_id not in policies else MISFIT
-        values = found.setdefault(owners[anchor_id], {})
+        values = found.setdefault(owner, {})
         if values.setdefault(keys[definition_id], value) != value:
             values[keys[definition_id]] = MISFIT
-    return found
+        at = LONG_AGO if definition_id in ranked else said.occurred_at
+        if owner not in since or at < since[owner]:
+            since[owner] = at
+    return found, since
 
 
 def write_latest(latest: Mapping[Slot, Said], *, new: Collection[int]) -> None:
@@ -333,23 +345,39 @@ class NewRecord(NamedTuple):
 
 
 def new_records_of(
-    profile_ids: Collection[int], *, said: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+    profile_ids: Collection[int],
+    *,
+    said: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
+    newest: Collection[int] = (),
 ) -> dict[int, NewRecord]:
     """The golden records that are not what is stored, by profile; the profiles are locked.
 
     Of those in `said`, nothing can be another but what these values make so (`said_of`). One that is what is stored
     already makes nothing so: its slot says it later than what it said before, so it wins where it won, or is the same
-    as what wins. Most clients say the same with every visit; a record that is not folded costs 45 µs less.
+    as what wins. Of those of them in `newest`, these values are later than all that was ever said of them, so they win.
+    Most clients say what is so now, and mostly the same with every visit; a record that is not folded costs 45 µs less.
     """
     found: dict[int, NewRecord] = {}
     ids = sorted(profile_ids)
     for start in range(0, len(ids), RECORDS_AT_ONCE):
         stored = load_records(ids[start : start + RECORDS_AT_ONCE])
         asked = [pk for pk, record in stored.items() if pk not in said or says_more(said[pk], record)]
-        for profile_id, record in sorted(fold(asked).items()) if asked else ():
+        told = {pk: overlaid(stored[pk], said[pk]) for pk in asked if pk in newest and is_told(said[pk])}
+        folded = fold([pk for pk in asked if pk not in told]) if len(told) < len(asked) else {}
+        for profile_id, record in sorted((told | folded).items()):
             if changed := different_keys(record, stored[profile_id]):
                 found[profile_id] = NewRecord(record, changed)
     return found
+
+
+def is_told(said: Mapping[str, Any]) -> bool:
+    """Whether no fold is needed to tell what was said."""
+    return all(value is not MISFIT for value in said.values())
+
+
+def overlaid(record: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record becomes by values that win; one that is missing is left out."""
+    return {key: value for key, value in {**record, **said}.items() if value is not None}
 
 
 def says_more(said: Mapping[str, Any], record: Mapping[str, Any]) -> bool:

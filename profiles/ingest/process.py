@@ -281,7 +281,8 @@ def write(
         write_newcomers(resolution.created, fold_newcomers(created, written, anchors, attributes, sources))
     survivors = {pair.survivor for pair in resolution.merged}
     said = {profile_id: values for profile_id, values in written.said.items() if profile_id not in survivors}
-    new_records = new_records_of((written.said.keys() | survivors) - created, said=said)
+    newest = {pk for pk in said if written.since[pk] > resolution.profiles[pk].last_seen_at}
+    new_records = new_records_of((written.said.keys() | survivors) - created, said=said, newest=newest)
     write_profiles(widening(resolution), new_records)
     write_consents(messages, anchors)
     retold = retell(resolution.late) if resolution.late else set()

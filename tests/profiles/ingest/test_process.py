@@ -228,6 +228,27 @@ def test_who_says_the_same_again_is_not_folded_again(shop):
     assert Contribution.objects.get(definition__key="city").occurred_at == START + timedelta(minutes=5)
 
 
+def test_what_is_newer_than_all_that_was_said_is_not_folded(shop):
+    send(shop, identify(user="u1", at=1, city="Oslo", name="Ann", language="no"))
+
+    with CaptureQueriesContext(connection) as queries:
+        send(shop, identify(user="u1", at=5, city="Rome"), identify(user="u1", at=3, name="", gender="f"))
+
+    assert not [query for query in queries if "surviving" in query["sql"]]
+    assert profile_of("user_id", "u1").attributes == {"city": "Rome", "language": "no", "gender": "f"}
+
+
+def test_what_is_as_old_as_something_that_was_said_is_folded(shop):
+    till = SourceFactory(rank=200)
+    send(till, identify(user="u1", at=5, city="Oslo"))
+
+    send(shop, identify(user="u1", at=5, city="Rome"))
+    assert profile_of("user_id", "u1").attributes == {"city": "Oslo"}
+
+    send(shop, identify(user="u1", at=6, city="Rome"))
+    assert profile_of("user_id", "u1").attributes == {"city": "Rome"}
+
+
 @pytest.mark.parametrize(("word", "left"), [("many", {"points": 3}), ("", {})])
 def test_a_source_that_no_longer_says_what_won_gives_way(shop, word, left):
     AttributeDefinitionFactory(key="points", type=AttributeType.NUMBER)
