@@ -32,7 +32,9 @@ LOCALE_OPTIONS = (
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
+    # After each checkpoint, every page is written to the log as a whole when it is first changed.
     "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -48,7 +48,7 @@ def changes_of(
         consent_changes(messages, resolution.anchors, now=now),
         (Change(pk, f"consent:{channel}", now) for pk, channel in retold),
         identifier_changes(resolution, {kind.pk: kind for kind in kinds}, whole=whole, now=now),
-        seen_changes(resolution, whole=whole, now=now),
+        seen_changes(resolution, whole=whole, heard=heard, now=now),
     )
     return changes | {
         change for change in parts if change.due_at > now or (change.topic in heard and change.profile_id not in whole)
@@ -98,12 +98,15 @@ def identifier_changes(
                 yield Change(profile_id, "attribute:is_known", now)
 
 
-def seen_changes(resolution: Resolution, *, whole: Collection[int], now: datetime) -> Iterator[Change]:
-    """Also, at its time, a first or last sight that is still to come: then it lies in the last days; of `whole` that
-    alone.
+def seen_changes(
+    resolution: Resolution, *, whole: Collection[int], heard: Collection[str], now: datetime
+) -> Iterator[Change]:
+    """Also, at its time, a first or last sight that is still to come: then it lies in the last days; that alone of
+    `whole`, and where no sights are heard.
     """
+    is_heard = "attribute:first_seen_at" in heard or "attribute:last_seen_at" in heard
     for profile_id, seen in resolution.seen.items():
-        if profile_id in whole and seen.last <= now:
+        if seen.last <= now and (profile_id in whole or not is_heard):
             continue
         profile = resolution.profiles.get(profile_id)
         if profile is None or seen.first < profile.first_seen_at:
