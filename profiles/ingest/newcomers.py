@@ -23,7 +23,7 @@ def fold_newcomers(
     definitions: Mapping[str, AttributeDefinition],
     sources: Mapping[int, Source],
 ) -> dict[int, dict[str, Any]]:
-    """As `contributions.fold` has it, of the profiles in `created`, without asking the database.
+    """As `records.fold` has it, of the profiles in `created`, without asking the database.
 
     It would be asked for each of many thousand people whom a file brings, from tables that grow so fast that what it
     has counted of them is long untrue: 100 to 375 µs each, more than all else together (2026-11).

@@ -27,7 +27,7 @@ from profiles.identity.retelling import retell
 from profiles.identity.strangers import Seen
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
-from profiles.ingest.contributions import new_records_of, sayings_of, write_contributions, write_profiles
+from profiles.ingest.contributions import sayings_of, write_contributions
 from profiles.ingest.counters import Tally, write_tally
 from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.events import event_texts, write_ahead, write_events
@@ -35,6 +35,7 @@ from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
 from profiles.ingest.newcomers import fold_newcomers, write_newcomers
 from profiles.ingest.quality import Finding, Quality, compare, quality_of, quality_of_misfits, rejecting, write_quality
+from profiles.ingest.records import new_records_of, write_profiles
 from profiles.ingest.refold import share_definitions
 from profiles.models import AttributeDefinition, Consent, EventDefinition, IdentifierKind, RejectedMessage, Source
 

@@ -20,9 +20,10 @@ from django.db.models.functions import Coalesce
 from cdp.locks import advisory_lock, shared_lock
 from cdp.rules.scope import Scope
 from profiles.identity.kinds import load_kinds
-from profiles.ingest.contributions import Slot, fold_into_profiles, stored
+from profiles.ingest.contributions import Slot, stored
 from profiles.ingest.message import IDENTIFY_EVENT
 from profiles.ingest.moments import index_moments
+from profiles.ingest.records import fold_into_profiles
 from profiles.ingest.survivorship import Kept, Policy, Said, policy_of
 from profiles.ingest.traits import attributes_of
 from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, Profile, Source

@@ -1,6 +1,6 @@
 """How one value is chosen when sources disagree: what each survivorship needs to know beside the last value.
 
-`most_recent` and `source_rank` need nothing more, and are folded in SQL (contributions.py). Each of the others is a
+`most_recent` and `source_rank` need nothing more, and are folded in SQL (records.py). Each of the others is a
 Policy here: what it keeps of every value said, in `Contribution.kept`, and what it chooses of that. To keep must not
 depend on the order in which values come, nor on how often the same one does.
 """

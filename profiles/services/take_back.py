@@ -24,7 +24,7 @@ from profiles.identity.resolve import lock_profiles
 from profiles.identity.retelling import retell
 from profiles.imports.targets import all_targets
 from profiles.ingest.changes import CREATED
-from profiles.ingest.contributions import fold_into_profiles
+from profiles.ingest.records import fold_into_profiles
 from profiles.ingest.refold import rebuilt, share_definitions, write_rows
 from profiles.models import (
     AttributeDefinition,

@@ -15,7 +15,7 @@ from profiles.identity.consents import overrulings_by_hand, write_overrulings
 from profiles.identity.errors import IdentityError, KeptApartError, LimitBroken, Separated
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb, write_feeds
 from profiles.identity.resolve import lock_profiles
-from profiles.ingest.contributions import fold_into_profiles
+from profiles.ingest.records import fold_into_profiles
 from profiles.models import Identifier, IdentifierKind, Profile, ProfileMerge, Separation
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.graph import MERGE

@@ -18,7 +18,7 @@ from profiles.identity.feed import write_split
 from profiles.identity.forest import Going, Tree, load_tree, splitting, undoing
 from profiles.identity.retelling import retell
 from profiles.identity.separations import check_pairs, separate
-from profiles.ingest.contributions import fold_into_profiles
+from profiles.ingest.records import fold_into_profiles
 from profiles.models import Identifier, Profile, ProfileMerge, ProfileSplit
 from profiles.refresh.enqueue import enqueue_changes, enqueue_coming
 from profiles.refresh.graph import SPLIT

@@ -14,8 +14,8 @@ from cdp.locks import advisory_lock
 from profiles.identity.errors import IdentityError
 from profiles.ingest import process
 from profiles.ingest.accept import accept_messages
-from profiles.ingest.contributions import new_records_of
 from profiles.ingest.process import process_batch
+from profiles.ingest.records import new_records_of
 from profiles.models import (
     Contribution,
     Event,

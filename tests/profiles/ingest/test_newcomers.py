@@ -3,8 +3,8 @@
 import pytest
 
 from profiles.ingest.accept import accept_messages
-from profiles.ingest.contributions import fold
 from profiles.ingest.process import process_batch
+from profiles.ingest.records import fold
 from profiles.models import Profile, Survivorship
 from tests.factories.profiles import AttributeDefinitionFactory, SourceFactory
 from tests.profiles.ingest.messages import START, identify
