@@ -111,7 +111,7 @@ def without(rule: Any, later: frozenset[str]) -> Any:
 
 
 def mixed_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
-    return st.one_of(common_rules(), timed_rules(now), rules(now))
+    return st.one_of(common_rules(), common_rules(), timed_rules(now), rules(now))
 
 
 @st.composite

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from json import dumps, loads
 from random import Random
@@ -54,7 +56,7 @@ NAMES = {"a1": "anonymous_id", "a2": "anonymous_id", "a3": "anonymous_id", "u1":
 NAMES["e1@example.com"] = "email"
 LAST_YEAR = 2030  # of the world's partitions
 who = st.lists(st.sampled_from(sorted(NAMES)), min_size=1, max_size=2, unique=True)
-number = st.integers(0, 9)
+number, often = st.integers(0, 9), st.sampled_from([True, True, False])
 FIRST = ["a1", "a2", "u1", "e1@example.com"]  # who are there from the start
 some_of_them = st.lists(st.sampled_from(FIRST), max_size=4)
 # What attributes may become: their types, and by what of each value the golden record goes.
@@ -169,25 +171,31 @@ class Machine(RuleBasedStateMachine):
         self.life.score(self.chosen(place), None if level is None else {"level": level})
 
     @precondition(lambda self: len(self.life.people()) > 1)
-    @rule(one=number, other=number)
-    def merge(self, one: int, other: int) -> None:
-        survivor, *others = sorted(self.life.people(), key=lambda each: each != self.chosen(one))
-        self.life.merge(survivor, others[other % len(others)])
+    @rule(one=number, other=number, is_alone=often)
+    def merge(self, one: int, other: int, is_alone: bool) -> None:
+        first, *others = sorted(self.life.people(), key=lambda each: each != self.chosen(one))
+        with self.alone(is_alone):
+            self.life.merge(first, others[other % len(others)])
 
     @precondition(lambda self: self.life.people())
-    @rule(place=number, what=st.sampled_from(["undo", "undo", "split", "lift"]))
-    def part(self, place: int, what: str) -> None:
+    @rule(place=number, what=st.sampled_from(["undo", "undo", "split", "lift"]), is_alone=often)
+    def part(self, place: int, what: str, is_alone: bool) -> None:
+        with self.alone(is_alone):
+            getattr(self, what)(place)
+
+    def undo(self, place: int) -> None:
         merges = list(ProfileMerge.objects.filter(undone_at=None).order_by("pk"))
-        if what == "lift":
-            for separation in Separation.objects.in_force():
-                self.life.lift(separation)
-        elif what == "undo" and merges:
+        if merges:
             self.life.undo(merges[place % len(merges)])
-        else:
-            profile = self.chosen(place)
-            self.life.split(
-                profile, list(Identifier.objects.filter(profile=profile).order_by("value")[: 1 + place % 2])
-            )
+
+    def split(self, place: int) -> None:
+        profile = self.chosen(place)
+        theirs = Identifier.objects.filter(profile=profile).order_by("value")
+        self.life.split(profile, list(theirs[: 1 + place % 2]))
+
+    def lift(self, place: int) -> None:
+        for separation in Separation.objects.in_force():
+            self.life.lift(separation)
 
     @rule(data=st.data(), key=st.sampled_from(ORDER))
     def edit(self, data: st.DataObject, key: str) -> None:
@@ -226,11 +234,12 @@ class Machine(RuleBasedStateMachine):
         is_active = card.lifecycle == Tag.Lifecycle.ACTIVE
         self.life.move_card(Tag.Lifecycle.ARCHIVED if is_active else Tag.Lifecycle.ACTIVE)
 
-    @rule(step=st.sampled_from([*STEPS, timedelta(seconds=1), "midnight", "month"]))
-    def pass_time(self, step: timedelta | str) -> None:
+    @rule(step=st.sampled_from([*STEPS, timedelta(seconds=1), "midnight", "month"]), is_alone=often)
+    def pass_time(self, step: timedelta | str, is_alone: bool) -> None:
         span = next_turn(self.life.now, step) if isinstance(step, str) else step
         if (self.life.now + span).year <= LAST_YEAR:
-            self.life.pass_time(span)
+            with self.alone(is_alone):
+                self.life.pass_time(span)
 
     @rule(limit=st.sampled_from([1, 3, 500]))
     def work(self, limit: int) -> None:
@@ -248,6 +257,16 @@ class Machine(RuleBasedStateMachine):
     def feeds_say_what_is_so(self) -> None:
         if hasattr(self, "life"):
             self.life.look()
+
+    @contextmanager
+    def alone(self, is_alone: bool) -> Iterator[None]:
+        """All was as it should be before this, and is again after it; else other things happen beside it."""
+        if is_alone:
+            self.life.work()
+            self.life.look()
+        yield
+        if is_alone:
+            self.life.work()
 
     def chosen(self, place: int) -> Any:
         people = self.life.people()
