@@ -239,3 +239,22 @@ def test_what_was_done_with_a_value_that_is_gone_is_still_told():
     text = sign_in(OPERATOR).get(page).content.decode()
     assert 'Remove · Gold <span class="st-quiet">(deleted)</span>' in text
     assert undo not in text
+
+
+def test_of_many_unknown_the_page_names_the_first():
+    tag = TagFactory()
+    queued = queue_bulk(
+        tag,
+        BulkTagging.Action.ASSIGN,
+        [ProfileFactory().pk],
+        chosen_by="file a.csv",
+        unknown=[f"u{n}" for n in range(300)],
+        user=UserFactory(),
+        now=timezone.now(),
+    )
+
+    page = sign_in(OPERATOR).get(f"/admin/tags/tag/{tag.pk}/people/").content.decode()
+
+    assert "300 unknown" in page
+    assert "u199 …</details>" in page
+    assert len(queued.unknown) == 300
