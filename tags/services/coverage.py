@@ -8,11 +8,11 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import Count
 
-from cdp.local_settings import HEAVY_WORK_MEM, TimeLimitExceeded, set_local, time_limit
+from cdp.local_settings import TimeLimitExceeded, set_local, time_limit
 from cdp.rules.scope import EVERYBODY
 from profiles.models import Profile
 from profiles.refresh.engine import outcome_statement, parsed
-from profiles.services.preview import TIMEOUT_SECONDS, PreviewTimeout
+from profiles.services.preview import PREVIEW_SETTINGS, TIMEOUT_SECONDS, PreviewTimeout
 from tags.holders import NO_VALUE, holder_of_tag
 from tags.models import Tag, TagAssignment, TagValue
 
@@ -78,7 +78,7 @@ def preview_outcomes(tag: Tag, *, now: datetime) -> dict[int, int]:
     statement, params = outcome_statement(holder, parsed([holder])[holder.key], scope=EVERYBODY, now=now)
     try:
         with transaction.atomic(), time_limit(TIMEOUT_SECONDS), connection.cursor() as cursor:
-            set_local(work_mem=HEAVY_WORK_MEM)
+            set_local(**PREVIEW_SETTINGS)
             cursor.execute(
                 f"SELECT outcome, count(*) FROM ({statement}) AS judged (id, outcome) GROUP BY outcome",  # noqa: S608
                 params,
