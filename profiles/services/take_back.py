@@ -34,7 +34,7 @@ from profiles.models import (
     Identifier,
     Import,
 )
-from profiles.refresh.enqueue import enqueue_changes
+from profiles.refresh.enqueue import enqueue_changes, enqueue_coming
 from profiles.services.erase import erase_empty
 
 PEOPLE = 500  # taken back in one transaction
@@ -129,6 +129,7 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
     set_seen(profile_ids)
     retell(profile_ids)
     enqueue_changes(profile_ids, CREATED, due_at=now)  # everything about them may be another
+    enqueue_coming(profile_ids, now=now)  # who was seen before may now be seen first at a time to come
     erased = erase_empty(profile_ids, now=now)
     return Counter(events=gone.n_events, identifiers=n_identifiers, people=len(erased))
 

@@ -56,6 +56,18 @@ def enter(segment, profile, days):
     Segment.objects.filter(pk=segment.pk).update(n_members=Membership.objects.count())
 
 
+def test_what_waits_for_somebody_waits_for_whom_they_are_merged_into(people):
+    ann, bob, cleo = people
+    enter(SegmentFactory(), cleo, 3)
+
+    merge(bob, cleo)
+    merge(ann, bob)
+    drain(now=NOW)
+
+    assert members() == {ann.pk: NOW - 3 * DAY}
+    assert not Inheritance.objects.exists()
+
+
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
 @pytest.mark.parametrize("days", [(1, 2, 3), (3, 2, 1), (2, 3, 1), (2, 1, 3)])
 def test_everybody_is_back_since_when_they_were_in(people, order, days):

@@ -9,9 +9,10 @@ from profiles.models import Profile
 from tags.followers import DisplacedTagFollower, ScoreFollower, TagAssignmentFollower
 from tags.models import DisplacedTag, Score, TagAssignment
 from tags.services.assign import assign_tag, unassign_tag
-from tests.factories.profiles import ProfileFactory
+from tests.factories.profiles import ProfileChangeFactory, ProfileFactory
 from tests.factories.segments import lives_in
 from tests.factories.tags import ScoreFactory, TagAssignmentFactory, TagFactory, TagValueFactory
+from tests.profiles.refresh.shorthand import drain, person
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +45,18 @@ def test_tag_by_rule_goes():
     merge(ann, absorbed)
 
     assert TagAssignment.objects.get().profile == ann
+
+
+def test_tag_by_rule_is_carried_since_the_absorbed_carried_it():
+    ann, absorbed = person(city="Oslo"), ProfileFactory()
+    tag = TagFactory(kind="rule", rule=lives_in("Oslo"))
+    TagAssignmentFactory(profile=absorbed, tag=tag, assigned_at=NOW - DAY)
+
+    merge(ann, absorbed)
+    ProfileChangeFactory(profile_id=ann.pk, topic="merge", due_at=NOW)
+    drain(now=NOW)
+
+    assert list(TagAssignment.objects.values_list("profile", "assigned_at")) == [(ann.pk, NOW - DAY)]
 
 
 def test_tag_by_score_in_use_is_left_to_the_refresh_and_an_archived_one_goes_along():

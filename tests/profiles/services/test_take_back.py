@@ -27,6 +27,7 @@ from tests.factories.segments import MembershipFactory, SegmentFactory
 from tests.factories.tags import TagAssignmentFactory
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW, SALES, SALES_MAPPING
 from tests.profiles.ingest.messages import identify, people, profile_of, send, track
+from tests.profiles.refresh.shorthand import drain, members
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +105,22 @@ def test_what_was_touched_since_stays(load):
     assert profile_of("user_id", "u1").attributes == {}
     assert list(Event.objects.values_list("definition__name", flat=True)) == ["Page Viewed"]
     assert not Consent.objects.exists()
+
+
+def test_who_was_first_seen_at_a_time_to_come_is_judged_then(load):
+    segment = SegmentFactory(rule={"op": "attribute", "key": "first_seen_at", "is": "in_last", "value": {"days": 30}})
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    soon = NOW + timedelta(hours=1)
+    card = {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}}
+    send(SourceFactory(), track("Viewed", user="u1") | card | {"timestamp": soon.isoformat()}, now=NOW)
+    drain(now=NOW)
+
+    undo(import_)
+    drain(now=NOW)
+    assert members(segment) == set()
+    drain(now=soon)
+
+    assert members(segment) == {profile_of("user_id", "u1").pk}
 
 
 def test_what_joins_decided_on_consents_is_told_anew(load):
