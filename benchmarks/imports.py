@@ -16,7 +16,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 from psycopg import sql
 
-from benchmarks.figure import Figure, Memory, Sizes, benchmark, stopwatch
+from benchmarks.figure import Figure, Memory, Sizes, Stopwatch, benchmark, compared, stopwatch
 from cdp.models import Run
 from cdp.runs import execute_run
 from profiles import tasks  # noqa: F401 - registers the work of runs
@@ -63,14 +63,14 @@ def imports(sizes: Sizes) -> Iterator[Figure | Memory]:
         count_rows(Path(members.file.path), Reading("csv"))
     written = carry_out(members)
     floor = copy_again()
-    yield Figure("import_members", sizes.messages, "rows", written, "the rows that were written, by COPY", floor)
-    yield Figure("import_read", sizes.messages, "rows", reading.seconds, "the same", floor)
+    yield compared("import_members", sizes.messages, "rows", written, "the rows that were written, by COPY", floor)
+    yield compared("import_read", sizes.messages, "rows", reading, "the same", floor)
     again = carry_out(store(member_rows(sizes.messages), MEMBERS, source))
-    yield Figure("import_members_again", sizes.messages, "rows", again, "the same", floor)
+    yield compared("import_members_again", sizes.messages, "rows", again, "the same", floor)
     known = Event.objects.count()
     orders = carry_out(store(order_rows(sizes.messages), ORDERS, source))
     assert Event.objects.count() == known + sizes.messages
-    yield Figure("import_orders", sizes.messages, "rows", orders, "the rows of the members, by COPY", floor)
+    yield compared("import_orders", sizes.messages, "rows", orders, "the rows of the members, by COPY", floor)
     yield Memory("import_memory", sizes.messages, "rows", peak_mb(), "before the first import", before)
 
 
@@ -79,15 +79,15 @@ def store(text: str, mapping: dict[str, Any], source: Source) -> Import:
     return create_import(content, name="bench.csv", source=source, mapping=mapping, now=timezone.now())
 
 
-def carry_out(import_: Import) -> float:
-    """The seconds of the import, which reads, unifies and writes."""
+def carry_out(import_: Import) -> Stopwatch:
+    """The time of the import, which reads, unifies and writes."""
     run = queue_import(import_, user=None)
     with stopwatch() as watch:
         execute_run(run.pk, now=timezone.now())
     run.refresh_from_db()
     assert run.state == Run.State.SUCCEEDED, run.error
     import_.file.delete(save=False)
-    return watch.seconds
+    return watch
 
 
 def member_rows(n_rows: int) -> str:
@@ -110,8 +110,8 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def copy_again() -> float:
-    """Take the written rows out, empty their tables, and COPY them back with all indexes and checks: the seconds."""
+def copy_again() -> Stopwatch:
+    """Take the written rows out, empty their tables, and COPY them back with all indexes and checks: its time."""
     names = [model._meta.db_table for model in WRITTEN]
     with ExitStack() as files, connection.cursor() as cursor:
         kept = {}
@@ -128,4 +128,4 @@ def copy_again() -> float:
                 with cursor.copy(statement) as rows:
                     for block in iter(partial(kept[name].read, BLOCK), b""):
                         rows.write(block)
-        return watch.seconds
+        return watch

@@ -19,6 +19,13 @@ from profiles.identity.links import Pair, first_sayings, untold
 from profiles.identity.strangers import Seen
 
 
+class Glance(NamedTuple):
+    """The identifiers that there were; `mark` is the last row of the feed that this takes into account."""
+
+    mark: int
+    known: dict[Key, Known]
+
+
 @dataclass(frozen=True)
 class Foresight:
     """As things stood: `known` are the identifiers that there were, `settled` the profile of each link, by its place,
@@ -49,10 +56,15 @@ class Confirmed(NamedTuple):
     sayings: dict[Pair, Link]
 
 
-def foresee(links: Sequence[Link]) -> Foresight:
-    """What can be seen at this moment, for `confirm`."""
+def glance(keys: Iterable[Key]) -> Glance:
+    """Those of the keys that exist at this moment."""
     mark = last_change()
-    known = read_identifiers(as_json({key for link in links for key in link.keys}))
+    return Glance(mark, read_identifiers(as_json(keys)))
+
+
+def foresee(links: Sequence[Link], seen: Glance | None = None) -> Foresight:
+    """What can be seen at this moment, for `confirm`; or could be when all keys of the links were `seen`."""
+    mark, known = seen or glance({key for link in links for key in link.keys})
     # What an import alone has named can be taken back, of which the feed does not tell.
     lasting = {key: identifier.profile_id for key, identifier in known.items() if identifier.import_id is None}
     settled, _meeting = settle(links, range(len(links)), lasting)

@@ -16,8 +16,9 @@ import orjson
 from django.utils.translation import gettext as _
 
 from cdp.rules.scope import Scope
+from profiles.identity.foresight import Glance, glance
 from profiles.identity.groups import Key
-from profiles.identity.identifiers import Known, load_identifiers
+from profiles.identity.identifiers import Known
 from profiles.imports.messages import RowMessages, untimed_id
 from profiles.imports.notes import Notes
 from profiles.imports.preview import CellProblem
@@ -39,7 +40,8 @@ Said = dict[str, tuple[Any, str]]
 
 @dataclass
 class Plan:
-    """`messages` are to be written; `rows` are those that are not refused, `refused` the others.
+    """`messages` are to be written; `rows` are those that are not refused, `refused` the others. `seen` are the known
+    ones of all identifiers, before any is written.
 
     `counts`: of rows `new` (they make somebody), `changed`, `unchanged`, `refused`; of events `events`, `known_events`.
     """
@@ -47,8 +49,12 @@ class Plan:
     messages: list[Message] = field(default_factory=list)
     rows: list[RowMessages] = field(default_factory=list)
     refused: list[RowMessages] = field(default_factory=list)
-    known: dict[Key, Known] = field(default_factory=dict)
+    seen: Glance = field(default_factory=lambda: Glance(0, {}))
     counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def known(self) -> dict[Key, Known]:
+        return self.seen.known
 
 
 class Planner:
@@ -77,7 +83,7 @@ class Planner:
         plan = Plan()
         good = [row for row in rows if not row.understood.is_refused]
         plan.refused = [row for row in rows if row.understood.is_refused]
-        plan.known = load_identifiers({key for row in good for key in row.understood.identifiers})
+        plan.seen = glance({key for row in good for key in row.understood.identifiers})
         people = set(plan.known) | self._noted_people(good)
         taken = self._taken(good)
         last_said = LastSaid(good, plan.known, source=self.source, kinds=self.kinds, twins=self.twins, notes=self.notes)

@@ -24,7 +24,6 @@ from profiles.imports.preview import CellProblem
 from profiles.imports.targets import Target, TargetRow, Writing, all_targets
 from profiles.ingest.counters import Tally
 from profiles.ingest.definitions import event_definitions
-from profiles.ingest.message import Message
 from profiles.ingest.process import Processed, first_copies, no_room, write
 from profiles.ingest.quality import Finding, Quality, compare, quality_of, rejecting
 from profiles.models import EventDefinition, IdentifierKind, Import
@@ -84,7 +83,7 @@ class Taking:
         if self.mapping.targets:  # all profiles in one order of locks, before any of them is written
             advisory_lock("identity")
             lock_profiles({known.profile_id for known in load_identifiers(sorted(plan.known)).values()})
-        processed = self.write(plan.messages, definitions, unplanned)
+        processed = self.write(plan, definitions, unplanned)
         counts = plan.counts + Counter(merges=processed.n_merges)
         if self.mapping.targets:
             counts += self.write_targets(plan)
@@ -117,12 +116,12 @@ class Taking:
 
     def write(
         self,
-        messages: Sequence[Message],
+        plan: Plan,
         definitions: Mapping[str, EventDefinition],
         unplanned: Mapping[str, Sequence[Finding]],
     ) -> Processed:
         """As messages of an SDK are written; one that another worker has claimed meanwhile is not."""
-        new = first_copies(messages)
+        new = first_copies(plan.messages)
         if not new:
             return Processed()
         tally: Tally = Counter()
@@ -130,7 +129,7 @@ class Taking:
             tally[message.source_id, "n_blocked"] += message.n_blocked
             tally[message.source_id, "n_odd_traits"] += message.n_odd_traits
         before = Processed.of(tally, quality=quality_of(new, definitions, unplanned))
-        return before + write(new, definitions, self.sources, self.planner.kinds, now=self.now)
+        return before + write(new, definitions, self.sources, self.planner.kinds, now=self.now, seen=plan.seen)
 
     def write_targets(self, plan: Plan) -> Counter[str]:
         writing = Writing(

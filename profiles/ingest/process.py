@@ -18,7 +18,7 @@ from cdp.garbage import garbage_waits
 from cdp.rules.topics import heard_topics, shared_floor
 from cdp.stages import wake
 from cdp.trouble import is_transient
-from profiles.identity.foresight import foresee
+from profiles.identity.foresight import Glance, foresee
 from profiles.identity.groups import Link
 from profiles.identity.kinds import load_kinds
 from profiles.identity.merge import write_feeds
@@ -251,8 +251,12 @@ def write(
     kinds: Mapping[str, IdentifierKind],
     *,
     now: datetime,
+    seen: Glance | None = None,
 ) -> Processed:
-    """Bring messages that are new into the tables; on the shared floor, since it enqueues only what rules ask for."""
+    """Bring messages that are new into the tables; on the shared floor, since it enqueues only what rules ask for.
+
+    `seen` are all their identifiers, where the open transaction has looked at them before.
+    """
     attributes = attribute_definitions(messages)
     sayings, misfits = sayings_of(messages, attributes, sources=sources, kinds=kinds)
     tally = tally_of_written(messages, attributes)
@@ -269,7 +273,7 @@ def write(
         )
         for message in messages
     ]
-    foreseen = foresee(links)
+    foreseen = foresee(links, seen)
     owners = foreseen.settled.items()
     expected = {n: Anchor(foreseen.known[links[n].keys[0]].id, owner) for n, owner in owners}
     ahead = write_ahead(texts, expected, years)

@@ -1,10 +1,12 @@
 """Files, taken in: what becomes of their rows, and that twice is once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from profiles.models import Consent, Contribution, Event, IdentityLink, InboxMessage, MessageKey, Profile
+from profiles.services.identity import merge_profiles
+from tests.factories.profiles import IdentifierFactory
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, SALES, SALES_MAPPING
 from tests.profiles.ingest.messages import people, profile_of
 
@@ -227,6 +229,35 @@ def test_a_row_that_the_database_refuses_is_found_and_the_others_are_taken(load,
     assert import_.counts == {"new": 2, "refused": 2, "refused_rows": ["5", "6: Phone"]}
     assert "could not be processed: ValueError: no room for Beijing" in import_.refused_file.open().read().decode()
     assert "row 3 was refused" in caplog.text
+
+
+def test_whom_a_merge_moves_between_the_plan_and_the_writing_is_found(load, monkeypatch, now):
+    from profiles.imports import take
+
+    def first_copies(messages):
+        merge_profiles([ann.pk, anna.pk], user=None, now=now)
+        return original(messages)
+
+    ann, anna = (
+        IdentifierFactory(kind_key="member_card", value=card, profile__first_seen_at=now - age).profile
+        for card, age in (("VIP001", timedelta(days=2)), ("VIP002", timedelta(days=1)))
+    )
+    original = take.first_copies
+    monkeypatch.setattr(take, "first_copies", first_copies)
+
+    import_ = load(
+        "Card,Amount\nVIP002,5\nVIP001,6\nVIP003,7\n",
+        {
+            "identifiers": {"Card": "member_card"},
+            "event": "Paid",
+            "value": "Amount",
+            "time": {"constant": "2026-01-02"},
+        },
+    )
+
+    assert import_.counts == {"events": 3, "changed": 2, "new": 1, "refused_rows": []}
+    assert sorted(Event.objects.filter(profile=ann).values_list("value", flat=True)) == [5, 6]
+    assert sorted(Event.objects.exclude(profile=ann).values_list("value", flat=True)) == [7]
 
 
 def test_kinds_that_change_meanwhile_count_from_the_next_batch(load, monkeypatch):
