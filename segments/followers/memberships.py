@@ -124,9 +124,27 @@ def keep_former(merged: Sequence[Merged]) -> None:
 
 
 def former_of(parted: Parted) -> dict[int, datetime]:
-    """What who lives again was in by rule, and since when, by segment."""
+    """What who lives again was in by rule, and since when, by segment: since they themselves were, or those who go with
+    them, where that was earlier only because of somebody below them who stays.
+    """
     noted = FormerMembership.objects.filter(merge__in=list(parted.undone), profile=parted.to_id)
-    return dict(noted.order_by("segment_id").values_list("segment_id", "entered_at"))
+    back = dict(noted.order_by("segment_id").values_list("segment_id", "entered_at"))
+    into_them = FormerMembership.objects.filter(merge__survivor=parted.to_id, merge__undone_at=None, segment__in=back)
+    own: dict[int, datetime] = {}
+    going: dict[int, datetime] = {}
+    staying: dict[int, set[datetime]] = {}
+    rows = into_them.order_by("merge_id").values_list("segment_id", "profile_id", "entered_at")
+    for segment_id, profile_id, since in rows:
+        if profile_id == parted.to_id:
+            own.setdefault(segment_id, since)
+        elif profile_id in parted.origins:
+            going[segment_id] = min(since, going.get(segment_id, since))
+        else:
+            staying.setdefault(segment_id, set()).add(since)
+    for segment_id, since in own.items():
+        if back[segment_id] in staying.get(segment_id, ()):
+            back[segment_id] = min(since, going.get(segment_id, since))
+    return back
 
 
 def judged_by_rule(segment_ids: Iterable[int]) -> dict[int, str]:

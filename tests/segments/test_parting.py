@@ -56,6 +56,20 @@ def enter(segment, profile, days):
     Segment.objects.filter(pk=segment.pk).update(n_members=Membership.objects.count())
 
 
+def test_who_goes_without_those_below_is_back_since_they_themselves_were_in(people):
+    ann, bob, cleo = people
+    segment = SegmentFactory()
+    for each, since in zip(people, (4, 1, 3), strict=True):
+        enter(segment, each, since)
+    merge(bob, cleo)
+    merge(ann, bob)
+
+    split_profile(ann, Identifier.objects.filter(origin=bob), user=None, now=NOW)
+    drain(now=NOW)
+
+    assert members() == {ann.pk: NOW - 4 * DAY, bob.pk: NOW - DAY}
+
+
 def test_what_waits_for_somebody_waits_for_whom_they_are_merged_into(people):
     ann, bob, cleo = people
     enter(SegmentFactory(), cleo, 3)
