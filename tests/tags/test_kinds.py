@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from cdp.models import Run
 from profiles.imports.targets import all_targets
 from tags.bands import Band, band_of
-from tags.models import Tag, TagAssignment, TagValue
+from tags.models import BulkTagging, Tag, TagAssignment, TagValue
 from tags.services import assign_tag, save_tag
 from tests.clients import api_of
 from tests.factories.profiles import SEEN_AT, ProfileFactory
@@ -149,8 +149,10 @@ def test_no_hand_puts_it_on_or_takes_it_off(kind):
         assign_tag(tag, [ProfileFactory().pk], now=SEEN_AT)
 
     assert [answer.status_code for answer in answers] == [409, 409, 409]
-    assert sign_in("operator").get(f"/admin/tags/tag/{tag.pk}/people/").status_code == 404
+    page = sign_in("operator").post(f"/admin/tags/tag/{tag.pk}/people/", {"what": "assign", "choice": f"{tag.pk}:"})
+    assert "not by hand" in page.content.decode()
     assert not TagAssignment.objects.exists()
+    assert not BulkTagging.objects.exists()
 
 
 def test_a_tag_by_import_has_no_rules_and_keeps_values_that_are_carried():

@@ -78,7 +78,7 @@ def test_the_page_shows_them(django_assert_num_queries):
         page = client.get(f"/admin/tags/tag/{card.pk}/trend/?days=365")
 
     assert page.context["names"] == ["Gold", "Silver"]
-    assert page.context["rows"][-1] == {"day": (FIRST, 3, 3, 0), "values": [("gold", 2), ("silver", 1)]}
+    assert page.context["rows"][-1] == {"day": (FIRST, 3, 3, 0), "values": [("gold", 2), ("silver", 1)], "n_bare": 0}
     assert "2026-01-01" in page.content.decode()
 
 
