@@ -1,14 +1,29 @@
-"""Advisory locks. Order everywhere: gates, identity, profiles by id, feed."""
+"""Locks, most of them advisory. Order everywhere: gates, identity, profiles by id, feed."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import connection, models
 from psycopg import Connection
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+def hold_rows(model: type[Row], ids: Collection[int]) -> dict[int, Row]:
+    """Those that there are, by id: none is deleted until the open transaction ends, as foreign keys would have it.
+
+    Who locks one of them to edit it waits until then.
+    """
+    table = model._meta.db_table
+    held = model._default_manager.raw(
+        f"SELECT * FROM {table} WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",  # noqa: S608 - of our own table
+        [list(ids)],
+    )
+    return {row.pk: row for row in held}
 
 
 def lock_key(name: str, subject: str | int = "") -> int:

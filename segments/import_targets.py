@@ -12,13 +12,13 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cdp.locks import hold_rows
 from cdp.rules.causes import Cause
 from profiles.imports.errors import ImportFileError
 from profiles.imports.guess import folded, mostly, names
 from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.parts import Named, column_of, is_meant, objects, pieces, read_named
 from segments.models import DisplacedMembership, Membership, Segment
-from segments.services.hold import hold_segments
 from segments.services.members import Wanted, add_each, keep_if_taken_back, missing, take_back_written
 
 ALLOWED = ("segment", "split", "when")
@@ -116,7 +116,7 @@ class MemberTarget(Target):
 
 def check_in_use(names: Mapping[int, str]) -> None:
     """Keep these, by id, until the transaction ends. Raises ImportFileError."""
-    held = hold_segments(names)
+    held = hold_rows(Segment, names)
     gone = [segment_id for segment_id in names if segment_id not in held or held[segment_id].archived_at is not None]
     if gone:
         message = _(

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cdp.locks import hold_rows
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.imports.cells import CellError, TimeReader
@@ -24,7 +25,6 @@ from tags.feeds import recording
 from tags.followers import restore_displaced
 from tags.models import FILLED_BY_FILES, DisplacedTag, Tag, TagAssignment, TagValue
 from tags.services.assign import Assignment, assign_each, differing, keep_if_taken_back
-from tags.services.hold import hold_tags
 
 WRITTEN = (TagAssignment, DisplacedTag)
 ALLOWED = ("tag", "split", "value", "expires_at", "when")
@@ -169,7 +169,7 @@ class TagTarget(Target):
 def check_in_use(said: Iterable[Assigning]) -> None:
     """Keep the tags and their values until the transaction ends. Raises ImportFileError."""
     said = sorted(said, key=lambda each: each.tag_id)
-    held = hold_tags({each.tag_id for each in said})
+    held = hold_rows(Tag, {each.tag_id for each in said})
     values = set(TagValue.objects.filter(tag__in=held).values_list("pk", flat=True))
     for each in said:
         if each.tag_id not in held or held[each.tag_id].lifecycle != Tag.Lifecycle.ACTIVE:
