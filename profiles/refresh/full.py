@@ -91,7 +91,8 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
             holder = holder_of(key)
         except KeyError:
             return
-        if cause is not Cause.RULE and key in Graph.load().downstream(waiting_for_new_rules()):
+        new = waiting_for_new_rules() if cause is not Cause.RULE else set()
+        if new and key in Graph.load().downstream(new):
             return  # what is new is followed by the refresh that waits: nobody moves by time because of an edit
         started_at = moment(now)
         if cause is Cause.CORRECTION and not begin_check(holder, now=started_at):
