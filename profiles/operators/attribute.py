@@ -191,14 +191,20 @@ class AttributeIs(Operator):
         return replace(self, comparison=replace(self.comparison, cover=shown))
 
     def describe(self) -> str:
-        if self.key == IS_KNOWN and self.comparison.word == "eq":
-            return _("is a known person") if self.comparison.value else _("is not a known person")
-        return self.comparison.describe(str(self.facts.label))
+        is_known = self.known_or_not()
+        return self.comparison.describe(str(self.facts.label)) if is_known is None else in_words(is_known)
 
     def describe_denied(self) -> str:
-        if self.key == IS_KNOWN and self.comparison.word == "eq":
-            return _("is not a known person") if self.comparison.value else _("is a known person")
-        return ""
+        is_known = self.known_or_not()
+        return "" if is_known is None else in_words(not is_known)
+
+    def known_or_not(self) -> bool | None:
+        """What is asked of somebody being known; None for any other question."""
+        return bool(self.comparison.value) if self.key == IS_KNOWN and self.comparison.word == "eq" else None
+
+
+def in_words(is_known: bool) -> str:
+    return _("is a known person") if is_known else _("is not a known person")
 
 
 def known_by(kinds: Sequence[str]) -> Fact:
