@@ -402,6 +402,11 @@ def timed_rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+def rules_about_names() -> tuple[st.SearchStrategy[dict[str, Any]], ...]:
+    """One of each operator that looks neither at traits nor at events."""
+    return tag_rules(), segment_rules(), tier_rules(), identifier_rules(), consent_rules(), bucket_rules()
+
+
 @KEPT
 def common_traits() -> st.SearchStrategy[dict[str, Any]]:
     """What `common_rules` speak of."""
@@ -423,12 +428,7 @@ def common_rules() -> st.SearchStrategy[dict[str, Any]]:
         st.builds(lambda said, within: {**event, **within, **said}, has, window),
         st.builds(lambda key, said: {**attribute, "key": key, **said}, st.sampled_from(["city", "n"]), PRESENCE),
         st.builds(lambda level: {"op": "score", "model": "probe", "field": "level", **level}, has),
-        tag_rules(),
-        segment_rules(),
-        tier_rules(),
-        identifier_rules(),
-        consent_rules(),
-        bucket_rules(),
+        *rules_about_names(),
     )
     return st.one_of(
         leaves,
@@ -446,12 +446,7 @@ def rules(now: datetime) -> st.SearchStrategy[dict[str, Any]]:
         event_recency_rules(now),
         sequence_rules(now),
         score_rules(now),
-        tag_rules(),
-        segment_rules(),
-        tier_rules(),
-        identifier_rules(),
-        consent_rules(),
-        bucket_rules(),
+        *rules_about_names(),
     )
     return st.recursive(
         leaves,
