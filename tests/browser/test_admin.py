@@ -31,15 +31,13 @@ def switch_language(page: Page, language: str) -> None:
         return
     page.locator("#nav-sidebar .cursor-pointer", has_text="ann").last.click()
     page.locator(f"form:has(input[name=language][value={language}]) button").click()
-    page.wait_for_load_state()
+    expect(page.locator("html")).to_have_attribute("lang", language)
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_an_operator_opens_a_person_and_a_segment(page, language):
     world, words = make_world(), WORDS[language]
-    user = UserFactory(role=OPERATOR, username="ann")
-    user.set_password("a long password")
-    user.save()
+    UserFactory(role=OPERATOR, username="ann", password="a long password")
 
     sign_in(page, "ann", "a long password")
     switch_language(page, language)
@@ -60,9 +58,7 @@ def test_an_operator_opens_a_person_and_a_segment(page, language):
 
 def test_when_a_run_ends_the_page_shows_what_it_changed_and_keeps_what_is_typed(page):
     world = make_world()
-    user = UserFactory(role=OPERATOR, username="ann")
-    user.set_password("a long password")
-    user.save()
+    UserFactory(role=OPERATOR, username="ann", password="a long password")
     sign_in(page, "ann", "a long password")
     page.goto(f"/admin/segments/segment/{world.segment.pk}/change/")
     page.fill("#id_name", "Typed")

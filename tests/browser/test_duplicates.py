@@ -15,9 +15,7 @@ LIST = "/admin/profiles/duplicatesuggestion/"
 
 def test_skip_reject_and_accept_by_one_key_each(page):
     skipped, rejected, accepted = (DuplicateSuggestionFactory(probability=p) for p in (0.99, 0.97, 0.95))
-    user = UserFactory(role=OPERATOR, username="ann")
-    user.set_password("a long password")
-    user.save()
+    UserFactory(role=OPERATOR, username="ann", password="a long password")
     sign_in(page, "ann", "a long password")
     page.goto(LIST)
     page.get_by_role("link", name="Review one after another").click()

@@ -27,9 +27,7 @@ def test_an_operator_merges_splits_and_undoes(page, language):
     send(shop, identify(email="ann@example.com", anonymous="a1", at=0, name="Ann"))
     send(shop, identify(user="u1", at=5, name="Ann Lee"))
     first, second = profile_of("email", "ann@example.com"), profile_of("user_id", "u1")
-    user = UserFactory(role=OPERATOR, username="ann")
-    user.set_password("a long password")
-    user.save()
+    UserFactory(role=OPERATOR, username="ann", password="a long password")
     sign_in(page, "ann", "a long password")
     switch_language(page, language)
 

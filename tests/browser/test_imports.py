@@ -42,9 +42,7 @@ def worker(transactional_db: None, tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def operator() -> User:
-    user: User = UserFactory(role=OPERATOR, username="ann")
-    user.set_password("a long password")
-    user.save()
+    user: User = UserFactory(role=OPERATOR, username="ann", password="a long password")
     return user
 
 

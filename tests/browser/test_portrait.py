@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from django.contrib.auth.hashers import make_password
 from playwright.sync_api import expect
 
 from cdp.roles import OPERATOR
@@ -28,7 +27,7 @@ def test_a_portrait_is_compared_and_a_bar_becomes_a_segment(page, language):
     ann, nowhere, bob = (ProfileFactory(attributes=each) for each in ({"city": "Oslo"}, {}, {"city": "Bergen"}))
     for segment, profile in [(loyal, ann), (loyal, nowhere), (new, bob)]:
         MembershipFactory(segment=segment, profile=profile)
-    UserFactory(role=OPERATOR, username="ann", password=make_password("a long password"))
+    UserFactory(role=OPERATOR, username="ann", password="a long password")
     sign_in(page, "ann", "a long password")
     switch_language(page, language)
 

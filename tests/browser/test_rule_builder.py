@@ -32,9 +32,7 @@ RULE = {"all": [CITY, {"any": [BOUGHT, {"not": {"all": [CHEAP]}}]}]}
 @pytest.fixture
 def page(page: Page) -> Page:
     """Signed in as an operator; four people, of whom Ann alone meets RULE."""
-    user = UserFactory(role=OPERATOR, username="ann")
-    user.set_password("a long password")
-    user.save()
+    UserFactory(role=OPERATOR, username="ann", password="a long password")
     AttributeDefinition.objects.filter(key="city").delete()
     AttributeDefinitionFactory(key="city", label="Town", type="text")
     yesterday = timezone.now() - timedelta(days=1)

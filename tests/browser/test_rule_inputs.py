@@ -24,9 +24,7 @@ CITY = {"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"}
 @pytest.fixture
 def page(page: Page) -> Page:
     """Signed in as an operator; most people live in Oslofjord, one in Oslo."""
-    user = UserFactory(role=OPERATOR, username="ann")
-    user.set_password("a long password")
-    user.save()
+    UserFactory(role=OPERATOR, username="ann", password="a long password")
     AttributeDefinition.objects.filter(key="city").delete()
     AttributeDefinitionFactory(key="city", label="Town", type="text")
     AttributeDefinitionFactory(key="sizes", label="Sizes", type="list")

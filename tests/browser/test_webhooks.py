@@ -24,12 +24,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, seria
 WORDS = {
     "en": {
         "webhooks": "Webhooks", "save": "Save", "test": "Send a test", "to": "To the webhook", "kind": "Test",
-        "soon": "goes within seconds", "replace": "Replace the secret", "off": "Switch off", "changes": "2 changes",
-        "waits": "Switch on, and send what waits", "again": "Send again", "none": "Tick at least one",
+        "soon": "goes within seconds", "replace": "Replace the secret", "off": "Switch off",
+        "changes": "2 changes", "on": "Switch on", "waits": "Switch on, and send what waits",
+        "again": "Send again", "none": "Tick at least one",
     },
     "zh-hans": {
         "webhooks": "Webhook", "save": "保存", "test": "发送测试", "to": "前往该 Webhook", "kind": "测试",
-        "soon": "将在几秒内发出", "replace": "更换密钥", "off": "停用", "changes": "2 条变动",
+        "soon": "将在几秒内发出", "replace": "更换密钥", "off": "停用", "on": "启用", "changes": "2 条变动",
         "waits": "启用，并发送等待中的变动", "again": "重新发送", "none": "请至少勾选一个变动流",
     },
 }  # fmt: skip
@@ -44,9 +45,7 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
 
 @pytest.fixture
 def operator() -> User:
-    user: User = UserFactory(role=OPERATOR, username="ann")
-    user.set_password("a long password")
-    user.save()
+    user: User = UserFactory(role=OPERATOR, username="ann", password="a long password")
     return user
 
 
@@ -92,6 +91,7 @@ def test_a_webhook_is_made_tried_and_its_secret_replaced(page: Page, operator: U
     expect(page.locator("#id_hears_segments")).to_be_checked()
     assert page.locator("#id_subjects_segments").evaluate("it => [...it.selectedOptions].map(o => o.value)") == ["vip"]
     page.get_by_role("button", name=words["save"], exact=True).click()
+    page.wait_for_url("**/cdp/webhook/")
     page.goto(f"/admin/cdp/webhook/{webhook.pk}/change/")
     assert webhook.subscriptions.get().subjects == ["vip"]
 
@@ -100,9 +100,11 @@ def test_a_webhook_is_made_tried_and_its_secret_replaced(page: Page, operator: U
     second = page.locator("#secret").inner_text()
     page.get_by_role("link", name=words["to"]).click()
     page.get_by_role("button", name=words["off"], exact=True).click()
+    expect(page.get_by_role("button", name=words["on"], exact=True)).to_be_visible()
     MembershipChangeFactory.create_batch(2, segment=vip)
     page.reload()
     page.get_by_role("button", name=words["waits"]).click()
+    expect(page.get_by_role("button", name=words["off"], exact=True)).to_be_visible()
     send_due(now=timezone.now)
     for secret in (first, second):  # signed for both while the old one is good
         Verifier(secret).verify(receiver.heard[-1].body, receiver.heard[-1].headers)
@@ -111,6 +113,7 @@ def test_a_webhook_is_made_tried_and_its_secret_replaced(page: Page, operator: U
     page.goto(f"/admin/cdp/webhook/{webhook.pk}/attempts/")
     expect(row.first).to_contain_text(words["changes"])
     row.first.get_by_role("button", name=words["again"]).click()
+    expect(page.get_by_role("status")).to_contain_text(words["soon"])
     send_due(now=timezone.now)
     expect(row).to_have_count(2)
     assert receiver.heard[-1].id == receiver.heard[-2].id

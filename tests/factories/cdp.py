@@ -6,19 +6,20 @@ from typing import Any
 
 import factory
 from django.contrib.auth.models import Group
-from factory.django import DjangoModelFactory
+from factory.django import DjangoModelFactory, Password
 
 from cdp.models import ApiToken, User
 
 
 class UserFactory(DjangoModelFactory):
-    """`UserFactory(role="viewer")`; without a role, somebody who may do nothing."""
+    """`UserFactory(role="viewer", password="…")`; without a role may do nothing, without a password cannot sign in."""
 
     class Meta:
         model = User
         skip_postgeneration_save = True
 
     username = factory.Sequence(lambda n: f"user-{n}")
+    password = Password(None)
     is_staff = True
 
     @factory.post_generation
