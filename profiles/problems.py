@@ -45,6 +45,7 @@ REASONS = (
     gettext_noop("larger than %(what)s KB of UTF-8 JSON"),
     gettext_noop("holds a NUL character, which a database text cannot hold"),
     gettext_noop("holds half a surrogate pair, which is not Unicode text"),
+    gettext_noop("holds NaN or an infinity, which are no numbers of JSON: send null"),
     gettext_noop("cannot be stored: %(what)s"),
     gettext_noop("type %(what)s is not taken; taken are %(known)s"),
     gettext_noop("previousId is missing: an alias without it says nothing"),

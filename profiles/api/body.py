@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from math import isfinite
+from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
+
+from profiles.ingest.accept import NoNumber
 
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_FIELDS = 20
@@ -79,21 +82,19 @@ def unzip(raw: bytes, limit: int) -> bytes:
 
 
 def decode(raw: bytes) -> Any:
-    """JSON. Half a surrogate pair passes here, since it must harm only the message that holds it."""
+    """JSON. Half a surrogate pair passes here, and NaN, which Python writes: they must harm only the message that holds
+    them.
+    """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(raw.decode(), parse_constant=_refuse, parse_float=_finite)
+        return json.loads(raw.decode(), parse_constant=NoNumber, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise CollectError(400, "invalid_json", f"The body is not JSON: {error}") from error
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
-
-
-def _finite(written: str) -> float:
+def _number(written: str) -> float:
     number = float(written)
-    return number if abs(number) != float("inf") else _refuse(written)
+    return number if isfinite(number) else NoNumber(number)

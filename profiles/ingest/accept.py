@@ -28,6 +28,10 @@ class Accepted(NamedTuple):
     rejected: int
 
 
+class NoNumber(float):
+    """NaN or an infinity, as JSON has none; some clients write them all the same."""
+
+
 class SourceGoneError(LookupError):
     """The source was deleted, or is disabled, since it was read."""
 
@@ -110,6 +114,8 @@ def encode(message: Any) -> bytes:
     except orjson.JSONEncodeError as error:  # also deeper than 254 levels, or an integer of more than 64 bits
         if "surrogates" in str(error):
             raise MessageError("holds half a surrogate pair, which is not Unicode text") from error
+        if NoNumber.__name__ in str(error):
+            raise MessageError("holds NaN or an infinity, which are no numbers of JSON: send null") from error
         raise MessageError(f"cannot be stored: {error}") from error
 
 
