@@ -46,27 +46,7 @@ CONSENT_WORDS = {
         ("denied", "false", "no", "n", "0", "否", "不同意", "拒绝", "退订", "已退订", "不允许"), Consent.State.DENIED
     ),
 }
-PARTS = (("YYYY", "%Y"), ("MM", "%m"), ("DD", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"), ("YY", "%y"))
-SPECIAL_FORMATS = ("unix", "unix_ms", "excel")
 EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - counts days of whatever zone
-
-
-def date_pattern(written: str) -> str:
-    """`DD/MM/YYYY HH:mm` as strptime wants it; `unix`, `unix_ms` and `excel` (a number of days) stay.
-
-    Raises ValueError with what is wrong.
-    """
-    if written in SPECIAL_FORMATS or "%" in written:
-        return written
-    pattern = written
-    for part, directive in PARTS:
-        pattern = pattern.replace(part, directive)
-    if not {"%d", "%m"} <= set(re.findall("%.", pattern)):
-        raise ValueError(
-            _("“%(format)s” is no format of dates, such as DD/MM/YYYY HH:mm; also unix, unix_ms and excel")
-            % {"format": written}
-        )
-    return pattern
 
 
 @lru_cache(maxsize=50_000)  # days and minutes come again and again

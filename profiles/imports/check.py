@@ -15,7 +15,8 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from profiles.imports.cells import CellError, TimeReader, ValueReader, date_pattern
+from profiles.imports.cells import CellError, TimeReader, ValueReader
+from profiles.imports.date_patterns import date_pattern
 from profiles.imports.errors import ImportFileError, MappingProblem
 from profiles.imports.mapping import CREATE, KNOWN, Column, FileMapping
 from profiles.imports.targets import all_targets

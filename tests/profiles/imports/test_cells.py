@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from profiles.imports.cells import SKIP, CellError, TimeReader, ValueReader, consent_state, date_pattern
+from profiles.imports.cells import SKIP, CellError, TimeReader, ValueReader, consent_state
+from profiles.imports.date_patterns import date_pattern
 from profiles.models import AttributeType
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -67,6 +68,37 @@ def test_empty_cells_words_and_lists():
 )
 def test_times_are_of_the_zone_unless_they_name_one(format, cell, time):
     assert TimeReader(zone=SHANGHAI, column="at", format=format).read(cell) == time
+
+
+@pytest.mark.parametrize(
+    ("format", "cell"),
+    [
+        ("YYYY-MM-DD HH:MM", "2026-01-31 09:05"),
+        ("YYYY-MM-DD HH:MM:SS", "2026-01-31 09:05:00"),
+        ("yyyy-MM-dd HH:mm:ss.SSS", "2026-01-31 09:05:00.000"),
+        ("yyyy/mm/dd hh:mm", "2026/01/31 09:05"),
+        ("M/D/YYYY h:mm:ss A", "1/31/2026 9:05:00 AM"),
+        ("mm/dd/yy hh:mm AM/PM", "01/31/26 09:05 am"),
+        ("DD-MMM-YYYY HH:mm", "31-Jan-2026 09:05"),
+        ("YYYYMMDDHHmmss", "20260131090500"),
+        ("YYYY年M月D日 H时m分", "2026年1月31日 9时5分"),
+        ("YYYY-MM-DDTHH:mm:ssZ", "2026-01-31T01:05:00Z"),
+        ("HH:mm DD.MM.YYYY", "09:05 31.01.2026"),
+        ("%H:%M %d %b %Y", "09:05 31 Jan 2026"),
+    ],
+)
+def test_formats_of_dates_are_written_as_in_spreadsheets_and_programs(format, cell):
+    reader = TimeReader(zone=SHANGHAI, column="at", format=date_pattern(format))
+
+    assert reader.read(cell) == datetime(2026, 1, 31, 1, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "format", ["DD/MM/YYYY DD", "YYYY-MM", "DD/MM", "soon", "YYYYY-MM-DD", "%d %m %Y %", "%d/%m/%Y %d", "%Q %d %m %Y"]
+)
+def test_a_format_by_which_no_date_can_be_read_is_none(format):
+    with pytest.raises(ValueError, match="is no format of dates"):
+        date_pattern(format)
 
 
 def test_no_time_is_said():
