@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import orjson
 from django.utils.translation import gettext as _
 
 from profiles.imports.errors import ImportFileError
-from profiles.imports.readers.json_rows import flat
+from profiles.imports.readers.json_rows import MAX_DEPTH, flat
 from profiles.imports.readers.row import REPORT_COLUMNS, Row
 
 BATCH_ROWS = 2_000
@@ -46,14 +47,19 @@ def read_parquet(path: Path) -> Iterator[Row]:
 
 
 def parquet_columns(path: Path) -> list[str]:
-    """The names of the columns; of structs, those of their fields."""
+    """The names of the columns, as `flat` makes them: of structs, those of their fields; a list is one column."""
     with open_parquet(path) as file:
-        return [name for name in (column.path for column in _leaves(file.schema)) if name not in REPORT_COLUMNS]
+        return list(_names(field for field in file.schema_arrow if field.name not in REPORT_COLUMNS))
 
 
-def _leaves(schema: Any) -> Iterator[Any]:
-    for index in range(len(schema)):
-        yield schema.column(index)
+def _names(fields: Iterable[Any], path: str = "", depth: int = 1) -> Iterator[str]:
+    from pyarrow.types import is_struct  # noqa: PLC0415 - an extra
+
+    for field in fields:
+        if is_struct(field.type) and depth < MAX_DEPTH:
+            yield from _names(field.type, f"{path}{field.name}.", depth + 1)
+        else:
+            yield path + field.name
 
 
 def n_parquet_rows(path: Path) -> int:
@@ -63,11 +69,13 @@ def n_parquet_rows(path: Path) -> int:
 
 
 def plain_value(value: Any) -> Any:
-    """As JSON has it: times as ISO 8601, decimals as numbers, bytes as text where they are one."""
+    """As JSON has it: times as ISO 8601, decimals as numbers, bytes as text where they are one; NaN is missing."""
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else None
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, dict):

@@ -55,12 +55,29 @@ def test_parquet_has_its_own_types(tmp_path):
     from pyarrow import parquet
 
     path = tmp_path / "orders.parquet"
-    parquet.write_table(arrow.table({"card": ["V1"], "address": [{"city": "上海"}], "total": [9.5]}), path)
+    columns = {
+        "card": ["V1", "V2"],
+        "address": [{"city": "上海", "at": {"lat": 31.2}}, None],
+        "total": [9.5, float("nan")],
+        "hobbies": [["tea", "酒"], []],
+        "lines": [[{"sku": "a"}], None],
+    }
+    parquet.write_table(arrow.table(columns), path)
 
     facts = facts_of(path)
 
-    assert (facts.format, facts.columns) == ("parquet", ("card", "address.city", "total"))
-    assert facts.sample == ({"card": "V1", "address.city": "上海", "total": 9.5},)
+    assert facts.format == "parquet"
+    assert facts.columns == ("card", "address.city", "address.at.lat", "total", "hobbies", "lines")
+    first, second = facts.sample
+    assert first == {
+        "card": "V1",
+        "address.city": "上海",
+        "address.at.lat": 31.2,
+        "total": 9.5,
+        "hobbies": ["tea", "酒"],
+        "lines": [{"sku": "a"}],
+    }
+    assert (second["total"], second["hobbies"]) == (None, [])
 
 
 def test_what_is_given_is_not_guessed(write):
