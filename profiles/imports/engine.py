@@ -29,7 +29,7 @@ from profiles.imports.notes import Notes, open_notes
 from profiles.imports.plan import Plan, Planner, note_key
 from profiles.imports.readers import Reading, columns_of, count_rows, open_rows, reading_as_stored
 from profiles.imports.refused import RefusedRows
-from profiles.imports.take import Taking, target_rows
+from profiles.imports.take import BrokenRowsError, Taking, target_rows
 from profiles.imports.targets import all_targets
 from profiles.imports.understand import Understanding
 from profiles.imports.values import define_event, value_key
@@ -183,13 +183,28 @@ def planner_of(job: Job, *, notes: Notes | None = None) -> Planner:
 
 @garbage_waits()
 def take_in(job: Job, batch: Sequence[RowMessages], refused: RefusedRows) -> None:
-    """One batch and the place behind it, in one transaction."""
+    """One batch and the place behind it, in one transaction.
+
+    A row that breaks it is found by halving and refused: each half is a batch of its own (`process_batch` says why).
+    """
+    try:
+        take_at_once(job, batch, refused)
+    except BrokenRowsError:
+        middle = len(batch) // 2
+        take_in(job, batch[:middle], refused)
+        take_in(job, batch[middle:], refused)
+
+
+def take_at_once(job: Job, batch: Sequence[RowMessages], refused: RefusedRows) -> None:
+    """Raises BrokenRowsError, where there is more than one row."""
     import_ = job.import_
     with shared_floor(), transaction.atomic():
         share_definitions()
-        if fingerprint(load_kinds()) != fingerprint(job.kinds):
+        kinds = load_kinds()
+        if fingerprint(kinds) != fingerprint(job.kinds):
             raise KindsChangedError
-        taken = Taking(import_, job.mapping, planner_of(job), now=job.now).take_or_halve(batch)
+        job.kinds = kinds  # what decides on who is whom alone, such as a limit, holds at once
+        taken = Taking(import_, job.mapping, planner_of(job), now=job.now).take_or_refuse(batch)
         write_tally(taken.tally, now=job.now)
         write_quality(taken.quality, now=job.now)
         taken.refused.sort(key=lambda row: row.understood.row.number)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from cdp.locks import advisory_lock
 from cdp.runs import RefusedError
 from cdp.trouble import is_transient
+from profiles.identity.foresight import Glance
 from profiles.identity.groups import Key
 from profiles.identity.identifiers import Known, load_identifiers
 from profiles.identity.resolve import lock_profiles
@@ -23,10 +24,11 @@ from profiles.imports.plan import Plan, Planner
 from profiles.imports.preview import CellProblem
 from profiles.imports.targets import Target, TargetRow, Writing, all_targets
 from profiles.ingest.counters import Tally
-from profiles.ingest.definitions import event_definitions
+from profiles.ingest.definitions import attribute_definitions, event_definitions
+from profiles.ingest.message import Message
 from profiles.ingest.process import Processed, first_copies, no_room, write
 from profiles.ingest.quality import Finding, Quality, compare, quality_of, rejecting
-from profiles.models import EventDefinition, IdentifierKind, Import
+from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, Import
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +42,9 @@ class Taken:
     tally: Tally = field(default_factory=Counter)
     quality: Quality = field(default_factory=Quality)
 
-    def __add__(self, other: Taken) -> Taken:
-        return Taken(
-            self.counts + other.counts,
-            self.refused + other.refused,
-            self.tally + other.tally,
-            self.quality + other.quality,
-        )
+
+class BrokenRowsError(Exception):
+    """One of several rows breaks their batch, of which nothing was written; its cause is the error."""
 
 
 class Taking:
@@ -59,31 +57,36 @@ class Taking:
         self.sources = {import_.source_id: import_.source}
         self.now = now
 
-    def take_or_halve(self, batch: Sequence[RowMessages]) -> Taken:
-        """Take the rows in a savepoint; where that fails, each half alone, down to the row that is guilty."""
+    def take_or_refuse(self, batch: Sequence[RowMessages]) -> Taken:
+        """Take the rows in a savepoint; where that fails, refuse the one that there is.
+
+        Raises BrokenRowsError, where there are more.
+        """
         try:
             with transaction.atomic():
                 return self.take(batch)
         except Exception as error:
             if is_transient(error) or isinstance(error, RefusedError):
                 raise  # the trouble of the database, with which the run is resumed, or of the whole file: no row's
-            if len(batch) == 1:
-                logger.exception("import %s: row %s was refused", self.import_.pk, batch[0].understood.row.number)
-                what = str(error).partition("\n")[0]  # PostgreSQL says more below
-                reason = _("could not be processed: %(error)s") % {"error": f"{type(error).__name__}: {what}"}
-                batch[0].understood.problems.append(CellProblem("", reason))
-                return Taken(Counter(refused=1), list(batch), Counter({(self.import_.source_id, "n_rejected"): 1}))
-        middle = len(batch) // 2
-        return self.take_or_halve(batch[:middle]) + self.take_or_halve(batch[middle:])
+            if len(batch) > 1:
+                raise BrokenRowsError from error
+            logger.exception("import %s: row %s was refused", self.import_.pk, batch[0].understood.row.number)
+            what = str(error).partition("\n")[0]  # PostgreSQL says more below
+            reason = _("could not be processed: %(error)s") % {"error": f"{type(error).__name__}: {what}"}
+            batch[0].understood.problems.append(CellProblem("", reason))
+            return Taken(Counter(refused=1), list(batch), Counter({(self.import_.source_id, "n_rejected"): 1}))
 
     def take(self, batch: Sequence[RowMessages]) -> Taken:
+        """Whatever others may wait for is made before the identity lock is taken: definitions and message keys."""
         unplanned = self.refuse_unplanned(batch)
-        definitions = self.definitions_of(batch)
+        events = self.definitions_of(batch)
         plan = self.planner.plan(batch)
+        new = first_copies(plan.messages)  # one that another worker has claimed meanwhile is not written
+        attributes = attribute_definitions(new)
         if self.mapping.targets:  # all profiles in one order of locks, before any of them is written
             advisory_lock("identity")
             lock_profiles({known.profile_id for known in load_identifiers(sorted(plan.known)).values()})
-        processed = self.write(plan, definitions, unplanned)
+        processed = self.write(new, events, attributes, unplanned, seen=plan.seen)
         counts = plan.counts + Counter(merges=processed.n_merges)
         if self.mapping.targets:
             counts += self.write_targets(plan)
@@ -100,7 +103,9 @@ class Taking:
         for row in batch if unplanned else ():
             for message in row.messages():
                 if (verdict := rejecting(unplanned.get(message.key, ()))) is not None:
-                    row.understood.problems.append(CellProblem("", verdict[0]))
+                    problem = CellProblem("", verdict[0])
+                    if problem not in row.understood.problems:  # as where the batch was tried whole before
+                        row.understood.problems.append(problem)
         return unplanned
 
     def definitions_of(self, batch: Sequence[RowMessages]) -> dict[str, EventDefinition]:
@@ -116,20 +121,22 @@ class Taking:
 
     def write(
         self,
-        plan: Plan,
-        definitions: Mapping[str, EventDefinition],
+        new: Sequence[Message],
+        events: Mapping[str, EventDefinition],
+        attributes: Mapping[str, AttributeDefinition],
         unplanned: Mapping[str, Sequence[Finding]],
+        *,
+        seen: Glance,
     ) -> Processed:
-        """As messages of an SDK are written; one that another worker has claimed meanwhile is not."""
-        new = first_copies(plan.messages)
+        """As messages of an SDK are written."""
         if not new:
             return Processed()
         tally: Tally = Counter()
         for message in new:
             tally[message.source_id, "n_blocked"] += message.n_blocked
             tally[message.source_id, "n_odd_traits"] += message.n_odd_traits
-        before = Processed.of(tally, quality=quality_of(new, definitions, unplanned))
-        return before + write(new, definitions, self.sources, self.planner.kinds, now=self.now, seen=plan.seen)
+        before = Processed.of(tally, quality=quality_of(new, events, unplanned))
+        return before + write(new, events, attributes, self.sources, self.planner.kinds, now=self.now, seen=seen)
 
     def write_targets(self, plan: Plan) -> Counter[str]:
         writing = Writing(

@@ -96,17 +96,37 @@ class Processed:
         )
 
 
+class BrokenBatchError(Exception):
+    """One of several messages breaks their batch, of which nothing was written; its cause is the error."""
+
+    def __init__(self, n_messages: int) -> None:
+        super().__init__(n_messages)
+        self.n_messages = n_messages
+
+
 @garbage_waits()
 def process_batch(*, now: datetime, limit: int = BATCH_SIZE) -> Processed:
     """Take up to `limit` messages that no other worker holds, fewer large ones, and bring them into the tables.
 
-    A message that breaks the batch is found by halving and rejected; the others go on. Nothing is taken if the
-    transaction fails.
+    A message that breaks the batch is found by halving and rejected; the others go on. Each half is a transaction of
+    its own: the second of two in one would claim keys and make definitions under the identity lock that the first has
+    taken, and another worker may have written the same ones and wait for that lock. Nothing is taken if a transaction
+    fails.
     """
+    try:
+        return process_at_once(now=now, limit=limit)
+    except BrokenBatchError as broken:
+        n_messages = broken.n_messages
+    half = n_messages // 2
+    return process_batch(now=now, limit=half) + process_batch(now=now, limit=n_messages - half)
+
+
+def process_at_once(*, now: datetime, limit: int) -> Processed:
+    """One transaction. Raises BrokenBatchError, where there is more than one message."""
     with shared_floor(), transaction.atomic():
         share_definitions()
         rows = take(limit)
-        processed = process_or_halve(rows, now=now) if rows else Processed()
+        processed = process_or_reject(rows, now=now) if rows else Processed()
         write_tally(processed.tally, now=now)
         write_quality(processed.quality, now=now)
     return processed
@@ -143,8 +163,11 @@ def take(limit: int) -> list[Row]:
         )
 
 
-def process_or_halve(rows: Sequence[Row], *, now: datetime) -> Processed:
-    """Process the rows in a savepoint; where that fails, each half of them alone, down to the one that is guilty."""
+def process_or_reject(rows: Sequence[Row], *, now: datetime) -> Processed:
+    """Process the rows in a savepoint; where that fails, reject the one that there is.
+
+    Raises BrokenBatchError, where there are more.
+    """
     try:
         with transaction.atomic():
             return process_rows(rows, now=now)
@@ -152,13 +175,12 @@ def process_or_halve(rows: Sequence[Row], *, now: datetime) -> Processed:
         if is_transient(error):
             raise  # the database's trouble and no message's: the batch goes back to the inbox
         # Whatever a message can break must not stop the ones behind it.
-        if len(rows) == 1:
-            logger.exception("A message of source %s was rejected", rows[0].source_id)
-            what = str(error).partition("\n")[0]  # PostgreSQL says more below: the row's values
-            reject(rows[0], f"could not be processed: {type(error).__name__}: {what}", Code.FAILED).save()
-            return Processed.of(Counter({(rows[0].source_id, name): 1 for name in ("n_messages", "n_rejected")}))
-    middle = len(rows) // 2
-    return process_or_halve(rows[:middle], now=now) + process_or_halve(rows[middle:], now=now)
+        if len(rows) > 1:
+            raise BrokenBatchError(len(rows)) from error
+        logger.exception("A message of source %s was rejected", rows[0].source_id)
+        what = str(error).partition("\n")[0]  # PostgreSQL says more below: the row's values
+        reject(rows[0], f"could not be processed: {type(error).__name__}: {what}", Code.FAILED).save()
+        return Processed.of(Counter({(rows[0].source_id, name): 1 for name in ("n_messages", "n_rejected")}))
 
 
 def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
@@ -177,7 +199,9 @@ def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     messages = first_copies(taken)
     # Counted before anything is written: then nobody waits for it at the identity lock.
     counted = Processed.of(tally_of(rows, rejected, taken, messages), quality=quality_of(messages, events, unplanned))
-    return counted + write(messages, events, sources, kinds, now=now) if messages else counted
+    if not messages:
+        return counted
+    return counted + write(messages, events, attribute_definitions(messages), sources, kinds, now=now)
 
 
 def planned(
@@ -247,6 +271,7 @@ def first_copies(taken: Sequence[Message]) -> list[Message]:
 def write(
     messages: Sequence[Message],
     events: Mapping[str, EventDefinition],
+    attributes: Mapping[str, AttributeDefinition],
     sources: Mapping[int, Source],
     kinds: Mapping[str, IdentifierKind],
     *,
@@ -255,9 +280,9 @@ def write(
 ) -> Processed:
     """Bring messages that are new into the tables; on the shared floor, since it enqueues only what rules ask for.
 
-    `seen` are all their identifiers, where the open transaction has looked at them before.
+    Their keys are claimed and their definitions made: others may wait for these, so nobody makes them under the
+    identity lock. `seen` are all their identifiers, where the open transaction has looked at them before.
     """
-    attributes = attribute_definitions(messages)
     sayings, misfits = sayings_of(messages, attributes, sources=sources, kinds=kinds)
     tally = tally_of_written(messages, attributes)
     heard = heard_topics()

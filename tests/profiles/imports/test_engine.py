@@ -4,9 +4,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from profiles.models import Consent, Contribution, Event, IdentityLink, InboxMessage, MessageKey, Profile
+from profiles.models import (
+    Consent,
+    Contribution,
+    Event,
+    EventDefinition,
+    IdentityLink,
+    InboxMessage,
+    MessageKey,
+    Profile,
+)
 from profiles.services.identity import merge_profiles
-from tests.factories.profiles import IdentifierFactory
+from tests.factories.profiles import IdentifierFactory, SourceFactory
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, SALES, SALES_MAPPING
 from tests.profiles.ingest.messages import people, profile_of
 
@@ -278,3 +287,55 @@ def test_kinds_that_change_meanwhile_count_from_the_next_batch(load, monkeypatch
     )
 
     assert import_.counts == {"new": 1, "refused": 1, "refused_rows": ["2: Card"]}
+
+
+def test_a_limit_that_is_lowered_meanwhile_binds_from_the_next_batch(load, monkeypatch):
+    from profiles.imports import engine
+    from profiles.models import IdentifierKind
+
+    def take_in(*args):
+        original(*args)
+        IdentifierKind.objects.filter(key="member_card").update(limit_per_profile=1)
+
+    original = engine.take_in
+    monkeypatch.setattr(engine, "take_in", take_in)
+    monkeypatch.setattr(engine, "BATCH_ROWS", 1)
+
+    import_ = load(
+        "User,Card,Name\nu1,VIP001,Ann\nu1,VIP002,Ann\n",
+        {"identifiers": {"User": "user_id", "Card": "member_card"}, "traits": {"Name": "name"}},
+    )
+
+    assert import_.counts == {"new": 1, "changed": 1, "refused_rows": []}
+    assert people() == {
+        frozenset({("user_id", "u1"), ("member_card", "VIP001")}),
+        frozenset({("member_card", "VIP002")}),
+    }
+
+
+def test_a_row_that_is_tried_again_in_a_half_gives_each_reason_once(load, monkeypatch):
+    from profiles.imports import take
+
+    def write(messages, *arguments, **options):
+        if any(message.properties.get("Item") == "poison" for message in messages):
+            raise ValueError("poison")
+        return original(messages, *arguments, **options)
+
+    original = take.write
+    monkeypatch.setattr(take, "write", write)
+    mapping = SALES_MAPPING | {"event": {"column": "Kind"}, "properties": {"Item": "Item"}, "message_id": ["Receipt"]}
+    content = "Receipt;Kind;Card;Item;Day\n" + "".join(
+        f"R{n};{kind};VIP001;{item};2026-01-02\n"
+        for n, (kind, item) in enumerate([("Bought", "tea"), ("Sold", "tea"), ("Bought", "poison"), ("Bought", "tea")])
+    )
+    EventDefinition.objects.create(name="Bought")
+
+    import_ = load(content, mapping, source=SourceFactory(unplanned_events="reject"))
+
+    assert import_.counts == {"events": 2, "new": 1, "changed": 1, "refused": 2, "refused_rows": ["3", "4"]}
+    reasons = [line.split(";")[1] for line in import_.refused_file.open().read().decode("utf-8-sig").splitlines()]
+    assert reasons == [
+        "strata_reason",
+        "event 'Sold' is not a planned event",
+        "could not be processed: ValueError: poison",
+    ]
