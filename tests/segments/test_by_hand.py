@@ -96,6 +96,21 @@ def test_everybody_is_back_since_when_they_were_in(people, guests, order, days):
     assert not DisplacedMembership.objects.exists()
 
 
+@pytest.mark.parametrize(("days", "back"), [((1, 3, 2), 2), ((2, 3, 1), 0), ((2, 3, 2), 0)])
+def test_of_several_that_gave_way_the_earliest_comes_back_and_ones_own_of_equals(people, guests, days, back):
+    ann, bob, cleo = people
+    for person, since in zip(people, days, strict=True):
+        add_members(guests, [person.pk], now=NOW - since * DAY)
+    merge(ann, bob)
+    merge(ann, cleo)
+    assert members() == {(ann.pk, bob.pk, NOW - 3 * DAY)}
+
+    undo(bob)
+
+    assert members() == {(bob.pk, bob.pk, NOW - 3 * DAY), (ann.pk, people[back].pk, NOW - days[back] * DAY)}
+    check(guests)
+
+
 def test_who_was_taken_out_of_it_stays_out(people, guests):
     ann, bob, _cleo = people
     add_members(guests, [ann.pk, bob.pk], now=NOW - DAY)

@@ -70,6 +70,21 @@ def test_who_goes_without_those_below_is_back_since_they_themselves_were_in(peop
     assert members() == {ann.pk: NOW - 4 * DAY, bob.pk: NOW - DAY}
 
 
+@pytest.mark.parametrize("cause", [Cause.CORRECTION, Cause.TIME])
+def test_who_is_left_to_the_queue_by_a_full_refresh_keeps_what_waits_for_them(people, cause):
+    ann, bob, _cleo = people
+    segment = SegmentFactory()
+    enter(segment, bob, 3)
+    merge(ann, bob)
+
+    refresh_in_full(holder_of(f"segment:{segment.key}"), now=NOW, cause=cause)
+    assert ann.pk not in members()
+    drain(now=NOW)
+
+    assert members()[ann.pk] == NOW - 3 * DAY
+    assert not Inheritance.objects.exists()
+
+
 def test_what_waits_for_somebody_waits_for_whom_they_are_merged_into(people):
     ann, bob, cleo = people
     enter(SegmentFactory(), cleo, 3)

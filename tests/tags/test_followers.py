@@ -7,8 +7,9 @@ import pytest
 from profiles.followers import Merged, Parted, all_followers
 from profiles.models import Profile
 from tags.followers import DisplacedTagFollower, ScoreFollower, TagAssignmentFollower
-from tags.models import DisplacedTag, Score, TagAssignment
+from tags.models import DisplacedTag, Score, TagAssignment, TagChange
 from tags.services.assign import assign_tag, unassign_tag
+from tags.services.expiry import end_expired
 from tests.factories.profiles import ProfileChangeFactory, ProfileFactory
 from tests.factories.segments import lives_in
 from tests.factories.tags import ScoreFactory, TagAssignmentFactory, TagFactory, TagValueFactory
@@ -172,3 +173,20 @@ def test_displaced_tags_come_back_in_whatever_order_a_chain_is_taken_apart():
     split(first, second)
 
     assert carried(first, second, third) == before
+
+
+@pytest.mark.parametrize(("ends", "is_ended"), [(NOW, True), (NOW + DAY, False), (None, False)])
+def test_what_ended_while_it_was_displaced_comes_back_ended_and_is_told_to_nobody(ends, is_ended):
+    ann, bob = ProfileFactory(), ProfileFactory()
+    tag = TagFactory(key="vip")
+    TagAssignmentFactory(profile=ann, tag=tag, assigned_at=NOW - DAY, expires_at=ends)
+    TagAssignmentFactory(profile=bob, tag=tag, assigned_at=NOW)
+    merge(ann, bob)
+    TagChange.objects.all().delete()
+
+    split(ann, bob)
+
+    assert TagAssignment.objects.get(profile=ann).is_ended is is_ended
+    told = set(TagChange.objects.values_list("profile", "before", "after"))
+    assert told == {(bob.pk, None, "")} | ({(ann.pk, "", None)} if is_ended else set())
+    assert end_expired(now=NOW) == 0

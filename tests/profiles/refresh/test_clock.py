@@ -19,7 +19,13 @@ from profiles.refresh import clock as clock_module
 from profiles.refresh.clock import follow_time
 from segments.models import MembershipChange, Segment, TierChange
 from tests.factories.profiles import EventDefinitionFactory, EventFactory
-from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in
+from tests.factories.segments import (
+    MembershipFactory,
+    SegmentFactory,
+    StaticSegmentFactory,
+    TierSchemeFactory,
+    lives_in,
+)
 from tests.factories.tags import TagFactory
 from tests.profiles.refresh.shorthand import change, drain, full, members, person, queue, replayed
 
@@ -67,6 +73,57 @@ def test_a_window_runs_out_on_time_and_that_is_the_cause(now):
     assert members(segment) == set()
     assert [cause for _profile, _change, cause in moves()] == [Cause.TIME, Cause.TIME]
     assert MembershipChange.objects.last().at == out
+
+
+MIDNIGHT, NEXT_MONTH = datetime(2026, 6, 15, 16, tzinfo=UTC), datetime(2026, 6, 30, 16, tzinfo=UTC)
+NEXT_YEAR = datetime(2026, 12, 31, 16, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("window", "at", "turn", "is_in"),
+    [
+        ({"calendar": "today"}, MIDNIGHT - DAY, MIDNIGHT, False),
+        ({"calendar": "yesterday"}, MIDNIGHT - DAY, MIDNIGHT, True),
+        ({"calendar": "yesterday"}, MIDNIGHT - DAY - TICK, MIDNIGHT, False),
+        ({"calendar": "this_week"}, MIDNIGHT - DAY, MIDNIGHT + 6 * DAY, False),
+        ({"calendar": "last_month"}, MIDNIGHT - 15 * DAY, NEXT_MONTH, True),
+        ({"calendar": "last_month"}, MIDNIGHT - 15 * DAY - TICK, NEXT_MONTH, False),
+        ({"calendar": "this_quarter"}, MIDNIGHT - 2 * DAY, NEXT_MONTH, False),
+        ({"calendar": "last_year"}, MIDNIGHT - 2 * DAY, NEXT_YEAR, True),
+        ({"days_ago": [60, 30]}, MIDNIGHT - 30 * DAY, MIDNIGHT, True),
+        ({"days_ago": [60, 30]}, MIDNIGHT - 60 * DAY, MIDNIGHT, False),
+        ({"days_ago": [60, 0]}, MIDNIGHT - 60 * DAY, MIDNIGHT, False),
+        ({"last_hours": 13}, MIDNIGHT - timedelta(hours=13), MIDNIGHT, False),
+    ],
+)
+def test_a_window_opens_and_closes_to_the_microsecond(window, at, turn, is_in, now):
+    segment = SegmentFactory(key="lately", rule={"op": "event", "name": "Buy", "within": window})
+    ann = buyer(at)
+    full("segment:lately")
+    MembershipChange.objects.all().delete()
+
+    follow_time(now=turn - TICK)
+    drain(now=turn - TICK)
+    assert (members(segment), moves()) == (set() if is_in else {ann.pk}, [])
+
+    follow_time(now=turn)
+    drain(now=turn)
+    assert moves() == [(ann.pk, "entered" if is_in else "left", Cause.TIME)]
+    assert members(segment) == ({ann.pk} if is_in else set())
+
+
+def test_who_has_been_in_for_so_many_days_enters_to_the_microsecond(now):
+    MembershipFactory(segment=StaticSegmentFactory(key="base"), profile=(ann := person()), entered_at=now)
+    segment = SegmentFactory(key="long", rule={"op": "segment", "key": "base", "for_days": 30})
+    full("segment:long")
+
+    follow_time(now=now + 30 * DAY - TICK)
+    drain(now=now + 30 * DAY - TICK)
+    assert members(segment) == set()
+
+    follow_time(now=now + 30 * DAY)
+    drain(now=now + 30 * DAY)
+    assert moves() == [(ann.pk, "entered", Cause.TIME)]
 
 
 def test_a_worker_whose_clock_is_behind_leaves_it_for_later(now):
@@ -152,6 +209,8 @@ def test_a_full_refresh_sets_the_clock(now):
     full("segment:lately", now=now + DAY)
 
     assert clocks() == {"segment:lately": now + DAY}
+    full("segment:lately", now=now + 2 * DAY)
+    assert clocks() == {"segment:lately": now + 2 * DAY}
 
 
 def test_the_clock_of_a_holder_that_is_gone_goes(now):

@@ -67,6 +67,24 @@ def test_any_moment_answers_what_was_recorded_then(steps):
             assert then(segment, at + timedelta(seconds=59)) == answered
 
 
+def test_the_order_of_the_feed_counts_where_times_are_the_same_or_run_back():
+    segment = StaticSegmentFactory()
+    ann, bob, cleo, dora = sorted((ProfileFactory() for _number in range(4)), key=lambda each: each.pk)
+    minute = timedelta(minutes=1)
+    told = [
+        (ann, "entered", 1), (ann, "left", 1),
+        (bob, "entered", 0), (bob, "left", 1), (bob, "entered", 1),
+        (cleo, "entered", 2), (cleo, "left", 1),  # whose batch began earlier and came to its end later
+        (dora, "left", 2), (dora, "entered", 1),
+    ]  # fmt: skip
+    for person, change, minutes in told:
+        MembershipChangeFactory(segment=segment, profile=person, change=change, at=SEEN_AT + minutes * minute)
+
+    assert then(segment, SEEN_AT) == [bob.pk]
+    assert then(segment, SEEN_AT + minute) == [bob.pk, dora.pk]
+    assert then(segment, SEEN_AT + 2 * minute) == [bob.pk, dora.pk]
+
+
 def test_the_api_answers_for_a_moment_and_refuses_what_is_none():
     segment = SegmentFactory(key="oslo")
     first = MembershipChangeFactory(segment=segment, at=SEEN_AT)
