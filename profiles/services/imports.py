@@ -26,6 +26,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -46,7 +47,7 @@ from profiles.services.take_back import count_written
 
 __all__ = [
     "DRY_RUN", "IMPORT", "TAKE_BACK", "ImportStateError", "check_mapping", "create_import", "equal_imports",
-    "guess_mapping", "inspect_file", "preview_rows", "preview_take_back", "queue_import", "refused_name",
+    "guess_mapping", "inspect_file", "leaning_on", "preview_rows", "preview_take_back", "queue_import", "refused_name",
     "refused_rows", "take_back",
 ]  # fmt: skip
 
@@ -192,6 +193,17 @@ def preview_take_back(import_: Import) -> dict[str, int]:
     `merges` that rows of the import asked for are not removed: they can be undone one by one.
     """
     return count_written(import_)
+
+
+def leaning_on(import_: Import) -> list[Import]:
+    """Later imports, in their order, that found rows as they stood and did not write them again. Where `import_` had
+    written them they go, or went, with it, and only these files bring them back.
+    """
+    later = Import.objects.standing().filter(source=import_.source_id, pk__gt=import_.pk)
+    if import_.taken_back_at is not None:
+        later = later.filter(started_at__lt=import_.taken_back_at)
+    found_so = Q(counts__unchanged__gt=0) | Q(counts__known_events__gt=0)
+    return list(later.filter(found_so).order_by("pk"))
 
 
 def take_back(import_: Import, *, user: User | None) -> Run:

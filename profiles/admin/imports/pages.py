@@ -29,7 +29,7 @@ from profiles.admin.imports.filters import StateFilter, UserFilter, WhenFilter
 from profiles.admin.imports.report import refused_sample
 from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, take_back_view
 from profiles.admin.imports.upload import refuse_too_large, upload_view
-from profiles.admin.imports.words import counted, file_name
+from profiles.admin.imports.words import counted, file_name, shown_leaning_on
 from profiles.models import Import
 from profiles.services.imports import check_mapping, equal_imports
 
@@ -179,6 +179,11 @@ class ImportAdmin(StrataAdmin):
             "sees_cells": sees_cells,
             "problems": check_mapping(imported.mapping, columns=None) if may_import else [],
             "equal": equal_imports(imported) if may_import else [],
+            "leaning": (
+                shown_leaning_on(imported, request.user)
+                if may_import and imported.state == Import.State.TAKEN_BACK
+                else []
+            ),
             "expected": counted(imported.dry_run_counts),
             "places": (imported.dry_run_counts or {}).get("refused_rows", []),
             "refused": refused_sample(imported) if sees_cells else [],

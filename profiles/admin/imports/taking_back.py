@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 
 from cdp.admin.base import has_perm, signed_in
 from profiles.admin.imports.actions import to_page
-from profiles.admin.imports.words import counted_back
+from profiles.admin.imports.words import counted_back, shown_leaning_on
 from profiles.models import Import
 from profiles.services.imports import ImportStateError, preview_take_back, take_back
 
@@ -32,5 +32,8 @@ def take_back_view(request: HttpRequest, imported: Any, context: dict[str, Any])
         except ImportStateError as error:
             messages.error(request, str(error))
         return to_page(imported)
-    expected = counted_back(preview_take_back(imported))
-    return TemplateResponse(request, "profiles/imports/take_back.html", {**context, "expected": expected})
+    told = {
+        "expected": counted_back(preview_take_back(imported)),
+        "leaning": shown_leaning_on(imported, request.user),
+    }
+    return TemplateResponse(request, "profiles/imports/take_back.html", {**context, **told})

@@ -12,7 +12,7 @@ from cdp.admin.runs import KIND_COUNT_NAMES
 from profiles.admin.imports.column_form import state_of
 from profiles.masking import masking_for
 from profiles.models import AttributeDefinition, IdentifierKind, Import, ImportedFile
-from profiles.services.imports import IMPORT
+from profiles.services.imports import IMPORT, leaning_on
 from profiles.templatetags.profile_values import definition_label
 
 ALWAYS = ("new", "changed", "refused")  # said even where they are none
@@ -51,6 +51,16 @@ def counted_back(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 def file_name(file: Import | ImportedFile, user: Any) -> str:
     """The name of the file; an address or a number in it is masked like anywhere."""
     return masking_for(user).sentence(file.name)
+
+
+def shown_leaning_on(imported: Import, user: Any) -> list[Any]:
+    """Those later imports that lost rows, or would lose them, with the taking back of this one: `shown_name` is each
+    one's name for the user.
+    """
+    found: list[Any] = leaning_on(imported)
+    for other in found:
+        other.shown_name = file_name(other, user)
+    return found
 
 
 def mapping_in_words(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from profiles.models import (
     ProfileChange,
     ProfileMerge,
 )
-from profiles.services.imports import ImportStateError, preview_take_back, queue_import, take_back
+from profiles.services.imports import ImportStateError, leaning_on, preview_take_back, queue_import, take_back
 from profiles.services.resolve import find_by_public_ids
 from segments.models import MembershipChange
 from tags.models import TagAssignment
@@ -197,6 +197,21 @@ def test_only_what_stands_can_be_taken_back(load):
         queue_import(import_, user=None)
     with pytest.raises(ImportStateError, match="Nothing of this import"):
         take_back(load(MEMBERS, MEMBERS_MAPPING, dry_run=True), user=None)
+
+
+def test_later_files_that_found_rows_as_they_stood_are_told(load):
+    """Their rows were not written twice, so what this import had written of them goes with it."""
+    taken_back = load(MEMBERS, MEMBERS_MAPPING, now=NOW - timedelta(days=3))
+    load(SALES, SALES_MAPPING, source=SourceFactory(), now=NOW - timedelta(days=2))
+    text = MEMBERS + "VIP 004,,Zhao,,2025-02-01,1\n"
+    later = load(text, MEMBERS_MAPPING, now=NOW - timedelta(days=2))
+
+    assert leaning_on(taken_back) == [later]
+    assert leaning_on(later) == []
+    undo(taken_back)
+    assert {dict(keys)["member_card"] for keys in people()} == {"VIP001", "VIP004"}
+    assert load(text, MEMBERS_MAPPING).counts["new"] == 2
+    assert leaning_on(taken_back) == [later]
 
 
 def test_who_is_erased_leaves_by_the_feeds(load):

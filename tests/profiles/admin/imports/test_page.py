@@ -94,6 +94,22 @@ def test_an_import_is_taken_back_once_that_is_confirmed(done):
     assert sign_in(VIEWER).post(page(done, "take_back")).status_code == 403
 
 
+def test_taking_back_names_the_later_files_that_relied_on_it(done):
+    client, later = (
+        sign_in(OPERATOR),
+        ImportFactory(text=TEXT + "Cid,13800138001\n", name="later.csv", source=done.source),
+    )
+    client.post(page(later, "start"))
+    carry_out(later)
+
+    assert f'{page(later)}">later.csv' in client.get(page(done, "take_back")).content.decode()
+    client.post(page(done, "take_back"))
+    carry_out(done)
+
+    assert f'{page(later)}">later.csv' in client.get(page(done)).content.decode()
+    assert page(later) not in sign_in(VIEWER).get(page(done)).content.decode()
+
+
 def test_a_mapping_is_kept_under_a_name_and_replaced_under_the_same(done):
     client = sign_in(OPERATOR)
 
