@@ -31,6 +31,7 @@ from cdp.admin.suggest import suggest_used
 from cdp.dependents import binding_on, dependents_of
 from cdp.disclosure import may_see_pii
 from cdp.models import Run, User
+from cdp.rules.causes import Cause
 from cdp.rules.errors import RuleError
 from profiles.admin.rules import RULE_OVERRIDES, count_in_words, rule_as_read, rules_in_short
 from profiles.admin.versions import VersionPages
@@ -240,7 +241,7 @@ class HolderAdmin(VersionPages, StrataAdmin):
             return HttpResponse(status=405 if request.method != "POST" else 403)
         if not self.is_filled_by_rule(thing):
             raise Http404
-        queue_full_refresh(self.holder_key(thing), user=signed_in(request), is_by_hand=True)
+        queue_full_refresh(self.holder_key(thing), user=signed_in(request), cause=Cause.CORRECTION)
         messages.success(request, gettext("Queued a refresh."))
         return self.back_to(pk)
 

@@ -16,13 +16,13 @@ from cdp.local_settings import set_local
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, Record
 from profiles.models import ProfileChange
+from profiles.refresh.edits import edits_under_way, not_judged_yet
 from profiles.refresh.engine import RULE_FAILURES, Asked, Now, RuleTooSlow, differences, moment
 from profiles.refresh.gates import passage
 from profiles.refresh.graph import MERGE, SPLIT, TIME, Graph
 from profiles.refresh.inheritance import Since, inherited, settle, with_since
 from profiles.refresh.pending import merged_or_split
 from profiles.refresh.people import lock_profiles, survivors_of
-from profiles.refresh.queue import waiting_for_new_rules
 from profiles.refresh.slow import leave_to_full_refresh, slow_holders
 
 logger = logging.getLogger(__name__)
@@ -96,12 +96,12 @@ def refresh_changes(*, now: Now, limit: int = BATCH) -> int:
             return 0
         set_local(random_page_cost=OF_WHAT_IS_IN_MEMORY)
         graph = Graph.load()
-        to_refresh = set(graph.downstream(waiting_for_new_rules()))  # read after the rules, and before the gates
         batch = batch_of(rows, graph, survivors=survivors_of({row.profile_id for row in rows}))
         open_keys = passing.try_gates(graph.downstream([*batch.concerned, *batch.needed]))
+        edited = not_judged_yet(edits_under_way(), graph)  # read after the rules, and behind the gates
         locked = set(lock_profiles(batch.profile_ids()))
         batch.because_of(merged_or_split(sorted(locked)))
-        judge(batch, graph, open_keys, to_refresh=to_refresh, locked=locked, now=moment(now))
+        judge(batch, graph, open_keys, edited=edited, locked=locked, now=moment(now))
     return len(rows)
 
 
@@ -146,19 +146,19 @@ def batch_of(rows: Iterable[Taken], graph: Graph, *, survivors: Mapping[int, int
 
 
 def judge(
-    batch: Batch, graph: Graph, open_keys: set[str], *, to_refresh: set[str], locked: set[int], now: datetime
+    batch: Batch, graph: Graph, open_keys: set[str], *, edited: set[str], locked: set[int], now: datetime
 ) -> None:
     """Judge holder by holder in order; whoever moves is judged by the dependents too. Feeds are written last.
 
     Of a holder that is being refreshed in full, and of what speaks of it, the rows are put back: by what it says
-    meanwhile somebody might enter or leave for a moment. Where rules are new, and the full refresh has not begun, all
-    is left to that: people move because of the edit, whatever they do meanwhile. Profiles that are not in `locked` were
-    merged meanwhile: the merge has put a row of its own on the queue.
+    meanwhile somebody might enter or leave for a moment. Where rules are new, and not everybody was judged by them yet,
+    people move because of the edit, whatever they do meanwhile. Profiles that are not in `locked` were merged
+    meanwhile: the merge has put a row of its own on the queue.
     """
     moved: list[Record] = []
     failed: list[tuple[Holder, Exception]] = []
     put_back: list[ProfileChange] = []
-    left = slow_holders() | to_refresh
+    slow = slow_holders()
     since = inherited(sorted(locked))
     judged = [(key, profile_id) for key, profile_id, _outcome in since if key not in graph.holders]
     closed = set(graph.downstream(set(graph.downstream([*batch.concerned, *batch.needed])) - open_keys))
@@ -169,7 +169,7 @@ def judge(
             if holder.key in closed:
                 put_back += [row_for(holder, row, now=now) for row in rows.values()]
                 continue
-            if holder.key in left:
+            if holder.key in slow:
                 continue  # all that changes is left to the full refresh that it waits for, and that has not begun
             rows = {pk: row for pk, row in batch.needed[holder.key].items() if pk in locked} | rows
             if rows:
@@ -178,7 +178,7 @@ def judge(
         for key, found in differences(asked, now=now).items():
             holder, rows = graph.holders[key], concerned[key]
             try:
-                moves = write_moves(holder, found, rows, since, now=now)
+                moves = write_moves(holder, found, rows, since, is_edited=key in edited, now=now)
             except RULE_FAILURES as error:
                 failed.append((holder, error))
                 continue
@@ -205,7 +205,13 @@ def judge(
 
 
 def write_moves(
-    holder: Holder, found: list[Move] | Exception, rows: Mapping[int, Taken], since: Since, *, now: datetime
+    holder: Holder,
+    found: list[Move] | Exception,
+    rows: Mapping[int, Taken],
+    since: Since,
+    *,
+    is_edited: bool,
+    now: datetime,
 ) -> dict[Cause, list[Move]]:
     """Write who moved of the profiles of `rows`; returns the moves by cause.
 
@@ -215,7 +221,8 @@ def write_moves(
         raise found
     moves: dict[Cause, list[Move]] = defaultdict(list)
     for move in with_since(holder, found, since):
-        moves[CAUSES.get(rows[move.profile_id].topic, Cause.DATA)].append(move)
+        cause = Cause.RULE if is_edited else CAUSES.get(rows[move.profile_id].topic, Cause.DATA)
+        moves[cause].append(move)
     if moves:
         with transaction.atomic():
             for cause, caused in moves.items():

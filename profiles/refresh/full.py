@@ -21,13 +21,13 @@ from cdp.runs import advance
 from cdp.stages import wake
 from profiles.models import HolderClock, Lane, ProfileChange
 from profiles.refresh.clock import follow
+from profiles.refresh.edits import is_awaiting, note_judged
 from profiles.refresh.engine import IN_FULL_SECONDS, RULE_FAILURES, Now, RuleTooSlow, difference_statement, moment
 from profiles.refresh.gates import closed_gate
 from profiles.refresh.graph import TIME, Graph
 from profiles.refresh.inheritance import inherited, settle_in_full, waiting_for, with_since
 from profiles.refresh.pending import pending
 from profiles.refresh.people import lock_profiles
-from profiles.refresh.queue import waiting_for_new_rules
 
 logger = logging.getLogger(__name__)
 
@@ -91,9 +91,8 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
             holder = holder_of(key)
         except KeyError:
             return
-        new = waiting_for_new_rules() if cause is not Cause.RULE else set()
-        if new and key in Graph.load().downstream(new):
-            return  # what is new is followed by the refresh that waits: nobody moves by time because of an edit
+        if cause is not Cause.RULE and is_awaiting(key):
+            return  # what is new is followed by the refresh that it asks for: nobody moves by time because of an edit
         started_at = moment(now)
         if cause is Cause.CORRECTION and not begin_check(holder, now=started_at):
             return
@@ -106,11 +105,13 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
                     progress.add(done=n_written, total=n_written - len(chunk))
         except RULE_FAILURES as error:
             holder.finished(now=started_at, error=str(error))
+            note_judged(progress.run, key, cause=cause)
             raise
         if waited:
             settle_in_full(holder, waited, now=started_at)
         holder.finished(now=started_at)
         end_clock(key, cause=cause, now=started_at)
+        note_judged(progress.run, key, cause=cause)
 
 
 @contextmanager

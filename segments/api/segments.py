@@ -28,6 +28,7 @@ from cdp.api.serializers import MomentField, StrictSerializer
 from cdp.api.viewsets import KEY_PATTERN
 from cdp.by_day import with_sizes
 from cdp.models import User
+from cdp.rules.causes import Cause
 from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson, conflicts
 from profiles.refresh.queue import queue_full_refresh
@@ -233,7 +234,7 @@ class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
             raise Conflict(_("“%s” is not filled by a rule: there is nothing to judge by.") % segment.key)
         if segment.archived_at is not None:
             raise Conflict(_("“%s” is archived: restore it first.") % segment.key)
-        run = queue_full_refresh(f"segment:{segment.key}", user=request.user, is_by_hand=True)  # type: ignore[arg-type]
+        run = queue_full_refresh(f"segment:{segment.key}", user=request.user, cause=Cause.CORRECTION)  # type: ignore[arg-type]
         return accepted(run, request)
 
     @extend_schema(request=DuplicateSerializer, responses={201: SegmentSerializer})

@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from cdp.rules.causes import Cause
 from cdp.runs import execute_run
+from profiles.refresh import full as full_module
 from profiles.refresh.changes import refresh_changes
+from profiles.refresh.full import refresh_one
 from profiles.refresh.gates import closed_gate
 from profiles.refresh.queue import queue_full_refresh
-from segments.models import MembershipChange, TierChange
+from segments.models import Membership, MembershipChange, TierChange
 from segments.services import save_segment
 from tags.models import TagAssignment
-from tests.factories.profiles import ProfileChangeFactory, ProfileFactory
+from tests.factories.profiles import EventFactory, ProfileChangeFactory, ProfileFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory, TierSchemeFactory, lives_in
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.profiles.refresh.shorthand import change, drain, full, members, person, queue, replayed, standings
@@ -47,8 +50,9 @@ def test_profile_enters_and_leaves_with_its_data(now):
     ]
 
 
-def test_who_changes_after_an_edit_is_left_to_the_refresh_that_waits_and_nobody_moves_by_data(now):
+def test_who_changes_after_an_edit_moves_because_of_it_until_everybody_was_judged(now):
     segment, ann, bo = SegmentFactory(key="lives", rule=lives_in("Rome")), person(city="Oslo"), person(city="Rome")
+    cleo = person(city="Oslo")
     outer = SegmentFactory(key="outer", rule={"op": "segment", "key": "lives"})
     full("segment:lives")
     segment.rule = lives_in("Oslo")
@@ -58,25 +62,69 @@ def test_who_changes_after_an_edit_is_left_to_the_refresh_that_waits_and_nobody_
 
     assert drain() == 3
 
-    assert (members(segment), members(outer), queue()) == ({bo.pk}, {bo.pk}, [])
+    assert (members(segment), members(outer), queue()) == ({ann.pk}, {ann.pk}, [])
     execute_run(run.pk, now=now)
-    assert (members(segment), members(outer)) == ({ann.pk}, {ann.pk})
+    assert (members(segment), members(outer)) == ({ann.pk, cleo.pk}, {ann.pk, cleo.pk})
     assert set(MembershipChange.objects.values_list("cause", flat=True)) == {Cause.RULE}
     change(ann, city="Rome")
     drain()
-    assert (members(segment), members(outer)) == (set(), set())
+    assert (members(segment), members(outer)) == ({cleo.pk}, {cleo.pk})
+    assert causes(segment, ann) == [Cause.RULE, Cause.DATA] == causes(outer, ann)
 
 
-def test_who_changes_while_a_refresh_by_hand_waits_moves_by_data(now):
-    segment, ann = SegmentFactory(), person(city="Rome")
-    full(f"segment:{segment.key}")
-    queue_full_refresh(f"segment:{segment.key}", is_by_hand=True)
+def test_where_the_refresh_was_cut_off_people_move_because_of_the_edit_there_alone(now, monkeypatch):
+    segment, ann, bo = SegmentFactory(key="lives", rule=lives_in("Rome")), person(city="Oslo"), person(city="Bergen")
+    outer = SegmentFactory(key="outer", rule={"any": [{"op": "segment", "key": "lives"}, lives_in("Paris")]})
+    full("segment:lives")
+    segment.rule = lives_in("Oslo")
+    run = save_segment(segment)
+
+    def die_at_the_second(key, **options):
+        if key == "segment:outer":
+            raise KeyboardInterrupt
+        refresh_one(key, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(full_module, "refresh_one", die_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            execute_run(run.pk, now=now)
+    assert (members(segment), members(outer)) == ({ann.pk}, set())
     change(ann, city="Oslo")
-
+    change(bo, city="Oslo")
     drain()
 
-    assert members(segment) == {ann.pk}
-    assert MembershipChange.objects.get().cause == Cause.DATA
+    assert members(segment) == members(outer) == {ann.pk, bo.pk}
+    assert (causes(segment, ann), causes(segment, bo)) == ([Cause.RULE], [Cause.DATA])
+    assert causes(outer, ann) == causes(outer, bo) == [Cause.RULE]
+    execute_run(run.pk, now=now)
+    change(ann, city="Rome")
+    drain()
+    assert (causes(segment, ann), causes(outer, ann)) == ([Cause.RULE, Cause.DATA], [Cause.RULE, Cause.DATA])
+
+
+def causes(segment, profile):
+    rows = MembershipChange.objects.filter(segment=segment, profile=profile).order_by("id")
+    return list(rows.values_list("cause", flat=True))
+
+
+def test_a_refresh_by_hand_leaves_whoever_changed_to_the_queue_which_knows_why_they_move(now):
+    bought = {"op": "event", "name": "Buy", "within": {"last_days": 7}}
+    segment = SegmentFactory(key="oslo", rule={"any": [lives_in("Oslo"), bought]})
+    ann, bo, cleo = person(city="Rome"), person(city="Rome"), person(city="Oslo")
+    EventFactory(profile=bo, definition__name="Buy", occurred_at=now - timedelta(days=6))
+    full("segment:oslo")
+    Membership.objects.filter(profile=cleo).delete()
+    MembershipChange.objects.all().delete()
+    run = queue_full_refresh("segment:oslo", cause=Cause.CORRECTION)
+    change(ann, city="Oslo")
+
+    later = now + timedelta(days=1)
+    with time_machine.travel(later, tick=False):
+        execute_run(run.pk, now=later)
+    drain(now=later)
+
+    assert members(segment) == {ann.pk, cleo.pk}
+    assert [causes(segment, each) for each in (ann, bo, cleo)] == [[Cause.DATA], [Cause.TIME], [Cause.CORRECTION]]
 
 
 def test_only_holders_of_the_topic_judge(now):

@@ -10,11 +10,12 @@ from django.test.utils import CaptureQueriesContext
 
 from cdp.models import Run
 from cdp.rules.causes import Cause
+from cdp.rules.errors import RuleError
 from cdp.rules.holders import Move, holder_of
 from cdp.runs import execute_run, queue_run
 from profiles import tasks  # noqa: F401 - registers the kind of run
 from profiles.refresh import full as full_module
-from profiles.refresh.full import RefreshFailed, refresh_in_full, write_chunk
+from profiles.refresh.full import Progress, RefreshFailed, refresh_in_full, refresh_one, write_chunk
 from profiles.refresh.queue import queue_full_refresh
 from segments.models import MembershipChange, Segment
 from tags.models import Tag, TagAssignment
@@ -210,6 +211,40 @@ def test_a_refresh_because_of_time_leaves_a_new_rule_to_the_one_that_waits(now):
 
     assert members(segment) == members(outer) == {ann.pk}
     assert set(MembershipChange.objects.values_list("cause", flat=True)) == {Cause.RULE}
+
+
+@pytest.mark.parametrize("cause", [Cause.TIME, Cause.CORRECTION, Cause.DATA])
+def test_a_refresh_of_another_cause_leaves_to_one_under_way_whom_that_has_not_judged(now, cause):
+    """A worker has taken the run, and waits for the gate that this one has closed."""
+    segment, outer = SegmentFactory(key="lives"), SegmentFactory(rule={"op": "segment", "key": "lives"})
+    run = queue_full_refresh("segment:lives")
+    Run.objects.update(state=Run.State.RUNNING)
+    ann = person(city="Oslo")
+
+    assert full("segment:lives", cause=cause) == 0
+    refresh_one("segment:lives", now=now, cause=Cause.RULE, progress=Progress(run))
+    bo = person(city="Oslo")
+    assert full("segment:lives", cause=cause) == 1
+    assert (members(segment), members(outer)) == ({ann.pk, bo.pk}, set())
+
+    execute_run(run.pk, now=now)
+    assert members(outer) == {ann.pk, bo.pk}
+    assert set(MembershipChange.objects.filter(profile=ann).values_list("cause", flat=True)) == {Cause.RULE}
+    assert MembershipChange.objects.get(profile=bo, segment=segment).cause == cause
+    assert MembershipChange.objects.get(profile=bo, segment=outer).cause == Cause.RULE
+
+
+def test_a_holder_whose_rule_fails_is_done_with_too(now):
+    segment = SegmentFactory(key="broken", rule={"op": "juggle"})
+    run = queue_full_refresh("segment:broken")
+
+    with pytest.raises(RuleError):
+        refresh_one("segment:broken", now=now, cause=Cause.RULE, progress=Progress(run))
+
+    Segment.objects.update(rule=lives_in("Oslo"))
+    person(city="Oslo")
+    assert full("segment:broken", cause=Cause.CORRECTION) == 1
+    assert MembershipChange.objects.get(segment=segment).cause == Cause.CORRECTION
 
 
 def test_run_shows_what_failed(now):

@@ -161,7 +161,8 @@ def test_the_button_queues_a_refresh():
 
     client.post(address)
 
-    assert [run.subject for run in Run.objects.all()] == [f"segment:{segment.key}"]
+    queued = [(run.subject, run.params) for run in Run.objects.all()]
+    assert queued == [(f"segment:{segment.key}", {"cause": "correction"})]  # it judges as a check: no rule is new
     assert client.get(address).status_code == 405
     assert sign_in(VIEWER).post(address).status_code == 403
 

@@ -186,7 +186,7 @@ def test_a_refresh_answers_with_its_run():
 
     run = Run.objects.get()
     assert response.status_code == 202
-    assert (response.json()["id"], run.subject) == (run.pk, "segment:oslo")
+    assert (response.json()["id"], run.subject, run.params) == (run.pk, "segment:oslo", {"cause": "correction"})
     assert response["Location"] == f"/api/v1/runs/{run.pk}/"
 
 
