@@ -14,7 +14,7 @@ JUDGED = "judged"  # in the params of a run: the keys of the holders that it is 
 
 
 class Edit(NamedTuple):
-    """The rules of a holder are new, and its refresh, which is done with the holders `judged`, waits or is under way."""
+    """The rules of a holder are new, and its refresh, which is done with those `judged`, waits or is under way."""
 
     holder: str
     judged: frozenset[str]
