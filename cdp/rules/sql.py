@@ -150,6 +150,19 @@ class AmongGroups(Func):
         super().__init__(Subquery(groups) if isinstance(groups, QuerySet) else groups, profile)
 
 
+class FoundBefore(Func):
+    """Whether a value is among those of a query, which the planner plans by itself and does not join to what is around:
+    it is carried out once and looked up by hash.
+    """
+
+    template = "((%(expressions)s) IS TRUE)"
+    arg_joiner = " IN "
+    output_field = BooleanField()
+
+    def __init__(self, value: Sql, found: QuerySet[Any, Any]) -> None:
+        super().__init__(value, Subquery(found))
+
+
 class Items(Func):
     """The elements of a JSON list as rows; anything else, missing too, is one row of itself."""
 

@@ -1,14 +1,21 @@
 """A rule of the greatest size that is allowed is answered in a time that people wait."""
 
+import re
+
 import pytest
 
+from cdp.rules.compile import MAX_JOINED, compile_rule
 from cdp.rules.errors import Problem, RuleError
 from cdp.rules.parse import parse_rule
+from cdp.rules.scope import EVERYBODY, Scope
 from cdp.rules.shapes import MAX_ITEMS
+from profiles.models import Profile
 from profiles.services.preview import preview_rule
-from tests.factories.profiles import AttributeDefinitionFactory, ProfileFactory
+from tests.factories.profiles import AttributeDefinitionFactory, EventFactory, ProfileFactory
+from tests.matching import matching, where_of
 
 pytestmark = pytest.mark.django_db
+OSLO = {"op": "attribute", "key": "city", "is": "eq", "value": "Oslo"}
 
 
 @pytest.fixture
@@ -46,6 +53,44 @@ def test_the_widest_rule_is_answered(people, now):
         nested = {"all": [nested]}
 
     assert preview_rule({"not": nested}, now=now).count == 3
+
+
+def bought(**more):
+    return {"op": "event", "name": "Buy", **more}
+
+
+@pytest.mark.parametrize("kind", ["all", "not any", "all in all"])
+def test_many_tables_are_joined_a_few_at_a_time(kind, now):
+    """Who must meet 100 conditions on events was once asked by a join of 101 tables: to plan it took 17 GB."""
+    most, some, none = (ProfileFactory(attributes={"city": "Oslo"}) for _n in range(3))
+    EventFactory(profile=most, definition__name="Buy", properties={"n": 99})
+    EventFactory(profile=some, definition__name="Buy", properties={"n": 98})
+    conditions = [bought(where=[{"key": "n", "is": "gte", "value": n}]) for n in range(10, 100)]
+    rules = {
+        "all": {"all": [OSLO, *conditions]},
+        "not any": {"not": {"any": [{"not": each} for each in conditions]}},
+        "all in all": {"all": [{"all": conditions[:55]}, {"all": [{"all": conditions[55:]}]}]},
+    }
+
+    assert matching(rules[kind], now) == {most.pk}
+    assert matching(rules[kind], now, Scope([some.pk, none.pk])) == set()
+    assert matching(rules[kind], now, Scope([most.pk, some.pk])) == {most.pk}
+    assert where_of(rules[kind], now).count("IS TRUE") == len(conditions) / MAX_JOINED - 1
+
+
+def test_each_step_is_found_once(now):
+    EventFactory(definition__name="Buy")
+    rule = parse_rule({"all": [bought(within={"last_days": n + 1}) for n in range(3 * MAX_JOINED)]})
+
+    plan = Profile.objects.filter(compile_rule(rule, scope=EVERYBODY, now=now)).explain(verbose=True)
+
+    assert len(set(re.findall(r"hashed SubPlan \w+", plan))) == 2
+
+
+def test_what_the_planner_does_not_join_stays_as_it_is(now):
+    rule = {"all": [{"any": [bought(where=[{"key": "n", "is": "gte", "value": n}]) for n in range(30)]}, *[OSLO] * 30]}
+
+    assert "IS TRUE" not in where_of(rule, now)
 
 
 def path_of(n_names):
