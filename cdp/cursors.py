@@ -62,7 +62,7 @@ def held_rows(statement: str, params: Sequence[Any], *, seconds: float | None = 
     """
     with connection.cursor() as cursor:
         with cancelled_after(seconds), transaction.atomic():  # the SELECT is carried out as this commits
-            set_local(work_mem=HEAVY_WORK_MEM)
+            set_local(work_mem=HEAVY_WORK_MEM, jit="off")
             cursor.execute(f"DECLARE held_rows SCROLL CURSOR WITH HOLD FOR {statement}", params)
         try:
             yield HeldRows(cursor)

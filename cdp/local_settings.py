@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import OperationalError, connection
 from psycopg.errors import QueryCanceled
 
 HEAVY_WORK_MEM = "256MB"  # full refresh and preview
+MOST_OVER = 0.05  # seconds that a statement may go past the end of all: the limit is not told anew for each quick one
 
 
 def set_local(**values: str) -> None:
@@ -30,6 +33,32 @@ def time_limit(seconds: float) -> Iterator[None]:
     """
     with told_of_cancelling():
         set_local(statement_timeout=f"{seconds * 1000:.0f}ms")
+        yield
+    set_local(statement_timeout="0")
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Let all statements of the block end in so long together, with what is done between them; inside an open
+    transaction, whose other statements have no limit.
+
+    Raises TimeLimitExceeded.
+    """
+    ends_at, told_at = time.monotonic() + seconds, -MOST_OVER
+
+    def within(execute: Callable[..., Any], statement: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        nonlocal told_at
+        now = time.monotonic()
+        if now >= ends_at:
+            raise TimeLimitExceeded
+        if now - told_at >= MOST_OVER:
+            told_at = now
+            limit = f"{max(1, round((ends_at - now) * 1000))}ms"
+            # Beside the wrapper, which would be asked about this statement too.
+            connection.connection.execute("SELECT set_config('statement_timeout', %s, true)", [limit])
+        return execute(statement, params, many, context)
+
+    with told_of_cancelling(), connection.execute_wrapper(within):
         yield
     set_local(statement_timeout="0")
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, has_perm
 from cdp.disclosure import may_see_pii
-from cdp.local_settings import TimeLimitExceeded, time_limit
+from cdp.local_settings import HEAVY_WORK_MEM, TimeLimitExceeded, deadline, set_local
 from profiles.admin.actions import PROFILE_ACTIONS, may_take, offered_actions
 from profiles.admin.by_rule import by_rule_context
 from profiles.admin.consents import write_down
@@ -51,7 +51,8 @@ class ProfileChangeList(StrataChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         try:
-            with transaction.atomic(), time_limit(TIMEOUT_SECONDS):
+            with transaction.atomic(), deadline(TIMEOUT_SECONDS):
+                set_local(work_mem=HEAVY_WORK_MEM, jit="off")  # as its number was counted, where it is by a rule
                 super().get_results(request)
         except TimeLimitExceeded:
             messages.warning(

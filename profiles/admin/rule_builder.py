@@ -90,7 +90,8 @@ def rule_preview(request: HttpRequest) -> HttpResponse:
     try:
         preview = preview_rule(rule_json, now=timezone.now())
     except PreviewTimeout as error:
-        return _json({"sentence": sentence, "counted": "", "late": str(error), "people": []})
+        way_on = gettext("It can be saved all the same: its refresh may take longer.")
+        return _json({"sentence": sentence, "counted": "", "late": f"{error} {way_on}", "people": []})
     by_id = {each.public_id: each for each in Profile.objects.filter(public_id__in=preview.sample)}
     people = [by_id[public_id] for public_id in preview.sample if public_id in by_id]
     return _json({

@@ -94,7 +94,7 @@ def refresh_changes(*, now: Now, limit: int = BATCH) -> int:
         rows = take_rows(due_at=moment(now), limit=limit)
         if not rows:
             return 0
-        set_local(random_page_cost=OF_WHAT_IS_IN_MEMORY)
+        set_local(random_page_cost=OF_WHAT_IS_IN_MEMORY, jit="off")
         graph = Graph.load()
         batch = batch_of(rows, graph, survivors=survivors_of({row.profile_id for row in rows}))
         open_keys = passing.try_gates(graph.downstream([*batch.concerned, *batch.needed]))

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from psycopg.errors import QueryCanceled
 
-from cdp.local_settings import HEAVY_WORK_MEM, set_local
+from cdp.local_settings import HEAVY_WORK_MEM, TimeLimitExceeded, deadline, set_local
 from cdp.rules.ast import Rule
 from cdp.rules.errors import RuleError
 from cdp.rules.explain import Judged, explain_rules, judge_rules
@@ -96,12 +95,11 @@ def explain(kind: Explainable, filled: Filled, profile: Profile, *, now: datetim
     """
     try:
         with transaction.atomic():
-            set_local(statement_timeout=f"{TIMEOUT_SECONDS}s", work_mem=HEAVY_WORK_MEM)
-            return _explain(kind, filled, profile, now)
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise ExplainTimeout from error
-        raise
+            set_local(work_mem=HEAVY_WORK_MEM)
+            with deadline(TIMEOUT_SECONDS):
+                return _explain(kind, filled, profile, now)
+    except TimeLimitExceeded as error:
+        raise ExplainTimeout from error
 
 
 def _explain(kind: Explainable, filled: Filled, profile: Profile, now: datetime) -> Explanation:

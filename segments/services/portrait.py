@@ -13,10 +13,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils.translation import gettext as _
 
-from cdp.local_settings import HEAVY_WORK_MEM, TimeLimitExceeded, set_local, time_limit
+from cdp.local_settings import HEAVY_WORK_MEM
 from cdp.rules.days import business_day, start_of
 from cdp.rules.operands import stored
 from cdp.rules.types import ValueType
@@ -27,7 +27,7 @@ from profiles.dimensions.ranges import (
     edges_of_numbers,
     number_range_in_words,
 )
-from profiles.services.preview import TIMEOUT_SECONDS, PreviewTimeout
+from profiles.services.preview import in_time
 from segments.models import Segment
 
 TOP, MOST_TOP = 10, 50
@@ -112,13 +112,8 @@ def break_down(
     Numbers and times come in ranges, chosen from all people so that every segment has the same. Raises PreviewTimeout.
     """
     people = _People(segment.pk, compared.pk if compared else None, is_known_only)
-    try:
-        with transaction.atomic():
-            set_local(work_mem=HEAVY_WORK_MEM)
-            with time_limit(TIMEOUT_SECONDS):
-                total, buckets = _buckets(people, dimension, top=top, now=now)
-    except TimeLimitExceeded as error:
-        raise PreviewTimeout from error
+    with in_time(work_mem=HEAVY_WORK_MEM):
+        total, buckets = _buckets(people, dimension, top=top, now=now)
     return Breakdown(dimension, segment, compared, is_known_only, total, buckets)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Count
 
-from cdp.local_settings import TimeLimitExceeded, set_local, time_limit
 from cdp.rules.scope import EVERYBODY
 from profiles.models import Profile
 from profiles.refresh.engine import outcome_statement, parsed
-from profiles.services.preview import PREVIEW_SETTINGS, TIMEOUT_SECONDS, PreviewTimeout
+from profiles.services.preview import PREVIEW_SETTINGS, in_time
 from tags.holders import NO_VALUE, holder_of_tag
 from tags.models import Tag, TagAssignment, TagValue
 
@@ -74,15 +73,11 @@ def count_carriers(tag: Tag, *, now: datetime) -> dict[int, int]:
 
 def preview_outcomes(tag: Tag, *, now: datetime) -> dict[int, int]:
     """Numbers of those whom the rules would mark, by the id of the value. Raises RuleError and PreviewTimeout."""
-    holder = holder_of_tag(tag)
-    statement, params = outcome_statement(holder, parsed([holder])[holder.key], scope=EVERYBODY, now=now)
-    try:
-        with transaction.atomic(), time_limit(TIMEOUT_SECONDS), connection.cursor() as cursor:
-            set_local(**PREVIEW_SETTINGS)
-            cursor.execute(
-                f"SELECT outcome, count(*) FROM ({statement}) AS judged (id, outcome) GROUP BY outcome",  # noqa: S608
-                params,
-            )
-            return dict(cursor.fetchall())
-    except TimeLimitExceeded as error:
-        raise PreviewTimeout from error
+    with in_time(**PREVIEW_SETTINGS), connection.cursor() as cursor:
+        holder = holder_of_tag(tag)
+        statement, params = outcome_statement(holder, parsed([holder])[holder.key], scope=EVERYBODY, now=now)
+        cursor.execute(
+            f"SELECT outcome, count(*) FROM ({statement}) AS judged (id, outcome) GROUP BY outcome",  # noqa: S608
+            params,
+        )
+        return dict(cursor.fetchall())

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from profiles.masking import MASK
 from profiles.models import HolderClock, Lane, ProfileChange
 from profiles.refresh.queue import queue_full_refresh
 from profiles.services import explain
+from segments.explainables import ExplainedSegment
 from segments.models import Segment
 from tags.models import Tag
 from tests.clients import api_of
@@ -247,3 +249,27 @@ def test_what_takes_too_long_is_cancelled(ann, monkeypatch):
 
     assert answer.status_code == 503
     assert answer.json()["type"].endswith("/explain-timeout")
+
+
+class SlowSegments(ExplainedSegment):
+    """Each of its questions takes a while."""
+
+    def standing(self, filled, profile_id, now):
+        self.wait()
+        return super().standing(filled, profile_id, now)
+
+    def turns(self, filled, profile_id, limit):
+        self.wait()
+        return super().turns(filled, profile_id, limit)
+
+    def wait(self):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.6)")
+
+
+def test_all_of_it_together_has_the_time_and_not_each_question(ann, now, monkeypatch):
+    monkeypatch.setattr(explain, "TIMEOUT_SECONDS", 1)
+    kind = SlowSegments()
+
+    with pytest.raises(explain.ExplainTimeout, match="takes longer than 1 second"):
+        explain.explain(kind, kind.find(segment_of(OSLO).key), ann, now=now)

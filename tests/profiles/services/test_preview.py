@@ -17,7 +17,7 @@ def test_an_exact_count_and_ten_of_them_in_one_query(now, django_assert_num_quer
     ProfileFactory(attributes={"city": "Bergen"})
     ProfileFactory(attributes={"city": "Oslo"}, merged_into=found[0])
 
-    with django_assert_num_queries(8):  # the attribute, a savepoint and its release, four settings, the count
+    with django_assert_num_queries(8):  # a savepoint and its release, four settings, the attribute, the count
         previewed = preview_rule(OSLO, now=now)
 
     assert previewed == Preview(count=12, sample=[profile.public_id for profile in found[:10]])
@@ -39,3 +39,10 @@ def test_past_its_time_it_is_cancelled_and_says_so(now, monkeypatch):
 
     with pytest.raises(PreviewTimeout, match="takes longer than"):
         preview_rule(slow, now=now)
+
+
+def test_reading_the_rule_takes_of_the_same_time(now, monkeypatch):
+    monkeypatch.setattr(preview, "TIMEOUT_SECONDS", 0.0)
+
+    with pytest.raises(PreviewTimeout):
+        preview_rule(OSLO, now=now)

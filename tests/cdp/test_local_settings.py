@@ -1,0 +1,45 @@
+"""Limits in time: of one statement, and of many together."""
+
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from cdp.local_settings import TimeLimitExceeded, deadline
+
+pytestmark = pytest.mark.django_db
+
+
+def ask(statement):
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+
+def do_within(seconds, *steps):
+    with transaction.atomic(), deadline(seconds):
+        for step in steps:
+            step()
+
+
+def wait():
+    ask("SELECT pg_sleep(0.6)")
+
+
+def test_many_statements_end_together_though_each_is_quick_enough():
+    with pytest.raises(TimeLimitExceeded):
+        do_within(1, wait, wait)
+
+    assert ask("SHOW statement_timeout") == "0"
+
+
+def test_what_is_done_between_them_counts_too():
+    with pytest.raises(TimeLimitExceeded):
+        do_within(0.1, lambda: time.sleep(0.2), lambda: ask("SELECT 1"))
+
+
+def test_afterwards_the_transaction_goes_on_without_a_limit():
+    with transaction.atomic():
+        with deadline(60):
+            assert ask("SHOW statement_timeout") != "0"
+        assert ask("SHOW statement_timeout") == "0"
