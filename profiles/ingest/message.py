@@ -124,9 +124,9 @@ def group_id_of(payload: Mapping[str, Any]) -> str:
 
 
 def object_at(holder: Mapping[str, Any], name: str, path: str = "") -> dict[str, Any]:
-    """The object under `name`, empty where there is none."""
+    """The object under `name`, empty where there is none; PHP writes an empty one as a list."""
     found = holder.get(name)
-    if found is None:
+    if found is None or found == []:
         return {}
     if not isinstance(found, dict):
         raise MessageError(f"{path}{name} is not an object")

@@ -31,6 +31,12 @@ def parse(received_at=RECEIVED, sent_at=None, region="CN", **fields):
     )
 
 
+def test_an_empty_list_where_an_object_belongs_is_none():
+    """As PHP writes an array without anything in it."""
+    assert parse(type="identify", traits=[], context=[]).traits == {}
+    assert parse(properties=[]).properties == {}
+
+
 def test_identifiers_come_by_priority_then_value():
     message = parse(
         anonymousId="a1",
