@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from profiles.imports.errors import ImportFileError
 from profiles.imports.readers import Reading, columns_of, open_rows, unreadable
@@ -23,6 +25,8 @@ TELLING_LINES = 20_000  # lines that are not ASCII, of which the encoding is tol
 DELIMITERS = (",", ";", "\t", "|")
 PARQUET_MARK = b"PAR1"
 SUFFIXES = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
+MARKUP = re.compile(rb"<(!doctype|\?xml|html|head|meta|table)\b", re.IGNORECASE)
+JSON_TEXT = re.compile(rb"\[\s*\{|\{\s*[\r\n]")  # a list of objects, or an object over several lines
 OTHER_KINDS = {b"PK\x03\x04": ".xlsx", b"\xd0\xcf\x11\xe0": ".xls"}
 
 
@@ -79,8 +83,17 @@ def warnings_of(columns: Sequence[str], sample: Sequence[dict[str, Any]]) -> lis
     found = []
     if not sample:
         found.append(_("The file has no rows that can be read."))
-    if doubled := sorted(name for name, n in Counter(columns).items() if n > 1):
+    if doubled := sorted(name for name, n in Counter(columns).items() if name and n > 1):
         found.append(_("There is more than one column named %(names)s.") % {"names": ", ".join(doubled)})
+    if nameless := columns.count(""):
+        found.append(
+            ngettext(
+                "%(n)d column has no name: it is passed by.",
+                "%(n)d columns have no name: they are passed by.",
+                nameless,
+            )
+            % {"n": nameless}
+        )
     return found
 
 
@@ -96,6 +109,12 @@ def guess_format(path: Path, *, name: str) -> str:
         )
     with open_bytes(path) as packed:
         start = packed.read(MAX_LINE).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if MARKUP.match(start):
+        raise ImportFileError(
+            _("The file is a web page or XML, as some programs export for Excel: open it there, and save it as CSV.")
+        )
+    if JSON_TEXT.match(start):
+        raise ImportFileError(_("The file is one JSON text: write one object a line (NDJSON)."))
     if start.startswith(b"{"):
         return "ndjson"
     suffix = Path(name.removesuffix(".gz")).suffix.lower()

@@ -9,12 +9,19 @@ from itertools import chain
 from pathlib import Path
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from profiles.imports.errors import ImportFileError
 from profiles.imports.readers.lines import BOM, MAX_LINE, Line, open_bytes, read_lines, skip_rest
 from profiles.imports.readers.row import REPORT_COLUMNS, Row, rearm
 
 Record = tuple[int, list[str], str]
+PROBLEMS = {
+    "unexpected end of data": gettext_lazy("a quote is opened and not closed"),
+    "expected after": gettext_lazy("a quote inside a quoted cell is not doubled"),
+    "new-line character": gettext_lazy("lines end by CR alone: save the file with the line ends of Windows or Unix"),
+    "field limit": gettext_lazy("a cell is too long"),
+}
 
 
 class Records:
@@ -41,7 +48,7 @@ class Records:
                 first, *rest = self._taken
                 self._again.extendleft(reversed(rest))
                 reader = self._reader()
-                yield first.number, [first.text.rstrip("\r\n")], first.problem or str(error)
+                yield first.number, [first.text.rstrip("\r\n")], first.problem or in_words(error)
                 continue
             if cells is None:
                 return
@@ -57,6 +64,12 @@ class Records:
         while (line := self._again.popleft() if self._again else next(self._lines, None)) is not None:
             self._taken.append(line)
             yield line.text
+
+
+def in_words(error: csv.Error) -> str:
+    """What the library says of broken CSV, for who made the file; anything else as it says it."""
+    said = str(error)
+    return next((str(words) for known, words in PROBLEMS.items() if known in said), said)
 
 
 def read_csv(

@@ -80,6 +80,12 @@ def test_parquet_has_its_own_types(tmp_path):
     assert (second["total"], second["hobbies"]) == (None, [])
 
 
+def test_columns_without_a_name_are_told(write):
+    facts = facts_of(write(b"a,,b,,b\n1,,2,,3\n"))
+
+    assert facts.warnings == ("There is more than one column named b.", "2 columns have no name: they are passed by.")
+
+
 def test_what_is_given_is_not_guessed(write):
     facts = facts_of(write(b"a,b;c\n1,2;3\n"), encoding="gb18030", delimiter=";")
 
@@ -97,9 +103,29 @@ def test_what_is_given_is_not_guessed(write):
         pytest.param(b"PAR1....PAR2", "is not Parquet", marks=needs_parquet),
         (bytes(range(256)) * 50, "is no table: a column is named by NUL characters"),
         (b'{"a\\u0000": 1}\n', "is no table: a column is named by NUL characters"),
-        (b'a,"b\n', "The first line, by which the columns are told, cannot be read"),
+        (b'a,"b\n', "cannot be read: a quote is opened and not closed"),
+        (b"a,b\r1,2\r", "lines end by CR alone"),
+        (b'[\n {"a": 1},\n {"a": 2}\n]', "is one JSON text: write one object a line (NDJSON)"),
+        (b'{\n "a": 1\n}', "is one JSON text: write one object a line (NDJSON)"),
+        (b"\xef\xbb\xbf\r\n<HTML><table><tr><td>a", "is a web page"),
+        (b'<?xml version="1.0"?><Workbook>', "is a web page"),
     ],
-    ids=["empty", "utf-16", "workbook", "torn", "packed", "parquet", "binary", "binary json", "quotes"],
+    ids=[
+        "empty",
+        "utf-16",
+        "workbook",
+        "torn",
+        "packed",
+        "parquet",
+        "binary",
+        "binary json",
+        "quotes",
+        "CR",
+        "JSON list",
+        "JSON object",
+        "HTML",
+        "XML",
+    ],
 )
 def test_what_cannot_be_read_is_said(write, content, problem):
     with pytest.raises(ImportFileError) as error:
