@@ -101,14 +101,15 @@ def refresh_one(key: str, *, now: Now, cause: Cause, progress: Progress) -> None
             with found_by(holder, now=started_at) as rows:
                 progress.add(total=rows.count)
                 for chunk in rows.chunks(CHUNK):
-                    n_written = write_chunk(holder, [Move(*row) for row in chunk], cause=cause, now=started_at)
+                    moves = [Move(*row) for row in chunk]
+                    n_written = write_chunk(holder, moves, cause=cause, now=started_at, until=moment(now))
                     progress.add(done=n_written, total=n_written - len(chunk))
         except RULE_FAILURES as error:
             holder.finished(now=started_at, error=str(error))
             note_judged(progress.run, key, cause=cause)
             raise
         if waited:
-            settle_in_full(holder, waited, now=started_at)
+            settle_in_full(holder, waited, until=moment(now))
         holder.finished(now=started_at)
         end_clock(key, cause=cause, now=started_at)
         note_judged(progress.run, key, cause=cause)
@@ -139,16 +140,17 @@ def end_clock(key: str, *, cause: Cause, now: datetime) -> None:
     HolderClock.objects.update_or_create(holder=key, defaults=noted, create_defaults={"clocked_at": now, **noted})
 
 
-def leave_to_others(holder: Holder, profile_ids: Sequence[int], *, now: datetime) -> set[int]:
+def leave_to_others(holder: Holder, profile_ids: Sequence[int], *, until: datetime) -> set[int]:
     """Put on the queue who is about to be judged for what the rule speaks of; returns who that is.
 
     By what that still says, they might enter here for a moment and leave again.
     """
     graph = Graph.load()
     above = [graph.holders[key] for key in graph.upstream([holder.key]) if key != holder.key]
-    left = pending(above, profile_ids, now=now) if above else set()
+    left = pending(above, profile_ids, until=until) if above else set()
     ProfileChange.objects.bulk_create(
-        ProfileChange(profile_id=pk, topic=TIME, lane=Lane.CLOCK, due_at=now, holder=holder.key) for pk in sorted(left)
+        ProfileChange(profile_id=pk, topic=TIME, lane=Lane.CLOCK, due_at=until, holder=holder.key)
+        for pk in sorted(left)
     )
     if left:
         wake("profiles_changed")
@@ -156,19 +158,23 @@ def leave_to_others(holder: Holder, profile_ids: Sequence[int], *, now: datetime
 
 
 @transaction.atomic
-def write_chunk(holder: Holder, moves: list[Move], *, cause: Cause, now: datetime) -> int:
+def write_chunk(
+    holder: Holder, moves: list[Move], *, cause: Cause, now: datetime, until: datetime | None = None
+) -> int:
     """Write those moves that still are ones; returns how many.
 
     The difference is some seconds old: who was merged since, or moved along with a merge, is left as they are now.
-    Where nobody changed the rule, whoever waits on the queue is left to it, which knows why they move.
+    Where nobody changed the rule, whoever waits on the queue is left to it, which knows why they move; also for what
+    happened between `now`, of which they are judged, and `until`, when that is written.
     """
+    until = until or now
     locked = lock_profiles([move.profile_id for move in moves])
     held = dict(holder.current().filter(Scope(locked).on("profile_id")))
     still = set(locked)
     if cause is not Cause.RULE:
-        still -= pending([holder], locked, now=now)
+        still -= pending([holder], locked, until=until)
     if cause is Cause.TIME:
-        still -= leave_to_others(holder, sorted(still), now=now)
+        still -= leave_to_others(holder, sorted(still), until=until)
     moves = [move for move in moves if move.profile_id in still and held.get(move.profile_id) == move.before]
     if moves:
         moves = with_since(holder, moves, inherited([move.profile_id for move in moves]))

@@ -74,9 +74,9 @@ def waiting_for(holder: Holder) -> list[int]:
 
 
 @transaction.atomic
-def settle_in_full(holder: Holder, waited: Collection[int], *, now: datetime) -> None:
+def settle_in_full(holder: Holder, waited: Collection[int], *, until: datetime) -> None:
     """After everybody was judged, but for those who are left to the queue."""
     rows = Inheritance.objects.filter(pk__in=waited)
     people = lock_profiles(sorted(set(rows.values_list("profile", flat=True))))
-    left = pending([holder], people, now=now)
+    left = pending([holder], people, until=until)
     rows.filter(profile__in=set(people) - left).delete()

@@ -12,8 +12,10 @@ from cdp.rules.topics import inputs_of
 from profiles.refresh.graph import CREATED, MERGE, SPLIT
 
 
-def pending(holders: Collection[Holder], profile_ids: Sequence[int], *, now: datetime) -> set[int]:
-    """Those of the profiles that are about to be judged for one of these holders, because of what was so at `now`."""
+def pending(holders: Collection[Holder], profile_ids: Sequence[int], *, until: datetime) -> set[int]:
+    """Those of the profiles that are about to be judged for one of these holders, because of what was so by
+    `until`.
+    """
     topics = frozenset({CREATED, MERGE, SPLIT}).union(*map(inputs_of, holders))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -24,7 +26,7 @@ def pending(holders: Collection[Holder], profile_ids: Sequence[int], *, now: dat
             WHERE (change.holder = ANY(%s) OR (change.holder = '' AND change.topic = ANY(%s) AND change.due_at <= %s))
                 AND coalesce(profile.merged_into_id, profile.id) = ANY(%s)
             """,
-            [[holder.key for holder in holders], list(topics), now, list(profile_ids)],
+            [[holder.key for holder in holders], list(topics), until, list(profile_ids)],
         )
         return {pk for (pk,) in cursor.fetchall()}
 

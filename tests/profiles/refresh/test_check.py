@@ -9,10 +9,11 @@ import pytest
 
 from cdp.models import Run
 from cdp.rules.causes import Cause
-from profiles.models import HolderClock
+from profiles.models import HolderClock, Profile, ProfileChange
 from profiles.refresh import clock as clock_module
 from profiles.refresh.check import check_everything, queue_due_check
 from profiles.refresh.clock import follow_time
+from profiles.refresh.full import Progress, refresh_one
 from profiles.refresh.queue import CHECK, REFOLD, queue_full_refresh
 from segments.models import Membership, MembershipChange, Segment
 from tags.models import Tag
@@ -71,6 +72,27 @@ def test_what_is_wrong_is_corrected_and_counted(now):
     assert check(now + 2 * DAY) == {"corrected": 0, "failed": 0}
     clock = HolderClock.objects.get(holder="segment:oslo")
     assert (clock.n_corrected, clock.n_corrected_last) == (2, 0)
+
+
+@pytest.mark.parametrize("cause", [Cause.CORRECTION, Cause.TIME])
+def test_who_changes_as_it_begins_is_left_to_the_queue(now, cause):
+    """Their row is due by a clock that was read after that of the check, which sees what they are now."""
+    segment, ann = SegmentFactory(key="oslo"), person(city="Rome")
+    full("segment:oslo")
+    due_at, later = now + timedelta(seconds=1), now + timedelta(seconds=2)
+
+    def clock() -> datetime:
+        if ProfileChange.objects.exists():
+            return later
+        Profile.objects.filter(pk=ann.pk).update(attributes={"city": "Oslo"})
+        ProfileChange.objects.create(profile_id=ann.pk, topic="attribute:city", due_at=due_at)
+        return now
+
+    refresh_one("segment:oslo", now=clock, cause=cause, progress=Progress(None))
+    assert members(segment) == set()
+
+    drain(now=later)
+    assert moves() == [(ann.pk, "entered", "data")]
 
 
 def test_who_waits_on_the_queue_is_left_to_it(now):

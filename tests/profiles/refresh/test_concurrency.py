@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from cdp.local_settings import set_local
-from cdp.locks import advisory_lock
+from cdp.locks import advisory_lock, own_session
 from cdp.rules.causes import Cause
 from cdp.rules.holders import Holder, Move, holder_of
 from profiles.followers import Merged
@@ -25,6 +25,7 @@ from profiles.ingest.process import process_batch
 from profiles.models import Profile, ProfileChange
 from profiles.refresh.changes import PUT_BACK_FOR, refresh_changes
 from profiles.refresh.full import refresh_in_full
+from profiles.refresh.gates import Passage
 from segments.followers.memberships import MembershipFollower
 from segments.models import MembershipChange, Segment
 from tests.factories.profiles import ProfileFactory, SourceFactory
@@ -156,6 +157,25 @@ def test_batch_that_does_not_know_a_new_dependent_yet_is_waited_for():
     together(lambda: refresh_changes(now=clock), make_and_refresh)
 
     assert members(inner) == members(Segment.objects.get(key="outer")) == {ann.pk}
+
+
+def test_gates_are_left_when_the_batch_has_committed(monkeypatch):
+    """A full refresh that came in between would not see what it wrote."""
+    segment = SegmentFactory()
+    move((ann := ProfileFactory()).pk, "Oslo")
+    seen: list[Any] = []
+    leave = Passage.leave
+
+    def look_and_leave(passing: Passage) -> None:
+        with own_session() as other:
+            seen.extend(other.execute("SELECT profile_id FROM segments_membership").fetchall())
+        leave(passing)
+
+    monkeypatch.setattr(Passage, "leave", look_and_leave)
+    refresh_changes(now=timezone.now)
+
+    assert seen == [(ann.pk,)]
+    assert members(segment) == {ann.pk}
 
 
 @pytest.mark.parametrize("keys", [("segment:loyal", "segment:new"), ("tier:club", "tier:staff")])
