@@ -14,10 +14,14 @@ from django.utils.translation import gettext as _
 from cdp.bulk import CHUNK, queue_undo_of, work_through
 from cdp.models import Run, User
 from cdp.rules.causes import Cause
+from cdp.rules.scope import Scope
 from cdp.runs import RefusedError, advance, queue_run
+from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles, lock_survivors
 from profiles.services.named import named_in
-from tags.models import BulkTagging, Tag, TaggedBefore, TagValue
+from tags.feeds import recording
+from tags.followers import restore_displaced
+from tags.models import BulkTagging, DisplacedTag, Tag, TagAssignment, TaggedBefore, TagValue
 from tags.services.assign import (
     Assignment,
     assign_each,
@@ -197,8 +201,24 @@ def give_back(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: d
         else:
             gone.append(before.profile_id)
     hand_over(kept, named)
-    n_given = unassign_tag(tag, gone, user=run.user, now=now).unassigned if gone else 0
+    n_given = take_off(bulk, gone, user=run.user, now=now) if gone else 0
     return Given(n_given + assign_each(back, cause=Cause.MANUAL, user=run.user, now=now), len(kept))
+
+
+def take_off(bulk: BulkTagging, profile_ids: Sequence[int], *, user: User | None, now: datetime) -> int:
+    """Off with what the run assigned, also where it gave way. Who carried the tag as another, with whom they merged,
+    carries that again. Returns how many carried it.
+    """
+    theirs = Scope(profile_ids).on("profile_id") & Q(tag=bulk.tag_id)
+    carried = TagAssignment.objects.filter(theirs)
+    carriers = list(carried.live(now).order_by("profile").values_list("profile", flat=True))
+    with recording(profile_ids, cause=Cause.MANUAL, now=now, tag_ids=[bulk.tag_id], user=user):
+        carried.delete()
+        written_on = TaggedBefore.objects.filter(bulk=bulk).values("profile_id")
+        DisplacedTag.objects.filter(theirs, origin__in=written_on).delete()
+        restore_displaced(profile_ids, [bulk.tag_id], now=now)
+        enqueue_changes(carriers, f"tag:{bulk.tag.key}", due_at=now)
+    return len(carriers)
 
 
 def for_the_same(bulk: BulkTagging) -> QuerySet[BulkTagging]:

@@ -75,7 +75,7 @@ def test_what_is_wrong_is_corrected_and_counted(now):
 
 
 @pytest.mark.parametrize("cause", [Cause.CORRECTION, Cause.TIME])
-def test_who_changes_as_it_begins_is_left_to_the_queue(now, cause):
+def test_who_changes_as_it_begins_is_left_to_the_queue(now: datetime, cause: Cause) -> None:
     """Their row is due by a clock that was read after that of the check, which sees what they are now."""
     segment, ann = SegmentFactory(key="oslo"), person(city="Rome")
     full("segment:oslo")

@@ -8,14 +8,15 @@ from django.core.exceptions import ValidationError
 from cdp.models import Run
 from cdp.runs import RefusedError
 from profiles.models import Profile
-from tags.models import BulkTagging, Tag, TagAssignment, TagChange
+from profiles.services.identity import merge_profiles
+from tags.models import BulkTagging, DisplacedTag, Tag, TagAssignment, TagChange
 from tags.services import assign_tag, unassign_tag
 from tags.services import bulk as service
 from tags.services.bulk import carry_out, queue_bulk, queue_undo, take_back
 from tags.services.expiry import end_expired
 from tags.services.tag import delete_tag, move_tag, save_tag
 from tests.factories.cdp import UserFactory
-from tests.factories.profiles import ProfileFactory
+from tests.factories.profiles import IdentifierFactory, ProfileFactory
 from tests.factories.tags import TagFactory, TagValueFactory
 
 pytestmark = pytest.mark.django_db
@@ -147,6 +148,25 @@ def test_those_who_were_merged_meanwhile_are_one_person():
 
     assert carried() == {ann.pk: None}
     assert list(bulk.before.values_list("profile_id", "is_carried")) == [(ann.pk, False)]
+
+
+def test_who_carried_it_as_another_with_whom_they_merged_carries_that_again():
+    """Bob's own word gave way to the run's; what the run had put on Cleo, which gave way too, is its doing as well."""
+    tag, (bob, cleo) = TagFactory(), ProfileFactory.create_batch(2)
+    ann = ProfileFactory(first_seen_at=bob.first_seen_at - timedelta(days=1))
+    for person in (ann, bob, cleo):
+        IdentifierFactory(profile=person, kind_key="anonymous_id")
+    assign_tag(tag, [bob.pk], expires_at=NOW + timedelta(days=9), now=NOW - timedelta(days=1))
+    bulk = do(tag, ASSIGN, [ann, cleo])
+    merge_profiles([ann.pk, bob.pk, cleo.pk], user=None, now=NOW)
+    TagChange.objects.all().delete()
+
+    undo(bulk)
+
+    (kept,) = TagAssignment.objects.values_list("origin", "assigned_at", "expires_at")
+    assert kept == (bob.pk, NOW - timedelta(days=1), NOW + timedelta(days=9))
+    assert not TagChange.objects.exists()
+    assert not DisplacedTag.objects.exists()
 
 
 def test_nothing_is_queued_for_nobody_or_without_a_value():
