@@ -161,3 +161,33 @@ def test_an_empty_window_is_said_to_be_missing(page):
     page.locator("[name=_save]").click()
 
     expect(page.locator(".sr-error")).to_have_text("is required")
+
+
+def test_whole_numbers_keep_their_digits_whatever_else_is_edited(page):
+    AttributeDefinitionFactory(key="card", label="Card", type="number")
+    ProfileFactory(attributes={"city": "Oslo", "card": 9_007_199_254_740_993})
+    card = {"op": "attribute", "key": "card", "is": "eq", "value": 9_007_199_254_740_993}
+    segment = edit(page, {"all": [CITY, card]})
+    number = at(page, "all[1].value").locator("input")
+    expect(number).to_have_value("9007199254740993")
+
+    type_city(page, "Oslofjord")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-count]")).to_have_text("Matches 0 people now.")
+    page.keyboard.press("Control+z")
+    expect(page.locator("[data-count]")).to_have_text("Matches 1 person now.")
+    assert shown(page)["all"][1]["value"] == 9_007_199_254_740_993
+
+    number.fill("12345678901234567891")
+    assert shown(page)["all"][1]["value"] == 12_345_678_901_234_567_891
+    at(page, "all[1].is").locator("select").select_option(label="is one of")
+    values = at(page, "all[1].value").get_by_role("combobox")
+    values.fill("9007199254740993")
+    values.press("Enter")
+    expect(at(page, "all[1].value[1]")).to_contain_text("9007199254740993")
+    expect(page.locator("[data-count]")).to_have_text("Matches 1 person now.")
+    page.locator("[name=_save]").click()
+    page.wait_for_url("**/segments/segment/")
+    segment.refresh_from_db()
+    # What was typed since it was drawn is not forgotten where the comparison changes.
+    assert segment.rule["all"][1]["value"] == [12_345_678_901_234_567_891, 9_007_199_254_740_993]

@@ -2,8 +2,9 @@
 
 import { h, select } from "./dom.js";
 import { inputOf, startOf } from "./inputs.js";
+import { Exact } from "./json.js";
 import { matching } from "./server.js";
-import { pathText } from "./tree.js";
+import { at, pathText } from "./tree.js";
 
 /**
  * @typedef {import("./tree.js").Path} Path
@@ -32,7 +33,8 @@ export function comparison(asked) {
   /** @param {string} to @param {string} name */
   function choose(to, name) {
     const form = words[to].find((each) => each.word === name)?.form ?? null;
-    const value = form ? fitting(word?.form, form, given.value) : undefined;
+    const typed = at(builder.rule, path) ?? {};  // since this was drawn
+    const value = form ? fitting(word?.form, form, (typed.is === undefined && asked.defaults ? asked.defaults : typed).value) : undefined;
     builder.hints.set(hint, to);
     builder.change(path, ({ value: _old, ...rest }) => ({ ...rest, is: name, ...(value === undefined ? {} : { value }) }),
       { step: `${hint}.is`, focus: `${pathText([...path, "is"])}|` });
@@ -69,7 +71,7 @@ function typeOf({ builder, path, node, types, built_in, events }) {
   const { words } = builder.server.language;
   const able = types.map(({ value }) => value).filter((type) => node.is === undefined || words[type].some(({ word }) => word === node.is));
   const value = Array.isArray(node.value) && !able.includes("list") ? node.value[0] : node.value;
-  const spoken = { string: "text", number: "number", boolean: "boolean" }[typeof value];
+  const spoken = { string: "text", number: "number", boolean: "boolean" }[value instanceof Exact ? "number" : typeof value];
   if (able.length === 1) return able[0];
   if (spoken && able.includes(spoken)) return spoken;
   const hinted = builder.hints.get(pathText(path)) ?? builder.propertyType(events, node.key);

@@ -2,6 +2,7 @@
 
 import { fill, h } from "./dom.js";
 import { startOf } from "./inputs.js";
+import { parse, stringify } from "./json.js";
 import { picker } from "./nodes.js";
 import { at, depth, inside, insert, insertAfter, isNode, isNot, kindOf, listOf, move, moveByLine, nodePaths, pathOf, pathText, put, remove, same } from "./tree.js";
 
@@ -15,14 +16,14 @@ export class RuleEditor extends HTMLElement {
 
   /** What the text area holds; null where it is no JSON or nothing. */
   parsed() {
-    try { return JSON.parse(this.text.value); } catch { return null; }
+    try { return parse(this.text.value); } catch { return null; }
   }
 
-  /** The rule into the text area, which the form sends. What came from the server goes back as it came: 1.0 is not 1 there, and whole numbers have no end. */
+  /** The rule into the text area, which the form sends. What came from the server goes back as it came. */
   write() {
     if (this.draft || this.rule === this.written) return;
     this.written = this.rule;
-    this.text.value = this.rule === undefined ? "" : this.rule === this.first.rule ? this.first.text : JSON.stringify(this.rule, null, 2);
+    this.text.value = this.rule === undefined ? "" : this.rule === this.first.rule ? this.first.text : stringify(this.rule, 2);
   }
 
   /** Whether there is something here that was not sent. */
@@ -267,7 +268,7 @@ export class RuleEditor extends HTMLElement {
 
   /** @param {Path} path @param {DataTransfer | null} [clipboard] */
   copy(path, clipboard = null) {
-    const text = JSON.stringify(at(this.rule, path), null, 2);
+    const text = stringify(at(this.rule, path), 2);
     localStorage.setItem(CLIPBOARD, text);
     if (clipboard) clipboard.setData("text/plain", text);
     else navigator.clipboard?.writeText(text).catch(() => {});  // refused, or no https: this browser's own copy is enough
@@ -277,7 +278,7 @@ export class RuleEditor extends HTMLElement {
   /** What was copied: from a text, or by this browser; null where that is no part of a rule. @param {string | null} [text] */
   pasted(text = localStorage.getItem(CLIPBOARD)) {
     try {
-      const node = JSON.parse(text ?? "");
+      const node = parse(text ?? "");
       if (isNode(node)) return node;
     } catch { /* some other text */ }
     this.announce(this.say.nothing_copied, true);

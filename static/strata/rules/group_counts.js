@@ -1,6 +1,7 @@
 /** How many people each group of a rule finds by itself: asked after the whole rule was counted, one after the other. */
 
 import { h, icon } from "./dom.js";
+import { stringify } from "./json.js";
 import { at, inside, isGroup, nodePaths, pathText } from "./tree.js";
 
 const MAX_GROUPS = 12;
@@ -32,7 +33,7 @@ export class GroupCounts {
       for (let node = this.next(); node !== undefined; node = this.next()) {
         const verdict = await this.builder.server.preview(node, tokenOf(this.builder));
         if (verdict.count === undefined) break;  // it takes too long: the others may as well
-        this.known.set(JSON.stringify(node), { n: verdict.count, said: verdict.counted ?? "", at: Date.now() });
+        this.known.set(stringify(node), { n: verdict.count, said: verdict.counted ?? "", at: Date.now() });
         this.show();
       }
     } catch { /* the server did not answer, as the count of the whole says next time */ }
@@ -43,7 +44,7 @@ export class GroupCounts {
   next() {
     if (!this.isWanted) return undefined;
     const fresh = Date.now() - KEPT_MS;
-    return this.groups().map(({ node }) => node).find((node) => !((this.known.get(JSON.stringify(node))?.at ?? 0) > fresh));
+    return this.groups().map(({ node }) => node).find((node) => !((this.known.get(stringify(node))?.at ?? 0) > fresh));
   }
 
   /** The groups within the rule, from the outermost. */
@@ -58,7 +59,7 @@ export class GroupCounts {
   show() {
     for (const { path, node } of this.groups()) {
       const place = /** @type {any} */ (this.builder.canvas.querySelector(`[data-n="${CSS.escape(pathText(path))}"]`));
-      const known = this.known.get(JSON.stringify(node));
+      const known = this.known.get(stringify(node));
       if (!place) continue;
       place.title = known?.said ?? "";
       place.replaceChildren(...(known ? [icon("groups"), h("span", {}, known.n.toLocaleString(document.documentElement.lang))] : []));

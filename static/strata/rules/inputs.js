@@ -19,6 +19,7 @@
 import { combobox } from "./combobox.js";
 import { comparison } from "./comparison.js";
 import { fill, h, iconButton, select } from "./dom.js";
+import { numberOf, parse, stringify } from "./json.js";
 import { matching } from "./server.js";
 import { pathText, same } from "./tree.js";
 
@@ -57,7 +58,7 @@ const INPUTS = {
     const input = h("input", {
       type: "number", class: "sr-input sr-number", value: site.value, min: form.least, max: form.most, inputmode: "decimal",
       step: isWhole ? 1 : "any", "aria-label": site.label, placeholder: site.optional ? builder.say.optional : "", ...focusKey(site),
-      oninput: (event) => builder.set(path, numberOrNothing(event.target), { typing: true }),
+      oninput: (event) => builder.set(path, numberOf(event.target.value), { typing: true }),
     });
     return form.unit ? [input, h("span", { class: "sr-word" }, form.unit)] : input;
   },
@@ -87,7 +88,7 @@ const INPUTS = {
 
   list(form, site) {
     if (form.item.input === "fields") return cards(form, site);
-    const known = asKnown(site), parse = form.item.input === "number" ? toNumber : form.item.input === "scalar" ? known.parse : (text) => text;
+    const known = asKnown(site), parse = form.item.input === "number" ? numberOf : form.item.input === "scalar" ? known.parse : (text) => text;
     return chips(site, {
       options: site.options ? async (term) => matching(site.options ?? [], term) : known.suggest,
       free: site.options ? null : parse,
@@ -188,7 +189,7 @@ const INPUTS = {
 
   value(_form, site) {
     const { builder, path } = site;
-    const text = site.value === undefined ? "" : JSON.stringify(site.value);
+    const text = site.value === undefined ? "" : stringify(site.value);
     return h("input", {
       type: "text", class: "sr-input sr-code", value: text, "aria-label": site.label, ...focusKey(site),
       onchange: (event) => builder.set(path, parsed(event.target.value)),
@@ -238,18 +239,19 @@ function chooser(site, options) {
 function chips(site, { options, free, labelOf, write = (values) => values, pathOf = (index) => [...site.path, index], between = "", noteOf = () => "" }) {
   const { builder, path } = site, { say } = builder, values = site.value ?? [];
   const keep = (list, focus = `${pathText(path)}|next`) => builder.set(path, list.length ? write(list) : undefined, { focus });
-  const add = (value) => (value === undefined || values.some((each) => each === value) ? builder.redraw() : keep([...values, value]));
+  const add = (value) => (value === undefined || values.some((each) => same(each, value)) ? builder.redraw() : keep([...values, value]));
   const drop = (index) => keep(values.filter((_value, each) => each !== index));
 
   /** @param {string[]} texts @param {string | null} [focus] */
   function addAll(texts, focus) {
-    const had = new Set(values), parts = texts.map((text) => free?.(text)).filter((part) => part !== undefined && !had.has(part));
-    if (parts.length) keep([...values, ...new Set(parts)], focus);
+    const had = new Set(values.map((value) => stringify(value))), fresh = new Map(texts.map((text) => free?.(text)).map((part) => [stringify(part), part]));
+    const parts = [...fresh].filter(([written, part]) => part !== undefined && !had.has(written)).map(([, part]) => part);
+    if (parts.length) keep([...values, ...parts], focus);
   }
 
   const input = combobox({
     label: site.label, placeholder: values.length ? "+" : site.optional ? say.any_value : say.choose, say,
-    options: async (term) => (await options(term)).filter(({ value }) => !values.includes(value)),
+    options: async (term) => (await options(term)).filter(({ value }) => !values.some((each) => same(each, value))),
     pick: (option) => add(option.value),
     free: free && ((text, isLeaving) => addAll(text.split(/[,，、;；]/).map((part) => part.trim()).filter(Boolean), isLeaving ? null : undefined)),
     lines: free && addAll,
@@ -304,19 +306,8 @@ function today() {
 /** @param {string} text @param {Site} site */
 const textOrNothing = (text, site) => (text === "" && site.optional ? undefined : text);
 
-/** What an input of numbers holds; null in a pair, which must keep its places. @param {HTMLInputElement} input */
-function numberOrNothing(input) {
-  return input.value === "" ? undefined : Number(input.value);
-}
-
-/** @param {string} text */
-function toNumber(text) {
-  const number = Number(text);
-  return text.trim() === "" || Number.isNaN(number) ? undefined : number;
-}
-
 /** @param {string} text */
 function parsed(text) {
   if (text.trim() === "") return undefined;
-  try { return JSON.parse(text); } catch { return text; }
+  try { return parse(text); } catch { return text; }
 }

@@ -4,6 +4,7 @@ import { combobox } from "./combobox.js";
 import { comparison } from "./comparison.js";
 import { fill, h, icon, iconButton, select } from "./dom.js";
 import { inputOf } from "./inputs.js";
+import { stringify } from "./json.js";
 import { matching } from "./server.js";
 import { at, inside, isGroup, kindOf, pathText, put } from "./tree.js";
 
@@ -111,7 +112,7 @@ function suggester(server, operator, node) {
 
 /** @param {Builder} builder @param {any} core */
 function unknownView(builder, core) {
-  return { inline: [h("span", { class: "sr-quiet" }, builder.say.unknown), h("code", { class: "sr-code" }, JSON.stringify(core))], blocks: [] };
+  return { inline: [h("span", { class: "sr-quiet" }, builder.say.unknown), h("code", { class: "sr-code" }, stringify(core))], blocks: [] };
 }
 
 /** A word for each negation, which takes it away. @param {Builder} builder @param {Path} path @param {number} n */

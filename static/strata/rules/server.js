@@ -6,6 +6,8 @@
  *            people?: {name: string, url: string}[], more?: string}} Verdict
  */
 
+import { parse, stringify } from "./json.js";
+
 // Questions go in an address, which has room for some thousand characters.
 const MOST_CHARACTERS = 200, MOST_NAMES = 20;
 
@@ -14,7 +16,7 @@ async function get(address, query = {}) {
   const asked = Object.entries(query).flatMap(([key, value]) => [value].flat().map((each) => [key, each]));
   const answer = await fetch(`${address}?${new URLSearchParams(asked)}`, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`${answer.status} ${address}`);
-  return answer.json();
+  return parse(await answer.text());
 }
 
 /** @type {Map<string, Promise<Server>>} */
@@ -97,7 +99,7 @@ export class Server {
 
   /** What a rule says and finds. @param {any} rule @param {string} token @returns {Promise<Verdict>} */
   async preview(rule, token) {
-    const body = new URLSearchParams({ rule: JSON.stringify(rule), csrfmiddlewaretoken: token });
+    const body = new URLSearchParams({ rule: stringify(rule), csrfmiddlewaretoken: token });
     const answer = await fetch(`${this.base}rule-preview/`, { method: "POST", body });
     if (!answer.ok) throw new Error(String(answer.status));
     return answer.json();

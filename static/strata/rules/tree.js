@@ -6,6 +6,8 @@
  * @typedef {any} Rule
  */
 
+import { Exact, stringify } from "./json.js";
+
 /** @param {Path} path */
 export const pathText = (path) =>
   path.map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`)).join("").replace(/^\./, "");
@@ -159,11 +161,11 @@ export function moveByLine(rule, path, step) {
 }
 
 /** @param {any} one @param {any} other */
-export const same = (one, other) => JSON.stringify(sorted(one)) === JSON.stringify(sorted(other));
+export const same = (one, other) => stringify(sorted(one)) === stringify(sorted(other));
 
 /** The value with the keys of its objects in one order. @param {any} value @returns {any} */
 function sorted(value) {
   if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== "object") return value;
+  if (value === null || typeof value !== "object" || value instanceof Exact) return value;
   return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
 }
