@@ -12,8 +12,10 @@ from profiles.masking import MASK
 from profiles.models import AttributeDefinition, Profile
 from profiles.services import export
 from profiles.services.export import FileFormat, people_in_file
+from segments.models import Membership
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import IdentifierFactory, ProfileFactory
+from tests.factories.segments import MembershipFactory, StaticSegmentFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +66,31 @@ def test_ndjson_nests_them():
         "identifiers": {"email": ["ann@example.com", "ann@work.example"]},
         "attributes": {"name": "=cmd()", "city": "奥斯陆", "points": 3, "likes": ["tea", "go"]},
     }
+
+
+@pytest.mark.parametrize("file_format", FileFormat)
+def test_a_file_holds_those_of_the_moment_it_began_whatever_comes_and_goes_meanwhile(file_format, monkeypatch):
+    monkeypatch.setattr(export, "BATCH", 2)
+    monkeypatch.setattr(export, "PARQUET_BATCH", 2)
+    segment = StaticSegmentFactory()
+    before = [MembershipFactory(segment=segment).profile for _number in range(7)]
+    rows = Membership.objects.filter(segment=segment).order_by("profile_id")
+    pieces = people_in_file(rows, profile="profile__", file_format=file_format, user=UserFactory(role=OPERATOR))
+
+    first = next(pieces)
+    rows.filter(profile__in=before[:3] + before[5:]).delete()
+    MembershipFactory.create_batch(3, segment=segment)
+    text = first + b"".join(pieces)
+
+    assert [line["profile"] for line in read(file_format, text)] == [str(person.public_id) for person in before]
+
+
+def read(file_format, text):
+    if file_format == FileFormat.PARQUET:
+        return parquet.read_table(io.BytesIO(text)).to_pylist()
+    if file_format == FileFormat.NDJSON:
+        return [orjson.loads(line) for line in text.splitlines()]
+    return list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
 
 
 def test_parquet_keeps_types_and_comes_in_groups(monkeypatch):
