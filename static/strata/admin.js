@@ -39,3 +39,19 @@ document.addEventListener("click", (event) => {
   const address = addressOfPoint(event);
   if (address) location.assign(address);
 });
+
+// A button that is clicked twice sends its form once: two runs would do the same, and the one could not be taken back
+// without the other. A while later it sends again, since what came may be a file, after which the page stays.
+const SENDS_AGAIN_AFTER = 5_000;
+let sent = new WeakMap();
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.getAttribute("method")?.toLowerCase() !== "post") return;
+  const before = sent.get(form);
+  if (before && before.by === event.submitter && event.timeStamp - before.at < SENDS_AGAIN_AFTER) {
+    event.preventDefault();
+  } else {
+    sent.set(form, { by: event.submitter, at: event.timeStamp });
+  }
+});
+addEventListener("pageshow", () => (sent = new WeakMap()));

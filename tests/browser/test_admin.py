@@ -68,3 +68,28 @@ def test_when_a_run_ends_the_page_shows_what_it_changed_and_keeps_what_is_typed(
 
     expect(page.locator(".readonly", has_text="4,321")).to_be_visible()
     expect(page.locator("#id_name")).to_have_value("Typed")
+
+
+def test_a_button_that_is_clicked_twice_sends_its_form_once(page):
+    world = make_world()
+    UserFactory(role=OPERATOR, username="ann", password="a long password")
+    sign_in(page, "ann", "a long password")
+    page.goto(f"/admin/segments/segment/{world.segment.pk}/members/")
+    page.locator("button[value=save_people_as_segment]").first.click()
+    page.check("input[name=what][value=hand]")
+    page.fill("input[name=name]", "Twice")
+    button = page.locator("main button[type=submit]:visible, #content button[type=submit]:visible", has_text="Save")
+    box = button.first.bounding_box()
+    submits = (
+        "addEventListener('submit', event => sessionStorage.n = +(sessionStorage.n || 0) + !event.defaultPrevented)"
+    )
+    page.evaluate(submits)
+
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    for clicks in (1, 2):
+        page.mouse.down(click_count=clicks)
+        page.mouse.up(click_count=clicks)
+
+    expect(page.get_by_text("“Twice”")).to_be_visible()
+    assert page.evaluate("sessionStorage.n") == "1"
+    assert Segment.objects.filter(name="Twice").count() == 1
