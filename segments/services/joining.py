@@ -91,15 +91,15 @@ def take_back(run: Run, *, now: datetime) -> None:
     names; and whom only one put in that was taken back meanwhile, and this one kept in. Who was taken out and put in
     again stays. Cut off anywhere, it goes on after the last chunk it noted.
     """
-    joining = BulkJoining.objects.select_related("run").filter(undo_run=run).first()
+    joining = BulkJoining.objects.filter(undo_run=run).first()
     if joining is None:
         raise RefusedError(_("The segment was deleted meanwhile."))
-    people = joining.profile_ids[: joining.run.done]
 
     def work(chunk: Sequence[int]) -> tuple[int, int]:
         return take_out(joining, chunk, now=now)
 
-    work_through(run, people, work, changed="taken_back", others="kept")
+    # Also those to whom it did not come, since it was cancelled: others may have kept them in for its sake.
+    work_through(run, joining.profile_ids, work, changed="taken_back", others="kept")
 
 
 @transaction.atomic

@@ -247,3 +247,16 @@ def test_what_a_cancelled_list_did_not_come_to_does_not_keep(now):
     undo(first, now=now + HOUR)
 
     assert members() == [person.pk for person in people[:2]]
+
+
+def test_whom_a_list_kept_in_that_was_cancelled_before_it_came_to_them_goes_with_it(now):
+    segment, people = StaticSegmentFactory(), ProfileFactory.create_batch(4)
+    first = do(segment, people, now=now)
+    second = queue(segment, people)
+
+    undo(first, now=now + HOUR)
+    assert members() == [person.pk for person in people]  # it is about to name them
+    Run.objects.filter(pk=second.run.pk).update(state=Run.State.CANCELLED, done=2, ended_at=now + HOUR)
+    undo(second, now=now + 2 * HOUR)
+
+    assert members() == []
