@@ -14,6 +14,7 @@ from profiles.refresh.changes import refresh_changes
 from profiles.refresh.full import refresh_one
 from profiles.refresh.gates import closed_gate
 from profiles.refresh.queue import queue_full_refresh
+from segments.holders import SegmentHolder
 from segments.models import Membership, MembershipChange, TierChange
 from segments.services import save_segment
 from tags.models import TagAssignment
@@ -125,6 +126,25 @@ def test_a_refresh_by_hand_leaves_whoever_changed_to_the_queue_which_knows_why_t
 
     assert members(segment) == {ann.pk, cleo.pk}
     assert [causes(segment, each) for each in (ann, bo, cleo)] == [[Cause.DATA], [Cause.TIME], [Cause.CORRECTION]]
+
+
+def test_a_batch_that_is_cut_off_leaves_its_rows_to_the_next(now, monkeypatch):
+    segment, ann = SegmentFactory(), person(city="Rome")
+    change(ann, city="Oslo")
+    waiting = queue()
+    with monkeypatch.context() as patched:
+        patched.setattr(SegmentHolder, "record_together", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            refresh_changes(now=now)
+    assert (queue(), members(segment)) == (waiting, set())
+
+    drain()
+
+    assert (queue(), members(segment)) == ([], {ann.pk})
+
+
+def interrupted(*_args, **_kwargs):
+    raise KeyboardInterrupt
 
 
 def test_only_holders_of_the_topic_judge(now):
