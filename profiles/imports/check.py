@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import tzinfo
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -30,6 +31,7 @@ OWN_KEYS = (
 )  # fmt: skip
 ENCODINGS = {"utf-8": "utf-8", "utf8": "utf-8", "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"}
 FORMATS = ("csv", "ndjson", "parquet")
+N_NAMED = 30  # columns of the file that a problem names
 VALUE_KEYS = ("key", "type", "format", "split", "values", "empty", "trim")
 
 
@@ -126,18 +128,16 @@ class Checker:
         if parsed is None:
             return
         counted = Counter(columns)
-        for name in sorted(parsed.columns()):
-            path = next(places_of(mapping, name), "")
+        wrong = [name for name in sorted(parsed.columns()) if counted[name] != 1]
+        places = first_places(mapping) if wrong else {}
+        there_are = ", ".join(islice(counted, N_NAMED)) + (" …" if len(counted) > N_NAMED else "")
+        for name in wrong:
             if not counted[name]:
-                self.problem(
-                    path,
-                    _("the file has no column “%(name)s”; it has: %(columns)s")
-                    % {"name": name, "columns": ", ".join(counted)},
-                )
-            elif counted[name] > 1:
-                self.problem(
-                    path, _("the file has %(n)d columns named “%(name)s”") % {"n": counted[name], "name": name}
-                )
+                message = _("the file has no column “%(name)s”; it has: %(columns)s")
+                self.problem(places.get(name, ""), message % {"name": name, "columns": there_are})
+            else:
+                message = _("the file has %(n)d columns named “%(name)s”")
+                self.problem(places.get(name, ""), message % {"n": counted[name], "name": name})
 
     # --- parts ------------------------------------------------------------------------------------------------
 
@@ -347,20 +347,27 @@ class Reporter:
         self.checker.problem(f"{self.path}{path}", message)
 
 
-def places_of(mapping: Any, column: str, path: str = "") -> Iterator[str]:
-    """Where in the JSON a column is named: as a key, or as a text."""
+def first_places(mapping: Any) -> dict[str, str]:
+    """Where in the JSON each text stands first, as a key or by itself: there, a column is named."""
+    places: dict[str, str] = {}
+    for text, path in texts_in(mapping):
+        places.setdefault(text, path)
+    return places
+
+
+def texts_in(mapping: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every key and text with its path, but for values of all rows and for words of cells."""
     if isinstance(mapping, dict):
         for key, value in mapping.items():
             below = f"{path}.{key}".lstrip(".")
-            if key == column:
-                yield below
-            elif key not in ("constants", "values"):
-                yield from places_of(value, column, below)
+            yield key, below
+            if key not in ("constants", "values"):
+                yield from texts_in(value, below)
     elif isinstance(mapping, list):
         for index, value in enumerate(mapping):
-            yield from places_of(value, column, f"{path}[{index}]")
-    elif mapping == column:
-        yield path
+            yield from texts_in(value, f"{path}[{index}]")
+    elif isinstance(mapping, str):
+        yield mapping, path
 
 
 def reading_of(mapping: Any) -> dict[str, Any]:

@@ -67,6 +67,9 @@ document.addEventListener("alpine:init", () => {
     offered: new Set(),  // keys that the drop-downs know
     makes: {},
     problems: {},
+    search: "",
+    page: 100,  // columns that are drawn at a time: of 2,000, each with its drop-downs, a browser draws for a minute
+    limit: 100,
     init() {
       const { samples, attributes, channels } = JSON.parse(document.getElementById("choices").textContent);
       this.samples = samples;
@@ -92,6 +95,11 @@ document.addEventListener("alpine:init", () => {
       this.preview();
     },
     has(...as) { return this.state.columns.some(({ uses }) => uses.some((use) => as.includes(use.as))); },
+    found() {
+      const wanted = this.search.trim().toLowerCase();
+      return this.state.columns.filter(({ name }) => name.toLowerCase().includes(wanted));
+    },
+    shown() { return this.found().filter(({ name }, place) => place < this.limit || name in this.problems); },
     used() { return this.state.columns.filter(({ uses }) => uses.some((use) => use.as)).length; },
     dated(use) { return use.as === "time" || use.type === "date" || use.type === "datetime"; },
     forget(what) {  // what a row no longer says leaves no trace behind

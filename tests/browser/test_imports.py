@@ -19,6 +19,7 @@ from cdp.servers.data_dir import BASE_DIR
 from profiles.models import Import, Profile
 from tests.browser.test_admin import sign_in, switch_language
 from tests.factories.cdp import UserFactory
+from tests.factories.imports import ImportFactory
 from tests.factories.profiles import SourceFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -105,6 +106,34 @@ def test_members_of_a_till_are_mapped_checked_imported_corrected_and_imported(pa
 
     assert Profile.objects.filter(attributes__home_town="北京", attributes__birthday="1990-02-28").count() == 1
     assert Import.objects.filter(ended_at__isnull=False).count() == 2
+
+
+def test_of_many_columns_some_are_drawn_and_the_others_found(page, operator):
+    """A browser draws 2,000 of them, each with its drop-downs, for a minute."""
+    names = ["Card", *(f"c{n}" for n in range(250))]
+    made = ImportFactory(
+        text=f"{','.join(names)}\n{','.join('1' for _name in names)}\n",
+        mapping={"identifiers": {"Card": "member_card"}, "traits": {name: name for name in names[1:]}},
+    )
+    sign_in(page, "ann", "a long password")
+    switch_language(page, "en")
+
+    page.goto(f"/admin/profiles/import/{made.pk}/columns/")
+    rows = page.locator(".st-columns tbody")
+    expect(rows).to_have_count(100)
+    expect(page.locator("#preview th")).to_have_count(61)
+    expect(page.locator("#preview")).to_contain_text("191 more columns are understood likewise.")
+    page.get_by_role("button", name="More columns").click()
+    expect(rows).to_have_count(200)
+    page.get_by_label("Find a column").fill("C24")
+    expect(rows).to_have_count(11)
+    with page.expect_response("**/preview/"):
+        page.get_by_label("c249", exact=True).select_option("")
+    page.get_by_role("button", name="Save without a check").click()
+    page.wait_for_url(f"**/import/{made.pk}/change/")
+
+    made.refresh_from_db()
+    assert list(made.mapping["traits"]) == names[1:-1]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from profiles.imports.preview import PreviewRow
 from profiles.models import Consent
 from profiles.templatetags.profile_values import attribute_value
 
+MAX_COLUMNS = 60
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -40,9 +42,10 @@ class ShownRow:
 
 @dataclass(frozen=True)
 class Preview:
-    """The columns that are used, and the first rows."""
+    """The first of the columns that are used, `n_more` of which are left out, and the first rows."""
 
     columns: list[str]
+    n_more: int
     rows: list[ShownRow]
     n_refused: int
 
@@ -59,11 +62,12 @@ class Preview:
 
 
 def understood_rows(rows: Iterable[PreviewRow], mapping: Mapping[str, Any], facts: FileFacts) -> Preview:
-    """Only the columns that become something are shown: a file may have hundreds."""
+    """Only the columns that become something are shown, at most MAX_COLUMNS: a file may have thousands."""
     state = state_of(mapping, facts.columns)
-    uses = {column["name"]: column["uses"] for column in state["columns"] if column["uses"]}
+    used = [column for column in state["columns"] if column["uses"]]
+    uses = {column["name"]: column["uses"] for column in used[:MAX_COLUMNS]}
     shown = [shown_row(row, uses) for row in rows]
-    return Preview(list(uses), shown, sum(row.is_refused for row in shown))
+    return Preview(list(uses), len(used) - len(uses), shown, sum(row.is_refused for row in shown))
 
 
 def shown_row(row: PreviewRow, uses: Mapping[str, list[dict[str, Any]]]) -> ShownRow:
