@@ -50,7 +50,8 @@ def count_days() -> int:
 
 def note_alerts(*, day: date) -> int:
     """Note the segments whose size changed on a day by more than they allow; returns how many are new. The first
-    filling is no change. What was noted before follows the size, also back to what is allowed.
+    filling is no change. What was noted before follows the size, also back to what is allowed; what was cleared opens
+    again where the day has got another size since, not where a later day has brought it back.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -67,7 +68,9 @@ def note_alerts(*, day: date) -> int:
             WHERE segment.archived_at IS NULL AND size.before > 0
                 AND abs(size.after - size.before) * 100 > segment.alert_percent * size.before
             ORDER BY segment.id
-            ON CONFLICT (segment_id, day) DO UPDATE SET after = excluded.after, cleared_at = NULL
+            ON CONFLICT (segment_id, day) DO UPDATE
+            SET after = excluded.after,
+                cleared_at = CASE WHEN known.after = excluded.after THEN known.cleared_at END
             RETURNING xmax = 0
             """,
             {"day": day},

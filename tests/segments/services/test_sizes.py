@@ -170,6 +170,18 @@ def test_an_alert_stays_while_the_size_stays_away_and_clears_on_a_later_day():
     assert list(SizeAlert.objects.order_by("day").values_list("after", flat=True)) == [5, 9]
 
 
+def test_an_alert_of_yesterday_that_was_cleared_stays_so():
+    segment = watched(-5)
+    watch_sizes(now=SEEN_AT + timedelta(days=1, hours=1))
+    moves(segment, 5, days=2)
+    first, second = (SEEN_AT + timedelta(days=2, hours=hours) for hours in (1, 2))
+
+    for now in (first, second):
+        watch_sizes(now=now)
+
+    assert SizeAlert.objects.get(day=FIRST + timedelta(days=1)).cleared_at == first
+
+
 def test_who_asks_for_no_alert_any_more_sees_none():
     segment = watched(-5)
     now = SEEN_AT + timedelta(days=1, hours=1)
