@@ -313,5 +313,5 @@ def test_batch_costs_the_same_queries_for_one_profile_and_for_many(now, django_a
     for number_of_people in (1, 20):
         for _number in range(number_of_people):
             change(person(), city="Oslo")
-        with django_assert_num_queries(28):
+        with django_assert_num_queries(29):
             refresh_changes(now=now)
