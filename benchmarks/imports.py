@@ -1,4 +1,4 @@
-"""Importing files: members who are new, their orders, and the same file again; reading apart from writing."""
+"""Importing files: members who are new, their orders, and the same file again; reading and counting apart."""
 
 from __future__ import annotations
 
@@ -61,10 +61,12 @@ def imports(sizes: Sizes) -> Iterator[Figure | Memory]:
     members = store(member_rows(sizes.messages), MEMBERS, source)
     with stopwatch() as reading:
         count_rows(Path(members.file.path), Reading("csv"))
+    tried = carry_out(store(member_rows(sizes.messages), MEMBERS, source), dry_run=True)
     written = carry_out(members)
     floor = copy_again()
     yield compared("import_members", sizes.messages, "rows", written, "the rows that were written, by COPY", floor)
     yield compared("import_read", sizes.messages, "rows", reading, "the same", floor)
+    yield compared("import_dry_run", sizes.messages, "rows", tried, "the same", floor)
     again = carry_out(store(member_rows(sizes.messages), MEMBERS, source))
     yield compared("import_members_again", sizes.messages, "rows", again, "the same", floor)
     known = Event.objects.count()
@@ -79,9 +81,9 @@ def store(text: str, mapping: dict[str, Any], source: Source) -> Import:
     return create_import(content, name="bench.csv", source=source, mapping=mapping, now=timezone.now())
 
 
-def carry_out(import_: Import) -> Stopwatch:
-    """The time of the import, which reads, unifies and writes."""
-    run = queue_import(import_, user=None)
+def carry_out(import_: Import, *, dry_run: bool = False) -> Stopwatch:
+    """The time of the import, which reads, unifies and writes; or of counting what it would do."""
+    run = queue_import(import_, user=None, dry_run=dry_run)
     with stopwatch() as watch:
         execute_run(run.pk, now=timezone.now())
     run.refresh_from_db()

@@ -46,6 +46,7 @@ def open_notes() -> Iterator[Notes]:
             f"PRAGMA cache_size = -{CACHE_KB}",
             "CREATE TABLE counted (key BLOB PRIMARY KEY, n INTEGER) WITHOUT ROWID",
             "CREATE TABLE noted (key BLOB PRIMARY KEY, text TEXT) WITHOUT ROWID",
+            "BEGIN",  # for good: committed one by one, each note would write out all that the cache holds by then
         ):
             connection.execute(statement)
         yield Notes(connection)
