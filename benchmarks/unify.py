@@ -31,13 +31,15 @@ def unify(sizes: Sizes) -> Iterator[Figure | Memory]:
     make_people(1, few, source=source, now=timezone.now())
     beside_few, _worked = best(source, sizes.messages, n_people=few, n_workers=1, seeds=seeds)
     make_people(few + 1, sizes.profiles, source=source, now=timezone.now())
-    last_event = Event.objects.order_by("-pk").values_list("pk", flat=True)[0]
+    last_event = latest_event()
     one, worked = best(source, sizes.messages, n_people=sizes.profiles, n_workers=1, seeds=seeds)
     floor = copy_again(last_event, sizes.messages)
+    last_event = latest_event()
     two, _worked = best(source, sizes.messages, n_people=sizes.profiles, n_workers=2, seeds=seeds, rounds=ROUNDS)
+    floor_of_two = copy_again(last_event, ROUNDS * sizes.messages)
 
     yield Figure("unify", sizes.messages, "messages", one, FLOOR, floor)
-    yield Figure("unify_by_two", ROUNDS * sizes.messages, "messages", two, FLOOR, ROUNDS * floor)
+    yield Figure("unify_by_two", ROUNDS * sizes.messages, "messages", two, FLOOR, floor_of_two)
     yield Figure("unify_growth", sizes.messages, "messages", one, f"the same beside {few} profiles", beside_few)
     peak = max(worked, key=lambda each: each.peak_mb)
     yield Memory("unify_memory", peak.n_messages, "messages", peak.peak_mb, "a worker without work", peak.idle_mb)
@@ -65,6 +67,10 @@ def fill_inbox(source: Source, n_messages: int, *, n_people: int, seed: int) -> 
         accept_messages(source, request, received_at=now)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE profiles_inboxmessage")
+
+
+def latest_event() -> int:
+    return Event.objects.order_by("-pk").values_list("pk", flat=True)[0]
 
 
 def copy_again(after: int, n_events: int) -> float:
