@@ -16,7 +16,7 @@ from cdp.runs import RefusedError
 from cdp.trouble import is_transient
 from profiles.identity.foresight import Glance
 from profiles.identity.groups import Key
-from profiles.identity.identifiers import Known, load_identifiers
+from profiles.identity.identifiers import Known, load_identifiers, release_from_imports
 from profiles.identity.resolve import lock_profiles
 from profiles.imports.mapping import FileMapping
 from profiles.imports.messages import RowMessages
@@ -85,7 +85,9 @@ class Taking:
         attributes = attribute_definitions(new)
         if self.mapping.targets:  # all profiles in one order of locks, before any of them is written
             advisory_lock("identity")
-            lock_profiles({known.profile_id for known in load_identifiers(sorted(plan.known)).values()})
+            known = load_identifiers(sorted(plan.known))
+            lock_profiles({identifier.profile_id for identifier in known.values()})
+            self.release_named(plan.rows, known)
         processed = self.write(new, events, attributes, unplanned, seen=plan.seen)
         counts = plan.counts + Counter(merges=processed.n_merges)
         if self.mapping.targets:
@@ -137,6 +139,14 @@ class Taking:
             tally[message.source_id, "n_odd_traits"] += message.n_odd_traits
         before = Processed.of(tally, quality=quality_of(new, events, unplanned))
         return before + write(new, events, attributes, self.sources, self.planner.kinds, now=self.now, seen=seen)
+
+    def release_named(self, rows: Sequence[RowMessages], known: Mapping[Key, Known]) -> None:
+        """Those whom another import alone has named, and of whom rows say something beside words, stay when that import
+        is taken back: else their tags and memberships would go with them.
+        """
+        own = {None, self.import_.pk, *self.planner.twins}
+        named = {key for row in rows if row.understood.others for key in row.understood.identifiers}
+        release_from_imports(known[key].id for key in named if key in known and known[key].import_id not in own)
 
     def write_targets(self, plan: Plan) -> Counter[str]:
         writing = Writing(

@@ -17,7 +17,7 @@ from segments.services import add_members
 from tests.factories.segments import SegmentFactory, StaticSegmentFactory
 from tests.profiles.conftest import load, till  # noqa: F401
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW
-from tests.profiles.ingest.messages import profile_of
+from tests.profiles.ingest.messages import people, profile_of
 
 pytestmark = pytest.mark.django_db
 LIST = "Card,Lists,Dinner\nVIP001,Guests;press,yes\nVIP002,Guests,no\nVIP003,,yes\nVIP001,Guests,yes\n"
@@ -164,6 +164,20 @@ def test_taken_back_they_stay_whom_a_hand_or_another_file_named_since(load):  # 
 
     assert held() == {("VIP002", "guests", NOW), ("VIP003", "guests", NOW)}
     assert sizes()["guests"] == 2
+
+
+@pytest.mark.usefixtures("_segments")
+def test_whom_a_list_has_made_and_another_names_stays_when_the_first_is_taken_back(load):  # noqa: F811
+    first = load("Card\nVIP001\nVIP002\n", {**MAPPING, "people": "create", "segments": [{"segment": "guests"}]})
+    again = load("Card\nVIP001\nVIP002\n", {**MAPPING, "people": "create", "segments": [{"segment": "guests"}]})
+    load("Card,Lists\nVIP001,Guests\nVIP002,\n", {**MAPPING, "segments": [{"segment": {"column": "Lists"}}]})
+
+    assert preview_take_back(first) == {"segments": 1, "events": 2, "identifiers": 1, "people": 1}
+    for import_ in (first, again):
+        execute_run(take_back(import_, user=None).pk, now=NOW)
+
+    assert held() == {("VIP001", "guests", NOW)}
+    assert people() == {frozenset({("member_card", "VIP001")})}
 
 
 @pytest.mark.usefixtures("_segments")

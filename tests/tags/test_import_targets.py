@@ -159,6 +159,17 @@ def test_taken_back_the_tags_stay_that_a_hand_or_another_file_has_named_since(lo
 
 
 @pytest.mark.usefixtures("_tags")
+def test_whom_a_list_has_made_and_another_names_stays_when_the_first_is_taken_back(load):  # noqa: F811
+    mapping = MAPPING | {"tags": [{"tag": "old"}], "people": "create"}
+    first = load("卡号\nVIP001\nVIP002\n", mapping)
+    load("卡号\nVIP002\n", MAPPING | {"tags": [{"tag": "rich"}]})
+
+    execute_run(take_back(first, user=None).pk, now=NOW)
+
+    assert held() == {("VIP002", "rich", None, None)}
+
+
+@pytest.mark.usefixtures("_tags")
 def test_taken_back_what_gave_way_at_a_merge_goes_or_comes_back(load):  # noqa: F811
     load(MEMBERS, MEMBERS_MAPPING)
     one, two, three = (profile_of("member_card", f"VIP00{n}") for n in (1, 2, 3))
