@@ -60,6 +60,7 @@ class Job:
     kinds: Kinds
     value_key: str
     twins: list[int]
+    leaving: list[int]
     now: datetime
     counts: Counter[str] = field(default_factory=Counter)
     places: list[str] = field(default_factory=list)
@@ -124,7 +125,8 @@ def start(import_: Import, run: Run, *, now: datetime) -> Job:
     key = value_key(mapping)
     if import_.n_rows is None:
         import_.n_rows = count_rows(path, reading)
-    return Job(import_, run, mapping, reading, path, kinds, key, twins_of(import_), now)
+    leaving = list(Import.objects.leaving().filter(source=import_.source_id).values_list("pk", flat=True))
+    return Job(import_, run, mapping, reading, path, kinds, key, twins_of(import_), leaving, now)
 
 
 def twins_of(import_: Import) -> list[int]:
@@ -177,6 +179,7 @@ def planner_of(job: Job, *, notes: Notes | None = None) -> Planner:
         creates_people=job.mapping.creates_people,
         needs_person=needs_person,
         twins=job.twins,
+        leaving=job.leaving,
         notes=notes,
     )
 

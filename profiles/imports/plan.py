@@ -59,7 +59,8 @@ class Plan:
 
 class Planner:
     """Plans the batches of one file in their order. `twins` are the ids of earlier imports of the same file by the same
-    mapping; `notes` are those of a dry run, None where plans are written.
+    mapping, `leaving` of those of its source that are being taken back; `notes` are those of a dry run, None where
+    plans are written.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Planner:
         creates_people: bool,
         needs_person: bool,
         twins: Collection[int] = (),
+        leaving: Collection[int] = (),
         notes: Notes | None = None,
     ) -> None:
         self.source = source
@@ -77,6 +79,7 @@ class Planner:
         self.creates_people = creates_people
         self.needs_person = needs_person
         self.twins = twins
+        self.leaving = leaving
         self.notes = notes
 
     def plan(self, rows: Sequence[RowMessages]) -> Plan:
@@ -86,7 +89,15 @@ class Planner:
         plan.seen = glance({key for row in good for key in row.understood.identifiers})
         people = set(plan.known) | self._noted_people(good)
         taken = self._taken(good)
-        last_said = LastSaid(good, plan.known, source=self.source, kinds=self.kinds, twins=self.twins, notes=self.notes)
+        last_said = LastSaid(
+            good,
+            plan.known,
+            source=self.source,
+            kinds=self.kinds,
+            twins=self.twins,
+            leaving=self.leaving,
+            notes=self.notes,
+        )
         for row in good:
             identifiers = row.understood.identifiers
             is_known = any(key in people for key in identifiers)
@@ -152,7 +163,8 @@ class Planner:
 class LastSaid:
     """What the source has said last of the people of a batch, as far as rows without a time have to know it.
 
-    What a twin said last is no news, whichever of its rows says it: taken in again, the file would end up there.
+    What a twin said last is no news, whichever of its rows says it: taken in again, the file would end up there. What
+    an import that is leaving said is: it goes with it.
     """
 
     def __init__(
@@ -163,10 +175,12 @@ class LastSaid:
         source: Source,
         kinds: Mapping[str, IdentifierKind],
         twins: Collection[int],
+        leaving: Collection[int],
         notes: Notes | None,
     ) -> None:
         self.known = known
         self.twins = tuple(untimed_id(import_id) for import_id in twins)
+        self.leaving = tuple(untimed_id(import_id) for import_id in leaving)
         self.source = source
         self.kinds = kinds
         self.notes = notes
@@ -197,7 +211,9 @@ class LastSaid:
         return any(self._is_new(said.get(key), value) for key, value in self._words(message).items())
 
     def _is_new(self, last: tuple[Any, str] | None, value: Any) -> bool:
-        return last is None or (last[0] != value and not last[1].startswith(self.twins))
+        if last is None or last[1].startswith(self.leaving):
+            return True
+        return last[0] != value and not last[1].startswith(self.twins)
 
     def note(self, message: Message) -> None:
         """The message is said: rows behind it are compared with this."""

@@ -13,6 +13,8 @@ from django.utils.translation import pgettext_lazy
 
 from cdp.models import UNFINISHED, Run
 
+TAKE_BACK = "take_back"  # the kind of the run that takes an import back
+
 
 class ImportMapping(models.Model):
     """A mapping kept under a name (docs/imports.md has its format), which can watch a folder for new files.
@@ -61,6 +63,7 @@ class ImportQuerySet(models.QuerySet["Import"]):
             state=Case(
                 When(taken_back_at__isnull=False, then=Value(state.TAKEN_BACK)),
                 When(run__state__in=UNFINISHED, then=Value(state.RUNNING)),
+                When(run__kind=TAKE_BACK, run__started_at__isnull=False, then=Value(state.PARTLY_TAKEN_BACK)),
                 When(ended_at__isnull=False, then=Value(state.COMPLETE)),
                 When(n_done__gt=0, then=Value(state.STOPPED)),
                 When(run__state=Run.State.FAILED, then=Value(state.FAILED)),
@@ -70,8 +73,16 @@ class ImportQuerySet(models.QuerySet["Import"]):
         )
 
     def standing(self) -> Self:
-        """Imports of which something was taken in and that were not taken back."""
-        return self.filter(n_done__gt=0, taken_back_at__isnull=True)
+        """Imports of which something was taken in, and nothing taken back."""
+        return self.filter(n_done__gt=0, taken_back_at__isnull=True).exclude(run__in=_taking_back())
+
+    def leaving(self) -> Self:
+        """Imports of which some was taken back, or is just now, and the rest is still there."""
+        return self.filter(taken_back_at__isnull=True, run__in=_taking_back())
+
+
+def _taking_back() -> models.QuerySet[Run]:
+    return Run.objects.filter(models.Q(state__in=UNFINISHED) | models.Q(started_at__isnull=False), kind=TAKE_BACK)
 
 
 class Import(models.Model):
@@ -88,6 +99,7 @@ class Import(models.Model):
         STOPPED = "stopped", _("Stopped half-way")
         FAILED = "failed", _("Failed")
         COMPLETE = "complete", _("Complete")
+        PARTLY_TAKEN_BACK = "partly_taken_back", _("Taken back in part")
         TAKEN_BACK = "taken_back", _("Taken back")
 
     class Format(models.TextChoices):
@@ -151,6 +163,17 @@ class Import(models.Model):
     def is_running(self) -> bool:
         """Whether a run of it is queued or under way."""
         return self.run is not None and self.run.state in UNFINISHED
+
+    @property
+    def is_partly_taken_back(self) -> bool:
+        """Whether a taking back stopped half-way: some of what was taken in is gone, and the rest can only go too."""
+        return (
+            self.taken_back_at is None
+            and not self.is_running
+            and self.run is not None
+            and self.run.kind == TAKE_BACK
+            and self.run.started_at is not None
+        )
 
     @property
     def is_complete(self) -> bool:

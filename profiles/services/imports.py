@@ -43,6 +43,7 @@ from profiles.imports.show import show
 from profiles.imports.understand import Understanding
 from profiles.imports.values import value_key
 from profiles.models import IdentifierKind, Import, ImportMapping, Source
+from profiles.models.imports import TAKE_BACK
 from profiles.services.take_back import count_written
 
 __all__ = [
@@ -51,7 +52,7 @@ __all__ = [
     "refused_rows", "take_back",
 ]  # fmt: skip
 
-IMPORT, DRY_RUN, TAKE_BACK = "import", "dry_run", "take_back"  # kinds of runs; the subject is `import:<id>`
+IMPORT, DRY_RUN = "import", "dry_run"  # kinds of runs, beside TAKE_BACK; the subject is `import:<id>`
 
 
 class ImportStateError(ValueError):
@@ -159,6 +160,10 @@ def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -
         locked = lock_idle(import_)
         if locked.taken_back_at is not None:
             raise ImportStateError(_("This import was taken back; upload the file again to import it anew."))
+        if locked.is_partly_taken_back:
+            raise ImportStateError(
+                _("Part of this import was taken back. Take back the rest, then upload the file again.")
+            )
         if locked.is_complete:
             raise ImportStateError(_("All rows of this import are done."))
         return queue(import_, DRY_RUN if dry_run else IMPORT, user=user)

@@ -87,8 +87,12 @@ def take_back_rows(import_: Import, run: Run, *, now: datetime) -> None:
 
     Raises RunCancelled after a batch; what has gone stays gone.
     """
-    total = sum(n for name, n in count_written(import_).items() if name != "merges")
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter(run.counts)  # of before it was killed
+    total = n_gone(counts) + sum(n for name, n in count_written(import_).items() if name != "merges")
+    # First: with its keys alone left, what a corrected file says meanwhile would count as known, and be lost.
+    while n := forget_keys(import_):
+        counts["messages"] += n
+        report(run, counts, total)
     for key, target in all_targets().items():
         while n := target.take_back(import_.pk, now=now, limit=ROWS):
             counts[key] += n
@@ -96,15 +100,16 @@ def take_back_rows(import_: Import, run: Run, *, now: datetime) -> None:
     while batch := take_back_people(import_, now=now):
         counts.update(batch)
         report(run, counts, total)
-    while n := forget_keys(import_):
-        counts["messages"] += n
-        report(run, counts, total)
     Import.objects.filter(pk=import_.pk).update(taken_back_at=now, taken_back_by=run.user)
 
 
 def report(run: Run, counts: Counter[str], total: int) -> None:
-    done = sum(n for name, n in counts.items() if name != "messages")
+    done = n_gone(counts)
     advance(run, done, max(total, done), **counts)
+
+
+def n_gone(counts: Counter[str]) -> int:
+    return sum(n for name, n in counts.items() if name != "messages")
 
 
 @transaction.atomic

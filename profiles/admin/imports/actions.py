@@ -25,6 +25,7 @@ from profiles.imports.errors import ImportFileError
 from profiles.models import Import
 from profiles.services.drafts import discard_import
 from profiles.services.imports import (
+    TAKE_BACK,
     ImportStateError,
     queue_import,
     refused_name,
@@ -59,7 +60,10 @@ def stop_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> H
     except NotCancellableError as error:
         messages.warning(request, str(error))
     else:
-        messages.info(request, gettext("It stops after the rows in hand. Those that were taken in stay."))
+        if imported.run.kind == TAKE_BACK:
+            messages.info(request, gettext("It stops after the rows in hand. What was taken back is gone."))
+        else:
+            messages.info(request, gettext("It stops after the rows in hand. Those that were taken in stay."))
     return to_page(imported)
 
 

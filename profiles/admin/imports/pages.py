@@ -39,6 +39,7 @@ STATE_KINDS = {
     Import.State.STOPPED: "warning",
     Import.State.FAILED: "danger",
     Import.State.COMPLETE: "success",
+    Import.State.PARTLY_TAKEN_BACK: "warning",
     Import.State.TAKEN_BACK: "default",
 }
 OPEN = (Import.State.DRAFT, Import.State.FAILED)  # nothing was taken, so file and columns can still be changed

@@ -16,7 +16,7 @@ from profiles.admin.imports.words import counted_back, shown_leaning_on
 from profiles.models import Import
 from profiles.services.imports import ImportStateError, preview_take_back, take_back
 
-CAN_BE_TAKEN_BACK = (Import.State.COMPLETE, Import.State.STOPPED)
+CAN_BE_TAKEN_BACK = (Import.State.COMPLETE, Import.State.STOPPED, Import.State.PARTLY_TAKEN_BACK)
 
 
 def take_back_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> HttpResponse:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cdp.models import Run
-from cdp.runs import execute_run
+from cdp.runs import cancel_run, execute_run
 from profiles.models import (
     Consent,
     Contribution,
@@ -13,12 +13,21 @@ from profiles.models import (
     Identifier,
     IdentityChange,
     IdentityLink,
+    Import,
     MessageKey,
     Profile,
     ProfileChange,
     ProfileMerge,
 )
-from profiles.services.imports import ImportStateError, leaning_on, preview_take_back, queue_import, take_back
+from profiles.services import take_back as service
+from profiles.services.imports import (
+    TAKE_BACK,
+    ImportStateError,
+    leaning_on,
+    preview_take_back,
+    queue_import,
+    take_back,
+)
 from profiles.services.resolve import find_by_public_ids
 from segments.models import MembershipChange
 from tags.models import TagAssignment
@@ -232,3 +241,68 @@ def test_who_is_erased_leaves_by_the_feeds(load):
     assert not TagAssignment.objects.exists()
     assert (profile.public_id, "erased", None) in IdentityChange.objects.values_list("profile", "change", "into")
     assert find_by_public_ids([profile.public_id]) == {}
+
+
+def stop_after_first_chunk(monkeypatch):
+    """Somebody stops the taking back once the first people are gone."""
+
+    def take_back_people(import_, *, now):
+        Run.objects.filter(kind=TAKE_BACK).update(cancel_asked_at=now)
+        return whole(import_, now=now)
+
+    whole = service.take_back_people
+    monkeypatch.setattr(service, "take_back_people", take_back_people)
+    monkeypatch.setattr(service, "PEOPLE", 1)
+
+
+def state_of(import_):
+    return Import.objects.with_state().get(pk=import_.pk).state
+
+
+def test_one_that_was_stopped_half_way_can_only_be_taken_back_to_the_end(load, monkeypatch):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    with monkeypatch.context() as patched:
+        stop_after_first_chunk(patched)
+        execute_run(take_back(import_, user=None).pk, now=NOW)
+    import_.refresh_from_db()
+
+    assert (import_.run.state, Profile.objects.current().count()) == (Run.State.CANCELLED, 2)
+    assert state_of(import_) == Import.State.PARTLY_TAKEN_BACK
+    with pytest.raises(ImportStateError, match="Take back the rest"):
+        queue_import(import_, user=None)
+    assert not Import.objects.standing().exists()
+    undo(import_)
+
+    assert state_of(import_) == Import.State.TAKEN_BACK
+    assert not people()
+
+
+def test_a_taking_back_that_never_began_leaves_an_import_as_it_is(load):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    cancel_run(take_back(import_, user=None).pk, now=NOW)
+
+    assert state_of(import_) == Import.State.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("content", "mapping"),
+    [(MEMBERS, MEMBERS_MAPPING), (MEMBERS, {**MEMBERS_MAPPING, "time": None}), (SALES, SALES_MAPPING)],
+    ids=["timed", "untimed", "events"],
+)
+def test_what_a_corrected_file_says_while_the_first_is_taken_back_stays(load, monkeypatch, content, mapping):
+    """It counts as news, though the first is still there in part."""
+    mapping = {key: value for key, value in mapping.items() if value}
+    first = load(content, mapping)
+    whole = people(), sorted(map(str, Event.objects.values_list("definition__name", "properties")))
+    with monkeypatch.context() as patched:
+        stop_after_first_chunk(patched)
+        execute_run(take_back(first, user=None).pk, now=NOW)
+
+    load(content + "\n", mapping, now=NOW + timedelta(hours=1))
+    first.refresh_from_db()
+    undo(first)
+
+    assert (people(), sorted(map(str, Event.objects.values_list("definition__name", "properties")))) == whole
+    assert {profile.attributes.get("city") for profile in Profile.objects.current()} >= (
+        {"上海", "北京"} if content == MEMBERS else {None}
+    )
