@@ -1,7 +1,8 @@
 """Every error as RFC 9457 problem details: `application/problem+json` with type, title, status, detail and errors.
 
 `errors` lists `{"path", "message"}`: paths of fields such as `tiers[0].key`, and for `rule` the path inside the rule,
-such as `all[1].where[0].is`.
+such as `all[1].where[0].is`. What is wrong in a rule has its `field` too, such as `rule` or `tiers[0].entry`: a `key`
+in the rule is not the field `key`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from cdp.rules.errors import Problem, RuleError
 logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"
 OF_DJANGO = re.compile(r"No \w+ matches the given query\.")  # it says this in no other language
-RULE_PATH = "rule:"  # code of an error inside a rule; the rest of the code is the path in the rule
+RULE_PATH = "rule:"  # code of an error inside a rule; then its field, where that is in the path, ":" and the path
 
 
 class Conflict(exceptions.APIException):
@@ -68,7 +69,10 @@ class PreviewTimedOut(exceptions.APIException):
 def rule_problems(error: RuleError) -> exceptions.ValidationError:
     """The problems of a rule as the errors of the field that holds it."""
     return exceptions.ValidationError(
-        [exceptions.ErrorDetail(problem.message, code=f"{RULE_PATH}{problem.path}") for problem in error.problems]
+        [
+            exceptions.ErrorDetail(problem.message, code=f"{RULE_PATH}{problem.field}:{problem.path}")
+            for problem in error.problems
+        ]
     )
 
 
@@ -112,7 +116,10 @@ def problem(
     }
     body |= members or {}
     if errors is not None:
-        body["errors"] = [{"path": error.path, "message": error.message} for error in errors]
+        body["errors"] = [
+            {"path": error.path, "message": error.message} | ({"field": error.field} if error.field else {})
+            for error in errors
+        ]
     return Response(body, status=status_code, headers=headers, content_type=CONTENT_TYPE)
 
 
@@ -147,14 +154,14 @@ def _speaks_of_rules(detail: Any) -> bool:
 
 
 def flatten(detail: Any) -> Iterator[Problem]:
-    """Nested errors of serializers as paths and messages, in order."""
+    """Nested errors of serializers as paths and messages, in order; those of a rule with their field."""
     for path, code, message in _leaves(detail):
         if not code.startswith(RULE_PATH):
             yield Problem(path, message)
             continue
-        inner = code.removeprefix(RULE_PATH)
+        field, _colon, inner = code.removeprefix(RULE_PATH).partition(":")
         outer = "" if path == "rule" else path
-        yield Problem(f"{outer}.{inner}" if outer and inner else outer or inner, message)
+        yield Problem(f"{outer}.{inner}" if outer and inner else outer or inner, message, path or field or "rule")
 
 
 def _leaves(detail: Any, path: str = "") -> Iterator[tuple[str, str, str]]:

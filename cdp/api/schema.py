@@ -23,7 +23,17 @@ PROBLEM = {
             "items": {
                 "type": "object",
                 "required": ["path", "message"],
-                "properties": {"path": {"type": "string"}, "message": {"type": "string"}},
+                "properties": {
+                    "path": {
+                        "type": "string",
+                        "description": "Of a field, such as `tiers[0].key`; of the field `rule` the place in the rule.",
+                    },
+                    "message": {"type": "string"},
+                    "field": {
+                        "type": "string",
+                        "description": "Where the wrong rule stands, such as `rule`. Absent: `path` is a field.",
+                    },
+                },
             },
         },
     },

@@ -16,10 +16,14 @@ def quoted(value: object) -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One error: `path` such as `all[1].where[0].is` (root is ""), and a message that names the way out."""
+    """One error: `path` such as `all[1].where[0].is` (root is ""), and a message that names the way out.
+
+    `field` is where the rule itself stands, such as `values[0].rule`, where something holds many: paths begin with it.
+    """
 
     path: str
     message: str
+    field: str = ""
 
     def __str__(self) -> str:
         return f"{self.path or 'rule'}: {self.message}"

@@ -81,7 +81,16 @@ def test_an_error_of_a_rule_says_where_in_the_rule():
     body = as_problem(RuleError([Problem("", "empty"), Problem("all[1].is", "unknown")]), {}).data
 
     assert body["type"].endswith("/rule")
-    assert body["errors"] == [{"path": "", "message": "empty"}, {"path": "all[1].is", "message": "unknown"}]
+    assert body["errors"] == [
+        {"path": "", "message": "empty", "field": "rule"},
+        {"path": "all[1].is", "message": "unknown", "field": "rule"},
+    ]
+
+
+def test_one_of_a_service_says_which_rule():
+    body = as_problem(RuleError([Problem("values[0].rule.key", "unknown", "values[0].rule")]), {}).data
+
+    assert body["errors"] == [{"path": "values[0].rule.key", "message": "unknown", "field": "values[0].rule"}]
 
 
 def test_paths_lead_through_objects_lists_and_rules():
@@ -102,10 +111,10 @@ def test_paths_lead_through_objects_lists_and_rules():
     assert found == [
         Problem("name", "too long"),
         Problem("tiers[1].key", "taken"),
-        Problem("tiers[1].entry.all[0].op", "unknown"),
-        Problem("tiers[1].entry", "empty"),
-        Problem("all[0].op", "unknown"),
-        Problem("", "empty"),
+        Problem("tiers[1].entry.all[0].op", "unknown", "tiers[1].entry"),
+        Problem("tiers[1].entry", "empty", "tiers[1].entry"),
+        Problem("all[0].op", "unknown", "rule"),
+        Problem("", "empty", "rule"),
         Problem("identifiers[3].kind", "unknown"),
         Problem("", "neither"),
     ]

@@ -159,6 +159,7 @@ def test_whatever_is_wrong_with_a_body_is_said_at_once():
     answer = api_of("operator").send("post", "segments/", body).json()
 
     assert [error["path"] for error in answer["errors"]] == ["wish", "key", "name", "any[0].op", "any[1].key"]
+    assert [error.get("field") for error in answer["errors"]] == [None, None, None, "rule", "rule"]
     assert answer["type"].endswith("/problems/rule")
 
 
