@@ -86,6 +86,11 @@ def parse_rules(values: Iterable[Any]) -> list[Rule | RuleError]:
     return [_finish(reading, known) for reading in readings]
 
 
+def names_in(value: Any) -> list[Name]:
+    """The kind, the name and the place of each name that rule JSON speaks of, known or not."""
+    return [found for draft in _read(value).drafts for found in draft.names()]
+
+
 @dataclass(frozen=True)
 class Reading:
     """A rule whose shape was read; `drafts` are empty where it is too long."""

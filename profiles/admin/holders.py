@@ -33,7 +33,7 @@ from cdp.disclosure import may_see_pii
 from cdp.models import Run, User
 from cdp.rules.causes import Cause
 from cdp.rules.errors import RuleError
-from profiles.admin.rules import RULE_OVERRIDES, count_in_words, rule_as_read, rules_in_short
+from profiles.admin.rules import RULE_OVERRIDES, RuleWidget, count_in_words, rule_as_read, rules_in_short
 from profiles.admin.versions import VersionPages
 from profiles.models import HolderClock
 from profiles.refresh.queue import queue_full_refresh
@@ -44,12 +44,14 @@ class HolderForm(forms.ModelForm):  # type: ignore[type-arg]
     """A form that knows which version of the rule its editor saw, and shows what the service refused."""
 
     refused: RuleError | ValidationError | VersionConflict | None = None
+    holder_key = ""
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["seen_version"].initial = self.instance.rule_version
         suggest_used(self, "category", type(self.instance))
+        tell_holder(self, "rule", self.holder_key)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -62,6 +64,12 @@ class HolderForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error(None, [str(self.refused), *last_change(self.instance)])
             self.add_error(None, gettext("What you wrote is still here: copy it, reload the page and edit it again."))
         return data
+
+
+def tell_holder(form: forms.Form | forms.ModelForm, name: str, holder_key: str) -> None:  # type: ignore[type-arg]
+    """Whose rule the builder edits, which must not speak of it; where the form has such a field."""
+    if name in form.fields and isinstance(form.fields[name].widget, RuleWidget):
+        form.fields[name].widget.holder_key = holder_key
 
 
 class HolderChangeList(StrataChangeList):
@@ -97,10 +105,15 @@ class RulePartInline(StrataStackedInline):
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)
-        viewer = request.user
+        viewer, rule_field = request.user, self.rule_field
+        holder_key = self.admin_site.get_model_admin(self.parent_model).holder_key(obj) if obj else ""
 
         class ViewedFormSet(formset):  # type: ignore[misc, valid-type]
-            """Tells each part who looks at it."""
+            """Tells each part who looks at it, and its rule what it is to fill."""
+
+            def add_fields(self, form: Any, index: int | None) -> None:
+                super().add_fields(form, index)
+                tell_holder(form, rule_field, holder_key)
 
             def get_queryset(self) -> Any:
                 parts = super().get_queryset()
@@ -202,7 +215,8 @@ class HolderAdmin(VersionPages, StrataAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """The form of this request, which shows what the service refused of it."""
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"refused": getattr(request, "refused", None)})
+        about = {"refused": getattr(request, "refused", None), "holder_key": self.holder_key(obj) if obj else ""}
+        return type(form.__name__, (form,), about)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None

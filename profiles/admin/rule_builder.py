@@ -21,6 +21,8 @@ from profiles.admin.rules import MAX_RULE_CHARACTERS, json_problem, matches_in_w
 from profiles.masking import masking_for
 from profiles.models import Profile
 from profiles.people_urls import people_url
+from profiles.refresh.graph import barred_from
+from profiles.refresh.saving import circles_in
 from profiles.services.preview import PreviewTimeout, preview_rule
 from profiles.services.suggestions import properties_of_events, values_of_attribute, values_of_property
 
@@ -29,8 +31,17 @@ MAX_EVENTS = 20  # whose properties are looked at
 
 
 def rule_language(request: HttpRequest) -> HttpResponse:
-    """The language and the builder's own words, once a page."""
-    return _json({**language(), "say": builder_words()})
+    """The language and the builder's own words, once a page; and what the rule `of` a holder cannot name."""
+    return _json({**language(), "say": builder_words(), "barred": barred(request.GET.get("of", ""))})
+
+
+def barred(holder_key: str) -> dict[str, str]:
+    """By holder key, why the rule cannot speak of it: it would make a circle."""
+    if not holder_key:
+        return {}
+    itself, *dependents = barred_from(holder_key)
+    reason = gettext("depends on what you are editing")
+    return {itself: gettext("is what you are editing"), **dict.fromkeys(dependents, reason)}
 
 
 def rule_names(request: HttpRequest) -> HttpResponse:
@@ -87,6 +98,9 @@ def rule_preview(request: HttpRequest) -> HttpResponse:
         return _problems(error.problems)
     except (ValueError, RecursionError) as error:
         return _problems([Problem(path="", message=json_problem(error))])
+    holder_key = request.POST.get("of", "")
+    if holder_key and (circles := circles_in(holder_key, {"": rule_json})):
+        return _problems(circles)
     try:
         preview = preview_rule(rule_json, now=timezone.now())
     except PreviewTimeout as error:

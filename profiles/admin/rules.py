@@ -33,6 +33,7 @@ class RuleWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]
     """A text area, around which static/strata/rules/ builds; without JavaScript it is edited as it is."""
 
     template_name = "profiles/rule_widget.html"
+    holder_key = ""  # of what the rule fills, where that is there already
 
     class Media:
         js = (Script("strata/rules/builder.js", type="module"),)
@@ -45,6 +46,7 @@ class RuleWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]
         context: dict[str, Any] = super().get_context(name, value, attrs)
         # What is wrong stands above the field already, once it was sent.
         text = value if isinstance(value, str) and "aria-invalid" not in context["widget"]["attrs"] else ""
+        context["holder_key"] = self.holder_key
         return {**context, **(verdict(text) if text not in ("", "null") else {})}
 
 

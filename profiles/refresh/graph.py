@@ -109,6 +109,20 @@ def check_acyclic(key: str, topics: frozenset[str]) -> None:
         raise DependencyCycle(error.path, {holder.key: holder.label for holder in holders}) from error
 
 
+def circle_through(key: str, topic: str) -> str:
+    """The message about the circle that the rules of `key` make by speaking of `topic`; "" where there is none."""
+    try:
+        check_acyclic(key, frozenset({topic}))
+    except DependencyCycle as error:
+        return error.problems[0].message
+    return ""
+
+
+def barred_from(key: str) -> list[str]:
+    """What the rules of `key` cannot speak of without a circle: itself first, then whatever depends on it."""
+    return [key, *(each for each in Graph.load().downstream([key]) if each != key)]
+
+
 def used_by(key: str) -> list[Holder]:
     """The holders whose rules speak of `key` themselves, by key."""
     graph = Graph.load()

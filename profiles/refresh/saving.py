@@ -16,8 +16,8 @@ from cdp.locks import advisory_lock
 from cdp.models import RuleVersion
 from cdp.rules.errors import Problem, RuleError
 from cdp.rules.holders import Holder
-from cdp.rules.parse import parse_rule
-from profiles.refresh.graph import check_acyclic
+from cdp.rules.parse import names_in, parse_rule
+from profiles.refresh.graph import DependencyCycle, barred_from, check_acyclic, circle_through
 from profiles.refresh.protection import MAX_NAMED, protectors
 
 
@@ -111,7 +111,7 @@ def check_rules(holder_key: str, rules: Mapping[str, Any]) -> None:
 
     Raises:
         RuleError: with all problems, their paths led by the rule's place.
-        DependencyCycle: a RuleError as well.
+        DependencyCycle: a RuleError as well, whose problems stand where the rules speak of what is on the circle.
     """
     problems: list[Problem] = []
     topics: frozenset[str] = frozenset()
@@ -120,11 +120,26 @@ def check_rules(holder_key: str, rules: Mapping[str, Any]) -> None:
             topics |= parse_rule(rule).topics()
         except RuleError as error:
             problems += [
-                Problem(".".join(filter(None, [place, found.path])), found.message) for found in error.problems
+                Problem(".".join(filter(None, [place, found.path])), found.message, place) for found in error.problems
             ]
     if problems:
         raise RuleError(problems)
-    check_acyclic(holder_key, topics)
+    try:
+        check_acyclic(holder_key, topics)
+    except DependencyCycle as error:
+        error.problems = circles_in(holder_key, rules) or error.problems
+        raise
+
+
+def circles_in(holder_key: str, rules: Mapping[str, Any]) -> list[Problem]:
+    """Where the rules of a holder speak of itself or of what depends on it; their places are as in `check_rules`."""
+    barred, problems = set(barred_from(holder_key)), []
+    for place, rule in rules.items():
+        for kind, name, at in names_in(rule):
+            if (topic := f"{kind}:{name}") in barred:
+                path = ".".join(filter(None, [place, at.path]))
+                problems.append(Problem(path, circle_through(holder_key, topic), place))
+    return problems
 
 
 def check_users(users: Iterable[Holder], label: str) -> None:

@@ -191,3 +191,31 @@ def test_whole_numbers_keep_their_digits_whatever_else_is_edited(page):
     segment.refresh_from_db()
     # What was typed since it was drawn is not forgotten where the comparison changes.
     assert segment.rule["all"][1]["value"] == [12_345_678_901_234_567_891, 9_007_199_254_740_993]
+
+
+def test_what_would_make_a_circle_is_shown_with_its_reason_and_not_taken(page):
+    segment = edit(page, {"all": [CITY]})
+    SegmentFactory(key="after", name="After", rule={"op": "segment", "key": segment.key})
+    SegmentFactory(key="apart", name="Apart")
+    page.reload()
+    focus(page, "all|add").click()
+
+    refused = page.get_by_role("option").filter(has_text="depends on what you are editing")
+    expect(refused).to_contain_text("After")
+    refused.click(force=True)
+    assert shown(page) == {"all": [CITY]}
+    page.keyboard.type("after")
+    expect(page.locator(".sr-option")).to_have_text([re.compile("After")])
+    page.keyboard.press("Enter")
+    assert shown(page) == {"all": [CITY]}
+
+    page.keyboard.press("Control+a")
+    page.keyboard.type("apart")
+    option(page, "Apart").click()
+    assert shown(page) == {"all": [CITY, {"op": "segment", "key": "apart"}]}
+
+    # By another way it is marked at its place.
+    page.get_by_role("button", name="JSON").click()
+    page.locator("strata-rule textarea").fill(json.dumps({"all": [CITY, {"op": "segment", "key": "after"}]}))
+    page.get_by_role("button", name="JSON").click()
+    expect(page.locator("[data-node='all[1]'] .sr-error")).to_contain_text("must not depend on each other in a circle")

@@ -22,7 +22,7 @@ export class StrataRule extends RuleEditor {
     const isTemplate = text?.name.includes("__prefix__");  // the row that new ones are made of
     if (this.server || !text || isTemplate || !this.showPopover) return;
     this.text = text;
-    Server.of(this.dataset.base ?? "").then((server) => this.start(server), () => {});  // without it, the text area stays
+    Server.of(this.dataset.base ?? "", this.dataset.of ?? "").then((server) => this.start(server), () => {});  // without it, the text area stays
   }
 
   disconnectedCallback() { this.verdicts?.stop(); }

@@ -88,16 +88,16 @@ export function combobox(asked) {
       const heading = option.section && option.section !== section ? [h("li", { class: "sr-section", role: "presentation" }, option.section)] : [];
       section = option.section ?? section;
       return [...heading, h("li", {
-        role: "option", id: `${id}-${index}`, class: "sr-option", "aria-selected": "false",
+        role: "option", id: `${id}-${index}`, class: "sr-option", "aria-selected": "false", "aria-disabled": option.barred ? "true" : null,
         onclick: () => choose(index),
       }, option.icon ? icon(option.icon) : null, h("span", { class: "sr-label" }, option.label),
-        option.hint && option.hint !== option.label ? h("span", { class: "sr-hint" }, option.hint) : null)];
+        option.barred || (option.hint && option.hint !== option.label) ? h("span", { class: "sr-hint" }, option.barred || option.hint) : null)];
     });
     if (!shown.length) lines.push(h("li", { class: "sr-quiet" }, say.nothing_found));
     if (hasMore) lines.push(h("li", { class: "sr-quiet" }, say.type_more));
     list.replaceChildren(...lines);
     place();
-    mark(shown.length && (isDirty || !asked.free) ? 0 : -1);
+    mark(isDirty || !asked.free ? shown.findIndex(({ barred }) => !barred) : -1);
   }
 
   /** @param {number} index */
@@ -127,6 +127,7 @@ export function combobox(asked) {
   /** @param {number} index */
   function choose(index) {
     const option = shown[index];
+    if (option.barred) return undefined;
     isDirty = false;
     close();
     if (option.section === "" && option.icon === "edit" && asked.free) return asked.free(input.value.trim(), false);

@@ -114,7 +114,7 @@ const INPUTS = {
     const { builder } = site, { server } = builder, known = server.known(form.of, site.value);
     return combobox({
       label: site.label, text: known?.label ?? site.value ?? "", placeholder: builder.say.choose, keeps: true, say: builder.say,
-      options: (term) => server.find(form.of, term),
+      options: async (term) => (await server.find(form.of, term)).map((option) => ({ ...option, barred: server.barred(form.of, option.value) })),
       pick: (option) => builder.set(site.path, option.value),
       more: focusKey(site),
     });

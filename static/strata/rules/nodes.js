@@ -175,7 +175,7 @@ async function everything(builder, term) {
     seen.add(of);
     const isMeant = term && matching([{ value: operator.op, label: operator.label }], term).length > 0;
     const found = await server.find(of, isMeant ? "" : term);
-    const offer = (value, label, hint) => ({ value, label, hint, icon: operator.icon, section: operator.label });
+    const offer = (value, label, hint) => ({ value, label, hint, icon: operator.icon, section: operator.label, barred: server.barred(of, value[first.key]) });
     return [
       ...found.slice(0, term ? 20 : 60).map((option) => offer(builder.fresh(operator, option), option.label, option.hint)),
       ...below(builder, operator, term).map(({ node, label, hint }) => offer(node, label, hint)),

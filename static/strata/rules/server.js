@@ -1,7 +1,7 @@
 /**
  * What the builder asks the server for (profiles/admin/rule_builder.py).
  *
- * @typedef {{value: any, label: string, hint?: string, type?: string, options?: Option[], section?: string, icon?: string}} Option
+ * @typedef {{value: any, label: string, hint?: string, type?: string, options?: Option[], section?: string, icon?: string, barred?: string}} Option
  * @typedef {{problems?: {path: string, message: string}[], sentence?: string, counted?: string, count?: number, url?: string, late?: string,
  *            people?: {name: string, url: string}[], more?: string}} Verdict
  */
@@ -24,15 +24,17 @@ const servers = new Map();
 
 /** The language and all that is asked of it, shared by the builders of a page. */
 export class Server {
-  /** @param {string} base address of the endpoints @returns {Promise<Server>} */
-  static of(base) {
-    if (!servers.has(base)) servers.set(base, get(`${base}rule-language/`).then((language) => new Server(base, language)));
-    return /** @type {Promise<Server>} */ (servers.get(base));
+  /** @param {string} base address of the endpoints @param {string} holder what the rule fills, such as `segment:loyal`; "" for something new @returns {Promise<Server>} */
+  static of(base, holder) {
+    const key = `${base} ${holder}`;
+    if (!servers.has(key)) servers.set(key, get(`${base}rule-language/`, { of: holder }).then((language) => new Server(base, language, holder)));
+    return /** @type {Promise<Server>} */ (servers.get(key));
   }
 
-  /** @param {string} base @param {any} language */
-  constructor(base, language) {
+  /** @param {string} base @param {any} language @param {string} holder */
+  constructor(base, language, holder) {
     this.base = base;
+    this.holder = holder;
     this.language = language;
     this.say = language.say;
     this.operators = new Map(language.operators.map((operator) => [operator.op, operator]));
@@ -49,6 +51,9 @@ export class Server {
 
   /** What is known of a name; undefined where it was not asked for, or is unknown. @param {string} kind @param {string} name */
   known(kind, name) { return this.names.get(kind)?.get(name); }
+
+  /** Why the rule cannot speak of a name, as it would make a circle; undefined where it can. @param {string} kind @param {string} name @returns {string | undefined} */
+  barred(kind, name) { return this.language.barred[`${kind}:${name}`]; }
 
   /** Whether nothing is called so, as far as was asked. @param {string} kind @param {string} name */
   isUnknown(kind, name) { return !this.known(kind, name) && (this.complete.has(kind) || this.asked.has(`${kind}:${name}`)); }
@@ -99,7 +104,7 @@ export class Server {
 
   /** What a rule says and finds. @param {any} rule @param {string} token @returns {Promise<Verdict>} */
   async preview(rule, token) {
-    const body = new URLSearchParams({ rule: stringify(rule), csrfmiddlewaretoken: token });
+    const body = new URLSearchParams({ rule: stringify(rule), of: this.holder, csrfmiddlewaretoken: token });
     const answer = await fetch(`${this.base}rule-preview/`, { method: "POST", body });
     if (!answer.ok) throw new Error(String(answer.status));
     return answer.json();

@@ -8,7 +8,7 @@ from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
 from profiles.models import EventDefinition
 from profiles.services import preview
 from tests.factories.profiles import AttributeDefinitionFactory, EventFactory, ProfileFactory
-from tests.factories.segments import SegmentFactory, lives_in
+from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.sign_in import sign_in
 
@@ -113,3 +113,35 @@ def test_a_count_that_takes_too_long_says_so_and_the_sentence_stays(monkeypatch)
 
     assert answer["sentence"] == "City is “Oslo”"
     assert answer["late"].startswith("The count takes longer than 10 seconds.")
+
+
+def test_what_would_make_a_circle_is_told_and_marked_at_its_place():
+    SegmentFactory(key="loyal", name="Loyal")
+    SegmentFactory(key="lively", rule={"op": "segment", "key": "loyal"})
+    SegmentFactory(key="other")
+    client = sign_in(OPERATOR)
+
+    told = get("rule-language", client, of="segment:loyal").json()["barred"]
+    assert told == {"segment:loyal": "is what you are editing", "segment:lively": "depends on what you are editing"}
+    assert get("rule-language", client).json()["barred"] == {}
+
+    rule = {"all": [lives_in("Oslo"), {"not": {"op": "segment", "key": "lively"}}, {"op": "segment", "key": "other"}]}
+    asked = {"rule": json.dumps(rule)}
+    answer = client.post(f"{BASE}rule-preview/", {**asked, "of": "segment:loyal"}).json()
+    assert [problem["path"] for problem in answer["problems"]] == ["all[1].not.key"]
+    assert "Loyal (segment:loyal)" in answer["problems"][0]["message"]
+    assert client.post(f"{BASE}rule-preview/", {**asked, "of": "segment:new"}).json()["counted"]
+
+
+@pytest.mark.parametrize("make", [SegmentFactory, TierSchemeFactory])
+def test_a_form_tells_its_builder_whose_rule_it_is(make):
+    thing = make(key="loyal")
+    model = type(thing)._meta
+    page = f"/admin/{model.app_label}/{model.model_name}"
+
+    client = sign_in(OPERATOR)
+    changing = client.get(f"{page}/{thing.pk}/change/").content.decode()
+    adding = client.get(f"{page}/add/").content.decode()
+
+    assert f'data-of="{"tier" if make is TierSchemeFactory else "segment"}:loyal"' in changing
+    assert "data-of" not in adding

@@ -72,8 +72,11 @@ def test_a_scheme_cannot_speak_of_its_own_tiers(tiers):
     scheme = TierScheme.objects.get(key="club")
     tiers["gold"].entry = in_tiers("silver")
 
-    with pytest.raises(DependencyCycle, match=r"Club \(tier:club\) → Club \(tier:club\)"):
+    with pytest.raises(DependencyCycle, match=r"Club \(tier:club\) → Club \(tier:club\)") as refused:
         save_tier_scheme(scheme, tiers=list(tiers.values()))
+
+    (problem,) = refused.value.problems
+    assert problem.path == f"{problem.field}.scheme" == "tiers[0].entry.scheme"
 
     assert scheme.tiers.get(key="gold").entry == lives_in("Oslo")
 

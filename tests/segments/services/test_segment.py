@@ -96,6 +96,7 @@ def test_circle_of_rules_is_refused_with_its_path():
         save_segment(first)
 
     assert sorted(error.value.path[1:]) == ["segment:first", "tag:second"]
+    assert [problem.path for problem in error.value.problems] == ["not.key"]
     assert f"{first.name} (segment:first) → {tag.name} (tag:second)" in str(error.value)
     assert Segment.objects.get().rule == lives_in("Oslo")
 
