@@ -16,7 +16,7 @@ from profiles import tasks  # noqa: F401 - registers the kinds of runs
 from profiles.ingest.moments import index_moments
 from profiles.models import AttributeDefinition, HolderClock, Lane, Profile, ProfileChange
 from profiles.refresh import clock as clock_module
-from profiles.refresh.clock import follow_time
+from profiles.refresh.clock import enqueue, follow_time
 from segments.models import MembershipChange, Segment, TierChange
 from tests.factories.profiles import EventDefinitionFactory, EventFactory
 from tests.factories.segments import (
@@ -150,6 +150,26 @@ def test_every_tick_asks_from_where_the_last_one_stopped(now):
     assert follow_time(now=now + timedelta(minutes=2)) == 0  # of a worker whose clock is behind
     assert follow_time(now=now + timedelta(hours=1)) == 7  # after a downtime
     assert clocks() == {"segment:lately": now + timedelta(hours=1)}
+
+
+def test_a_tick_that_is_cut_off_is_asked_again(now, monkeypatch):
+    segment = SegmentFactory(key="lately", rule=BOUGHT_LATELY)
+    ann = buyer(now - 7 * DAY + TICK)
+    full("segment:lately")
+
+    def enqueue_and_die(*args: Any, **kwargs: Any) -> int:
+        enqueue(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clock_module, "enqueue", enqueue_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            follow_time(now=now + TICK)
+    assert (clocks(), queue(), members(segment)) == ({"segment:lately": now}, [], {ann.pk})
+
+    assert follow_time(now=now + TICK) == 1
+    drain(now=now + TICK)
+    assert members(segment) == set()
 
 
 def test_who_depends_on_whom_time_moved_follows_by_the_same_cause(now):
