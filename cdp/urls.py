@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from cdp.admin.keys import made_key
 from cdp.health import ReadinessView
 from cdp.metrics import metrics
 
@@ -12,6 +13,7 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/key/", admin.site.admin_view(made_key), name="made_key"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("cdp.api.urls")),
     path("", include("profiles.api.collect_urls")),

@@ -29,6 +29,7 @@ from campaigns.services.launch import LaunchError, check_launch, launch_campaign
 from campaigns.services.plan import PLAN_CAMPAIGN
 from campaigns.services.stats import campaign_stats
 from cdp.admin.base import StrataAdmin, StrataStackedInline, display, has_perm, signed_in
+from cdp.admin.keys import KeyedForm
 from cdp.admin.runs import progress
 from cdp.models import Run
 from segments.models import Segment, Tier
@@ -41,7 +42,7 @@ STATE_LABELS = {
 }
 
 
-class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
+class CampaignForm(KeyedForm):
     """A campaign; its contents are the rows beneath."""
 
     channel = forms.ChoiceField(
@@ -60,7 +61,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["segment"].queryset = Segment.objects.current().order_by("name")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
+        data = super().clean()
         if not self.errors and data.get("segment") is None and data.get("tier_scheme") is None:
             raise ValidationError({"segment": _("Choose a segment, a tier scheme, or both.")})
         return data
@@ -148,9 +149,6 @@ class CampaignAdmin(StrataAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj is None else ("key", *self.readonly_fields)
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, tuple[str, ...]]:
-        return {"key": ("name",)} if obj is None else {}
 
     # --- Who may what ---
 

@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldBooleanSwitchWidget
 
+from cdp.admin.keys import KeyedForm
 from cdp.admin.people import possible_owners
 from cdp.feeds import Feed, feeds
 from cdp.models import User
@@ -17,7 +18,6 @@ from cdp.webhooks.models import Webhook
 
 OWN_FIELDS = ("name", "key", "url", "owner", "batch_size")
 HELP = {
-    "key": _("What programs call it in the API."),
     "owner": _("Who is written to when it is switched off after failures; without one, the administrators."),
     "batch_size": _("More make fewer and larger messages: a hundred changes are some 20 kB."),
 }
@@ -41,7 +41,7 @@ def feed_fields(feed: Feed) -> list[str]:
     return [hears_field(feed), *subjects, *([causes_field(feed)] if feed.has_causes else [])]
 
 
-class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
+class WebhookForm(KeyedForm):
     """What people give of a webhook. `form_for` adds the fields of `offered` feeds; others stay as they were."""
 
     offered: tuple[Feed, ...] = ()
@@ -78,7 +78,7 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
             self.initial[name] = chosen
 
     def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
+        data = super().clean()
         if not any(data.get(hears_field(feed)) for feed in self.offered) and not self.kept():
             self.add_error(None, _("Tick at least one feed: without, it hears nothing."))
         return data

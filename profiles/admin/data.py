@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, has_perm, signed_in
+from cdp.admin.keys import KeyedForm
 from cdp.audit import write_secret_change
 from cdp.models import Run, User
 from profiles.admin.connect import GraceForm, connect_context, connection_context
@@ -41,7 +42,7 @@ class SourceAdmin(RefoldingAdmin):
     search_fields = ("key", "name")
     search_help_text = _("Key or name")
     readonly_fields = ("write_key_shown", "created_at", "last_days", "oauth_client")
-    prepopulated_fields = {"key": ("name",)}
+    form = KeyedForm
     change_form_outer_before_template = "profiles/connect.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -122,9 +123,6 @@ class SourceAdmin(RefoldingAdmin):
 
     def save_and_queue(self, source: Source, user: User) -> Run | None:
         return save_source(source, user=user)
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Model | None = None) -> dict[str, Any]:
-        return self.prepopulated_fields if obj is None else {}
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """What a source said stays on record, and the source with it; it can be switched off."""

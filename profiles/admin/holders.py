@@ -26,6 +26,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import StrataAdmin, StrataChangeList, StrataStackedInline, display, signed_in
+from cdp.admin.keys import KeyedForm
 from cdp.admin.runs import progress
 from cdp.admin.suggest import suggest_used
 from cdp.dependents import binding_on, dependents_of
@@ -40,7 +41,7 @@ from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import StillUsed, VersionConflict
 
 
-class HolderForm(forms.ModelForm):  # type: ignore[type-arg]
+class HolderForm(KeyedForm):
     """A form that knows which version of the rule its editor saw, and shows what the service refused."""
 
     refused: RuleError | ValidationError | VersionConflict | None = None
@@ -54,7 +55,7 @@ class HolderForm(forms.ModelForm):  # type: ignore[type-arg]
         tell_holder(self, "rule", self.holder_key)
 
     def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
+        data = super().clean()
         if isinstance(self.refused, RuleError):
             for problem in self.refused.problems:
                 self.add_error("rule" if "rule" in self.fields else None, str(problem))
@@ -177,9 +178,6 @@ class HolderAdmin(VersionPages, StrataAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fixed = () if obj is None else ("key",)
         return (*fixed, *super().get_readonly_fields(request, obj))
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Model | None = None) -> dict[str, tuple[str, ...]]:
-        return {"key": ("name",)} if obj is None else {}
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With the button that refreshes, for those who may edit what a rule fills, and the history of its rules."""

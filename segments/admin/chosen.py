@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from cdp.admin.base import signed_in
+from cdp.admin.keys import fill_key, offer_key
 from cdp.disclosure import may_see_pii
 from cdp.rules.describe import describe_rule
 from cdp.rules.parse import parse_rule
@@ -25,7 +26,7 @@ from profiles.admin.by_rule import rule_in_address
 from profiles.admin.people import asked_again, chosen_people
 from profiles.models import Profile
 from segments.admin.by_hand import being_put_in, put_in_page
-from segments.admin.upkeep import key_of, reported
+from segments.admin.upkeep import reported
 from segments.models import Segment
 from segments.services.joining import queue_joining, save_people
 
@@ -42,7 +43,6 @@ class SaveForm(forms.Form):
         max_length=50,
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text=_("Empty: made of the name."),
     )
     into = forms.ModelChoiceField(
         label=_("The segment by hand"), queryset=Segment.objects.none(), required=False, widget=UnfoldAdminSelectWidget
@@ -50,6 +50,7 @@ class SaveForm(forms.Form):
 
     def __init__(self, *args: Any, n_people: int, has_rule: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        offer_key(self.fields["key"], Segment)
         by_hand = Segment.objects.current().filter(kind=Segment.Kind.STATIC).order_by("name")
         now = ngettext("A new segment: this %(n)s person", "A new segment: these %(n)s people", n_people)
         choices = [(BY_HAND, now % {"n": f"{n_people:,}"})]
@@ -70,8 +71,8 @@ class SaveForm(forms.Form):
                 self.add_error("into", gettext("Choose a segment."))
         elif not data.get("name") and "name" not in self.errors:
             self.add_error("name", gettext("This field is required."))
-        elif not data.get("key") and "key" not in self.errors:
-            data["key"] = key_of(data["name"])
+        elif "key" not in self.errors:
+            fill_key(data, Segment)
         return data
 
 

@@ -38,7 +38,6 @@ from segments.admin.upkeep import (
     CategoryFilter,
     OwnerFilter,
     UpkeepPages,
-    key_of,
     may_archive,
     may_duplicate,
 )
@@ -70,15 +69,9 @@ class SegmentForm(HolderForm):
         if "owner" in self.fields:
             self.fields["owner"].queryset = possible_owners(self.instance.owner_id)  # type: ignore[attr-defined]
 
-        if self.instance.pk is None and "key" in self.fields:
-            self.fields["key"].required = False
-            self.fields["key"].help_text = gettext("By which rules and programs name it. Empty: made of the name.")
-
     def clean(self) -> dict[str, Any]:
         """The rule field is hidden for a segment by hand: what stands in it then is not meant."""
         data = super().clean()
-        if not data.get("key") and data.get("name") and "key" in self.fields and "key" not in self.errors:
-            data["key"] = key_of(data["name"])
         if data.get("kind", self.instance.kind) == Segment.Kind.STATIC:
             self.errors.pop("rule", None)
             data["rule"] = None

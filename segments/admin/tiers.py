@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display
+from cdp.admin.keys import KeyedPartForm
+from cdp.keys import give_keys
 from cdp.models import Run, User
 from profiles.admin.holders import HolderAdmin, HolderForm, RulePartInline, refresh_label, refresh_state
 from segments.cards import distribution
@@ -32,6 +34,7 @@ class TierInline(RulePartInline):
     """Tiers, the highest first."""
 
     model = Tier
+    form = KeyedPartForm
     rule_field = "entry"
     without_rule = _("Everybody who is left.")
     fields = ("name", "key", "position", "entry", "benefits")
@@ -80,6 +83,7 @@ class TierSchemeAdmin(HolderAdmin):
         return refresh_state(self.holder_key(scheme), scheme)
 
     def save_thing(self, thing: TierScheme, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
+        give_keys(parts, otherwise="tier")
         return save_tier_scheme(thing, tiers=parts, user=user, expected_version=seen_version)
 
     def restore_rules(self, thing: TierScheme, version: int, *, user: User) -> None:

@@ -55,3 +55,16 @@ document.addEventListener("submit", (event) => {
   }
 });
 addEventListener("pageshow", () => (sent = new WeakMap()));
+
+// The field of a key that may stay empty shows what the server would make of the name.
+let keyIsDue;
+document.addEventListener("input", ({ target: name }) => {
+  const key = name.form && /(^|-)name$/.test(name.name) && name.form.elements[name.name.replace(/name$/, "key")];
+  if (!key?.dataset?.keyUrl) return;
+  clearTimeout(keyIsDue);
+  keyIsDue = setTimeout(async () => {
+    const given = name.value;
+    const answer = await fetch(`${key.dataset.keyUrl}&name=${encodeURIComponent(given)}`);
+    if (answer.ok && name.value === given) key.placeholder = await answer.text();
+  }, 200);
+});

@@ -11,15 +11,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from cdp.admin.keys import KeyedPartForm
 from cdp.admin.people import possible_owners
-from cdp.keys import free_key_among
 from profiles.admin.holders import HolderForm, RulePartInline
 from tags.bands import band_of
 from tags.models import FILLED_BY_RULE, Tag, TagValue
 from tags.score_models import score_models
 
 FIELDS = ("name", "key", "kind", "lifecycle", "category", "owner", "description", "expires_after_days")
-LAST = 32_767  # of positions, which are counted anew as they are saved
 BANDS = ("band_from", "band_to", "band_in")
 
 
@@ -50,9 +49,6 @@ class TagForm(HolderForm):
             self.fields["lifecycle"].choices = [(each.value, each.label) for each in new]  # type: ignore[attr-defined]
         if "owner" in self.fields:
             self.fields["owner"].queryset = possible_owners(self.instance.owner_id)  # type: ignore[attr-defined]
-        if self.instance.pk is None and "key" in self.fields:
-            self.fields["key"].required = False
-            self.fields["key"].help_text = gettext("By which rules and programs name it. Empty: made of the name.")
         if "score" in self.fields:
             self.fields["score"].choices = [("", "-"), *score_choices()]  # type: ignore[attr-defined]
             bands = [band_of(value.rule) for value in self.instance.values.all()] if self.instance.pk else []
@@ -62,8 +58,6 @@ class TagForm(HolderForm):
     def clean(self) -> dict[str, Any]:
         """What stands in a field that is hidden for the kind is not meant."""
         data = super().clean()
-        if not data.get("key") and data.get("name") and "key" in self.fields and "key" not in self.errors:
-            data["key"] = free_key_among(Tag.objects, data["name"], otherwise="tag")
         kind = data.get("kind", self.instance.kind)
         if kind != Tag.Kind.RULE:
             self.errors.pop("rule", None)
@@ -77,7 +71,7 @@ class TagForm(HolderForm):
         return data
 
 
-class TagValueForm(forms.ModelForm):  # type: ignore[type-arg]
+class TagValueForm(KeyedPartForm):
     """A value, and its band where its tag is one by score."""
 
     band_from = forms.FloatField(label=_("From"), required=False, widget=UnfoldAdminDecimalFieldWidget)
@@ -100,11 +94,6 @@ class TagValueForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk is None and "key" in self.fields:
-            self.fields["key"].required = self.fields["position"].required = False
-            self.fields["key"].help_text = gettext("By which rules and programs name it. Empty: made of the name.")
-            self.fields["position"].help_text = gettext("Empty: after the others.")
-            self.fields["position"].initial = self.initial["position"] = None
         band = band_of(self.instance.rule)
         if band is not None and self.instance.tag.kind == Tag.Kind.SCORE:
             bounds = {"band_from": band.start, "band_to": band.end}
@@ -115,8 +104,6 @@ class TagValueForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
         among = [each.strip() for each in re.split("[,，、]", data.get("band_in", "") or "")]
-        if data.get("position") is None and "position" not in self.errors:
-            data["position"] = LAST
         self.instance.asked_band = (data.get("band_from"), data.get("band_to"), tuple(filter(None, among)))
         return data
 

@@ -22,7 +22,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, has_perm, signed_in
-from cdp.keys import free_key
+from cdp.keys import give_keys
 from cdp.keyset import keyset_page
 from cdp.models import Run, User
 from cdp.rules.days import DAY, start_of
@@ -169,7 +169,7 @@ class TagAdmin(HolderAdmin):
     def save_thing(self, thing: Tag, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
         """Of a tag by score, the bands become the rules of its values; what is hidden for a kind is not meant."""
         model, _dot, field = getattr(thing, "asked_score", "").partition(".")
-        name_keys(parts)
+        give_keys(parts, otherwise="value")
         for part in parts:
             if thing.kind == Tag.Kind.SCORE:
                 start, end, among = part.asked_band
@@ -274,15 +274,6 @@ class TagAdmin(HolderAdmin):
         unassign_tag(tag, [profile.pk], user=signed_in(request), now=timezone.now())
         messages.success(request, gettext("Removed %(tag)s.") % {"tag": tag.name})
         return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[profile.pk]))
-
-
-def name_keys(values: Iterable[TagValue]) -> None:
-    """Make keys of the names for those that came without one."""
-    taken = {value.key for value in values if value.key}
-    for value in values:
-        if not value.key:
-            value.key = free_key(value.name, taken, otherwise="value")
-            taken.add(value.key)
 
 
 def manual_tag_or_404(tag_id: str) -> Tag:

@@ -93,3 +93,15 @@ def test_a_button_that_is_clicked_twice_sends_its_form_once(page):
     expect(page.get_by_text("“Twice”")).to_be_visible()
     assert page.evaluate("sessionStorage.n") == "1"
     assert Segment.objects.filter(name="Twice").count() == 1
+
+
+def test_the_page_of_something_new_shows_which_key_its_name_gives(page):
+    UserFactory(role=OPERATOR, username="ann", password="a long password")
+    sign_in(page, "ann", "a long password")
+    page.goto("/admin/tags/tag/add/")
+
+    page.fill("#id_name", "金卡")
+    expect(page.locator("#id_key")).to_have_attribute("placeholder", "jin-ka")
+    page.get_by_role("link", name="Add another").click()
+    page.fill("#id_values-0-name", "重庆")
+    expect(page.locator("#id_values-0-key")).to_have_attribute("placeholder", "chong-qing")

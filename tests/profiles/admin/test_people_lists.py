@@ -68,7 +68,12 @@ def test_all_of_a_filtered_list_become_a_segment_by_hand():
     segment = Segment.objects.get()
     assert asked.context["n_people"] == 3
     assert asked.context["words"] == "tag: Vip"
-    assert (segment.kind, segment.name, segment.key, segment.owner) == ("static", "十一月 VIP", "vip", user_of(client))
+    assert (segment.kind, segment.name, segment.key, segment.owner) == (
+        "static",
+        "十一月 VIP",
+        "shi-yi-yue-vip",
+        user_of(client),
+    )
     assert answer["Location"] == f"/admin/segments/segment/{segment.pk}/members/#put-in"
     assert members(segment) == tagged
     assert Run.objects.get().counts == {"joined": 3, "unchanged": 0}

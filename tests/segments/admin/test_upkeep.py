@@ -70,7 +70,7 @@ def test_a_key_is_made_of_the_name_where_none_is_given():
         client.post("/admin/segments/segment/add/", form | {"name": name, "key": ""})
 
     assert list(Segment.objects.order_by("pk").values_list("key", flat=True)) == [
-        "loyal-people", "loyal-people-2", "segment", "segment-2"
+        "loyal-people", "loyal-people-2", "jin-ka", "yin-ka"
     ]  # fmt: skip
 
 

@@ -60,9 +60,9 @@ def test_keys_and_the_order_are_made_where_nobody_writes_them():
     client.post(ADD, form(name="Preview", key=""))
 
     tag = Tag.objects.get(name="会员卡")
-    assert tag.key == "tag-2"
+    assert tag.key == "hui-yuan-ka"
     made = list(tag.values.values_list("name", "key", "position"))
-    keys = ["value", "silver-card", "value-2", "silver-card-2"]
+    keys = ["jin-ka", "silver-card", "yin-ka", "silver-card-2"]
     assert made == list(zip(names, keys, range(4), strict=True))
     assert Tag.objects.get(name="Preview").key == "preview-2"
 

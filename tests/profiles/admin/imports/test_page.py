@@ -118,7 +118,7 @@ def test_a_mapping_is_kept_under_a_name_and_replaced_under_the_same(done):
     client.post(page(done, "keep_mapping"), {"name": " "})
 
     kept = ImportMapping.objects.get()
-    assert (kept.key, kept.name, kept.source, kept.mapping) == ("mapping", "会员", done.source, MAPPING)
+    assert (kept.key, kept.name, kept.source, kept.mapping) == ("hui-yuan", "会员", done.source, MAPPING)
 
 
 def test_an_import_that_runs_is_watched_and_stopped():
