@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema_field
 
 
+@extend_schema_field({"type": "string", "enum": ["true", "false"]})
 class YesNoFilter(filters.TypedChoiceFilter):
     """`true` or `false`, where the library's own would pass over anything else in silence."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -34,6 +34,7 @@ from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson, confli
 from profiles.refresh.queue import queue_full_refresh
 from profiles.services.export import CONTENT_TYPES, FileFormat, FormatMissing
 from profiles.services.preview import PreviewTimeout, preview_rule
+from segments.api.alerts import AlertActions
 from segments.api.bulk import BulkActions
 from segments.api.people import (
     MemberSerializer,
@@ -59,11 +60,13 @@ from segments.services import (
     save_segment,
 )
 from segments.services.overlap import MAX_SEGMENTS, overlap_of
+from segments.services.sizes import recent_alerts
 
 
 class SegmentSerializer(HolderSerializer[Segment]):
     """A segment by its rule (`dynamic`), by hand and by imports (`static`), which has none, or of those who matched the
-    rule as it was made (`snapshot`), whose `refreshed_at` says when it was frozen.
+    rule as it was made (`snapshot`), whose `refreshed_at` says when it was frozen. With `alert_percent` a change of its
+    size within a day by more than this share is noted in `alerts/`, and its owner is told; null: no change is.
     """
 
     fixed = ("key", "kind")
@@ -152,12 +155,13 @@ class OverlapSerializer(serializers.Serializer[Any]):
 
 
 class SegmentFilters(filters.FilterSet):
-    """`archived`: `true` for the archive alone; absent, those in use. `search` looks into key, name, category and
-    description.
+    """`archived`: `true` for the archive alone; absent, those in use. `open_alert`: `true` for those with an alert of
+    their size that nobody has seen to and that is not over. `search` looks into key, name, category and description.
     """
 
     owner = filters.CharFilter(field_name="owner__username")
     archived = YesNoFilter(field_name="archived_at", method="keep")
+    open_alert = YesNoFilter(method="keep_alarming")
     search = filters.CharFilter(method="keep_found")
 
     class Meta:
@@ -167,13 +171,17 @@ class SegmentFilters(filters.FilterSet):
     def keep(self, segments: QuerySet[Segment], name: str, archived: bool) -> QuerySet[Segment]:
         return segments.filter(archived_at__isnull=not archived)
 
+    def keep_alarming(self, segments: QuerySet[Segment], name: str, is_wanted: bool) -> QuerySet[Segment]:
+        alarming = Q(Exists(recent_alerts(now=timezone.now()).filter(segment=OuterRef("pk"))))
+        return segments.filter(alarming if is_wanted else ~alarming)
+
     def keep_found(self, segments: QuerySet[Segment], name: str, term: str) -> QuerySet[Segment]:
         found = Q(key__icontains=term) | Q(name__icontains=term)
         return segments.filter(found | Q(category__icontains=term) | Q(description__icontains=term))
 
 
 @route("segments")
-class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
+class SegmentViewSet(AlertActions, BulkActions, PortraitActions, HolderViewSet):
     """Segments by key. A changed rule is refreshed at once, in full."""
 
     queryset = Segment.objects.select_related("owner").order_by("key")
@@ -189,6 +197,7 @@ class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
         "refresh": ("segments.change_segment",),
         "duplicate": ("segments.add_segment",),
         "archive": ("segments.change_segment",),
+        "see_alert": ("segments.change_segment",),
         "profiles:POST": ("segments.add_membership",),
         "profiles:DELETE": ("segments.delete_membership",),
         "bulk:GET": ("segments.view_membership",),
@@ -247,7 +256,8 @@ class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
         given = body.validated_data
         user: User = request.user  # type: ignore[assignment]
         as_snapshot = given.get("kind") == Segment.Kind.SNAPSHOT
-        copy = duplicate_segment(segment, key=given["key"], name=given["name"], user=user, as_snapshot=as_snapshot)
+        with conflicts():
+            copy = duplicate_segment(segment, key=given["key"], name=given["name"], user=user, as_snapshot=as_snapshot)
         return Response(self.get_serializer(copy).data, status=201)
 
     @extend_schema(methods=["POST"], request=None, responses=SegmentSerializer)
@@ -356,7 +366,9 @@ class SegmentViewSet(BulkActions, PortraitActions, HolderViewSet):
     @extend_schema(responses=SegmentDaySerializer(many=True))
     @action(detail=True, filterset_class=None)
     def sizes(self, request: Request, key: str) -> Response:
-        """Its size by business day, the latest first; days on which nobody came or went are left out."""
+        """Its size by business day, the latest first; days on which nobody came or went are left out. Counted every ten
+        minutes from the entries and exits: the size now is `n_members` of the segment.
+        """
         page = self.paginate_queryset(with_sizes(SegmentDay.objects.filter(segment=self._id(key)), "segment")) or []
         return self.get_paginated_response(SegmentDaySerializer(page, many=True).data)
 

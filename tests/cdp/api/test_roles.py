@@ -64,6 +64,7 @@ MAY = {
     ("post", "segments/{key}/refresh/"): RULES,
     ("post", "segments/{key}/duplicate/"): RULES,
     ("post", "segments/{key}/archive/"): RULES,
+    ("post", "segments/{key}/alerts/seen/"): RULES,
     ("delete", "segments/{key}/archive/"): RULES,
     ("post", "segments/{key}/profiles/"): RULES,
     ("delete", "segments/{key}/profiles/"): RULES,

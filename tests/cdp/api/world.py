@@ -12,7 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from cdp.models import Run
 from profiles.models import AttributeDefinition, IdentifierKind, RejectedMessage
 from profiles.refresh.versions import single, write_version
-from segments.models import MembershipChange
+from segments.models import MembershipChange, SizeAlert
 from tests.factories.campaigns import CampaignFactory, ContentFactory, DeliveryFactory, SuppressionFactory
 from tests.factories.imports import MAPPING, ImportFactory, ImportMappingFactory
 from tests.factories.profiles import (
@@ -79,6 +79,7 @@ def make_world() -> dict[str, Any]:
     segment = SegmentFactory(key="loyal", rule={"any": [IS_ANN, IN_OSLO]})
     MembershipFactory(segment=segment, profile=ann)
     MembershipChange.objects.create(segment=segment, profile=ann, change="entered", cause="data", at=SEEN_AT)
+    SizeAlert.objects.create(segment=segment, day="2026-02-01", before=1, after=2)
     write_version("segment:loyal", 9, single({"any": [IS_ANN, IN_OSLO]}), user=None)
     scheme = TierSchemeFactory(key="club")
     gold = TierFactory(scheme=scheme, key="gold", entry=IS_ANN)
@@ -209,6 +210,7 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
         ("post", "segments/{key}/profiles/"): people,
         ("delete", "segments/{key}/profiles/"): people,
         ("post", "segments/{key}/bulk/"): people,
+        ("post", "segments/{key}/alerts/seen/"): {"day": "2026-02-01"},
         ("post", "segments/preview/"): {"rule": {"not": IN_OSLO}},
         ("post", "tier-schemes/"): {"key": "ladder", "name": "Ladder", "description": "", "tiers": tiers},
         ("patch", "tier-schemes/{key}/"): {"name": "Clan", "tiers": tiers, "version": 1},
