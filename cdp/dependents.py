@@ -18,7 +18,8 @@ from django.utils.functional import Promise
 @dataclass(frozen=True)
 class Dependent:
     """Something that refers to a thing; `kind` says what it is to programs, `label` to people. `parts` are the values
-    or tiers that it names, in order; none: the thing as a whole. `url` is its page in the admin.
+    or tiers that it names, in order; none: the thing as a whole. `url` is its page in the admin. `note` is what people
+    should know of it before they look there.
     """
 
     kind: str
@@ -28,6 +29,12 @@ class Dependent:
     url: str
     parts: tuple[str, ...] = ()
     is_binding: bool = True
+    note: str = ""
+
+    @property
+    def named(self) -> str:
+        """Its name, with the note."""
+        return f"{self.name} ({self.note})" if self.note else self.name
 
 
 Find = Callable[[str], Iterable[Dependent]]
@@ -82,12 +89,12 @@ def in_rules(
         yield dependent(thing, parts=dict.fromkeys(part for parts in named for part in parts), is_binding=is_binding)
 
 
-def dependent(thing: Any, *, parts: Iterable[str] = (), is_binding: bool = True) -> Dependent:
+def dependent(thing: Any, *, parts: Iterable[str] = (), is_binding: bool = True, note: str = "") -> Dependent:
     """A thing with a key, a name and a page in the admin."""
     meta = thing._meta
     page = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[thing.pk])
     kind = meta.verbose_name_raw.replace(" ", "_")
-    return Dependent(kind, meta.verbose_name, thing.key, thing.name, page, tuple(parts), is_binding)
+    return Dependent(kind, meta.verbose_name, thing.key, thing.name, page, tuple(parts), is_binding, note)
 
 
 def mentions(rule: Any, holder_key: str) -> Iterator[tuple[str, ...]]:

@@ -272,7 +272,7 @@ class HolderAdmin(VersionPages, StrataAdmin):
         return ()
 
     def used_by(self, obj: Any) -> list[str]:
-        return [user.name for user in binding_on(self.holder_key(obj))]
+        return [user.named for user in binding_on(self.holder_key(obj))]
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         try:

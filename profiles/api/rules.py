@@ -26,7 +26,7 @@ from cdp.models import RuleVersion, User
 from cdp.rules.errors import RuleError
 from cdp.rules.parse import parse_rule
 from profiles.masking import mask_rule
-from profiles.refresh.saving import StillUsed, VersionConflict, lock_rules
+from profiles.refresh.saving import Archived, StillUsed, VersionConflict, lock_rules
 
 Held = TypeVar("Held", bound=Model)
 
@@ -87,7 +87,7 @@ class DependentSerializer(serializers.Serializer[Any]):
     """Something that refers to it; `kind` is such as `segment`, `tier_scheme`, `campaign`, `saved_mapping`, `webhook`.
 
     `parts` are the values or tiers that it names; `is_binding`: while it is there, the thing, or those parts of it,
-    cannot go.
+    cannot go; `note` says in words of people what is particular of it, such as that a webhook is switched off.
     """
 
     kind = serializers.CharField()
@@ -95,6 +95,7 @@ class DependentSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     parts = serializers.ListField(child=serializers.CharField())
     is_binding = serializers.BooleanField()
+    note = serializers.CharField()
 
 
 class HolderViewSet(ManagingViewSet):
@@ -161,7 +162,7 @@ def conflicts() -> Iterator[None]:
     """What a service refuses because of how things are now, as 409."""
     try:
         yield
-    except StillUsed as error:
+    except (StillUsed, Archived) as error:
         raise Conflict(" ".join(error.messages)) from error
     except VersionConflict as error:
         raise Conflict(str(error)) from error

@@ -52,6 +52,13 @@ class StillUsed(ValidationError):
         super().__init__(message % {"label": label, "users": ", ".join(users[:MAX_NAMED])}, code="still_used")
 
 
+class Archived(ValidationError):
+    """It is in the archive, where nothing is done with it; `label` is its name."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(_("“%(label)s” is archived: restore it first.") % {"label": label}, code="archived")
+
+
 def lock_rules() -> None:
     """One edit at a time, until the transaction ends: two that close a circle together must see each other."""
     advisory_lock("rules")
@@ -165,14 +172,14 @@ def parses(holder: Holder) -> bool:
 def check_unused(holder_key: str, label: str) -> None:
     """Before a thing goes, or into the archive. Raises StillUsed."""
     if users := binding_on(holder_key):
-        raise StillUsed(label, [user.name for user in users])
+        raise StillUsed(label, [user.named for user in users])
 
 
 def check_parts_unused(holder_key: str, gone: Mapping[str, str]) -> None:
     """Before parts of a thing go, such as values of a tag; `gone` are their names by their keys. Raises StillUsed."""
     if gone and (users := binding_on(holder_key, gone)):
         used = {part for user in users for part in user.parts}
-        raise StillUsed(", ".join(name for key, name in gone.items() if key in used), [user.name for user in users])
+        raise StillUsed(", ".join(name for key, name in gone.items() if key in used), [user.named for user in users])
 
 
 def delete_unused(thing: Model, holder_key: str) -> None:

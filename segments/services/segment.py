@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from cdp.models import Run, User
 from profiles.refresh.queue import queue_full_refresh
-from profiles.refresh.saving import check_key, check_rules, check_version, delete_unused, differ, lock_rules
+from profiles.refresh.saving import Archived, check_key, check_rules, check_version, delete_unused, differ, lock_rules
 from profiles.refresh.versions import rules_of_version, single, write_version
 from segments.models import Segment
 from segments.services.fill import queue_fill
@@ -64,9 +64,9 @@ def check_rule(segment: Segment) -> None:
 
 
 def check_in_use(segment: Segment) -> None:
-    """Raises ValidationError for one that is archived."""
+    """Raises Archived."""
     if segment.archived_at is not None:
-        raise ValidationError(_("“%(segment)s” is archived: restore it first.") % {"segment": segment.name})
+        raise Archived(segment.name)
 
 
 @transaction.atomic

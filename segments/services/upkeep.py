@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from cdp.audit import write_addition, write_change
 from cdp.models import Run, User
 from profiles.refresh.protection import protectors
 from profiles.refresh.queue import queue_full_refresh
-from profiles.refresh.saving import StillUsed, check_rules, check_unused, lock_rules
+from profiles.refresh.saving import Archived, StillUsed, check_rules, check_unused, lock_rules
 from segments.models import Segment
 from segments.services.fill import queue_fill
 from segments.services.segment import save_segment
@@ -23,11 +21,11 @@ def duplicate_segment(source: Segment, *, key: str, name: str, user: User, as_sn
     """Another segment like `source`: with its rule, or with its members where they came by hand or were frozen.
 
     `as_snapshot` freezes who is in `source` now, of whatever kind it is. `user` owns the new one. Its members come by
-    a run. Raises ValidationError or RuleError, as saving does; an archived one cannot be frozen: no rule names it.
+    a run. Raises ValidationError or RuleError, as saving does; Archived for freezing one that no rule can name.
     """
     is_frozen = as_snapshot or source.kind == Segment.Kind.SNAPSHOT
     if is_frozen and source.archived_at is not None:
-        raise ValidationError(_("“%(segment)s” is archived: restore it first.") % {"segment": source.name})
+        raise Archived(source.name)
     copy = Segment(
         key=key,
         name=name,

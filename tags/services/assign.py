@@ -17,6 +17,7 @@ from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_survivors
+from profiles.refresh.saving import Archived
 from tags.feeds import recording
 from tags.models import DisplacedTag, Tag, TagAssignment, TagValue
 
@@ -105,7 +106,7 @@ def check_by_hand(tag: Tag) -> None:
     if tag.lifecycle == Tag.Lifecycle.DRAFT:
         raise ValidationError(_("“%(tag)s” is a draft: activate it first.") % {"tag": tag.name})
     if tag.lifecycle == Tag.Lifecycle.ARCHIVED:
-        raise ValidationError(_("“%(tag)s” is archived: restore it first.") % {"tag": tag.name})
+        raise Archived(tag.name)
 
 
 def check_end(expires_at: datetime | None, *, now: datetime) -> None:

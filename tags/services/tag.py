@@ -17,6 +17,7 @@ from cdp.models import Run, User
 from cdp.rules.causes import Cause
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import (
+    Archived,
     StillUsed,
     check_key,
     check_keys_differ,
@@ -95,14 +96,14 @@ def queue_if_needed(tag: Tag, *, stored: Tag | None, is_changed: bool, user: Use
 
 
 def check_lifecycle(tag: Tag, *, stored: Tag | None) -> None:
-    """Raises ValidationError for a step that there is not, StillUsed for archiving what something refers to."""
+    """Raises Archived, ValidationError for a step that there is not, StillUsed for archiving what others refer to."""
     before, after = stored.lifecycle if stored else Tag.Lifecycle.DRAFT, tag.lifecycle
     if stored is None and after == Tag.Lifecycle.ARCHIVED:
         raise ValidationError({"lifecycle": _("A new tag is a draft or active.")})
     if stored is not None and after == Tag.Lifecycle.DRAFT and before != after:
         raise ValidationError({"lifecycle": _("What was in use is no draft any more: archive it.")})
     if before == after == Tag.Lifecycle.ARCHIVED:
-        raise ValidationError(_("“%(tag)s” is archived: restore it first.") % {"tag": tag.name})
+        raise Archived(tag.name)
     if before != after == Tag.Lifecycle.ARCHIVED:
         check_unused(f"tag:{tag.key}", tag.name)
 

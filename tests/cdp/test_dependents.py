@@ -6,6 +6,7 @@ from django.utils.translation import override
 from campaigns.models import Campaign
 from cdp.dependents import binding_on, dependents_of, mentions
 from cdp.models import Run, Subscription
+from cdp.webhooks.manage import disable_webhook
 from profiles.refresh.saving import StillUsed
 from segments.models import Segment, Tier
 from segments.services import archive_segment, delete_segment, save_tier_scheme
@@ -134,9 +135,10 @@ def test_what_a_webhook_hears_by_name_stays():
         Subscription.objects.create(webhook=by_name, feed=feed, subjects=[key])
     WebhookFactory(name="All", hears=["segments", "tags"])
 
-    with pytest.raises(StillUsed, match="Shop"):
+    with pytest.raises(StillUsed, match=r"is still used by: Shop \(a webhook\)\."):
         delete_segment(best)
-    with pytest.raises(StillUsed, match="Shop"):
+    disable_webhook(by_name, user=UserFactory(), now=SEEN_AT)
+    with pytest.raises(StillUsed, match=r"is still used by: Shop \(a webhook that is switched off\)\."):
         delete_tag(card)
     by_name.subscriptions.all().delete()
     delete_segment(best)
@@ -166,7 +168,7 @@ def test_pages_and_api_tell_of_them():
     assert f"/admin/segments/segment/{best.pk}/change/" in page
     assert "Gold" in page
     assert api.send("get", "tags/card/dependents/").json() == [
-        {"kind": "segment", "key": "best", "name": "Best", "parts": ["gold", "iron"], "is_binding": True}
+        {"kind": "segment", "key": "best", "name": "Best", "parts": ["gold", "iron"], "is_binding": True, "note": ""}
     ]
     assert api.send("get", "segments/best/dependents/").json() == []
     assert api.send("get", "tier-schemes/club/dependents/").json() == []

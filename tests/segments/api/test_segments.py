@@ -357,7 +357,9 @@ def test_lists_leave_the_archive_out_and_find_by_category_owner_and_words():
     assert found("?owner=nobody") == []
     assert operator.send("get", "segments/old/").json()["key"] == "old"
     assert operator.send("post", "segments/old/refresh/").status_code == 409
-    assert operator.send("patch", "segments/old/", {"name": "New"}).status_code == 400
+    assert operator.send("patch", "segments/old/", {"name": "New"}).status_code == 409
+    frozen = operator.send("post", "segments/old/duplicate/", {"key": "o", "name": "O", "kind": "snapshot"})
+    assert (frozen.status_code, frozen.json()["detail"]) == (409, "“Oslo” is archived: restore it first.")
     assert operator.send("delete", "segments/old/archive/").json()["archived_at"] is None
 
 
