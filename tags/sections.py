@@ -17,7 +17,6 @@ from tags.history import history_of
 from tags.models import Score, Tag, TagAssignment
 from tags.score_models import ScoreField, score_models
 
-MAX_TAGS_TO_CHOOSE = 200
 MAX_HISTORY = 30
 
 
@@ -56,15 +55,12 @@ def tag_names(profile_ids: Sequence[int]) -> dict[int, list[str]]:
 
 
 def tags_on_page(request: HttpRequest, profile: Profile) -> dict[str, Any]:
-    """The tags in force, the manual ones that this user may still assign, each with its values, and what was before."""
+    """The tags in force, whether there is one that this user may assign by hand, and what was before."""
     assignments = list(_live([profile.pk]))
     may_assign = request.user.has_perm("tags.add_tagassignment")
-    carried = {assignment.tag_id for assignment in assignments}
-    manual = Tag.objects.active().filter(kind=Tag.Kind.MANUAL).prefetch_related("values").order_by("name")
-    choices = list(manual.exclude(pk__in=carried)[:MAX_TAGS_TO_CHOOSE]) if may_assign else []
     return {
         "assignments": assignments,
-        "choices": choices,
+        "may_choose": may_assign and Tag.objects.active().filter(kind=Tag.Kind.MANUAL).exists(),
         "may_assign": may_assign,
         "may_remove": request.user.has_perm("tags.delete_tagassignment"),
         "history": history_of(profile, limit=MAX_HISTORY) if request.user.has_perm("tags.view_tagchange") else [],

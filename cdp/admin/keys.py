@@ -6,12 +6,12 @@ from typing import Any
 
 from django import forms
 from django.apps import apps
-from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext
+from django.views.decorators.http import require_GET
 
 from cdp.keys import free_key_among, stem_of
 
@@ -72,6 +72,7 @@ def word_for(model: type[Model]) -> str:
     return str(model._meta.verbose_name_raw).rpartition(" ")[2]
 
 
+@require_GET
 def made_key(request: HttpRequest) -> HttpResponse:
     """The key that `name` would give a new thing `of` a model; of a part, its beginning."""
     name = request.GET.get("name", "").strip()[:MAX_NAME]
@@ -81,8 +82,9 @@ def made_key(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=404)
     if not request.user.has_perm(f"{model._meta.app_label}.add_{model._meta.model_name}"):
         return HttpResponse(status=403)
-    if not name or not any(field.name == "key" for field in model._meta.get_fields()):
+    keys = [field for field in model._meta.fields if field.name == "key"]
+    if not name or not keys:
         return HttpResponse("", content_type="text/plain")
-    is_whole = admin.site.is_registered(model)
+    is_whole = keys[0].unique
     key = free_key_among(model._default_manager, name, otherwise=word_for(model)) if is_whole else stem_of(name, "")
     return HttpResponse(key, content_type="text/plain; charset=utf-8")

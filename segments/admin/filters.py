@@ -12,14 +12,22 @@ from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
+from cdp.admin.searched import SearchedFilterForm
 from profiles.admin.filters import register_profile_filter
 from profiles.admin.people import PeopleFilter, joined
 from profiles.models import Profile
+from segments.admin.options import BY_ID, options_url
 from segments.models import Membership, MembershipChange, Segment, Tier, TierStanding
 from segments.services.as_of import people_as_of, people_who_moved
 
 MAX_CHOICES = 500
 MAX_AT_ONCE = 10
+
+
+class SegmentFilterForm(SearchedFilterForm):
+    @property
+    def url(self) -> str:
+        return options_url(BY_ID)
 
 
 @register_profile_filter
@@ -28,17 +36,18 @@ class SegmentFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
 
     title = _("segment")
     parameter_name = "segment"
+    form_class = SegmentFilterForm
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Those in use, and what is asked for, though it be none of these: a filter that offers nothing is not used."""
-        found = {
-            str(pk): name
-            for pk, name in Segment.objects.current().order_by("name").values_list("pk", "name")[:MAX_CHOICES]
-        }
+        """What is asked for; the rest is searched."""
         given = request.GET.get(self.parameter_name)
-        if given and given not in found:
-            found[given] = segments_in_words(given) or gettext("Cannot be read")
-        return list(found.items())
+        if not given:
+            return []
+        only = Segment.objects.filter(pk=given).first() if is_id(given) else None
+        return [(given, only.name if only else segments_in_words(given) or gettext("Cannot be read"))]
+
+    def has_output(self) -> bool:
+        return True
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
         if self.value() and not self.named():

@@ -12,11 +12,11 @@ from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils.translation import gettext
 
+from cdp.admin.searched import SearchedSelectMultiple
 from profiles.people_urls import people_url
+from segments.admin.options import BY_ID, label, options_url
 from segments.models import Segment
 from segments.services.overlap import MAX_SEGMENTS, Overlap, overlap_of
-
-MAX_CHOICES = 500
 
 
 class OverlapPage:
@@ -35,12 +35,15 @@ class OverlapPage:
         asked = {int(pk) for pk in request.GET.getlist("segment") if pk.isdecimal() and len(pk) < 19}
         chosen = list(Segment.objects.filter(pk__in=asked).order_by("-n_members", "name")[: MAX_SEGMENTS + 1])
         found = overlap_of(chosen) if 2 <= len(chosen) <= MAX_SEGMENTS else None
+        labels = [(str(segment.pk), label(segment)) for segment in chosen]
+        most = {"data-maximum-selection-length": MAX_SEGMENTS}
+        widget = SearchedSelectMultiple(options_url(BY_ID), most, choices=labels)
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Overlap of segments"),
             "opts": self.opts,
-            "choices": Segment.objects.current().order_by("name")[:MAX_CHOICES],
-            "chosen": {segment.pk for segment in chosen},
+            "has_segments": bool(chosen) or Segment.objects.current().exists(),
+            "chosen": widget.render("segment", [segment.pk for segment in chosen], {"multiple": True}),
             "max_segments": MAX_SEGMENTS,
             "is_too_many": len(chosen) > MAX_SEGMENTS,
             "is_too_few": bool(asked) and len(chosen) < 2,

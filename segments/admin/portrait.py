@@ -18,19 +18,21 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
+from cdp.admin.searched import SearchedSelect
 from profiles.dimensions import HiddenDimension, UnknownDimension, dimension_kinds, find_dimension
 from profiles.masking import Masking, masking_for
 from profiles.people_urls import people_url
 from profiles.services.preview import PreviewTimeout
+from segments.admin.options import BY_KEY, label, options_url
 from segments.models import Segment
 from segments.services.portrait import MISSING, OTHER, Breakdown, Bucket, break_down
 
 MOST_DIMENSIONS = 20
 N_FIRST = 4  # dimensions that a portrait begins with
 BY_COUNT, BY_INDEX = "count", "tgi"
-MAX_SEGMENTS = 500
 
 
 class PortraitPages:
@@ -51,7 +53,6 @@ class PortraitPages:
         segment = self.segment_to_portray(request, segment_id)
         masking = masking_for(request.user)
         offered = [(kind, kind.offer(masking)) for kind in dimension_kinds()]
-        others = Segment.objects.current().exclude(pk=segment.pk).order_by("name")[:MAX_SEGMENTS]
         asked = Asked.of(request, segment)
         first = [f"{kind.key}:{each.name}" for kind, choices in offered for each in choices if each.is_first]
         wanted = list(dict.fromkeys(filter(None, request.GET.getlist("by"))))
@@ -65,7 +66,7 @@ class PortraitPages:
             "original": segment,
             "segment": segment,
             "asked": asked,
-            "others": others,
+            "compare": asked.field(),
             "chosen": chosen,
             "is_too_many": len(wanted) > MOST_DIMENSIONS,
             "most": MOST_DIMENSIONS,
@@ -97,6 +98,7 @@ class PortraitPages:
 class Asked:
     """What the address asks for beside the dimensions."""
 
+    segment: Segment
     compared: Segment | None
     is_known_only: bool
     sort: str
@@ -105,7 +107,15 @@ class Asked:
     def of(cls, request: HttpRequest, segment: Segment) -> Self:
         given = request.GET
         compared = Segment.objects.filter(key=given.get("compare", "")).exclude(pk=segment.pk).first()
-        return cls(compared, given.get("people") == "known", BY_INDEX if given.get("sort") == BY_INDEX else BY_COUNT)
+        return cls(
+            segment, compared, given.get("people") == "known", BY_INDEX if given.get("sort") == BY_INDEX else BY_COUNT
+        )
+
+    def field(self) -> SafeString:
+        """The select of the segment that is compared."""
+        chosen = [(self.compared.key, label(self.compared))] if self.compared else []
+        select = SearchedSelect(options_url(BY_KEY, but=self.segment.key), choices=chosen)
+        return select.render("compare", chosen[0][0] if chosen else "")
 
     def query(self, by: str) -> str:
         """The same for one dimension, as the query of an address."""

@@ -30,6 +30,7 @@ from profiles.admin.names import display_name
 from profiles.models import IdentifierKind, Profile
 from profiles.services.export import FileFormat, FormatMissing
 from segments.admin.by_hand import MAX_LINES, ByHandPages, may_list, put_in_by_runs, unknown_of
+from segments.admin.options import options_view
 from segments.admin.overlap import OverlapPage
 from segments.admin.portrait import PortraitPages
 from segments.admin.sizes import SizePages
@@ -144,6 +145,7 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
             path("<int:segment_id>/members/", wrap(self.members_view), name="segments_segment_members"),
             path("<int:segment_id>/export/", wrap(self.export_view), name="segments_segment_export"),
             path("<int:segment_id>/changes/", wrap(self.changes_view), name="segments_segment_changes"),
+            path("options/", wrap(options_view), name="segments_segment_options"),
             *self.by_hand_urls(),
             *self.portrait_urls(),
             *self.upkeep_urls(),

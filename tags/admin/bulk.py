@@ -26,6 +26,7 @@ from unfold.widgets import (
 
 from cdp.admin.base import has_perm, signed_in
 from cdp.admin.runs import progress
+from cdp.admin.searched import SearchedSelect
 from cdp.disclosure import may_see_pii
 from cdp.rules.catalogue import Wanted, catalogue
 from cdp.rules.days import DAY, start_of
@@ -34,6 +35,8 @@ from profiles.admin.people import asked_again, chosen_people
 from profiles.models import IdentifierKind, Profile
 from profiles.services.preview import people_of_rule
 from profiles.services.resolve import find_by_identifiers
+from tags.admin.filters import is_id
+from tags.admin.options import TO_ASSIGN_OR_REMOVE, choices_url
 from tags.admin.people_file import identifiers_of
 from tags.models import BulkTagging, Tag, TagValue
 from tags.services.assign import check_by_hand
@@ -55,7 +58,7 @@ class BulkForm(forms.Form):
     what = forms.ChoiceField(
         label=_("What to do"), choices=BulkTagging.Action.choices, widget=UnfoldAdminSelectWidget, required=True
     )
-    choice = forms.ChoiceField(label=_("Tag"), widget=UnfoldAdminSelectWidget)
+    choice = forms.CharField(label=_("Tag"), max_length=50)
     until = forms.DateField(
         label=_("Last day"),
         required=False,
@@ -65,18 +68,40 @@ class BulkForm(forms.Form):
 
     def __init__(self, *args: Any, tags: QuerySet[Tag], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["choice"].choices = [  # type: ignore[attr-defined]
-            option for tag in tags.prefetch_related("values") for option in options_of(tag)
-        ]
+        self.tags = tags
+        only = {"tag": str(tags[0].pk)} if len(tags[:2]) == 1 else {}
+        self.fields["choice"].widget = SearchedSelect(choices_url(TO_ASSIGN_OR_REMOVE, **only), {"required": True})
+        given = self.data.get("choice") or self.initial.get("choice") or self.only_choice()
+        self.initial["choice"] = given
+        if (chosen := self.chosen(given)) is not None:
+            self.fields["choice"].widget.choices = [(given, label_of(*chosen))]
+
+    def only_choice(self) -> str:
+        """Where there is but one: it needs no asking."""
+        some = list(self.tags[:2])
+        return f"{some[0].pk}:" if len(some) == 1 and not some[0].values.exists() else ""
+
+    def chosen(self, choice: str) -> tuple[Tag, TagValue | None] | None:
+        """The tag and its value, as `choices_view` names them; None where they are none of these."""
+        tag_id, _colon, value_id = choice.partition(":")
+        tag = self.tags.filter(pk=tag_id).first() if is_id(tag_id) else None
+        if tag is None or not value_id:
+            return None if tag is None else (tag, None)
+        value = tag.values.filter(pk=value_id).first() if is_id(value_id) else None
+        return None if value is None else (tag, value)
+
+    def clean_choice(self) -> tuple[Tag, TagValue | None]:
+        if (chosen := self.chosen(self.cleaned_data["choice"])) is None:
+            raise ValidationError(gettext("Choose one of those that are offered."))
+        return chosen
 
     def asked(self) -> dict[str, Any]:
         """What `queue_bulk` wants to know beside the people."""
-        tag_id, _colon, value_id = self.cleaned_data["choice"].partition(":")
-        tag = Tag.objects.get(pk=tag_id)
+        tag, value = self.cleaned_data["choice"]
         return {
             "tag": tag,
             "action": BulkTagging.Action(self.cleaned_data["what"]),
-            "value": TagValue.objects.get(pk=value_id) if value_id else None,
+            "value": value,
             "expires_at": self.ends(tag),
         }
 
@@ -162,13 +187,11 @@ class PeopleForm(BulkForm):
         return data
 
 
-def options_of(tag: Tag) -> list[tuple[str, str]]:
-    """Tag, or tag and value, as forms name them; with values also the tag alone, to remove it whatever the value."""
-    values = sorted(tag.values.all(), key=lambda value: value.position)
-    if not values:
-        return [(f"{tag.pk}:", tag.name)]
-    whatever = gettext("%(tag)s · whatever value (to remove)") % {"tag": tag.name}
-    return [*((f"{tag.pk}:{value.pk}", f"{tag.name} · {value.name}") for value in values), (f"{tag.pk}:", whatever)]
+def label_of(tag: Tag, value: TagValue | None) -> str:
+    """As `choices_view` has it."""
+    if value is not None:
+        return f"{tag.name} · {value.name}"
+    return gettext("%(tag)s · whatever value (to remove)") % {"tag": tag.name} if tag.values.exists() else tag.name
 
 
 def may_tag(request: HttpRequest) -> bool:

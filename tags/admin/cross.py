@@ -18,14 +18,15 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from cdp.admin.base import has_perm, signed_in
+from cdp.admin.searched import SearchedSelect
 from cdp.audit import write_addition
 from cdp.disclosure import may_see_pii
 from cdp.rules.errors import RuleError
 from profiles.people_urls import people_url
+from tags.admin.options import tag_options_url
 from tags.models import Tag
 from tags.services.cross import Cross, cross_tags, join_tags
 
-MAX_CHOICES = 500
 OF_ROW, OF_COLUMN, OF_ALL = "row", "column", "all"
 SHARES = {OF_ROW: _("of the row"), OF_COLUMN: _("of the column"), OF_ALL: _("of all people")}
 
@@ -52,17 +53,27 @@ def cross_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> Ht
     if other and may_join and form.is_valid() and (joined := join(request, tag, other, form)):
         return HttpResponseRedirect(reverse("admin:tags_tag_change", args=[joined.pk]))
     is_archived = tag.lifecycle == Tag.Lifecycle.ARCHIVED
-    cross = cross_tags(tag, other, now=timezone.now()) if other and not is_archived else None
+    cross, problem = None, ""
+    if other and not is_archived:
+        try:
+            cross = cross_tags(tag, other, now=timezone.now())
+        except ValidationError as error:
+            problem = " ".join(error.messages)
+    widget = SearchedSelect(
+        tag_options_url(but=tag.key), {"required": True}, [(other.key, other.name)] if other else []
+    )
     further = {
         "title": f"{tag.name} · {gettext('Cross with another tag')}",
         "original": tag,
         "tag": tag,
         "other": other,
-        "others": others[:MAX_CHOICES],
+        "has_others": others.exists(),
+        "choice": widget.render("with", other.key if other else ""),
         "is_archived": is_archived,
         "share": share,
         "shares": SHARES.items(),
         "cross": cross,
+        "problem": problem,
         "rows": heat(cross, share) if cross else [],
         "totals": totals(cross) if cross else [],
         "form": form if cross and may_join else None,

@@ -6,24 +6,29 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
+from cdp.admin.searched import SearchedFilterForm
 from cdp.rules.days import DAY, start_of
 from profiles.admin.filters import register_profile_filter
 from profiles.admin.people import PeopleFilter
 from profiles.models import Profile
+from tags.admin.options import TO_FILTER, choices_url
 from tags.dimensions.tag import NO_VALUE
 from tags.feeds import Turn
-from tags.models import Tag, TagAssignment, TagChange, TagValue
+from tags.models import Tag, TagAssignment, TagChange
 from tags.services.as_of import carriers_as_of, people_who_turned
 
-MAX_CHOICES = 500
-MAX_VALUES = 50  # of a tag with more, each is found by the pages of the tag
+
+class TagFilterForm(SearchedFilterForm):
+    @property
+    def url(self) -> str:
+        return choices_url(TO_FILTER)
 
 
 @register_profile_filter
@@ -32,28 +37,16 @@ class TagFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
 
     title = _("tag")
     parameter_name = "tag"
+    form_class = TagFilterForm
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Tags and their values, but of those with very many; and what is asked for, though it be none of these."""
-        counted = Tag.objects.current().annotate(n_values=Count("values")).order_by("name")
-        tags = list(counted.values_list("pk", "name", "n_values")[:MAX_CHOICES])
-        values: dict[int, list[TagValue]] = {}
-        few = [pk for pk, _name, n_values in tags if n_values <= MAX_VALUES]
-        for value in TagValue.objects.filter(tag__in=few).order_by("tag", "position"):
-            values.setdefault(value.tag_id, []).append(value)
-        found = {
-            choice: label
-            for pk, name, _n_values in tags
-            for choice, label in (
-                (str(pk), name),
-                *((f"{pk}:{each.pk}", f"{name} · {each.name}") for each in values.get(pk, ())),
-            )
-        }
+        """What is asked for; the rest is searched."""
         given = request.GET.get(self.parameter_name)
-        if given and given not in found:
-            asked = Carried.read(given)
-            found[given] = asked.in_words() if asked else gettext("Cannot be read")
-        return list(found.items())
+        asked = Carried.read(given) if given else None
+        return [(given, asked.in_words() if asked else gettext("Cannot be read"))] if given else []
+
+    def has_output(self) -> bool:
+        return True
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
         if not self.value():

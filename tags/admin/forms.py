@@ -19,6 +19,7 @@ from tags.models import FILLED_BY_RULE, Tag, TagValue
 from tags.score_models import score_models
 
 FIELDS = ("name", "key", "kind", "lifecycle", "category", "owner", "description", "expires_after_days")
+MAX_INLINE = 200  # values in the form of a tag; those of a tag with more have pages of their own
 BANDS = ("band_from", "band_to", "band_in")
 
 
@@ -51,7 +52,11 @@ class TagForm(HolderForm):
             self.fields["owner"].queryset = possible_owners(self.instance.owner_id)  # type: ignore[attr-defined]
         if "score" in self.fields:
             self.fields["score"].choices = [("", "-"), *score_choices()]  # type: ignore[attr-defined]
-            bands = [band_of(value.rule) for value in self.instance.values.all()] if self.instance.pk else []
+            bands = (
+                [band_of(value.rule) for value in self.instance.values.all()]
+                if self.instance.kind == Tag.Kind.SCORE
+                else []
+            )
             if bands and bands[0] is not None:
                 self.fields["score"].initial = ".".join(bands[0].of)
 

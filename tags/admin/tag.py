@@ -33,7 +33,7 @@ from profiles.models import Profile
 from profiles.services.preview import PreviewTimeout
 from tags.admin.bulk import may_tag, people_view, segment_options, undo_view
 from tags.admin.cross import cross_view
-from tags.admin.forms import FIELDS, TagForm, TagValueInline
+from tags.admin.forms import FIELDS, MAX_INLINE, TagForm, TagValueInline
 from tags.admin.lifecycle import (
     CategoryFilter,
     LifecycleFilter,
@@ -42,12 +42,16 @@ from tags.admin.lifecycle import (
     lifecycle_view,
     may_move,
 )
+from tags.admin.options import choices_view, tag_options
 from tags.admin.trend import trend_view
+from tags.admin.values import values_url
 from tags.bands import Band
 from tags.history import history_entries
 from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services import assign_tag, delete_tag, restore_tag_rules, save_tag, unassign_tag
 from tags.services.coverage import coverage_of
+
+MAX_BARS = 50  # of the coverage: of more values those that most people carry
 
 
 @admin.register(Tag)
@@ -88,6 +92,8 @@ class TagAdmin(HolderAdmin):
             path("assign/<int:profile_id>/", wrap(self.assign_view), name="tags_assign"),
             path("unassign/<int:profile_id>/", wrap(self.unassign_view), name="tags_unassign"),
             path("<int:tag_id>/lifecycle/", wrap(lifecycle_view), name="tags_tag_lifecycle"),
+            path("options/", wrap(tag_options), name="tags_tag_options"),
+            path("choices/", wrap(choices_view), name="tags_choices"),
             path("people/segments/", wrap(segment_options), name="tags_segment_options"),
             path("<int:tag_id>/people/", wrap(self.people_view), name="tags_tag_people"),
             path("bulk/<int:bulk_id>/undo/", wrap(undo_view), name="tags_bulk_undo"),
@@ -107,6 +113,10 @@ class TagAdmin(HolderAdmin):
             n_assigned=Coalesce(Subquery(counted, output_field=IntegerField()), 0), n_values=Count("values")
         )
 
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without values where there are very many: they have pages of their own."""
+        return () if has_many(obj) else super().get_inlines(request, obj)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without a rule of its own where it has none: by hand, or with a rule for each value. What a rule assigns does
         not expire.
@@ -116,7 +126,7 @@ class TagAdmin(HolderAdmin):
             return fieldsets
         hidden = {"rule", "rule_read"} if obj.n_values or obj.kind != Tag.Kind.RULE else set()
         hidden |= {"expires_after_days"} if obj.is_by_rule else set()
-        hidden |= {"score"} if obj.kind != Tag.Kind.SCORE else set()
+        hidden |= {"score"} if obj.kind != Tag.Kind.SCORE or has_many(obj) else set()
         return [
             (title, {**options, "fields": [name for name in options["fields"] if name not in hidden]})
             for title, options in fieldsets
@@ -164,7 +174,16 @@ class TagAdmin(HolderAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         context |= {"may_move": may_move(request), "may_tag": may_tag(request)}
+        tag = kwargs.get("obj")
+        if tag is not None and has_many(tag):
+            context["values_url"] = values_url(tag.pk)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Values that came with a form, while others made them too many for one, are not dropped without a word."""
+        if has_many(form.instance) and "values-TOTAL_FORMS" in request.POST:
+            raise ValidationError(gettext("It has more values by now than a form shows: reload the page."))
+        super().save_related(request, form, formsets, change)
 
     def save_thing(self, thing: Tag, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
         """Of a tag by score, the bands become the rules of its values; what is hidden for a kind is not meant."""
@@ -176,7 +195,7 @@ class TagAdmin(HolderAdmin):
                 part.rule = Band(model, field, start, end, among).rule
             elif not thing.is_by_rule:
                 part.rule = None
-        return save_tag(thing, values=parts, user=user, expected_version=seen_version)
+        return save_tag(thing, values=None if has_many(thing) else parts, user=user, expected_version=seen_version)
 
     def restore_rules(self, thing: Tag, version: int, *, user: User) -> None:
         restore_tag_rules(thing, version, user=user)
@@ -197,7 +216,12 @@ class TagAdmin(HolderAdmin):
         is_preview = tag.lifecycle == Tag.Lifecycle.DRAFT and tag.is_by_rule
         context: dict[str, Any] = {"tag": tag, "is_preview": is_preview, "is_by_value": bool(tag.values.all())}
         try:
-            context["coverage"] = coverage_of(tag, now=timezone.now())
+            coverage = coverage_of(tag, now=timezone.now())
+            context |= {"coverage": coverage, "shares": coverage.values}
+            if len(coverage.values) > MAX_BARS:
+                most = sorted(coverage.values, key=lambda each: -each.n_carriers)
+                context |= {"shares": most[:MAX_BARS], "n_shares": len(coverage.values)}
+                context["values_url"] = values_url(tag.pk)
         except PreviewTimeout as error:
             context["problem"] = str(error)
         except RuleError as error:
@@ -274,6 +298,11 @@ class TagAdmin(HolderAdmin):
         unassign_tag(tag, [profile.pk], user=signed_in(request), now=timezone.now())
         messages.success(request, gettext("Removed %(tag)s.") % {"tag": tag.name})
         return HttpResponseRedirect(reverse("admin:profiles_profile_change", args=[profile.pk]))
+
+
+def has_many(tag: Any) -> bool:
+    """Whether a tag of `get_queryset` has more values than a form shows."""
+    return bool(getattr(tag, "n_values", 0) > MAX_INLINE)
 
 
 def manual_tag_or_404(tag_id: str) -> Tag:

@@ -31,6 +31,7 @@ def trend_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> Ht
     lines = {gettext("All"): trend.whole} | {names.get(key, key): days for key, days in trend.values.items()}
     rows = table(trend)
     has_bare = bool(trend.values) and any(row["n_bare"] for row in rows)
+    rest = gettext("Others") if trend.n_left_out else gettext("Without a value")
     people = f"{reverse('admin:profiles_profile_changelist')}?tagged_on={tag.pk}"
     opens = {gettext("All"): Opens(f"{people}@{{day}}")}
     opens |= {names.get(key, key): Opens(f"{people}:{quote(key)}@{{day}}") for key in trend.values}
@@ -38,7 +39,9 @@ def trend_view(request: HttpRequest, tag_id: int, context: dict[str, Any]) -> Ht
         "title": f"{tag.name} · {gettext('Carriers by day')}",
         "original": tag,
         "tag": tag,
-        "names": [*(names.get(key, key) for key in trend.values), *([gettext("Without a value")] if has_bare else [])],
+        "names": [*(names.get(key, key) for key in trend.values), *([rest] if has_bare else [])],
+        "n_shown": len(trend.values) if trend.n_left_out else 0,
+        "n_values": len(names),
         "rows": rows,
         "has_bare": has_bare,
         **chart_context(lines, opens=opens, today=today, n_days=n_days),

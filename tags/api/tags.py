@@ -168,7 +168,8 @@ class RemovalsSerializer(ChosenSerializer):
 
 class AssignmentsSerializer(RemovalsSerializer):
     """Who gets the tag, with which of its values, and until when (exclusive; null: without end; absent: as long as the
-    tag's `expires_after_days` says).
+    tag's `expires_after_days` says, from now on, also for those who carry it already: `assigned` counts them, as their
+    end moves).
     """
 
     expires_at = MomentField(allow_null=True, required=False)
@@ -207,6 +208,15 @@ class TagFilters(filters.FilterSet):
 
 class CarrierFilters(filters.FilterSet):
     value = filters.CharFilter(field_name="value__key")
+
+
+class ValueFilters(filters.FilterSet):
+    """`search` looks into key and name."""
+
+    search = filters.CharFilter(method="keep_found")
+
+    def keep_found(self, values: QuerySet[TagValue], name: str, term: str) -> QuerySet[TagValue]:
+        return values.filter(Q(key__icontains=term) | Q(name__icontains=term))
 
 
 @route("tags")
@@ -306,10 +316,21 @@ class TagViewSet(BulkActions, CrossActions, HolderViewSet):
             ]
         )
 
+    @extend_schema(responses=TagValueSerializer(many=True))
+    @action(detail=True, url_path="values", filterset_class=ValueFilters)
+    def list_values(self, request: Request, key: str) -> Response:
+        """Its values in their order, in pages: a tag may have a thousand."""
+        values = TagValue.objects.filter(tag=self._id(key)).select_related("tag").order_by("position", "pk")
+        page = self.paginate_queryset(self.filter_queryset(values)) or []
+        shown = TagValueSerializer(page, many=True, context=self.get_serializer_context())
+        return self.get_paginated_response(shown.data)
+
     @extend_schema(responses=TagDaySerializer(many=True))
     @action(detail=True, filterset_class=None)
     def sizes(self, request: Request, key: str) -> Response:
-        """How many carried it by business day, the latest first; days on which nothing changed are left out."""
+        """How many carried it by business day, the latest first; days on which nothing changed are left out. Counted
+        every ten minutes from who got and lost it: who carries it now is in `profiles/`.
+        """
         tag_id = self._id(key)
         page = self.paginate_queryset(days_of(tag_id)) or []
         return self.get_paginated_response(with_carriers(tag_id, page))

@@ -20,6 +20,7 @@ from tags.dimensions.tag import NO_VALUE, TagDimension, tag_dimension
 from tags.models import Tag, TagValue
 from tags.services.tag import save_tag
 
+MAX_CELLS = 4_000  # of a map: as many take 3 s of processor and 1.5 MB; nobody reads more
 MAX_VALUES = 60  # of a tag made of two: so many rules are judged for everybody
 
 
@@ -59,11 +60,16 @@ class Cross:
 def cross_tags(first: Tag, second: Tag, *, now: datetime) -> Cross:
     """Of all people, as of now, by one pass over the carriers of both.
 
-    Raises ValidationError for a tag with itself, and UnknownDimension for one that is archived.
+    Raises ValidationError for a tag with itself and for too many values, UnknownDimension for one that is archived.
     """
     if first.pk == second.pk:
         raise ValidationError(_("Choose another tag to cross it with."))
     dimensions = tag_dimension(first.key), tag_dimension(second.key)
+    numbers = [len(each.names) for each in dimensions]
+    if numbers[0] * numbers[1] > MAX_CELLS:
+        problem = _("These have too many values to cross: %(rows)s by %(columns)s, of %(most)s cells at most.")
+        shown = {"rows": numbers[0], "columns": numbers[1], "most": MAX_CELLS}
+        raise ValidationError(problem % {name: f"{n:,}" for name, n in shown.items()})
     with transaction.atomic():
         found = count_pairs(first, second, now=now)
         n_profiles = Profile.objects.current().count()

@@ -14,6 +14,7 @@ from cdp.by_day import GROWTH, DaySize, count_feed, fill_days
 from tags.models import CountedTags, Tag, TagChange, TagDay
 
 WHOLE = ""  # the tag, whatever its value
+MAX_VALUES = 50  # of a trend
 
 # A change from one value to another is an exit and an entry of theirs, and nothing to the tag as a whole.
 COUNT = """
@@ -48,11 +49,13 @@ class Trend:
     """Each business day, the earliest first, from the first on that somebody got the tag.
 
     `values` has those by the key of the value in their order: all of the tag, and those removed that somebody carried
-    within the period. Where a value came later than the tag, its days are fewer.
+    within the period. Where a value came later than the tag, its days are fewer. Of very many values it has those that
+    most people carried at the end, and `n_left_out` is how many others there are.
     """
 
     whole: Sequence[DaySize]
     values: Mapping[str, Sequence[DaySize]]
+    n_left_out: int = 0
 
 
 def count_days() -> int:
@@ -67,13 +70,18 @@ def trend_of(tag: Tag, *, until: date, n_days: int) -> Trend:
     rows: dict[str, list[TagDay]] = {}
     for row in TagDay.objects.filter(tag=tag, day__gte=first, day__lte=until):
         rows.setdefault(row.value, []).append(row)
+    known = [value.key for value in sorted(tag.values.all(), key=lambda value: value.position)]
+    if n_left_out := max(0, len(known) - MAX_VALUES):
+        last = {key: before.get(key, 0) + sum(row.n_entered - row.n_left for row in rows.get(key, ())) for key in known}
+        most = set(sorted(known, key=lambda key: -last[key])[:MAX_VALUES])
+        known = [key for key in known if key in most]
+    shown = {WHOLE, *known} if n_left_out else rows.keys() | before.keys()
     series = {
         value: fill_days(rows.get(value, ()), before.get(value), first=first, until=until)
-        for value in rows.keys() | before.keys()
+        for value in (rows.keys() | before.keys()) & shown
     }
-    known = [value.key for value in sorted(tag.values.all(), key=lambda value: value.position)]
     gone = [value for value in sorted(series.keys() - {WHOLE, *known}) if any(day.n_members for day in series[value])]
-    return Trend(series.get(WHOLE, []), {value: series.get(value, []) for value in (*known, *gone)})
+    return Trend(series.get(WHOLE, []), {value: series.get(value, []) for value in (*known, *gone)}, n_left_out)
 
 
 def sizes_before(tag_id: int, day: date) -> dict[str, int]:

@@ -12,7 +12,7 @@ from cdp.api.pagination import CursorPages
 from cdp.models import Run, Webhook
 from profiles.models import IdentityChange, Profile, RejectedMessage
 from profiles.refresh.versions import single, write_version
-from segments.models import BulkJoining, Segment, SegmentDay, Tier
+from segments.models import BulkJoining, Segment, SegmentDay, SizeAlert, Tier
 from tags.models import BulkTagging, Tag, TagDay
 from tests.cdp.api.world import filled, make_world, schema_paths
 from tests.clients import api_of
@@ -36,7 +36,7 @@ from tests.factories.segments import (
     TierSchemeFactory,
     TierStandingFactory,
 )
-from tests.factories.tags import TagAssignmentFactory, TagChangeFactory
+from tests.factories.tags import TagAssignmentFactory, TagChangeFactory, TagValueFactory
 from tests.factories.webhooks import WebhookAttemptFactory, WebhookFactory
 
 LISTS = {
@@ -55,6 +55,8 @@ def make_two_of_each():
     bo, spring, gold = ProfileFactory(), Campaign.objects.get(key="spring"), Tier.objects.get(key="gold")
     EventFactory(profile=ann)
     TagAssignmentFactory(tag=vip, profile=bo)
+    for key in ("gold", "silver"):
+        TagValueFactory(tag=vip, key=key)
     TagChangeFactory(tag=vip, profile=bo)
     TagChangeFactory(tag=vip, profile=bo, before="", after=None)
     MembershipFactory(segment=loyal, profile=bo)
@@ -77,6 +79,7 @@ def make_two_of_each():
     RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")
     for day in (1, 2):
         SegmentDay.objects.create(segment=loyal, day=f"2026-01-0{day}", n_entered=1)
+        SizeAlert.objects.create(segment=loyal, day=f"2026-01-0{day}", before=1, after=2)
         TagDay.objects.create(tag=vip, day=f"2026-01-0{day}", n_entered=1)
     WebhookAttemptFactory(message__webhook=Webhook.objects.get(key="shop"))
     WebhookFactory()

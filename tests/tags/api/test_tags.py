@@ -276,6 +276,7 @@ def test_a_tag_goes_into_the_archive_and_out_of_the_list():
     assert api.send("get", "tags/").json()["results"] == []
     assert [tag["key"] for tag in api.send("get", "tags/?lifecycle=archived").json()["results"]] == ["vip"]
     assert api.send("post", "tags/vip/assignments/", {"profiles": []}).status_code == 409
+    assert api.send("patch", "tags/vip/", {"name": "New"}).status_code == 409
     assert api.send("patch", "tags/vip/", {"lifecycle": "active"}).json()["lifecycle"] == "active"
 
 
@@ -332,3 +333,20 @@ def test_a_tag_may_say_how_long_it_lasts():
 
     ends = dict(TagAssignment.objects.values_list("profile", "expires_at"))
     assert ends == {ann.pk: NOW + timedelta(days=30), bob.pk: None}
+
+
+def test_values_come_in_pages_in_their_order_and_are_found():
+    card = TagFactory(key="card")
+    for position, key in enumerate(("iron", "gold", "silver")):
+        TagValueFactory(tag=card, key=key, name=key.title(), position=position)
+    TagValueFactory(key="other")
+    api = api_of("viewer")
+
+    first = api.send("get", "tags/card/values/?page_size=2").json()
+    rest = api.get(first["next"]).json()["results"]
+    found = api.send("get", "tags/card/values/?search=OL").json()["results"]
+
+    assert [each["key"] for each in first["results"]] == ["iron", "gold"]
+    assert rest == [{"key": "silver", "name": "Silver", "rule": None}]
+    assert [each["key"] for each in found] == ["gold"]
+    assert api.send("get", "tags/none/values/").status_code == 404

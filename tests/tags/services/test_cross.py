@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from profiles.services.preview import preview_rule
 from tags.models import Tag
+from tags.services import cross as crossing
 from tags.services.cross import cross_tags, join_tags, pair_keys
 from tests.clients import api_of
 from tests.factories.cdp import UserFactory
@@ -146,3 +147,15 @@ def test_pairs_of_values_have_keys_of_their_own():
 
     assert keys == ["gold-big", "a-b-c", "a-b-c-2", f"{'a' * 24}-{'a' * 25}", f"{'a' * 22}-{'a' * 22}-2"]
     assert max(map(len, keys)) <= 50
+
+
+def test_tags_with_too_many_values_are_not_crossed(world, monkeypatch):
+    card, _vip = world
+    monkeypatch.setattr(crossing, "MAX_CELLS", 1)
+    problem = "These have too many values to cross: 2 by 1, of 1 cells at most."
+
+    page = sign_in("viewer").get(f"/admin/tags/tag/{card.pk}/cross/?with=vip")
+    answer = api_of("viewer").send("get", "tags/card/cross/?with=vip")
+
+    assert problem in page.content.decode()
+    assert (answer.status_code, answer.json()["errors"]) == (400, [{"path": "with", "message": problem}])

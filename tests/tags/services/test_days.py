@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from tags.models import TagDay
+from tags.services import days as days_of_tags
 from tags.services.days import count_days, trend_of
 from tests.clients import api_of
 from tests.factories.profiles import SEEN_AT
@@ -101,3 +102,19 @@ def test_the_api_has_the_days_with_changes(django_assert_num_queries):
     assert rest["results"] == answer[1:]
     assert api.send("get", "tags/nobody/sizes/").json()["results"] == []
     assert api.send("get", "tags/none/sizes/").status_code == 404
+
+
+def test_a_trend_of_very_many_values_has_those_that_most_carry(monkeypatch):
+    monkeypatch.setattr(days_of_tags, "MAX_VALUES", 2)
+    card = TagFactory()
+    for key in ("gold", "silver", "iron"):
+        TagValueFactory(tag=card, key=key)
+        TagDay.objects.create(tag=card, value=key, day=FIRST, n_entered=len(key))
+
+    trend = trend_of(card, until=FIRST, n_days=1)
+
+    assert {key: [day.n_members for day in sizes] for key, sizes in trend.values.items()} == {
+        "gold": [4],
+        "silver": [6],
+    }
+    assert trend.n_left_out == 1
