@@ -39,6 +39,7 @@ from profiles.imports.guess import guess
 from profiles.imports.preview import PreviewRow
 from profiles.imports.readers import columns_of, open_rows, reading_as_stored
 from profiles.imports.refused import refused_name
+from profiles.imports.room import check_room
 from profiles.imports.show import show
 from profiles.imports.understand import Understanding
 from profiles.imports.values import value_key
@@ -152,7 +153,7 @@ def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -
     One that was cut off or cancelled goes on where it was. `Run.done` and `total` are rows.
 
     Raises:
-        ImportFileError: the mapping is wrong; the text names the first place.
+        ImportFileError: the mapping is wrong, of which the text names the first place; or no room for its attributes.
         ImportStateError: it runs, is complete, or was taken back.
     """
     check_readable(import_)
@@ -170,9 +171,11 @@ def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -
 
 
 def check_readable(import_: Import) -> None:
-    """Raises ImportFileError where the mapping does not fit the file."""
+    """Raises ImportFileError where the mapping does not fit the file, or has no room for its attributes."""
     columns = columns_of(Path(import_.file.path), reading_as_stored(import_))
-    value_key(parse_mapping(import_.mapping, kinds=load_kinds(), columns=columns))
+    mapping = parse_mapping(import_.mapping, kinds=load_kinds(), columns=columns)
+    value_key(mapping)
+    check_room(mapping)
 
 
 def lock_idle(import_: Import) -> Import:

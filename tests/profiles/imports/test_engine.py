@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from profiles.imports.errors import ImportFileError
 from profiles.models import (
+    AttributeDefinition,
     Consent,
     Contribution,
     Event,
@@ -26,6 +28,20 @@ FACTS = (Profile, Contribution, Consent, IdentityLink, MessageKey)
 def facts():
     """Everything that an import writes of people."""
     return {model: list(model.objects.order_by("pk").values()) for model in FACTS} | {Event: Event.objects.count()}
+
+
+def test_a_file_that_makes_more_attributes_than_there_is_room_for_is_refused_at_once(load, settings):
+    """Else some of its columns would say nothing of anybody, and nobody would hear of it."""
+    settings.MAX_DISCOVERED_ATTRIBUTES = 2
+    mapping = {"identifiers": {"Card": "member_card"}, "traits": {"A": "a", "B": "b", "City": "address.city"}}
+    text = "Card,A,B,C,City\nV1,1,2,3,上海\n"
+
+    load(text, mapping)
+    with pytest.raises(ImportFileError, match="would make 1 new attributes, and there is room for 0 more"):
+        load(text, mapping | {"traits": {**mapping["traits"], "C": "c"}})
+
+    assert load(text.replace("V1", "V2"), mapping).counts["new"] == 1
+    assert not AttributeDefinition.objects.filter(key="c").exists()
 
 
 def test_members_become_people_with_attributes_times_and_consents(load):
