@@ -51,8 +51,10 @@ class TagDimension(Dimension):
         return {"all": [self._carried, {"not": {**self._carried, "value": list(self.values)}}]}
 
     def with_others(self, values: Sequence[Any]) -> RuleJson | None:
-        named = [value for value in values if value != NO_VALUE]
-        return {"all": [self._carried, {"not": {**self._carried, "value": named}}]} if named else None
+        if NO_VALUE in values:  # who carries it without a value is none of the others
+            others = [value for value in self.values if value not in values]
+            return {**self._carried, "value": others} if others else None
+        return {"all": [self._carried, {"not": {**self._carried, "value": list(values)}}]} if values else None
 
     def without(self) -> RuleJson:
         return {"not": self._carried}

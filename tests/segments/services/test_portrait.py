@@ -223,6 +223,19 @@ def test_tags_by_value_and_without(segment):
     assert_rules_find_whom_is_counted(plain)
 
 
+def test_the_others_of_a_tag_are_not_those_without_a_value(segment, monkeypatch):
+    monkeypatch.setattr("segments.services.portrait.MOST_TOP", 2)
+    card = TagFactory(key="card")
+    gold, silver, bronze = [TagValueFactory(tag=card, key=key) for key in ("gold", "silver", "bronze")]
+    for value in (None, None, None, gold, gold, silver, bronze):
+        TagAssignmentFactory(tag=card, profile=person(segment), value=value)
+
+    found = portrait(segment, "tag:card", top=1)
+
+    assert numbers(found) == [("Gold", 2, 2, 0), ("Without a value", 3, 3, 0), ("Other", 2, 2, 0)]
+    assert_rules_find_whom_is_counted(found)
+
+
 def test_tiers_from_the_highest(segment):
     TierSchemeFactory(key="club", tiers={"gold": None, "silver": None, "basic": None})
     tiers = {tier.key: tier for tier in TierScheme.objects.get().tiers.all()}
