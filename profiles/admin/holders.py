@@ -42,20 +42,27 @@ from profiles.refresh.saving import StillUsed, VersionConflict
 
 
 class HolderForm(KeyedForm):
-    """A form that knows which version of the rule its editor saw, and shows what the service refused."""
+    """A form that knows which version of the rule its editor saw, and shows what the service refused.
+
+    Of the other fields it knows what its editor saw: what they left alone stays as another has saved it meanwhile.
+    """
 
     refused: RuleError | ValidationError | VersionConflict | None = None
     holder_key = ""
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    by_version: ClassVar[frozenset[str]] = frozenset({"rule", "score", "seen_version"})  # what that stands for
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["seen_version"].initial = self.instance.rule_version
         suggest_used(self, "category", type(self.instance))
         tell_holder(self, "rule", self.holder_key)
+        for name, field in self.fields.items():
+            field.show_hidden_initial = self.instance.pk is not None and name not in self.by_version
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
+        data |= {name: getattr(self.instance, name) for name in self.left_alone() if name in data}
         if isinstance(self.refused, RuleError):
             for problem in self.refused.problems:
                 self.add_error("rule" if "rule" in self.fields else None, str(problem))
@@ -65,6 +72,11 @@ class HolderForm(KeyedForm):
             self.add_error(None, [str(self.refused), *last_change(self.instance)])
             self.add_error(None, gettext("What you wrote is still here: copy it, reload the page and edit it again."))
         return data
+
+    def left_alone(self) -> list[str]:
+        """The fields that came back as they were shown."""
+        shown = [name for name in self.fields if self[name].html_initial_name in self.data]
+        return [name for name in shown if name not in self.changed_data]
 
 
 def tell_holder(form: forms.Form | forms.ModelForm, name: str, holder_key: str) -> None:  # type: ignore[type-arg]

@@ -115,6 +115,23 @@ def test_a_conflict_names_who_was_faster():
     assert "Changed last by bo." in errors(answer)["__all__"]
 
 
+def test_what_an_editor_left_alone_stays_as_another_has_saved_it():
+    segment = SegmentFactory(name="Loyal", description="As ann saw it", category="Old", alert_percent=5)
+    address = f"/admin/segments/segment/{segment.pk}/change/"
+    page = sign_in(OPERATOR).get(address).content.decode()
+    seen = {"initial-name": "Loyal", "initial-description": "As ann saw it", "initial-category": "Old"}
+    Segment.objects.update(description="By bo", alert_percent=20)
+
+    edit = form(segment.rule, **seen, name="Ours", description="As ann saw it", category="", seen_version=1)
+    answer = sign_in(OPERATOR).post(address, edit | {"initial-alert_percent": "5", "alert_percent": "5"})
+
+    segment.refresh_from_db()
+    assert [f'name="{name}"' in page for name in (*seen, "initial-alert_percent")] == [True] * 4
+    assert answer.status_code == 302
+    assert (segment.name, segment.description) == ("Ours", "By bo")
+    assert (segment.category, segment.alert_percent) == ("", 20)
+
+
 @pytest.mark.parametrize("rule", ["[]", "null", "{}", '{"all": []}', "{"])
 def test_count_and_save_say_the_same_of_a_wrong_rule_and_say_it_once(rule):
     client = sign_in(OPERATOR)
