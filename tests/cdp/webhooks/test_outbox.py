@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cdp.feeds import feeds
 from cdp.models import Subscription, Webhook, WebhookAttempt, WebhookMessage
+from cdp.retention import purge_feeds
 from cdp.webhooks import backlog, outbox
 from cdp.webhooks.backlog import Backlog, Waiting, backlogs, count_waiting
 from cdp.webhooks.manage import Hearing, enable_webhook, save_webhook, send_since
@@ -91,6 +92,24 @@ def test_one_message_at_a_time_and_a_dead_worker_leaves_it_under_its_id(now):
     assert (again.message_id, ids(again)) == (lost.message_id, first)
     assert ids(rest) == later
     assert WebhookAttempt.objects.count() == 3
+
+
+def test_it_goes_on_in_its_feed_once_it_was_told_and_until_then_nothing_is_deleted(now):
+    webhook, written = WebhookFactory(hears=["segments"], batch_size=2), write(3)
+
+    def stands_after() -> int:
+        purge_feeds(now=now + timedelta(days=900), days=1)
+        return webhook.subscriptions.get().after
+
+    start = stands_after()
+    (dispatch,), _any = claim(limit=1, now=now)
+    assert stands_after() == start
+    record(dispatch, DOWN, now=now)
+    assert stands_after() == start
+    assert list(MembershipChange.objects.order_by("pk").values_list("pk", flat=True)) == written
+
+    (again,) = send(now + LEASE)
+    assert (ids(again), stands_after()) == (written[:2], written[1])
 
 
 def test_failures_back_off_and_a_success_ends_them(now):

@@ -37,6 +37,7 @@ from profiles.refresh.changes import refresh_changes
 from profiles.refresh.clock import follow_time
 from profiles.refresh.engine import difference_statement
 from profiles.refresh.full import Progress, refresh_in_full, refresh_one
+from profiles.refresh.graph import Graph
 from profiles.services.identity import lift_separation, merge_profiles, split_profile, undo_merge
 from segments.models import Membership, Segment, TierScheme, TierStanding
 from segments.services import (
@@ -151,15 +152,30 @@ class Life(Facts):
 
     # Rules
 
-    def edit(self, key: str, rules: Rules) -> None:
-        """Save other rules of a holder, which are refused where they speak of what is archived, and refresh it."""
+    def edit(self, key: str, rules: Rules, *, is_busy: bool = False) -> None:
+        """Save other rules of a holder, which are refused where they speak of what is archived, and refresh it; where
+        the workers are busy, after whoever waited on the queue was judged.
+        """
         before, self.rules = self.rules, rules
         try:
             with transaction.atomic():
                 self.write_rule(key)
         except (RuleError, ValidationError):
             self.rules = before
-        self.full(key)
+        if is_busy:
+            self.judge_while_it_waits(key)
+        self.full(key, was_judged=is_busy)
+
+    def judge_while_it_waits(self, key: str) -> None:
+        """Where all are still to be judged because of the edit, people move for that reason; elsewhere for others."""
+        Run.objects.exclude(subject=key).delete()
+        awaited = set(Graph.load().downstream([key]) if Run.objects.exists() else [])
+        marks = self.heads()
+        while refresh_changes(now=self.now):
+            pass
+        for (model, name), family in zip(FEEDS, ["segment", "tag", "tier"], strict=True):
+            for held, cause in set(model.objects.filter(pk__gt=marks[model]).values_list(name, "cause")):
+                assert (cause == Cause.RULE) == (f"{family}:{held}" in awaited), (held, cause)
 
     def write_rule(self, key: str) -> None:
         family, _colon, name = key.partition(":")
@@ -249,7 +265,7 @@ class Life(Facts):
 
     # The workers
 
-    def full(self, key: str) -> None:
+    def full(self, key: str, *, was_judged: bool = False) -> None:
         """One that is judged in full, and those who speak of it, whoever waits on the queue: by what is about to change
         somebody may leave and come back.
         """
@@ -257,7 +273,7 @@ class Life(Facts):
         self.happened.add(Cause.RULE)
         if key not in {holder.key for holder in all_holders()}:
             return
-        is_behind = ProfileChange.objects.exists()
+        is_behind = was_judged or ProfileChange.objects.exists()
         refresh_in_full(holder_of(key), now=self.now, cause=Cause.RULE)
         if is_behind:
             self.drain(500)

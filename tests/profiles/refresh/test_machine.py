@@ -197,14 +197,14 @@ class Machine(RuleBasedStateMachine):
         for separation in Separation.objects.in_force():
             self.life.lift(separation)
 
-    @rule(data=st.data(), key=st.sampled_from(ORDER))
-    def edit(self, data: st.DataObject, key: str) -> None:
+    @rule(data=st.data(), key=st.sampled_from(ORDER), is_busy=st.booleans())
+    def edit(self, data: st.DataObject, key: str, is_busy: bool) -> None:
         """Other rules for one holder."""
         later = frozenset(ORDER[ORDER.index(key) :])
         drawn = {part: without(data.draw(mixed_rules(self.life.now)), later) for part in PARTS[key]}
         if Segment.objects.filter(key=FROZEN).exists() and data.draw(st.booleans()):
             drawn = loads(dumps(drawn).replace(f'"key": "{GUESTS}"', f'"key": "{FROZEN}"'))
-        self.life.edit(key, self.life.rules._replace(**drawn))
+        self.life.edit(key, self.life.rules._replace(**drawn), is_busy=is_busy)
 
     @rule(data=st.data(), what=st.sampled_from(["put_away", "put_away", "restore", "freeze", "redefine", "move_card"]))
     def administer(self, data: st.DataObject, what: str) -> None:
