@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models.functions import Now
 
 from cdp.garbage import garbage_waits
 from cdp.models import Run
@@ -90,8 +91,7 @@ def import_rows(import_: Import, run: Run, *, now: datetime) -> None:
             break
         except KindsChangedError:
             job.kinds = load_kinds_outside()
-    import_.ended_at = now
-    import_.save(update_fields=["ended_at"])
+    Import.objects.filter(pk=import_.pk).update(ended_at=Now())
 
 
 def try_rows(import_: Import, run: Run, *, now: datetime) -> None:

@@ -30,6 +30,12 @@ def facts():
     return {model: list(model.objects.order_by("pk").values()) for model in FACTS} | {Event: Event.objects.count()}
 
 
+def test_an_import_ends_when_its_last_row_is_done(load):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+
+    assert import_.run.started_at < import_.ended_at < import_.run.ended_at
+
+
 def test_a_file_that_makes_more_attributes_than_there_is_room_for_is_refused_at_once(load, settings):
     """Else some of its columns would say nothing of anybody, and nobody would hear of it."""
     settings.MAX_DISCOVERED_ATTRIBUTES = 2
