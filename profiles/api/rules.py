@@ -26,7 +26,7 @@ from cdp.models import RuleVersion, User
 from cdp.rules.errors import RuleError
 from cdp.rules.parse import parse_rule
 from profiles.masking import mask_rule
-from profiles.refresh.saving import Archived, StillUsed, VersionConflict, lock_rules
+from profiles.refresh.saving import Archived, BeingFilled, StillUsed, VersionConflict, lock_rules
 
 Held = TypeVar("Held", bound=Model)
 
@@ -162,7 +162,7 @@ def conflicts() -> Iterator[None]:
     """What a service refuses because of how things are now, as 409."""
     try:
         yield
-    except (StillUsed, Archived) as error:
+    except (StillUsed, Archived, BeingFilled) as error:
         raise Conflict(" ".join(error.messages)) from error
     except VersionConflict as error:
         raise Conflict(str(error)) from error

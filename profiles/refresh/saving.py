@@ -59,6 +59,13 @@ class Archived(ValidationError):
         super().__init__(_("“%(label)s” is archived: restore it first.") % {"label": label}, code="archived")
 
 
+class BeingFilled(ValidationError):
+    """Who is in is not yet whom it says; `label` is its name."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(_("“%(label)s” is being filled: try again in a moment.") % {"label": label}, code="filling")
+
+
 def lock_rules() -> None:
     """One edit at a time, until the transaction ends: two that close a circle together must see each other."""
     advisory_lock("rules")

@@ -15,6 +15,7 @@ from cdp.rules.causes import Cause
 from cdp.rules.holders import Move
 from cdp.rules.scope import EVERYBODY, Scope
 from cdp.runs import RefusedError, queue_run
+from profiles.refresh.edits import is_awaiting
 from profiles.refresh.engine import RULE_FAILURES, Now, difference_statement, moment
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.full import CHUNK, Progress, write_chunk
@@ -28,6 +29,12 @@ FILL = "fill"  # the kind of run; its subject is the key of the segment, as of a
 def queue_fill(segment: Segment, *, source: Segment | None = None, user: User | None) -> Run:
     """Queue the filling of a snapshot by its rule, or of a segment by hand with those who are in `source`."""
     return queue_run(FILL, f"segment:{segment.key}", user, {"from": source.key} if source else {})
+
+
+def is_being_filled(segment: Segment) -> bool:
+    """Whether who is in is still that of before its rule was made or changed, or before it was filled."""
+    key = f"segment:{segment.key}"
+    return is_awaiting(key) or Run.objects.unfinished().filter(kind=FILL, subject=key).exists()
 
 
 class FactHolder(SegmentHolder):

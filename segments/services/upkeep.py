@@ -10,9 +10,9 @@ from cdp.audit import write_addition, write_change
 from cdp.models import Run, User
 from profiles.refresh.protection import protectors
 from profiles.refresh.queue import queue_full_refresh
-from profiles.refresh.saving import Archived, StillUsed, check_rules, check_unused, lock_rules
+from profiles.refresh.saving import Archived, BeingFilled, StillUsed, check_rules, check_unused, lock_rules
 from segments.models import Segment
-from segments.services.fill import queue_fill
+from segments.services.fill import is_being_filled, queue_fill
 from segments.services.segment import save_segment
 
 
@@ -21,11 +21,15 @@ def duplicate_segment(source: Segment, *, key: str, name: str, user: User, as_sn
     """Another segment like `source`: with its rule, or with its members where they came by hand or were frozen.
 
     `as_snapshot` freezes who is in `source` now, of whatever kind it is. `user` owns the new one. Its members come by
-    a run. Raises ValidationError or RuleError, as saving does; Archived for freezing one that no rule can name.
+    a run. Raises ValidationError or RuleError, as saving does; Archived for freezing one that no rule can name;
+    BeingFilled where whom it says is not in yet, who would be missing for good.
     """
+    lock_rules()
     is_frozen = as_snapshot or source.kind == Segment.Kind.SNAPSHOT
     if is_frozen and source.archived_at is not None:
         raise Archived(source.name)
+    if (is_frozen or source.kind == Segment.Kind.STATIC) and is_being_filled(source):
+        raise BeingFilled(source.name)
     copy = Segment(
         key=key,
         name=name,

@@ -10,7 +10,7 @@ from cdp.rules.errors import RuleError
 from cdp.rules.holders import all_holders
 from cdp.runs import RefusedError
 from profiles.models import ProfileChange, ProfileMerge
-from profiles.refresh.saving import StillUsed
+from profiles.refresh.saving import BeingFilled, StillUsed
 from profiles.services.identity import merge_profiles, undo_merge
 from segments.models import Membership, MembershipChange, Segment
 from segments.sections import load_segments
@@ -177,6 +177,23 @@ def test_who_is_in_a_segment_can_be_frozen():
     run_fills()
 
     assert (copy.kind, members("copy")) == ("snapshot", {inside.pk})
+
+
+def test_what_is_still_being_filled_is_not_frozen():
+    segment = Segment(key="new", name="New", rule=lives_in("Oslo"))
+    save_segment(segment)
+    frozen = snapshot()
+    refused = []
+
+    for source in (segment, frozen):
+        with pytest.raises(BeingFilled) as caught:
+            duplicate_segment(source, key="copy", name="Copy", user=UserFactory(), as_snapshot=True)
+        refused += caught.value.messages
+    Run.objects.update(state=Run.State.SUCCEEDED)
+    copy = duplicate_segment(segment, key="copy", name="Copy", user=UserFactory(), as_snapshot=True)
+
+    assert refused == [f"“{name}” is being filled: try again in a moment." for name in ("New", "Frozen")]
+    assert copy.kind == "snapshot"
 
 
 def test_an_archived_segment_is_out_of_refreshes_rules_and_profiles_and_keeps_its_members():
