@@ -65,6 +65,8 @@ def builder_words() -> dict[str, str]:
         "count": _("Count"),
         "counting": _("Counting…"),
         "failed": _("The server did not answer. Try again."),
+        "signed_out": _("You are signed out. What you wrote is still here: sign in again beside it, then go on."),
+        "sign_in": _("Sign in"),
         "sample": _("For example"),
         "condition_n": _("Condition %(n)s of %(total)s"),
         "group_n": _("Group %(n)s of %(total)s"),

@@ -32,7 +32,14 @@ from profiles.admin.names import display_name
 from profiles.admin.page import person_context
 from profiles.admin.parting import lift, split_page, undo_page
 from profiles.admin.people import list_of_people
-from profiles.admin.rule_builder import rule_language, rule_names, rule_preview, rule_properties, rule_values
+from profiles.admin.rule_builder import (
+    rule_language,
+    rule_names,
+    rule_preview,
+    rule_properties,
+    rule_token,
+    rule_values,
+)
 from profiles.admin.search import find_people
 from profiles.admin.timeline import timeline_context
 from profiles.masking import mask_identifier
@@ -109,6 +116,7 @@ class ProfileAdmin(ReadOnlyAdmin):
         return [
             path("rule-preview/", wrap(self.for_editors(rule_preview)), name="profiles_rule_preview"),
             path("rule-language/", wrap(self.for_editors(rule_language)), name="profiles_rule_language"),
+            path("rule-token/", wrap(self.for_editors(rule_token)), name="profiles_rule_token"),
             path("rule-names/", wrap(self.for_editors(rule_names)), name="profiles_rule_names"),
             path("rule-properties/", wrap(self.for_viewers(rule_properties)), name="profiles_rule_properties"),
             path("rule-values/", wrap(self.for_viewers(rule_values)), name="profiles_rule_values"),

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, npgettext
 
 from cdp.rules.catalogue import Wanted, catalogue_kinds
 from cdp.rules.describe import describe_rule
@@ -42,6 +43,11 @@ def barred(holder_key: str) -> dict[str, str]:
     itself, *dependents = barred_from(holder_key)
     reason = gettext("depends on what you are editing")
     return {itself: gettext("is what you are editing"), **dict.fromkeys(dependents, reason)}
+
+
+def rule_token(request: HttpRequest) -> HttpResponse:
+    """The token for forms, of who signed in again while a rule was being written."""
+    return _json({"token": get_token(request)})
 
 
 def rule_names(request: HttpRequest) -> HttpResponse:
@@ -125,7 +131,9 @@ def rule_preview(request: HttpRequest) -> HttpResponse:
 
 
 def _more_in_words(n_more: int) -> str:
-    return ngettext("and %(n)s more", "and %(n)s more", n_more) % {"n": f"{n_more:,}"} if n_more > 0 else ""
+    if n_more <= 0:
+        return ""
+    return npgettext("people", "and %(n)s more", "and %(n)s more", n_more) % {"n": f"{n_more:,}"}
 
 
 def _problems(problems: list[Problem]) -> HttpResponse:

@@ -219,3 +219,30 @@ def test_what_would_make_a_circle_is_shown_with_its_reason_and_not_taken(page):
     page.locator("strata-rule textarea").fill(json.dumps({"all": [CITY, {"op": "segment", "key": "after"}]}))
     page.get_by_role("button", name="JSON").click()
     expect(page.locator("[data-node='all[1]'] .sr-error")).to_contain_text("must not depend on each other in a circle")
+
+
+def test_what_is_no_json_can_be_undone_and_hides_what_was_counted(page):
+    edit(page, {"all": [CITY]})
+    page.get_by_role("button", name="Count").click()
+    expect(page.locator("[data-count]")).to_have_text("Matches 1 person now.")
+
+    page.get_by_role("button", name="JSON").click()
+    page.locator("strata-rule textarea").fill('{"all": [}')
+    expect(page.locator(".st-rule-verdict")).to_have_text("This is not JSON yet: the builder waits until it is.")
+    page.locator("[data-bar=undo]").click()
+
+    expect(page.locator("[data-count]")).to_have_text("Matches 1 person now.")
+    assert shown(page) == {"all": [CITY]}
+
+
+def test_who_is_signed_out_meanwhile_is_told_and_loses_nothing(page):
+    edit(page, {"all": [CITY]})
+    page.context.clear_cookies(name="sessionid")
+
+    type_city(page, "Oslofjord")
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".st-rule-verdict")).to_contain_text("You are signed out. What you wrote is still here")
+    expect(page.locator(".st-rule-verdict a")).to_have_attribute("href", "/admin/login/")
+    expect(page.locator("strata-rule textarea")).to_have_value(re.compile("Oslofjord"))
+    page.on("dialog", lambda dialog: dialog.accept())

@@ -166,7 +166,7 @@ export class StrataRule extends RuleEditor {
   }
 
   drawBar() {
-    for (const [part, isAble] of /** @type {[string, boolean][]} */ ([["undo", this.history.past.length > 0], ["redo", this.history.future.length > 0]])) {
+    for (const [part, isAble] of /** @type {[string, boolean][]} */ ([["undo", this.draft ? this.rule !== undefined : this.history.past.length > 0], ["redo", this.history.future.length > 0]])) {
       /** @type {any} */ (this.bar.querySelector(`[data-bar=${part}]`)).disabled = !isAble;
     }
   }
@@ -185,7 +185,10 @@ export class StrataRule extends RuleEditor {
   typedJson() {
     const text = this.text.value.trim(), rule = this.parsed();
     this.draft = text && rule === null ? text : "";
-    if (this.draft) return this.verdicts.say(this.say.not_json);
+    if (this.draft) {
+      this.drawBar();
+      return this.verdicts.say(this.say.not_json);
+    }
     this.history.note(this.rule, "", "json");
     this.rule = this.written = text ? rule : undefined;
     this.drawBar();

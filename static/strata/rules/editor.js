@@ -254,13 +254,26 @@ export class RuleEditor extends HTMLElement {
 
   /** @param {"undo" | "redo"} way */
   travel(way) {
+    if (this.draft && way === "undo") return this.dropDraft();
     const found = this.history[way](this.rule, this.focused());
-    if (!found) return;
+    if (!found) return undefined;
     this.rule = found.rule;
     this.draft = "";
     this.write();
     this.redraw(found.focus);
     this.announce(way === "undo" ? this.say.undone : this.say.redone);
+    this.verdicts.ask();
+    return undefined;
+  }
+
+  /** Text that is no JSON makes way for the rule from before it. */
+  dropDraft() {
+    if (this.rule === undefined) return;
+    this.draft = "";
+    this.written = undefined;
+    this.write();
+    this.drawBar();
+    this.announce(this.say.undone);
     this.verdicts.ask();
   }
 

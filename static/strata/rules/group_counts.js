@@ -7,9 +7,8 @@ import { at, inside, isGroup, nodePaths, pathText } from "./tree.js";
 const MAX_GROUPS = 12;
 const KEPT_MS = 60_000;  // so long a count is not asked for again
 
-/** The token of the form around the builder. @param {HTMLElement} builder */
-export const tokenOf = (builder) =>
-  /** @type {any} */ (builder.closest("form")?.elements.namedItem("csrfmiddlewaretoken"))?.value ?? "";
+/** The input with the token of the form around the builder. @param {HTMLElement} builder @returns {HTMLInputElement | null} */
+export const tokenOf = (builder) => /** @type {any} */ (builder.closest("form")?.elements.namedItem("csrfmiddlewaretoken") ?? null);
 
 export class GroupCounts {
   /** @param {import("./builder.js").StrataRule} builder */

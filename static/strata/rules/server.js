@@ -3,7 +3,7 @@
  *
  * @typedef {{value: any, label: string, hint?: string, type?: string, options?: Option[], section?: string, icon?: string, barred?: string}} Option
  * @typedef {{problems?: {path: string, message: string}[], sentence?: string, counted?: string, count?: number, url?: string, late?: string,
- *            people?: {name: string, url: string}[], more?: string}} Verdict
+ *            people?: {name: string, url: string}[], more?: string, signIn?: string}} Verdict
  */
 
 import { parse, stringify } from "./json.js";
@@ -11,10 +11,26 @@ import { parse, stringify } from "./json.js";
 // Questions go in an address, which has room for some thousand characters.
 const MOST_CHARACTERS = 200, MOST_NAMES = 20;
 
+/** Who asks is not signed in any more; `address` is where to. */
+export class SignedOut extends Error {
+  /** @param {string} address */
+  constructor(address) {
+    super("signed out");
+    this.address = address;
+  }
+}
+
+/** @param {Response} answer */
+function refuseSignedOut(answer) {
+  const address = new URL(answer.url);
+  if (answer.redirected && address.searchParams.has("next")) throw new SignedOut(address.pathname);
+}
+
 /** @param {string} address @param {Record<string, string | string[]>} query */
 async function get(address, query = {}) {
   const asked = Object.entries(query).flatMap(([key, value]) => [value].flat().map((each) => [key, each]));
   const answer = await fetch(`${address}?${new URLSearchParams(asked)}`, { headers: { Accept: "application/json" } });
+  refuseSignedOut(answer);
   if (!answer.ok) throw new Error(`${answer.status} ${address}`);
   return parse(await answer.text());
 }
@@ -102,10 +118,18 @@ export class Server {
     return /** @type {Promise<Option[]>} */ (this.kept.get(key));
   }
 
-  /** What a rule says and finds. @param {any} rule @param {string} token @returns {Promise<Verdict>} */
+  /** What a rule says and finds. @param {any} rule @param {HTMLInputElement | null} token of the form @returns {Promise<Verdict>} */
   async preview(rule, token) {
-    const body = new URLSearchParams({ rule: stringify(rule), of: this.holder, csrfmiddlewaretoken: token });
-    const answer = await fetch(`${this.base}rule-preview/`, { method: "POST", body });
+    const written = stringify(rule);
+    const ask = () => fetch(`${this.base}rule-preview/`, {
+      method: "POST", body: new URLSearchParams({ rule: written, of: this.holder, csrfmiddlewaretoken: token?.value ?? "" }),
+    });
+    let answer = await ask();
+    if (answer.status === 403 && token) {  // who signed in again has another token
+      token.value = (await get(`${this.base}rule-token/`)).token;
+      answer = await ask();
+    }
+    refuseSignedOut(answer);
     if (!answer.ok) throw new Error(String(answer.status));
     return answer.json();
   }

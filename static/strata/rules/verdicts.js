@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { GroupCounts, tokenOf } from "./group_counts.js";
+import { SignedOut } from "./server.js";
 import { at, pathOf } from "./tree.js";
 
 const PAUSE_MS = 500;  // after the last change
@@ -39,14 +40,15 @@ export class Verdicts {
     this.isStale = false;
     if (rule === undefined) return this.show({});
     this.isAsking = true;
-    const waiting = setTimeout(() => this.count(say.counting), 300);
+    const waiting = setTimeout(() => builder.draft || this.count(say.counting), 300);
     let verdict;
     try {
       verdict = await builder.server.preview(rule, tokenOf(builder));
-    } catch { verdict = { late: say.failed }; }
+    } catch (error) { verdict = error instanceof SignedOut ? { late: say.signed_out, signIn: error.address } : { late: say.failed }; }
     clearTimeout(waiting);
     this.isAsking = false;
     if (this.isStale) return this.send();
+    if (builder.draft) return undefined;  // what is there now is no rule
     this.show(verdict);
     if (verdict.counted) this.groups.ask();
     return undefined;
@@ -66,11 +68,13 @@ export class Verdicts {
       this.place.replaceChildren(isOnlyEmpty ? h("p", { class: "sr-quiet" }, say.fill_in) : !messages.length ? h("p", { class: "sr-quiet" }, say.marked) : h("ul", { class: "st-errors" }, messages));
       return undefined;
     }
+    if (verdict.signIn) addEventListener("focus", () => this.ask(0), { once: true });  // when they come back
     const people = verdict.people ?? [];
     const links = people.map(({ name, url }) => h("a", { class: "st-chip", href: url, target: "_blank" }, name));
     this.place.replaceChildren(
       h("p", { class: "sr-count", "data-count": "" }, verdict.counted && verdict.url
-        ? h("a", { href: verdict.url, target: "_blank" }, verdict.counted) : verdict.counted || verdict.late || ""),
+        ? h("a", { href: verdict.url, target: "_blank" }, verdict.counted) : verdict.counted || verdict.late || "",
+      verdict.signIn ? [" ", h("a", { href: verdict.signIn, target: "_blank" }, say.sign_in)] : ""),
       verdict.sentence ? h("p", { class: "st-sentence" }, verdict.sentence) : "",
       links.length ? h("p", { class: "st-chips sr-people" }, h("span", { class: "sr-quiet" }, say.sample), ...links, verdict.more ? h("span", { class: "sr-quiet" }, verdict.more) : "") : "");
     return undefined;
@@ -100,8 +104,12 @@ export class Verdicts {
     else this.place.prepend(h("p", { class: "sr-count", "data-count": "" }, text));
   }
 
-  /** @param {string} text */
-  say(text) { this.place.replaceChildren(h("p", { class: "sr-quiet" }, text)); }
+  /** In place of a verdict. @param {string} text */
+  say(text) {
+    this.stop();
+    this.isStale = false;
+    this.place.replaceChildren(h("p", { class: "sr-quiet" }, text));
+  }
 
   /** Mark the inputs that the problems are about. What is merely empty is marked without words until the form was refused: it is being written. */
   mark() {

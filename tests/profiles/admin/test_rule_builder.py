@@ -87,7 +87,7 @@ def test_values_are_masked_for_who_may_not_see_them():
     assert get("rule-values", sign_in(VIEWER), kind="attribute", name="name").json() == {"options": []}
 
 
-@pytest.mark.parametrize("page", ["rule-language", "rule-names"])
+@pytest.mark.parametrize("page", ["rule-language", "rule-names", "rule-token"])
 @pytest.mark.parametrize(("role", "status"), [(VIEWER, 403), (PRIVACY_OFFICER, 403), (OPERATOR, 200)])
 def test_the_language_is_for_those_who_write_rules(page, role, status):
     assert get(page, sign_in(role), kind="event").status_code == status
