@@ -23,13 +23,13 @@ def fill(run: Run, now: datetime) -> None:
 @run_kind(JOIN)
 def join_people(run: Run, now: datetime) -> None:
     """Put many people into a segment by hand."""
-    put_in(run, now=now)
+    put_in(run, now=timezone.now)
 
 
 @run_kind(UNDO)
 def unjoin_people(run: Run, now: datetime) -> None:
     """Take out again whom a run had put into a segment by hand."""
-    take_back(run, now=now)
+    take_back(run, now=timezone.now)
 
 
 @shared_task(name="segments.watch_sizes", acks_late=True)

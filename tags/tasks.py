@@ -26,13 +26,13 @@ def score(run: Run, now: datetime) -> None:
 @run_kind(BULK)
 def tag_people(run: Run, now: datetime) -> None:
     """Put a tag on many people, or take it off."""
-    carry_out(run, now=now)
+    carry_out(run, now=timezone.now)
 
 
 @run_kind(UNDO)
 def untag_people(run: Run, now: datetime) -> None:
     """Take back what such a run did."""
-    take_back(run, now=now)
+    take_back(run, now=timezone.now)
 
 
 @shared_task(name="tags.end_expired")

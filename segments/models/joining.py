@@ -12,7 +12,7 @@ from segments.models.segment import Segment
 class BulkJoining(models.Model):
     """That the people who were chosen when it was asked for be put into a segment by hand. The run does it.
 
-    `moments` are since when those are in whom it put in, one for each time that the run was taken up.
+    `moments` are since when those are in whom it put in, one for each chunk of them.
     """
 
     segment = models.ForeignKey(

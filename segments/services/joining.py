@@ -17,6 +17,7 @@ from cdp.models import Run, User
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from cdp.runs import RefusedError, queue_run
+from profiles.refresh.engine import Now, moment
 from profiles.refresh.people import lock_survivors
 from profiles.services.named import named_in
 from segments.models import BulkJoining, Membership, Segment
@@ -58,24 +59,32 @@ def queue_joining(
     )
 
 
-def put_in(run: Run, *, now: datetime) -> None:
-    """Do the work of the run, in order of the people; cut off anywhere, it goes on after the last chunk it noted.
+def put_in(run: Run, *, now: Now) -> None:
+    """Do the work of the run, in order of the people; cut off anywhere, it goes on after the last chunk it noted. Each
+    chunk is in since its own moment, so that whoever was asked for as of one is so ever after.
 
     Raises RefusedError where the segment is no longer one that hands fill.
     """
     joining = BulkJoining.objects.select_related("segment").filter(run=run).first()
     if joining is None:
         raise RefusedError(_("The segment was deleted meanwhile."))
-    if now not in joining.moments:
-        joining.moments.append(now)
-        joining.save(update_fields=["moments"])
 
     def work(chunk: Sequence[int]) -> tuple[int, int]:
-        done = add_members(joining.segment, chunk, user=run.user, now=now)
+        at = note_moment(joining, now)
+        done = add_members(joining.segment, chunk, user=run.user, now=at)
         return done.added, done.unchanged
 
     unknown = {"unknown": len(joining.unknown)} if joining.unknown else {}
     work_through(run, joining.profile_ids, work, changed="joined", counts=unknown)
+
+
+def note_moment(joining: BulkJoining, now: Now) -> datetime:
+    """Read the clock, and commit what it says before anybody is in since then; that nobody came in does no harm."""
+    at = moment(now)
+    if at not in joining.moments:
+        joining.moments.append(at)
+        joining.save(update_fields=["moments"])
+    return at
 
 
 @transaction.atomic
@@ -86,7 +95,7 @@ def queue_taking_back(joining: BulkJoining, *, user: User) -> Run:
     return queue_undo_of(stored, UNDO, {"joining": stored.pk}, user=user)
 
 
-def take_back(run: Run, *, now: datetime) -> None:
+def take_back(run: Run, *, now: Now) -> None:
     """Take out those who are in since the run put them in, but for those whom another run that was not taken back
     names; and whom only one put in that was taken back meanwhile, and this one kept in. Who was taken out and put in
     again stays. Cut off anywhere, it goes on after the last chunk it noted.
@@ -96,7 +105,7 @@ def take_back(run: Run, *, now: datetime) -> None:
         raise RefusedError(_("The segment was deleted meanwhile."))
 
     def work(chunk: Sequence[int]) -> tuple[int, int]:
-        return take_out(joining, chunk, now=now)
+        return take_out(joining, chunk, now=moment(now))
 
     # Also those to whom it did not come, since it was cancelled: others may have kept them in for its sake.
     work_through(run, joining.profile_ids, work, changed="taken_back", others="kept")

@@ -16,6 +16,7 @@ from cdp.models import Run, User
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from cdp.runs import RefusedError, advance, queue_run
+from profiles.refresh.engine import Now, moment
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles, lock_survivors
 from profiles.services.named import named_in
@@ -82,8 +83,9 @@ def queue_bulk(
     return bulk
 
 
-def carry_out(run: Run, *, now: datetime) -> None:
-    """Do the work of the run, in order of the people; cut off anywhere, it goes on after the last chunk it noted.
+def carry_out(run: Run, *, now: Now) -> None:
+    """Do the work of the run, in order of the people; cut off anywhere, it goes on after the last chunk it noted. Each
+    chunk happens at its own moment.
 
     Raises RefusedError where the tag is no longer one that a hand assigns, or its value is gone.
     """
@@ -100,7 +102,7 @@ def carry_out(run: Run, *, now: datetime) -> None:
 
 
 @transaction.atomic
-def apply(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: datetime) -> tuple[int, int]:
+def apply(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: Now) -> tuple[int, int]:
     """Raises ValidationError, also where the tag or its value went meanwhile."""
     people = sorted(set(lock_survivors(profile_ids).values()))
     tag = hold_tag(bulk.tag_id)
@@ -109,9 +111,10 @@ def apply(bulk: BulkTagging, profile_ids: Sequence[int], *, run: Run, now: datet
         gone = _("The value “%(value)s” was deleted meanwhile: choose another, and start again.")
         raise ValidationError(gone % {"value": bulk.value_name})
     remember(bulk, people)
+    at = moment(now)
     if bulk.action == BulkTagging.Action.REMOVE:
-        return unassign_tag(tag, people, value=value, user=run.user, run_id=run.pk, now=now)
-    return assign_tag(tag, people, value=value, expires_at=bulk.expires_at, user=run.user, run_id=run.pk, now=now)
+        return unassign_tag(tag, people, value=value, user=run.user, run_id=run.pk, now=at)
+    return assign_tag(tag, people, value=value, expires_at=bulk.expires_at, user=run.user, run_id=run.pk, now=at)
 
 
 def remember(bulk: BulkTagging, profile_ids: Sequence[int]) -> None:
@@ -156,7 +159,7 @@ def queue_undo(bulk: BulkTagging, *, user: User) -> Run:
     return queue_undo_of(stored, UNDO, {"bulk": stored.pk}, user=user)
 
 
-def take_back(run: Run, *, now: datetime) -> None:
+def take_back(run: Run, *, now: Now) -> None:
     """Give everybody back what they carried before, with its end, but for those whose tag changed again meanwhile, or
     who merged, or whom another run that was not taken back names for the same. Cut off anywhere, it finds what is
     left: nobody's tag is what the run had made of it twice.
@@ -171,7 +174,7 @@ def take_back(run: Run, *, now: datetime) -> None:
     while chunk := list(before.filter(pk__gt=after).order_by("pk").values_list("pk", "profile_id")[:CHUNK]):
         after, done = chunk[-1][0], done + len(chunk)
         try:
-            given = give_back(bulk, [profile_id for _pk, profile_id in chunk], run=run, now=now)
+            given = give_back(bulk, [profile_id for _pk, profile_id in chunk], run=run, now=moment(now))
         except ValidationError as error:
             raise RefusedError(" ".join(error.messages)) from error
         taken_back, kept = taken_back + given.n_back, kept + given.n_kept

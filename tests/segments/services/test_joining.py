@@ -53,6 +53,23 @@ def test_what_is_cut_off_goes_on_where_it_was(now, monkeypatch):
     assert Run.objects.get().counts == {"joined": 5, "unchanged": 0}
 
 
+def test_each_chunk_is_in_since_its_own_moment_and_all_are_taken_back(now):
+    segment, people = StaticSegmentFactory(), ProfileFactory.create_batch(5)
+    joining = queue(segment, people)
+    moments = [now + hours * HOUR for hours in range(6)]
+    clock = iter(moments)
+
+    put_in(joining.run, now=lambda: next(clock))
+    entered = list(Membership.objects.order_by("profile").values_list("entered_at", flat=True))
+    Run.objects.update(state=Run.State.SUCCEEDED, ended_at=now)
+    take_back(queue_taking_back(joining, user=UserFactory()), now=lambda: next(clock))
+
+    changes = MembershipChange.objects.order_by("id").values_list("change", "at")
+    assert entered == [moments[place] for place in (0, 0, 1, 1, 2)]
+    assert list(changes)[5:] == [("left", moments[place]) for place in (3, 3, 4, 4, 5)]
+    assert members() == []
+
+
 def test_who_was_merged_away_meanwhile_comes_in_as_who_they_are_now(now):
     segment, (ann, bob) = StaticSegmentFactory(), ProfileFactory.create_batch(2)
     run = queue(segment, [bob]).run

@@ -49,6 +49,24 @@ def carried():
     return dict(TagAssignment.objects.values_list("profile", "value__key"))
 
 
+def test_each_chunk_happens_at_its_own_moment():
+    tag, people = TagFactory(), ProfileFactory.create_batch(3)
+    ids = [person.pk for person in people]
+    bulk = queue_bulk(tag, ASSIGN, ids, chosen_by="a pasted list", user=UserFactory(), now=NOW)
+    moments = [NOW + timedelta(hours=hours) for hours in range(4)]
+    clock = iter(moments)
+
+    carry_out(bulk.run, now=lambda: next(clock))
+    Run.objects.update(state=Run.State.SUCCEEDED, ended_at=NOW)
+    take_back(queue_undo(bulk, user=UserFactory()), now=lambda: next(clock))
+
+    changes = TagChange.objects.order_by("id").values_list("after", "at")
+    assert list(changes) == [
+        *[("", moments[place]) for place in (0, 0, 1)],
+        *[(None, moments[place]) for place in (2, 2, 3)],
+    ]
+
+
 def test_what_a_run_assigned_is_taken_back_and_nothing_else():
     tag = TagFactory()
     gold, silver = TagValueFactory(tag=tag, key="gold"), TagValueFactory(tag=tag, key="silver")
