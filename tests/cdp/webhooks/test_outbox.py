@@ -112,6 +112,23 @@ def test_it_goes_on_in_its_feed_once_it_was_told_and_until_then_nothing_is_delet
     assert (ids(again), stands_after()) == (written[:2], written[1])
 
 
+@pytest.mark.parametrize("late", [OK, DOWN])
+def test_an_answer_after_another_took_over_is_noted_and_decides_nothing(late, now):
+    webhook, written = WebhookFactory(hears=["segments"], batch_size=2), write(3)
+    (first,), _any = claim(limit=1, now=now)
+    (second,), _any = claim(limit=1, now=now + LEASE)
+    assert first.message_id == second.message_id
+
+    record(first, late, now=now + LEASE)
+
+    webhook.refresh_from_db()
+    assert (webhook.lease, webhook.n_failures, webhook.attempts.count()) == (second.lease, 0, 1)
+    assert webhook.messages.get().state == WebhookMessage.State.PENDING
+    assert claim(limit=1, now=now + LEASE)[0] == []
+    record(second, OK, now=now + LEASE)
+    assert [ids(each) for each in send(now + LEASE)] == [written[2:]]
+
+
 def test_failures_back_off_and_a_success_ends_them(now):
     webhook = WebhookFactory(hears=["segments"])
     write(1)
