@@ -97,7 +97,7 @@ def test_one_message_at_a_time_and_a_dead_worker_leaves_it_under_its_id(now):
 def test_it_goes_on_in_its_feed_once_it_was_told_and_until_then_nothing_is_deleted(now):
     webhook, written = WebhookFactory(hears=["segments"], batch_size=2), write(3)
 
-    def stands_after() -> int:
+    def stands_after():
         purge_feeds(now=now + timedelta(days=900), days=1)
         return webhook.subscriptions.get().after
 
