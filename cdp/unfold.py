@@ -48,7 +48,10 @@ NAVIGATION: list[dict[str, Any]] = [
     {
         "title": _("Audiences"),
         "items": [
-            link(_("Tags"), "sell", "tags.tag"),
+            {
+                **link(_("Tags"), "sell", "tags.tag"),
+                "covers": [reverse_lazy("admin:tags_tagvalue_changelist")],
+            },
             link(_("Segments"), "groups", "segments.segment"),
             link(_("Tier schemes"), "stairs", "segments.tierscheme"),
         ],

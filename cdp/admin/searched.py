@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django import forms
+from django.contrib.admin.widgets import get_select2_language
 from django.db.models import QuerySet
 from django.http import HttpRequest, JsonResponse
 from unfold.contrib.filters.forms import DropdownForm
@@ -18,6 +19,8 @@ MAX_TERM, MAX_PAGE = 100, 10_000
 def searched(url: str, **attrs: Any) -> dict[str, Any]:
     """The attributes by which the script of Unfold asks `url`, which answers with `options_page`."""
     given = {"data-theme": "admin-autocomplete", "data-ajax--url": url, "data-allow-clear": "true", **attrs}
+    if language := get_select2_language():
+        given["lang"] = language  # of what it says while it searches, and where it finds nothing
     return {**given, "class": "unfold-filter-autocomplete", "data-placeholder": given.get("data-placeholder", "–")}
 
 
@@ -41,7 +44,11 @@ class SearchedSelect(forms.Select):
     @property
     def media(self) -> forms.Media:
         """The same as of templates/cdp/searched_select.html, for forms of the admin."""
-        found: forms.Media = UnfoldAdminSelect2Widget().media
+        language = get_select2_language()
+        words = [f"admin/js/vendor/select2/i18n/{language}.js"] if language else []
+        # After select2 and before what starts it: the order of the files is kept where lists of them are joined.
+        chain = ["admin/js/vendor/select2/select2.full.js", *words, "admin/js/jquery.init.js"]
+        found: forms.Media = UnfoldAdminSelect2Widget().media + forms.Media(js=chain)
         return found
 
 

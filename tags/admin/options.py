@@ -42,7 +42,7 @@ def tag_options(request: HttpRequest) -> JsonResponse:
 
 
 def choices_view(request: HttpRequest) -> JsonResponse:
-    """Tags, then their values, where the name or key of either has what was typed."""
+    """Tags, then their values, where the name or key of either has what was typed; what only removes comes last."""
     if not has_perm(request, "tags.view_tag"):
         raise PermissionDenied
     purpose, only = request.GET.get("for", ""), request.GET.get("tag", "")
@@ -54,10 +54,13 @@ def choices_view(request: HttpRequest) -> JsonResponse:
         is_meant = Q(name__icontains=term) | Q(key__icontains=term)
         of_tag = Q(tag__name__icontains=term) | Q(tag__key__icontains=term)
         alone = tags.annotate(has_values=Exists(TagValue.objects.filter(tag=OuterRef("pk")))).filter(is_meant)
-        if purpose == TO_ASSIGN:
-            alone = alone.filter(has_values=False)
+        alone = alone.order_by("name", "key")
         values = TagValue.objects.filter(is_meant | of_tag, tag__in=tags).select_related("tag")
-        return [alone.order_by("name", "key"), values.order_by("tag__name", "tag__key", "position", "pk")]
+        values = values.order_by("tag__name", "tag__key", "position", "pk")
+        if purpose == TO_FILTER:
+            return [alone, values]
+        to_assign = [alone.filter(has_values=False), values]
+        return to_assign if purpose == TO_ASSIGN else [*to_assign, alone.filter(has_values=True)]
 
     return options_page(request, find, lambda row: choice_of(row, purpose))
 

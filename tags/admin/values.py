@@ -77,14 +77,20 @@ class TagValueAdmin(StrataAdmin):
     search_help_text = _("Key or name")
     ordering = ("tag", "position", "pk")
     autocomplete_fields = ("tag",)
+    list_before_template = "tags/values_bar.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[HolderChangeList]:
         return HolderChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         tag = tag_asked_for(request.GET.get("tag", ""))
-        named = {"title": f"{tag.name} · {gettext('Values')}"} if tag is not None else {}
+        named = {"title": f"{tag.name} · {gettext('Values')}", "tag": tag} if tag is not None else {}
         return super().changelist_view(request, {**(extra_context or {}), **named})
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Values that a hand or a file assigns have no rules."""
+        tag = tag_asked_for(request.GET.get("tag", ""))
+        return tuple(name for name in self.list_display if name != "in_words" or tag is None or tag.is_by_rule)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TagValue]:
         live = TagAssignment.objects.live(timezone.now()).filter(value=OuterRef("pk"), tag=OuterRef("tag")).order_by()
@@ -100,7 +106,8 @@ class TagValueAdmin(StrataAdmin):
 
     def get_fields(self, request: HttpRequest, obj: TagValue | None = None) -> tuple[str, ...]:
         rule = "rule" if obj is None or self.has_change_permission(request, obj) else "rule_read"
-        has_rule = obj is None or obj.tag.is_by_rule
+        tag = led_from(request) if obj is None else obj.tag
+        has_rule = tag is None or tag.is_by_rule
         return ("tag", "name", "key", "position", *((rule,) if has_rule else ()))
 
     def get_readonly_fields(self, request: HttpRequest, obj: TagValue | None = None) -> tuple[str, ...]:
@@ -108,9 +115,8 @@ class TagValueAdmin(StrataAdmin):
         return () if obj is None else ("tag", "key", "rule_read")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """The tag whose list led here."""
-        led = parse_qs(request.GET.get("_changelist_filters", ""))
-        return {**super().get_changeform_initial_data(request), **({"tag": led["tag"][0]} if "tag" in led else {})}
+        tag = led_from(request)
+        return {**super().get_changeform_initial_data(request), **({"tag": tag.pk} if tag is not None else {})}
 
     def has_change_permission(self, request: HttpRequest, obj: TagValue | None = None) -> bool:
         """Rules hold personal values; what is archived is read, until its tag is restored."""
@@ -177,6 +183,12 @@ class TagValueAdmin(StrataAdmin):
 def tag_asked_for(text: str) -> Tag | None:
     is_id = text.isascii() and text.isdecimal() and len(text) < 19
     return Tag.objects.filter(pk=int(text)).first() if is_id else None
+
+
+def led_from(request: HttpRequest) -> Tag | None:
+    """The tag whose list led to the page of a new value."""
+    led = parse_qs(request.GET.get("_changelist_filters", ""))
+    return tag_asked_for(led.get("tag", [""])[0])
 
 
 def values_url(tag_id: int) -> str:

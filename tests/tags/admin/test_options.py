@@ -41,11 +41,11 @@ def test_what_is_offered_is_what_it_is_for(card):
     values = ["Card · Gold", "Card · Silver"]
 
     assert texts("assign") == ["Plain", *values]
-    assert texts("both") == ["Card · whatever value (to remove)", "Plain", *values]
+    assert texts("both") == ["Plain", *values, "Card · whatever value (to remove)"]
     assert texts("filter") == ["By rule", "Card", "Draft", "Plain", *values]
     assert texts("both", "silv") == ["Card · Silver"]
     assert texts("filter", "CAR") == ["Card", *values]
-    assert texts("both", tag=card.pk) == ["Card · whatever value (to remove)", *values]
+    assert texts("both", tag=card.pk) == [*values, "Card · whatever value (to remove)"]
 
 
 def test_pages_go_from_tags_on_to_values(card, monkeypatch):

@@ -65,6 +65,8 @@ def test_they_are_listed_by_tag_found_and_counted(card):
     found = client.get(VALUES, {"tag": card.pk, "q": "gol"})
 
     assert page.context["title"] == "Card · Values"
+    assert f'href="/admin/tags/tag/{card.pk}/change/">Card</a>' in page.content.decode()
+    assert page.context["cl"].list_display == ("name", "key", "n_carriers")
     assert [(value.key, value.n_assigned) for value in page.context["cl"].result_list] == [
         ("gold", 1), ("silver", 0), ("iron", 0)
     ]  # fmt: skip
@@ -137,3 +139,17 @@ def test_those_with_most_carriers_stand_for_many_on_the_card(card, monkeypatch):
     assert "Iron" in shown
     assert "Gold" not in shown
     assert "The 1 that most people carry, of 3." in shown
+
+
+def test_a_new_one_is_asked_for_a_rule_where_its_tag_has_some(card):
+    town = TagFactory(kind="rule", rule=None)
+    client = sign_in(OPERATOR)
+
+    by_hand, by_rule, of_any = (
+        client.get(f"{VALUES}add/", {"_changelist_filters": asked})
+        for asked in (f"tag={card.pk}", f"tag={town.pk}&q=x", "tag=x")
+    )
+
+    fields = [list(each.context["adminform"].fields) for each in (by_hand, by_rule, of_any)]
+    assert [("rule" in names) for names in fields] == [False, True, True]
+    assert by_hand.context["adminform"].form.initial["tag"] == card.pk
