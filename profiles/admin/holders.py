@@ -176,6 +176,11 @@ class HolderAdmin(VersionPages, StrataAdmin):
     def rule_read(self, thing: Any) -> SafeString:
         return rule_as_read(thing.rule, thing.viewer)
 
+    @display(description=_("owner"))
+    def owner_read(self, thing: Any) -> str:
+        """For who only reads: their page is not one that they may open."""
+        return str(thing.owner or "-")
+
     # --- Who may what ---
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -50,6 +50,7 @@ from segments.services.as_of import members_as_of
 from segments.services.sizes import recent_alerts
 
 NAMED = ("name", "key", "kind", "category", "owner", "description")
+READ = tuple("owner_read" if name == "owner" else name for name in NAMED)
 
 
 class SegmentForm(HolderForm):
@@ -134,10 +135,10 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
         ),
     )
     read_fieldsets = (
-        (None, {"fields": (*NAMED, "rule_read", "alert_percent")}),
+        (None, {"fields": (*READ, "rule_read", "alert_percent")}),
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
     )
-    readonly_fields = ("n_members_shown", "refresh", "rule_version", "created_at", "rule_read")
+    readonly_fields = ("n_members_shown", "refresh", "rule_version", "created_at", "rule_read", "owner_read")
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

@@ -19,6 +19,7 @@ from tags.models import FILLED_BY_RULE, Tag, TagValue
 from tags.score_models import score_models
 
 FIELDS = ("name", "key", "kind", "lifecycle", "category", "owner", "description", "expires_after_days")
+READ = tuple("owner_read" if name == "owner" else name for name in FIELDS)
 MAX_INLINE = 200  # values in the form of a tag; those of a tag with more have pages of their own
 BANDS = ("band_from", "band_to", "band_in")
 

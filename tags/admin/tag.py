@@ -33,7 +33,7 @@ from profiles.models import Profile
 from profiles.services.preview import PreviewTimeout
 from tags.admin.bulk import may_tag, people_view, segment_options, undo_view
 from tags.admin.cross import cross_view
-from tags.admin.forms import FIELDS, MAX_INLINE, TagForm, TagValueInline
+from tags.admin.forms import FIELDS, MAX_INLINE, READ, TagForm, TagValueInline
 from tags.admin.lifecycle import (
     CategoryFilter,
     LifecycleFilter,
@@ -81,10 +81,10 @@ class TagAdmin(HolderAdmin):
     )
     add_fieldsets = ((None, {"fields": (*FIELDS, "rule", "score", "seen_version")}),)
     read_fieldsets = (
-        (None, {"fields": (*FIELDS, "rule_read")}),
+        (None, {"fields": (*READ, "rule_read")}),
         (_("State"), {"fields": ("n_carriers", "refresh", "rule_version", "created_at")}),
     )
-    readonly_fields = ("n_carriers", "refresh", "rule_version", "created_at", "rule_read")
+    readonly_fields = ("n_carriers", "refresh", "rule_version", "created_at", "rule_read", "owner_read")
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

@@ -22,6 +22,7 @@ from tests.factories.segments import (
     TierSchemeFactory,
     lives_in,
 )
+from tests.factories.tags import TagFactory
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +143,18 @@ def test_count_and_save_say_the_same_of_a_wrong_rule_and_say_it_once(rule):
     (problem,) = errors(saved)["rule"]
     assert problem.removeprefix("all: ") in counted
     assert saved.content.decode().count(problem.removeprefix("all: ")) == 1
+
+
+def test_who_may_not_open_the_page_of_the_owner_reads_the_name():
+    owner = UserFactory(username="bo")
+    segment, tag = SegmentFactory(owner=owner), TagFactory(owner=owner)
+
+    viewer = sign_in(VIEWER)
+    pages = [viewer.get(f"/admin/{path}/change/") for path in (f"segments/segment/{segment.pk}", f"tags/tag/{tag.pk}")]
+
+    texts = [page.content.decode() for page in pages]
+    assert [">bo<" in text for text in texts] == [True, True]
+    assert not any(f"/admin/cdp/user/{owner.pk}/" in text for text in texts)
 
 
 def test_the_key_stays():
