@@ -8,12 +8,12 @@ stay: they are undone one by one, where somebody sees whom they concern.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import CASCADE, Exists, ForeignKey, ManyToOneRel, OuterRef
 
 from cdp.locks import advisory_lock
 from cdp.models import Run
@@ -127,14 +127,15 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
         Scope(profile_ids).on("profile_id"), source=import_.source_id, message_id__in=gone.message_ids
     ).delete()
     keys = forget_contributions(import_, gone)
-    for definition in AttributeDefinition.objects.filter(pk__in=keys).order_by("pk"):
-        write_rows(rebuilt(definition, profile_ids, kinds=kinds))
     n_identifiers = forget_identifiers(import_, profile_ids)
-    fold_into_profiles(profile_ids)
-    set_seen(profile_ids)
-    retell(profile_ids)
-    enqueue_changes(profile_ids, CREATED, due_at=now)  # everything about them may be another
-    enqueue_coming(profile_ids, now=now)  # who was seen before may now be seen first at a time to come
+    if staying := who_has_identifiers(profile_ids):  # of most files, nobody
+        for definition in AttributeDefinition.objects.filter(pk__in=keys).order_by("pk"):
+            write_rows(rebuilt(definition, staying, kinds=kinds))
+        fold_into_profiles(staying)
+        set_seen(staying)
+        retell(staying)
+        enqueue_changes(staying, CREATED, due_at=now)  # everything about them may be another
+        enqueue_coming(staying, now=now)  # who was seen before may now be seen first at a time to come
     erased = erase_empty(profile_ids, now=now)
     return Counter(events=gone.n_events, identifiers=n_identifiers, people=len(erased))
 
@@ -176,10 +177,32 @@ def forget_contributions(import_: Import, gone: Gone) -> set[int]:
 
 
 def forget_identifiers(import_: Import, profile_ids: Sequence[int]) -> int:
-    """Delete those that only the import has named, with all that hangs on them; returns how many."""
-    made = Identifier.objects.filter(Scope(profile_ids).on("profile_id"), import_id=import_.pk)
-    _n_rows, by_model = made.delete()
-    return by_model.get(Identifier._meta.label, 0)
+    """Delete those that only the import has named, with all that hangs on them; returns how many.
+
+    A statement for each table: Django's own deletion makes an object of each identifier first, which took half of the
+    time of taking back.
+    """
+    rows = Identifier.objects.filter(Scope(profile_ids).on("profile_id"), import_id=import_.pk)
+    made = list(rows.values_list("pk", flat=True))
+    if not made:
+        return 0
+    for key in keys_to_identifiers():
+        key.model._default_manager.filter(Scope(made).on(key.attname)).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM profiles_identifier WHERE id = ANY(%s)", [made])
+    return len(made)
+
+
+def keys_to_identifiers() -> Iterator[ForeignKey[Any, Any]]:
+    """Those of the keys whose rows go with their identifier."""
+    for relation in Identifier._meta.get_fields(include_hidden=True):
+        if isinstance(relation, ManyToOneRel) and relation.on_delete is CASCADE:
+            yield relation.field
+
+
+def who_has_identifiers(profile_ids: Sequence[int]) -> list[int]:
+    owners = Identifier.objects.filter(Scope(profile_ids).on("profile_id")).values_list("profile_id", flat=True)
+    return sorted(set(owners))
 
 
 def set_seen(profile_ids: Sequence[int]) -> None:

@@ -83,6 +83,15 @@ def test_what_only_the_import_said_goes(load):
     assert preview_take_back(import_) == {}
 
 
+def test_who_goes_with_the_import_need_not_be_judged_again(load):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    ProfileChange.objects.all().delete()
+
+    undo(import_)
+
+    assert not ProfileChange.objects.exists()
+
+
 def test_the_rest_is_as_if_it_had_never_been(load, till):
     """Also where the import said the last word of what was said before it."""
     web = SourceFactory(key="web")
