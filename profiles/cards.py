@@ -50,9 +50,11 @@ CHART_OPTIONS = {
 def count_people() -> Sampled:
     """People, and those of them with an identifier of a personal kind."""
     personal = list(IdentifierKind.objects.filter(is_personal=True).values_list("pk", flat=True))
+    # The sum keeps the index of kinds out: during a first import, of which no statistics are taken yet, PostgreSQL
+    # read all of it for each person, and the dashboard took two minutes beside 16,000 people.
     known = (
         "count(*) FILTER (WHERE EXISTS (SELECT 1 FROM profiles_identifier AS i "
-        "WHERE i.profile_id = t.id AND i.kind_id = ANY(%(personal)s)))"
+        "WHERE i.profile_id = t.id AND i.kind_id + 0 = ANY(%(personal)s)))"
     )
     return count_sampled(
         "profiles_profile",

@@ -30,6 +30,7 @@ from profiles.imports.notes import Notes, open_notes
 from profiles.imports.plan import Plan, Planner, note_key
 from profiles.imports.readers import Reading, columns_of, count_rows, open_rows, reading_as_stored
 from profiles.imports.refused import RefusedRows
+from profiles.imports.statistics import take_first_statistics
 from profiles.imports.take import BrokenRowsError, Taking, target_rows
 from profiles.imports.targets import all_targets
 from profiles.imports.understand import Understanding
@@ -82,11 +83,14 @@ def import_rows(import_: Import, run: Run, *, now: datetime) -> None:
     job.counts.update({name: n for name, n in import_.counts.items() if isinstance(n, int)})
     job.places = list(import_.counts.get("refused_rows", []))
     refused = RefusedRows(import_, job.reading, job.path)
+    n_done = import_.n_done
     while True:
         try:
             with closing(batches(job, skip=import_.n_done)) as found:
                 for batch in found:
                     take_in(job, batch, refused)
+                    if import_.n_done == n_done + len(batch):  # the first
+                        take_first_statistics()
                     report(job, import_.n_done)
             break
         except KindsChangedError:
