@@ -1,17 +1,21 @@
 """A rule of the greatest size that is allowed is answered in a time that people wait."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from cdp.rules.compile import MAX_JOINED, compile_rule
 from cdp.rules.errors import Problem, RuleError
+from cdp.rules.holders import holder_of
 from cdp.rules.parse import parse_rule
 from cdp.rules.scope import EVERYBODY, Scope
 from cdp.rules.shapes import MAX_ITEMS
 from profiles.models import Profile
+from profiles.refresh.engine import Asked, differences
 from profiles.services.preview import preview_rule
 from tests.factories.profiles import AttributeDefinitionFactory, EventFactory, ProfileFactory
+from tests.factories.segments import SegmentFactory
 from tests.matching import matching, where_of
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +80,26 @@ def test_many_tables_are_joined_a_few_at_a_time(kind, now):
     assert matching(rules[kind], now, Scope([some.pk, none.pk])) == set()
     assert matching(rules[kind], now, Scope([most.pk, some.pk])) == {most.pk}
     assert where_of(rules[kind], now).count("IS TRUE") == len(conditions) / MAX_JOINED - 1
+
+
+def test_a_rule_in_steps_is_refreshed_by_change_for_whomever_it_is_asked(now):
+    """The statement is kept, and the people and the moment in each of its steps are put in anew."""
+    most, some, none = (ProfileFactory() for _n in range(3))
+    for person in (most, some):
+        EventFactory(profile=person, definition__name="Buy", occurred_at=now - timedelta(days=1), properties={"n": 1})
+    EventFactory(profile=most, definition__name="Buy", occurred_at=now - timedelta(days=20), properties={"n": 2})
+    within = [bought(within={"last_days": 21 + n}, where=[{"key": "n", "is": "gte", "value": 2}]) for n in range(25)]
+    segment = SegmentFactory(rule={"all": [bought(within={"last_days": 2}), *within]})
+    holder = holder_of(f"segment:{segment.key}")
+
+    def entering(now, *people):
+        (moves,) = differences([Asked(holder, tuple(person.pk for person in people))], now=now).values()
+        return [move.profile_id for move in moves]
+
+    assert entering(now, some, none) == []
+    assert entering(now, most, none) == [most.pk]
+    assert entering(now, most, some) == [most.pk]
+    assert entering(now + timedelta(days=1), most) == []  # the last was two days ago
 
 
 def test_each_step_is_found_once(now):
