@@ -4,7 +4,7 @@ import { h, icon } from "./dom.js";
 import { stringify } from "./json.js";
 import { at, inside, isGroup, nodePaths, pathText } from "./tree.js";
 
-const MAX_GROUPS = 12;
+const MAX_GROUPS = 12, MOST_MS = 10_000;  // together, as long as the whole rule may take
 const KEPT_MS = 60_000;  // so long a count is not asked for again
 
 /** The input with the token of the form around the builder. @param {HTMLElement} builder @returns {HTMLInputElement | null} */
@@ -28,8 +28,9 @@ export class GroupCounts {
     this.isWanted = true;
     if (this.isAsking) return;  // which goes on with the rule as it is then
     this.isAsking = true;
+    const until = Date.now() + MOST_MS;
     try {
-      for (let node = this.next(); node !== undefined; node = this.next()) {
+      for (let node = this.next(); node !== undefined && Date.now() < until; node = this.next()) {
         const verdict = await this.builder.server.preview(node, tokenOf(this.builder));
         if (verdict.count === undefined) break;  // it takes too long: the others may as well
         this.known.set(stringify(node), { n: verdict.count, said: verdict.counted ?? "", at: Date.now() });

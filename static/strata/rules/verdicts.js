@@ -40,7 +40,7 @@ export class Verdicts {
     this.isStale = false;
     if (rule === undefined) return this.show({});
     this.isAsking = true;
-    const waiting = setTimeout(() => builder.draft || this.count(say.counting), 300);
+    const waiting = setTimeout(() => this.waits(), 300);
     let verdict;
     try {
       verdict = await builder.server.preview(rule, tokenOf(builder));
@@ -52,6 +52,13 @@ export class Verdicts {
     this.show(verdict);
     if (verdict.counted) this.groups.ask();
     return undefined;
+  }
+
+  /** The answer takes a while: what was wrong before need not be wrong now. */
+  waits() {
+    if (this.builder.draft) return;
+    if (this.problems.length) this.place.replaceChildren();
+    this.count(this.builder.say.counting);
   }
 
   /** @param {import("./server.js").Verdict} verdict */
