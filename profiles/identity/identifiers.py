@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 from django.db import connection
 
-from cdp.copy import as_text, copy_lines
+from cdp.copy import NULL, as_texts, copy_lines, time_as_text
 from cdp.rows import rows_as_json
 from profiles.identity.groups import Groups, Key, Link, profile_of
 from profiles.identity.links import Conflict
@@ -119,36 +119,37 @@ def write_identifiers(
     """
     ids = {key: identifier.id for key, identifier in known.items()}
     gained: dict[int, set[int]] = defaultdict(set)
-    new = sorted(key for key in sights if key not in known)
-    owners = [strangers[key] if key in strangers else profile_of(groups.find(key)) for key in new]
-    for key, owner in zip(new, owners, strict=True):
-        if key not in strangers:
+    new = sorted([key for key in sights if key not in known], key=tuple)  # tuples of their own kind take twice as long
+    owners = []
+    for key in new:
+        if (owner := strangers.get(key)) is None:
+            owner = profile_of(groups.find(key))
             gained[owner].add(key.kind_id)
-    new_ids = insert_identifiers({key: sights[key] for key in new}, owners) if new else {}
-    set_first_seen(
-        {
-            known[key].id: sight.at
-            for key, sight in sights.items()
-            if key in known and sight.at < known[key].first_seen_at
-        }
-    )
+        owners.append(owner)
+    new_ids = insert_identifiers(new, sights, owners) if new else {}
+    met = [(known[key], sight) for key, sight in sights.items() if key in known] if known else []
+    set_first_seen({identifier.id: sight.at for identifier, sight in met if sight.at < identifier.first_seen_at})
     release_from_imports(
-        known[key].id
-        for key, sight in sights.items()
-        if key in known and known[key].import_id not in (None, sight.import_id)
+        identifier.id for identifier, sight in met if identifier.import_id not in (None, sight.import_id)
     )
     return ids | new_ids, set(new_ids.values()), gained
 
 
-def insert_identifiers(new: Mapping[Key, Sight], owners: Sequence[int]) -> dict[Key, int]:
-    """Returns their ids. These are drawn under the identity lock: a greater one came later."""
+def insert_identifiers(new: Sequence[Key], sights: Mapping[Key, Sight], owners: Sequence[int]) -> dict[Key, int]:
+    """Returns their ids, which are drawn under the identity lock: a greater one came later.
+
+    `owners` are in the order of `new`.
+    """
     ids, _now = draw_ids(Identifier, len(new))
+    values = as_texts(key.value for key in new)
     copy_lines(
         Identifier._meta.db_table,
         ["id", "kind_id", "value", "profile_id", "first_seen_at", "import_id"],
         (
-            f"{pk}\t{key.kind_id}\t{as_text(key.value)}\t{owner}\t{sight.at.isoformat()}\t{as_text(sight.import_id)}"
-            for pk, (key, sight), owner in zip(ids, new.items(), owners, strict=True)
+            f"{pk}\t{key.kind_id}\t{value}\t{owner}\t{time_as_text(at)}\t{NULL if import_id is None else import_id}"
+            for pk, key, (at, import_id), value, owner in zip(
+                ids, new, map(sights.__getitem__, new), values, owners, strict=True
+            )
         ),
     )
     return dict(zip(new, ids, strict=True))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from cdp.copy import as_text, copy_lines
+from cdp.copy import as_texts, copy_lines, time_as_text
 from cdp.rows import rows_as_json
 from profiles.identity.groups import Key, Link
 from profiles.models import IdentityConflict, IdentityLink
@@ -88,12 +88,13 @@ def untold(sayings: Mapping[Pair, Link]) -> dict[Pair, Link]:
 
 
 def insert_links(links: Mapping[Pair, Link]) -> None:
+    message_ids = as_texts(link.message_id for link in links.values())
     copy_lines(
         IdentityLink._meta.db_table,
         ["left_id", "right_id", "source_id", "message_id", "occurred_at"],
         (
-            f"{left}\t{right}\t{source}\t{as_text(link.message_id)}\t{link.occurred_at.isoformat()}"
-            for (left, right, source), link in links.items()
+            f"{left}\t{right}\t{source}\t{message_id}\t{time_as_text(link.occurred_at)}"
+            for ((left, right, source), link), message_id in zip(links.items(), message_ids, strict=True)
         ),
     )
 

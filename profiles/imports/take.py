@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from cdp.copy import copying_behind
 from cdp.locks import advisory_lock
 from cdp.runs import RefusedError
 from cdp.trouble import is_transient
@@ -63,7 +64,7 @@ class Taking:
         Raises BrokenRowsError, where there are more.
         """
         try:
-            with transaction.atomic():
+            with transaction.atomic(), copying_behind():
                 return self.take(batch)
         except Exception as error:
             if is_transient(error) or isinstance(error, RefusedError):
@@ -133,12 +134,15 @@ class Taking:
         """As messages of an SDK are written."""
         if not new:
             return Processed()
-        tally: Tally = Counter()
-        for message in new:
-            tally[message.source_id, "n_blocked"] += message.n_blocked
-            tally[message.source_id, "n_odd_traits"] += message.n_odd_traits
-        before = Processed.of(tally, quality=quality_of(new, events, unplanned))
-        return before + write(new, events, attributes, self.sources, self.planner.kinds, now=self.now, seen=seen)
+        source_id = self.import_.source_id
+        tally: Tally = Counter(
+            {
+                (source_id, "n_blocked"): sum(message.n_blocked for message in new),
+                (source_id, "n_odd_traits"): sum(message.n_odd_traits for message in new),
+            }
+        )
+        written = write(new, events, attributes, self.sources, self.planner.kinds, now=self.now, seen=seen)
+        return written + Processed.of(tally, quality=quality_of(new, events, unplanned))
 
     def release_named(self, rows: Sequence[RowMessages], known: Mapping[Key, Known]) -> None:
         """Those whom another import alone has named, and of whom rows say something beside words, stay when that import

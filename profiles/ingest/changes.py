@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import chain
 from typing import NamedTuple
 
-from cdp.copy import as_text, copy_lines
+from cdp.copy import as_texts, copy_lines, time_as_text
 from profiles.identity.resolve import Anchor, Resolution
 from profiles.ingest.message import Message
 from profiles.models import IdentifierKind, Lane, ProfileChange
@@ -117,12 +117,14 @@ def seen_changes(
 
 def write_changes(changes: Collection[Change]) -> int:
     """Append to the queue; returns how many."""
+    ordered = sorted(changes)
+    topics = as_texts(change.topic for change in ordered)
     copy_lines(
         ProfileChange._meta.db_table,
         ["profile_id", "topic", "lane", "due_at", "holder"],
         (
-            f"{profile_id}\t{as_text(topic)}\t{Lane.LIVE:d}\t{due_at.isoformat()}\t"
-            for profile_id, topic, due_at in sorted(changes)
+            f"{profile_id}\t{topic}\t{Lane.LIVE:d}\t{time_as_text(due_at)}\t"
+            for (profile_id, _topic, due_at), topic in zip(ordered, topics, strict=True)
         ),
     )
     return len(changes)

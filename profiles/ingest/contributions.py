@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import connection
 
-from cdp.copy import as_text, copy_lines, json_as_text
+from cdp.copy import as_texts, copy_lines, json_as_text, time_as_text
 from cdp.rows import rows_as_json
 from profiles.identity.normalise import normalise
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce, is_missing
 from profiles.ingest.message import Message
 from profiles.ingest.survivorship import Kept, Policy, Said, kept_by, policy_of
-from profiles.models import AttributeDefinition, Contribution, IdentifierKind, Source, Survivorship
+from profiles.models import AttributeDefinition, AttributeType, Contribution, IdentifierKind, Source, Survivorship
 
 # Attributes that are identifiers as well: what is no email must not reach the golden record as one.
 IDENTIFIER_ATTRIBUTES = ("email", "phone")
@@ -64,17 +64,21 @@ def sayings_of(
     A trait without a definition stays in its event alone.
     """
     ids = {key: definition.pk for key, definition in definitions.items()}  # Django takes a microsecond to tell a pk
+    plain = {key for key, each in definitions.items() if takes_any_text(each)}  # most: of these a text is what it is
     sayings: list[Sayings] = []
     misfits: list[Misfit] = []
     for message in messages:
         said_by_message: Sayings = []
         for key, value in message.traits.items():
-            if key not in ids:
+            if key in plain and type(value) is str and value:
+                said = Said(message.occurred_at, message.message_id, value, True)
+            elif key in ids:
+                region = sources[message.source_id].default_region
+                said = Said(message.occurred_at, message.message_id, *stored(value, definitions[key], kinds, region))
+                if not said.fits:
+                    misfits.append(Misfit(message, definitions[key], value))
+            else:
                 continue
-            region = sources[message.source_id].default_region
-            said = Said(message.occurred_at, message.message_id, *stored(value, definitions[key], kinds, region))
-            if not said.fits:
-                misfits.append(Misfit(message, definitions[key], value))
             said_by_message.append((ids[key], said))
         sayings.append(said_by_message)
     return sayings, misfits
@@ -100,7 +104,8 @@ def write_contributions(
     for message, anchor, said_by_message in zip(messages, anchors, sayings, strict=True):
         for definition_id, said in said_by_message:
             slot = (anchor.identifier_id, message.source_id, definition_id)
-            if slot not in latest or said[:2] > latest[slot][:2]:
+            other = latest.get(slot)
+            if other is None or said[:2] > other[:2]:
                 latest[slot] = said
             if definition_id in policies:
                 asked.setdefault(slot, []).append(said)
@@ -144,7 +149,7 @@ def said_of(
 def write_latest(latest: Mapping[Slot, Said], *, new: Collection[int]) -> None:
     """`new` are the anchors of which nothing was said before."""
     if new:
-        insert_contributions((slot, said) for slot, said in latest.items() if slot[0] in new)
+        insert_contributions([(slot, said) for slot, said in latest.items() if slot[0] in new])
     slots = ((slot, said) for slot, said in latest.items() if slot[0] not in new)
     while rows := dict(islice(slots, ROWS_AT_ONCE)):
         upsert_contributions(rows)
@@ -213,15 +218,21 @@ def stored(
     return (value, False) if coerced is MISFIT else (coerced, True)
 
 
-def insert_contributions(latest: Iterable[tuple[Slot, Said]]) -> None:
+def takes_any_text(definition: AttributeDefinition) -> bool:
+    """Whether a text that is not empty is `stored` as it is."""
+    return definition.type == AttributeType.TEXT and definition.key not in IDENTIFIER_ATTRIBUTES
+
+
+def insert_contributions(latest: Collection[tuple[Slot, Said]]) -> None:
     """By COPY: half the server's work."""
+    message_ids = as_texts(said.message_id for _slot, said in latest)
     copy_lines(
         Contribution._meta.db_table,
         ["anchor_id", "source_id", "definition_id", "value", "fits", "occurred_at", "message_id"],
         (
             f"{anchor_id}\t{source_id}\t{definition_id}\t{json_as_text(said.value)}\t{said.fits}\t"
-            f"{said.occurred_at.isoformat()}\t{as_text(said.message_id)}"
-            for (anchor_id, source_id, definition_id), said in latest
+            f"{time_as_text(said.occurred_at)}\t{message_id}"
+            for ((anchor_id, source_id, definition_id), said), message_id in zip(latest, message_ids, strict=True)
         ),
     )
 

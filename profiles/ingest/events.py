@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
 
-from cdp.copy import NULL, as_text, copy_lines, json_as_text
+from cdp.copy import NULL, as_text, as_texts, copy_lines, json_as_text, time_as_text
 from cdp.rows import rows_as_json
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce
 from profiles.ingest.message import IDENTIFY_EVENT, Message
-from profiles.ingest.partitions import ensure_partitions, missing_partitions
+from profiles.ingest.partitions import ensure_partitions
 from profiles.models import AttributeType, Event, EventDefinition
 
 COLUMNS = [
@@ -29,14 +29,15 @@ COLUMNS = [
 ]
 
 
-def event_texts(messages: Iterable[Message], definitions: Mapping[str, EventDefinition]) -> list[str]:
+def event_texts(messages: Collection[Message], definitions: Mapping[str, EventDefinition]) -> list[str]:
     """What the event of each message says, but for whose it is: the end of its line of COPY. Needs no lock."""
     ids = {name: str(definition.pk) for name, definition in definitions.items()}
+    message_ids = as_texts(message.message_id for message in messages)
     promoting = {name: definition for name, definition in definitions.items() if definition.value_property}
     return [
         "\t".join(
             (
-                message.occurred_at.isoformat(),
+                time_as_text(message.occurred_at),
                 ids[message.event],
                 str(message.source_id),
                 as_text(promoted_value(message.properties, promoting[message.event]))
@@ -44,29 +45,37 @@ def event_texts(messages: Iterable[Message], definitions: Mapping[str, EventDefi
                 else NULL,
                 json_as_text(message.properties),
                 NULL if message.import_id is None else str(message.import_id),
-                as_text(message.message_id) if message.event == IDENTIFY_EVENT else NULL,
+                message_id if message.event == IDENTIFY_EVENT else NULL,
             )
         )
-        for message in messages
+        for message, message_id in zip(messages, message_ids, strict=True)
     ]
 
 
-def write_ahead(texts: Sequence[str], anchors: Mapping[int, Anchor], years: Collection[int]) -> Mapping[int, Anchor]:
-    """Write the events of messages whose anchors, by place, are foreseen. Returns those written: none where a partition
-    is missing, which is made under the identity lock.
+def write_ahead(
+    texts: Sequence[str], anchors: Mapping[int, Anchor], *, lacking: Collection[int]
+) -> Mapping[int, Anchor]:
+    """Write the events of messages whose anchors, by place, are foreseen. Returns those written: none where partitions
+    are `lacking`, which are made under the identity lock.
     """
-    if not anchors or missing_partitions(min(years), max(years)):
+    if not anchors or lacking:
         return {}
     copy_events(texts, anchors)
     return anchors
 
 
 def write_events(
-    texts: Sequence[str], anchors: Sequence[Anchor], years: Collection[int], *, ahead: Mapping[int, Anchor]
+    texts: Sequence[str],
+    anchors: Sequence[Anchor],
+    years: Collection[int],
+    *,
+    lacking: Collection[int],
+    ahead: Mapping[int, Anchor],
 ) -> None:
     """One event a message, but for those written ahead: of these, bring those to their people that went to others."""
+    if lacking:
+        ensure_partitions(min(lacking), max(lacking))
     if len(ahead) < len(texts):
-        ensure_partitions(min(years), max(years))
         copy_events(texts, {n: anchor for n, anchor in enumerate(anchors) if n not in ahead})
     move_events({(anchor, anchors[n]) for n, anchor in ahead.items() if anchor != anchors[n]}, years)
 

@@ -25,18 +25,23 @@ class Moment(NamedTuple):
     month_day: int
 
 
-def write_moments(changed: Mapping[int, Mapping[str, Any]]) -> None:
+def write_moments(
+    changed: Mapping[int, Mapping[str, Any]], definitions: Mapping[str, AttributeDefinition] | None = None
+) -> None:
     """Follow golden records: by profile, the attributes that are others now, None where the value is gone.
 
-    One query where none of them is a date or a time.
+    `definitions` are those of all these attributes at least, by key; None to load them, by one query.
     """
-    definitions = load_definitions({key for values in changed.values() for key in values})
-    if not definitions:
+    if definitions is None:
+        timed = load_definitions({key for values in changed.values() for key in values})
+    else:
+        timed = {key: (each.pk, each.type) for key, each in definitions.items() if each.type in TYPES}
+    if not timed:
         return
     moments, gone = [], []
     for profile_id, values in changed.items():
-        for key in values.keys() & definitions.keys():
-            definition_id, type_ = definitions[key]
+        for key in values.keys() & timed.keys():
+            definition_id, type_ = timed[key]
             found = read(values[key], type_)
             if found is None:
                 gone.append((profile_id, definition_id))

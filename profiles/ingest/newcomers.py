@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from cdp.copy import copy_lines, json_as_text
+from cdp.copy import copy_lines, json_as_text, time_as_text
 from profiles.identity.resolve import Anchor
 from profiles.identity.strangers import Made
 from profiles.ingest.contributions import Written
 from profiles.ingest.moments import write_moments
-from profiles.ingest.survivorship import Candidate, kept_by, policy_of
+from profiles.ingest.survivorship import Candidate, Said, kept_by, policy_of
 from profiles.models import AttributeDefinition, Profile, Source, Survivorship
 
-Place = tuple[int, str]  # profile id and attribute key
+Place = tuple[int, int]  # ids of profile and definition
 
 
 def fold_newcomers(
@@ -31,45 +31,62 @@ def fold_newcomers(
     owners = {anchor.identifier_id: anchor.profile_id for anchor in anchors if anchor.profile_id in created}
     by_id = {definition.pk: definition for definition in definitions.values()}
     policies = {pk: policy_of(each.survivorship, each.type) for pk, each in by_id.items()}
-    winners: dict[Place, tuple[tuple[Any, ...], Any]] = {}
-    candidates: dict[tuple[int, int], list[Candidate]] = {}
+    winners: dict[Place, tuple[int, Said]] = {}  # by id of the definition: the source, and what it said
+    candidates: dict[Place, list[Candidate]] = {}
     for slot, said in written.latest.items():
         anchor_id, source_id, definition_id = slot
-        if anchor_id not in owners:
+        if (owner := owners.get(anchor_id)) is None:
             continue
-        owner, rank = owners[anchor_id], sources[source_id].rank
+        place = (owner, definition_id)
         if (policy := policies[definition_id]) is not None:
             if (kept := kept_by(policy, written.kept.get(slot), said)) is not None:
-                candidates.setdefault((owner, definition_id), []).append(Candidate(kept, rank, source_id))
+                candidates.setdefault(place, []).append(Candidate(kept, sources[source_id].rank, source_id))
         elif said.fits:
-            definition = by_id[definition_id]
-            rank_first = rank if definition.survivorship == Survivorship.SOURCE_RANK else 0
-            order = (rank_first, said.occurred_at, rank, said.message_id, source_id)
-            place = (owner, definition.key)
-            if place not in winners or order > winners[place][0]:
-                winners[place] = (order, said.value)
-    chosen = {place: value for place, (_order, value) in winners.items()}
-    for (owner, definition_id), found in candidates.items():
-        policy = policies[definition_id]
+            winner = winners.get(place)
+            if winner is None or wins(source_id, said, winner, by_id[definition_id], sources):
+                winners[place] = (source_id, said)
+    chosen = {place: said.value for place, (_source_id, said) in winners.items()}
+    for place, found in candidates.items():
+        policy = policies[place[1]]
         assert policy is not None
-        chosen[owner, by_id[definition_id].key] = policy.choose(found)
+        chosen[place] = policy.choose(found)
+    keys = {pk: each.key for pk, each in by_id.items()}
     records: dict[int, dict[str, Any]] = {owner: {} for owner in owners.values()}
-    for (owner, key), value in chosen.items():
+    for (owner, definition_id), value in chosen.items():
         if value is not None:
-            records[owner][key] = value
+            records[owner][keys[definition_id]] = value
     return records
 
 
-def write_newcomers(created: Iterable[Made], records: Mapping[int, dict[str, Any]]) -> None:
+def wins(
+    source_id: int,
+    said: Said,
+    winner: tuple[int, Said],
+    definition: AttributeDefinition,
+    sources: Mapping[int, Source],
+) -> bool:
+    """Whether what a source said goes before what is known, with its source."""
+    is_ranked = definition.survivorship == Survivorship.SOURCE_RANK
+
+    def order(source_id: int, said: Said) -> tuple[Any, ...]:
+        rank = sources[source_id].rank
+        return (rank if is_ranked else 0, said.occurred_at, rank, said.message_id, source_id)
+
+    return order(source_id, said) > order(*winner)
+
+
+def write_newcomers(
+    created: Iterable[Made], records: Mapping[int, dict[str, Any]], definitions: Mapping[str, AttributeDefinition]
+) -> None:
     """Write the profiles that a batch has made, each once and for all, with its golden record and the moments of it."""
     copy_lines(
         Profile._meta.db_table,
         ["id", "public_id", "attributes", "first_seen_at", "last_seen_at", "created_at"],
         (
-            f"{made.id}\t{made.public_id}\t{json_as_text(records.get(made.id, {}))}\t{made.seen.first.isoformat()}\t"
-            f"{made.seen.last.isoformat()}\t{made.created_at}"
+            f"{made.id}\t{made.public_id}\t{json_as_text(records.get(made.id, {}))}\t{time_as_text(made.seen.first)}\t"
+            f"{time_as_text(made.seen.last)}\t{made.created_at}"
             for made in created
         ),
     )
     if records:
-        write_moments(records)
+        write_moments(records, definitions)

@@ -14,6 +14,7 @@ import orjson
 from django.conf import settings
 from django.db import connection, transaction
 
+from cdp.copy import copying_behind
 from cdp.garbage import garbage_waits
 from cdp.rules.topics import heard_topics, shared_floor
 from cdp.stages import wake
@@ -34,6 +35,7 @@ from profiles.ingest.events import event_texts, write_ahead, write_events
 from profiles.ingest.keys import claim_keys
 from profiles.ingest.message import Message, MessageError, parse_message
 from profiles.ingest.newcomers import fold_newcomers, write_newcomers
+from profiles.ingest.partitions import missing_partitions
 from profiles.ingest.quality import Finding, Quality, compare, quality_of, quality_of_misfits, rejecting, write_quality
 from profiles.ingest.records import new_records_of, write_profiles
 from profiles.ingest.refold import share_definitions
@@ -169,7 +171,7 @@ def process_or_reject(rows: Sequence[Row], *, now: datetime) -> Processed:
     Raises BrokenBatchError, where there are more.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), copying_behind():
             return process_rows(rows, now=now)
     except Exception as error:
         if is_transient(error):
@@ -301,14 +303,16 @@ def write(
     foreseen = foresee(links, seen)
     owners = foreseen.settled.items()
     expected = {n: Anchor(foreseen.known[links[n].keys[0]].id, owner) for n, owner in owners}
-    ahead = write_ahead(texts, expected, years)
+    lacking = missing_partitions(min(years), max(years))
+    ahead = write_ahead(texts, expected, lacking=lacking)
 
     resolution = resolve(links, foreseen, kinds=kinds.values(), now=now)
     created = {made.id for made in resolution.created}
     anchors = resolution.anchors
     written = write_contributions(messages, anchors, sayings, attributes.values(), created=created)
     if created:
-        write_newcomers(resolution.created, fold_newcomers(created, written, anchors, attributes, sources))
+        records = fold_newcomers(created, written, anchors, attributes, sources)
+        write_newcomers(resolution.created, records, attributes)
     survivors = {pair.survivor for pair in resolution.merged}
     said = {profile_id: values for profile_id, values in written.said.items() if profile_id not in survivors}
     newest = {pk for pk in said if written.since[pk] > resolution.profiles[pk].last_seen_at}
@@ -316,7 +320,7 @@ def write(
     write_profiles(widening(resolution), new_records)
     write_consents(messages, anchors)
     retold = retell(resolution.late) if resolution.late else set()
-    write_events(texts, anchors, years, ahead=ahead)
+    write_events(texts, anchors, years, lacking=lacking, ahead=ahead)
     changed = {profile_id: each.changed for profile_id, each in new_records.items()}
     changes = changes_of(
         messages, resolution, attributes=changed, retold=retold, kinds=kinds.values(), heard=heard, now=now
@@ -331,9 +335,9 @@ def write(
 def tally_of_written(messages: Iterable[Message], attributes: Mapping[str, AttributeDefinition]) -> Tally:
     """What is counted of messages that are new, but for the merges that they ask for."""
     tally = Counter((message.source_id, "n_events") for message in messages)
-    for message in messages:
-        if message.traits:
-            tally[message.source_id, "n_odd_traits"] += len(message.traits.keys() - attributes.keys())
+    odd = {key for message in messages for key in message.traits} - attributes.keys()
+    for message in messages if odd else ():
+        tally[message.source_id, "n_odd_traits"] += len(odd & message.traits.keys())
     return tally
 
 

@@ -2,11 +2,12 @@
 
 import orjson
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from hypothesis import example, given
 from hypothesis import strategies as st
+from psycopg.errors import InvalidTextRepresentation
 
-from cdp.copy import LINES_AT_ONCE, as_text, copy_lines, json_as_text
+from cdp.copy import LINES_AT_ONCE, as_text, as_texts, copy_lines, copying_behind, json_as_text
 
 pytestmark = pytest.mark.django_db
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -21,6 +22,13 @@ def test_lines_come_back_as_they_went_in(rows):
         copy_lines("line", ["one", "other"], ("\t".join(map(as_text, row)) for row in rows))
         cursor.execute("SELECT one, other FROM line ORDER BY ctid")
         assert cursor.fetchall() == rows
+
+
+@given(st.lists(TEXTS))
+@example(["a", "b\tc", "\\", "\n", "\r"])
+@example(["a", "b"])
+def test_texts_of_a_column_are_each_as_text(texts):
+    assert as_texts(iter(texts)) == list(map(as_text, texts))
 
 
 @given(
@@ -41,3 +49,55 @@ def test_empty_lines_are_lines_and_all_blocks_are_written():
         copy_lines("line", ["one"], [""] * (LINES_AT_ONCE + 1))
         cursor.execute("SELECT count(*) FROM line WHERE one = ''")
         assert cursor.fetchone() == (LINES_AT_ONCE + 1,)
+
+
+@pytest.fixture
+def numbers():
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE number (n int)")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE number")
+
+
+def numbers_there():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM number")
+        return cursor.fetchone()[0]
+
+
+def copy_numbers(lines, and_then=lambda: None):
+    with transaction.atomic(), copying_behind():
+        copy_lines("number", ["n"], lines)
+        and_then()
+
+
+def test_what_is_copied_behind_is_there_for_whatever_comes_next(numbers):
+    with copying_behind():
+        copy_lines("number", ["n"], ["1"] * 10_000)
+        copy_lines("number", ["n"], ["2"])
+        assert numbers_there() == 10_001
+        copy_lines("number", ["n"], ["3"])
+
+    assert numbers_there() == 10_002
+
+
+@pytest.mark.parametrize(
+    "and_then",
+    [numbers_there, lambda: copy_lines("number", ["n"], ["3"]), lambda: None],
+    ids=["statement", "copy", "end"],
+)
+def test_what_cannot_be_copied_behind_is_told_by_what_comes_next_and_undone(numbers, and_then):
+    copy_lines("number", ["n"], ["1"])
+
+    with pytest.raises(InvalidTextRepresentation):
+        copy_numbers(["2", "none"], and_then)
+
+    assert numbers_there() == 1
+
+
+def test_an_error_of_ones_own_goes_before_and_undoes_what_was_copied_behind(numbers):
+    with pytest.raises(KeyError):
+        copy_numbers(["1"] * 10_000, lambda: {}["nothing"])
+
+    assert numbers_there() == 0
