@@ -19,10 +19,17 @@ from profiles.identity.links import Pair, first_sayings, untold
 from profiles.identity.strangers import Seen
 
 
-class Glance(NamedTuple):
-    """The identifiers that there were; `mark` is the last row of the feed that this takes into account."""
+class Mark(NamedTuple):
+    """How far things were: the last row of the feed, and the newest identifier. 0 where there was none."""
 
-    mark: int
+    change: int
+    identifier: int
+
+
+class Glance(NamedTuple):
+    """The identifiers that there were; `mark` is what this takes into account at least."""
+
+    mark: Mark
     known: dict[Key, Known]
 
 
@@ -31,10 +38,10 @@ class Foresight:
     """As things stood: `known` are the identifiers that there were, `settled` the profile of each link, by its place,
     that changes nothing about who is who, and `seen` when these links see each profile. `telling` are those of them
     that may say more of an identifier than is known, `sayings` the pairs of identifiers that they tie and that none had
-    tied. `mark` is the last row of the feed that this takes into account.
+    tied. `mark` is what this takes into account at least.
     """
 
-    mark: int
+    mark: Mark
     known: dict[Key, Known]
     settled: dict[int, int]
     seen: dict[int, Seen]
@@ -58,7 +65,7 @@ class Confirmed(NamedTuple):
 
 def glance(keys: Iterable[Key]) -> Glance:
     """Those of the keys that exist at this moment."""
-    mark = last_change()
+    mark = read_mark()
     return Glance(mark, read_identifiers(as_json(keys)))
 
 
@@ -78,14 +85,16 @@ def confirm(links: Sequence[Link], foreseen: Foresight) -> Confirmed:
     """What holds now, under the identity lock. Those links alone are looked at again that were not settled, or whose
     people were merged since; all of them where people were taken apart.
     """
-    absorbed = absorbed_since(foreseen.mark)
+    absorbed = absorbed_since(foreseen.mark.change)
     if absorbed is None:
         foreseen, absorbed = foresee(links), set()
     unsure = [n for n in range(len(links)) if n not in foreseen.settled or foreseen.settled[n] in absorbed]
     again = {key for n in unsure for key in links[n].keys}
     known = {key: identifier for key, identifier in foreseen.known.items() if key not in again}
-    known |= read_identifiers(as_json(again)) if again else {}
-    resettled, meeting = settle(links, unsure, {key: known[key].profile_id for key in again if key in known})
+    # Identifiers are made under the lock: where none is newer, those that were unknown are so still.
+    read = again if read_mark().identifier != foreseen.mark.identifier else again & foreseen.known.keys()
+    known |= read_identifiers(as_json(read)) if read else {}
+    resettled, meeting = settle(links, unsure, {key: known[key].profile_id for key in read if key in known})
 
     gone = absorbed | meeting
     settled = {n: owner for n, owner in foreseen.settled.items() if owner not in gone}
@@ -115,6 +124,8 @@ def settle(links: Sequence[Link], places: Iterable[int], owners: Mapping[Key, in
     Returns the profile of each of the former, by its place: all their keys are owned by it, and no other link names it
     beside somebody else. And whom the others name beside somebody else.
     """
+    if not owners:
+        return {}, set()
     owner_of = owners.get
     named = [(n, set(map(owner_of, links[n].keys))) for n in places]
     meeting = set[int | None]().union(*(found for _n, found in named if len(found) > 1))
@@ -131,12 +142,16 @@ def see_settled(links: Sequence[Link], settled: Mapping[int, int]) -> dict[int, 
     return seen
 
 
-def last_change() -> int:
-    """The id of the last row of the feed, 0 where there is none."""
+def read_mark() -> Mark:
+    """How far things are at this moment."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(id), 0) FROM profiles_identitychange")
-        (last,) = cursor.fetchone()
-        return int(last)
+        cursor.execute(
+            """
+            SELECT (SELECT coalesce(max(id), 0) FROM profiles_identitychange),
+                (SELECT coalesce(max(id), 0) FROM profiles_identifier)
+            """
+        )
+        return Mark(*cursor.fetchone())
 
 
 def absorbed_since(mark: int) -> set[int] | None:

@@ -16,7 +16,7 @@ import orjson
 from django.utils.translation import gettext as _
 
 from cdp.rules.scope import Scope
-from profiles.identity.foresight import Glance, glance
+from profiles.identity.foresight import Glance, Mark, glance
 from profiles.identity.groups import Key
 from profiles.identity.identifiers import Known
 from profiles.imports.messages import RowMessages, untimed_id
@@ -49,7 +49,7 @@ class Plan:
     messages: list[Message] = field(default_factory=list)
     rows: list[RowMessages] = field(default_factory=list)
     refused: list[RowMessages] = field(default_factory=list)
-    seen: Glance = field(default_factory=lambda: Glance(0, {}))
+    seen: Glance = field(default_factory=lambda: Glance(Mark(0, 0), {}))
     counts: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -84,8 +84,9 @@ class Planner:
 
     def plan(self, rows: Sequence[RowMessages]) -> Plan:
         plan = Plan()
-        good = [row for row in rows if not row.understood.is_refused]
-        plan.refused = [row for row in rows if row.understood.is_refused]
+        good: list[RowMessages] = []
+        for row in rows:
+            (plan.refused if row.understood.is_refused else good).append(row)
         plan.seen = glance({key for row in good for key in row.understood.identifiers})
         people = set(plan.known) | self._noted_people(good)
         taken = self._taken(good)
@@ -140,6 +141,8 @@ class Planner:
         return (known_keys(keys) if keys else set()) | self._noted("m", keys)
 
     def _noted_people(self, rows: Iterable[RowMessages]) -> set[Key]:
+        if self.notes is None:
+            return set()
         keys = {key for row in rows for key in row.understood.identifiers}
         names = {name_of(key): key for key in keys}
         return {names[name] for name in self._noted("i", names)}
