@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 import orjson
 from django.db import connection
@@ -85,14 +86,16 @@ def resolve(
     nameless = [group for group in seen_of_group if group.profile is None]
     created = make_profiles([*(seen_of_group[group] for group in nameless), *alone.values()])
     for group, made in zip(nameless, created, strict=False):
-        group.profile = Standing(made.seen.first, made.public_id, made.id)
+        group.profile = Standing(made.seen.first, UUID(made.public_id), made.id)
     made_of = dict(zip(alone, created[len(nameless) :], strict=True))
     joined = absorptions(groups, profiles)
     overruled = overrulings(groups)
     merged = absorb(joined, now=now)
     sights = see_identifiers([links[n] for n in joining] + told)
     for n, made in made_of.items():
-        sights |= dict.fromkeys(links[n].keys, Sight(made.seen.first, links[n].import_id))
+        sight = Sight(made.seen.first, links[n].import_id)
+        for key in links[n].keys:
+            sights[key] = sight
     kept_sights = sights_kept(sights, links, kept, conflicts, known)
     owners_of = {key: made.id for n, made in made_of.items() for key in links[n].keys}
     ids, new_ids, gained = write_identifiers(kept_sights, known, groups, owners_of)
@@ -136,8 +139,10 @@ def late_open(groups: Groups, profiles: Mapping[int, ProfileBefore]) -> set[int]
     return found
 
 
-def lock_profiles(ids: Iterable[int]) -> dict[int, ProfileBefore]:
+def lock_profiles(ids: Collection[int]) -> dict[int, ProfileBefore]:
     """Lock in the order of id; under the identity lock nobody can merge them away meanwhile."""
+    if not ids:
+        return {}
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -111,7 +111,7 @@ class Messages:
         """
         if row.occurred_at is None:
             return f"{untimed_id(self.import_id)}{row.row.number:012d}"
-        said = [row.identifiers, row.occurred_at.isoformat(), row.traits, row.consents]
+        said = [row.identifiers, row.occurred_at, row.traits, row.consents]
         return f"import-identify-{digest(said).hex()}"
 
     def event_id(self, row: Understood) -> str:

@@ -71,6 +71,7 @@ class Understanding:
         self.value_key = value_key
         # Attributes that are identifiers too, as those of an SDK's identify are.
         self.also_identifiers = [key for key in ("email", "phone") if key in kinds]
+        self.unusable = _("“%(cell)s” is not a usable %(kind)s")  # a file may have one in every row
 
     def read(self, row: Row) -> Understood:
         """Everything that a row says, with all that is wrong with it."""
@@ -155,13 +156,13 @@ class Understanding:
     def _read_identifier(
         self, column: str, kind_key: str, cell: Any, found: list[tuple[int, Key]], understood: Understood
     ) -> None:
-        text = as_text(cell).strip()
+        text = cell.strip() if type(cell) is str else as_text(cell).strip()
         if not text:
             return
         value = normalise(self.kinds[kind_key], text, self.region)
         if value is None:
             understood.n_blocked += 1
-            message = _("“%(cell)s” is not a usable %(kind)s") % {"cell": text[:60], "kind": kind_key}
+            message = self.unusable % {"cell": text[:60], "kind": kind_key}
             understood.problems.append(CellProblem(column, message, is_refusal=False))
         else:
             priority, kind_id = self.ranks[kind_key]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from uuid import RFC_4122, UUID
 
 from profiles.identity.groups import Key, Link
-from profiles.identity.strangers import Seen, strangers
+from profiles.identity.strangers import Seen, random_uuids, strangers
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 CARD, PHONE = 1, 2
@@ -29,3 +30,10 @@ def test_a_link_alone_with_its_keys_meets_nobody():
     found = strangers(links, [0, 1, 2, 3, 4, 6], {Key(CARD, "known"): 1})
 
     assert found == {0: Seen(AT, AT), 6: Seen(AT, AT)}
+
+
+def test_ids_for_the_outside_are_random_uuids():
+    found = [UUID(each) for each in random_uuids(1_000)]
+
+    assert len(set(found)) == 1_000
+    assert {(each.version, each.variant) for each in found} == {(4, RFC_4122)}

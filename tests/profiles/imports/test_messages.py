@@ -1,0 +1,30 @@
+"""The ids of messages that rows become."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from profiles.identity.groups import Key
+from profiles.imports.messages import Messages
+from profiles.imports.readers import Row
+from profiles.imports.understand import Understood
+from profiles.models import Consent
+
+KEYS = (Key(5, "VIP1"), Key(4, "+8613800138000"))
+
+
+@pytest.mark.parametrize(
+    ("at", "id_"),
+    [
+        (datetime(2026, 1, 1, 2, 5, tzinfo=UTC), "import-identify-b18de8b59dfa68d7d81f824313de7026"),
+        (datetime(2026, 1, 1, 2, 5, 7, 89, tzinfo=UTC), "import-identify-0ce1fdab52cfc720d9e76b5c29f3a9ce"),
+    ],
+    ids=["minute", "microsecond"],
+)
+def test_a_row_with_a_time_has_the_id_that_it_has_always_had(at, id_):
+    """Were it another, a file that was taken in before would be taken in again."""
+    consents = {"sms": Consent.State.GRANTED}
+    row = Understood(Row(1, 2, {}, ()), KEYS, 0, {"name": "张三"}, consents, "", {}, (), at, {}, [])
+    messages = Messages(import_id=1, source_id=2, creates_people=True, now=at, occurrences=lambda _digest: 1)
+
+    assert messages.identify_id(row) == id_
