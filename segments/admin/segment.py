@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
@@ -22,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, signed_in
 from cdp.admin.people import possible_owners
+from cdp.admin.runs import progress
 from cdp.keyset import keyset_page
 from cdp.models import Run, User
 from profiles.admin.actions import offered_actions
@@ -47,10 +49,12 @@ from segments.feeds import SEGMENTS
 from segments.models import Membership, MembershipChange, Segment
 from segments.services import delete_segment, restore_segment_rule, save_segment
 from segments.services.as_of import members_as_of
+from segments.services.fill import FILL
 from segments.services.sizes import recent_alerts
 
 NAMED = ("name", "key", "kind", "category", "owner", "description")
 READ = tuple("owner_read" if name == "owner" else name for name in NAMED)
+FROZEN = {"rule": "rule_read", "refresh": "frozen"}  # what a snapshot has in place of what is refreshed
 
 
 class SegmentForm(HolderForm):
@@ -138,7 +142,7 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
         (None, {"fields": (*READ, "rule_read", "alert_percent")}),
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
     )
-    readonly_fields = ("n_members_shown", "refresh", "rule_version", "created_at", "rule_read", "owner_read")
+    readonly_fields = ("n_members_shown", "refresh", "rule_version", "created_at", "rule_read", "owner_read", "frozen")
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -187,7 +191,7 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
             return fieldsets
         if obj.kind == Segment.Kind.SNAPSHOT:
             return [
-                (title, {**options, "fields": [{"rule": "rule_read"}.get(name, name) for name in options["fields"]]})
+                (title, {**options, "fields": [FROZEN.get(name, name) for name in options["fields"]]})
                 for title, options in fieldsets
             ]
         hidden = {"rule", "rule_read", "refresh", "rule_version"}
@@ -218,6 +222,12 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
     @display(description=_("last full refresh"))
     def refresh(self, segment: Segment) -> SafeString:
         return refresh_state(f"segment:{segment.key}", segment)
+
+    @display(description=_("frozen"))
+    def frozen(self, segment: Segment) -> SafeString:
+        """When it was, and how its filling stands or ended; nothing follows time or is checked."""
+        run = Run.objects.filter(kind=FILL, subject=self.holder_key(segment)).order_by("-id").first()
+        return render_to_string("segments/frozen.html", {"segment": segment, "bar": progress(run) if run else ""})
 
     # --- Pages of members and changes ---
 

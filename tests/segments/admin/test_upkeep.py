@@ -6,6 +6,8 @@ import pytest
 
 from cdp.roles import OPERATOR, VIEWER
 from segments.models import Segment
+from segments.services.fill import queue_fill
+from tests.factories.profiles import SEEN_AT
 from tests.factories.segments import SegmentFactory
 from tests.factories.tags import TagFactory
 from tests.sign_in import sign_in
@@ -84,3 +86,16 @@ def test_categories_in_use_are_offered_and_another_may_be_written(thing):
         field = str(page.context["adminform"].form["category"])
         assert re.findall('<option value="([^"]*)"', field) == ["Care &amp; repair", "Sales"]
         assert 'maxlength="50"' in field
+
+
+def test_the_page_of_a_snapshot_says_when_it_was_frozen_and_nothing_of_refreshes():
+    frozen = SegmentFactory(kind="snapshot", refreshed_at=SEEN_AT)
+    coming = SegmentFactory(kind="snapshot")
+    queue_fill(coming, user=None)
+
+    client = sign_in(VIEWER)
+    pages = [client.get(f"{LIST}{segment.pk}/change/").content.decode() for segment in (frozen, coming)]
+
+    assert ["2026-01-01 08:00:00" in page for page in pages] == [True, False]
+    assert ["It is being filled." in page for page in pages] == [False, True]
+    assert not any("Last nightly check" in page for page in pages)
