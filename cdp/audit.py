@@ -101,7 +101,9 @@ def form_values(form: forms.BaseForm) -> dict[str, list[Any]]:
         before = form.get_initial_for_field(field, name)
         if isinstance(field, forms.ModelChoiceField) and not isinstance(before, Model | list | None):
             before = field.to_python(before)
-        found[name] = [plain(before), plain(form.cleaned_data.get(name))]
+        values = [plain(before), plain(form.cleaned_data.get(name))]
+        if values[0] != values[1]:  # somebody else may have saved the same meanwhile
+            found[name] = values
     return found
 
 
