@@ -23,4 +23,4 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 USER strata
 VOLUME /data
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--blocking-threads", "4", "--no-ws", "cdp.wsgi:application"]
+CMD ["granian", "--interface", "wsgi", "--blocking-threads", "4", "--no-ws", "--workers-kill-timeout", "8", "cdp.wsgi:application"]

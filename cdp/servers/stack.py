@@ -26,7 +26,11 @@ READY_SECONDS = 90
 # A worker that is asked to stop finishes its task first; what it cannot finish in time is done again at the next start.
 STOP_SECONDS = {"web": 10, "worker": 15, "beat": 5}
 COMMANDS = {
-    "web": ["granian", "--interface", "wsgi", "--blocking-threads", "4", "--no-ws", "cdp.wsgi:application"],
+    # Where nobody is left to kill it, as when this process was killed, granian ends what does not end in order itself.
+    "web": [
+        *("granian", "--interface", "wsgi", "--blocking-threads", "4", "--no-ws", "--workers-kill-timeout", "8"),
+        "cdp.wsgi:application",
+    ],
     "worker": ["celery", "-A", "cdp", "worker", "--loglevel", "INFO"],
     "beat": ["celery", "-A", "cdp", "beat", "--loglevel", "INFO"],
 }
