@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 
+from cdp.ids import is_id
+
 Row = TypeVar("Row", bound=Model)
 
 
@@ -23,7 +25,7 @@ def keyset_page(
     rows: QuerySet[Row], *, key: str, after: str, size: int = 50, newest_first: bool = False
 ) -> KeysetPage[Row]:
     """The rows past `after` in the order of the integer `key`; text that is no number is the first page."""
-    start = int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None
+    start = int(after) if is_id(after) else None
     if start is not None:
         rows = rows.filter(**{f"{key}__lt" if newest_first else f"{key}__gt": start})
     found = list(rows.order_by(f"-{key}" if newest_first else key)[: size + 1])

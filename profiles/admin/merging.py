@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from cdp.admin.base import has_perm, signed_in
 from cdp.disclosure import may_see_pii
+from cdp.ids import is_id
 from profiles.admin.comparison import compare
 from profiles.admin.identity import error_text, identifier_text
 from profiles.admin.names import display_name
@@ -42,7 +43,7 @@ def merge_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 
 def people_of(ids: list[str]) -> list[Profile]:
     """The people behind ids of profiles, each once, in the order chosen; merged-away ones lead to their survivors."""
-    wanted = [int(pk) for pk in ids if pk.isascii() and pk.isdecimal() and len(pk) < 19]
+    wanted = [int(pk) for pk in ids if is_id(pk)]
     found = Profile.objects.select_related("merged_into").in_bulk(wanted)
     people = {(survivor := found[pk].merged_into or found[pk]).pk: survivor for pk in wanted if pk in found}
     return list(people.values())[:MAX_AT_ONCE]

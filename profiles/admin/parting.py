@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 
 from cdp.admin.base import has_perm, signed_in
+from cdp.ids import is_id
 from profiles.admin.comparison import compare
 from profiles.admin.identity import error_text, identifier_text
 from profiles.admin.merging import MAY_MERGE
@@ -96,7 +97,7 @@ def undo_page(request: HttpRequest, merge_id: int, context: dict[str, Any]) -> H
 
 def identifiers_of(profile: Profile, ids: Sequence[str]) -> list[Identifier]:
     """Those of the person's identifiers that were ticked."""
-    wanted = [int(pk) for pk in ids if pk.isascii() and pk.isdecimal() and len(pk) < 19]
+    wanted = [int(pk) for pk in ids if is_id(pk)]
     return list(Identifier.objects.filter(profile=profile, pk__in=wanted).select_related("kind"))
 
 
@@ -141,7 +142,7 @@ def lift(request: HttpRequest, profile: Profile) -> HttpResponse:
         return HttpResponse(status=405 if request.method != "POST" else 403)
     user, now = signed_in(request), timezone.now()
     pk = request.POST.get("separation") or request.POST.get("split") or ""
-    wanted = int(pk) if pk.isascii() and pk.isdecimal() and len(pk) < 19 else 0
+    wanted = int(pk) if is_id(pk) else 0
     if "separation" in request.POST:
         n = lift_separation(get_object_or_404(Separation, pk=wanted), user=user, now=now)
     else:

@@ -17,6 +17,8 @@ from django.db import connection
 from django.db.models import Model, Q
 from psycopg import sql
 
+from cdp.ids import is_id
+
 
 class Merged(NamedTuple):
     """Profile ids of one absorption."""
@@ -58,7 +60,7 @@ class Parted:
         """The ids of the chosen rows of this model; what is no id chooses nothing."""
         prefix = f"{model._meta.label_lower}:"
         ids = [ref.removeprefix(prefix) for ref in self.chosen if ref.startswith(prefix)]
-        return [int(pk) for pk in ids if pk.isascii() and pk.isdecimal() and len(pk) < 19]
+        return [int(pk) for pk in ids if is_id(pk)]
 
     def takes_by_hand(self, model: type[Model]) -> Q:
         """The rows by hand that go with the profile that they were written on (`origin`), and the chosen."""

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from cdp.disclosure import may_see_pii
+from cdp.ids import is_id
 from profiles.masking import MASK
 from profiles.models import Consent, Profile
 from profiles.models.consent import MAX_NOTE
@@ -64,8 +65,7 @@ def words_before(words: QuerySet[Consent], pk: str) -> QuerySet[Any]:
     """The words that count less than that one, or all; each with `state_before`, what its channel said before."""
     earlier = Window(Lead("state"), partition_by=[F("channel")], order_by=LATEST_FIRST)
     found = words.annotate(state_before=earlier).order_by(*LATEST_FIRST)
-    is_id = pk.isascii() and pk.isdecimal() and len(pk) < 19
-    last = words.filter(pk=int(pk)).first() if is_id else None
+    last = words.filter(pk=int(pk)).first() if is_id(pk) else None
     if last is None:
         return found
     same_time = Q(occurred_at=last.occurred_at)

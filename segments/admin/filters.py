@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from cdp.admin.searched import SearchedFilterForm
+from cdp.ids import is_id
 from profiles.admin.filters import register_profile_filter
 from profiles.admin.people import PeopleFilter, joined
 from profiles.models import Profile
@@ -165,10 +166,6 @@ def segment_and_moment(text: str) -> tuple[int, datetime] | None:
     except (ValueError, OverflowError):
         return None
     return (int(pk), moment) if is_id(pk) else None
-
-
-def is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 @register_profile_filter

@@ -28,6 +28,7 @@ from cdp.admin.base import has_perm, signed_in
 from cdp.admin.runs import progress
 from cdp.admin.searched import SearchedSelect
 from cdp.disclosure import may_see_pii
+from cdp.ids import is_id
 from cdp.rules.catalogue import Wanted, catalogue
 from cdp.rules.days import DAY, start_of
 from profiles.admin.actions import register_profile_action
@@ -35,7 +36,6 @@ from profiles.admin.people import asked_again, chosen_people
 from profiles.models import IdentifierKind, Profile
 from profiles.services.preview import people_of_rule
 from profiles.services.resolve import find_by_identifiers
-from tags.admin.filters import is_id
 from tags.admin.options import TO_ASSIGN_OR_REMOVE, choices_url
 from tags.admin.people_file import identifiers_of
 from tags.models import BulkTagging, Tag, TagValue

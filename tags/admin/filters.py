@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import DropdownFilter
 
 from cdp.admin.searched import SearchedFilterForm
+from cdp.ids import is_id
 from cdp.rules.days import DAY, start_of
 from profiles.admin.filters import register_profile_filter
 from profiles.admin.people import PeopleFilter
@@ -157,7 +158,3 @@ class OfDay:
             Turn.REMOVED: gettext("lost “%(tag)s” on %(day)s"),
         }
         return said[self.turn] % {"tag": name, "day": self.day.isoformat()}
-
-
-def is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from cdp.admin.base import has_perm
 from cdp.admin.searched import options_page
+from cdp.ids import is_id
 from tags.models import Tag, TagValue
 
 # What a choice is for: a filter of people by any tag, or what a hand may put on, or also take off whatever the value.
@@ -47,7 +48,7 @@ def choices_view(request: HttpRequest) -> JsonResponse:
         raise PermissionDenied
     purpose, only = request.GET.get("for", ""), request.GET.get("tag", "")
     tags = Tag.objects.current() if purpose == TO_FILTER else Tag.objects.active().filter(kind=Tag.Kind.MANUAL)
-    if only.isascii() and only.isdecimal() and len(only) < 19:
+    if is_id(only):
         tags = tags.filter(pk=only)
 
     def find(term: str) -> list[QuerySet[Any]]:

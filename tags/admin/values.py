@@ -20,6 +20,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from cdp.admin.base import StrataAdmin, display, signed_in
 from cdp.disclosure import may_see_pii
+from cdp.ids import is_id
 from cdp.rules.errors import RuleError
 from profiles.admin.holders import HolderChangeList
 from profiles.admin.rules import RULE_OVERRIDES, rule_as_read
@@ -181,8 +182,7 @@ class TagValueAdmin(StrataAdmin):
 
 
 def tag_asked_for(text: str) -> Tag | None:
-    is_id = text.isascii() and text.isdecimal() and len(text) < 19
-    return Tag.objects.filter(pk=int(text)).first() if is_id else None
+    return Tag.objects.filter(pk=int(text)).first() if is_id(text) else None
 
 
 def led_from(request: HttpRequest) -> Tag | None:
