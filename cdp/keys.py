@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from itertools import count
 from typing import Any
 
-from django.db.models import Manager
+from django.db.models import Manager, Q
 from django.utils.text import slugify
 
 # The API serves paths of these names beside the things' own.
@@ -32,6 +32,11 @@ def in_pinyin(name: str) -> str:
     from pypinyin import lazy_pinyin  # noqa: PLC0415 - its dictionaries take 56 MB, in processes that need them
 
     return "-".join(lazy_pinyin(name))
+
+
+def is_called(term: str, *, of: str = "") -> Q:
+    """Whether the key or the name has a text in it; `of` leads to the thing that has both, such as `tag__`."""
+    return Q(**{f"{of}key__icontains": term}) | Q(**{f"{of}name__icontains": term})
 
 
 def free_key(name: str, taken: Collection[str], *, otherwise: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from cdp.admin.base import has_perm
 from cdp.admin.searched import options_page
+from cdp.keys import is_called
 from segments.models import Segment
 
 BY_KEY, BY_ID = "key", "pk"
@@ -27,7 +28,7 @@ def options_view(request: HttpRequest) -> JsonResponse:
     kind = request.GET.get("kind", "")
 
     def find(term: str) -> list[QuerySet[Segment]]:
-        found = Segment.objects.current().filter(Q(name__icontains=term) | Q(key__icontains=term))
+        found = Segment.objects.current().filter(is_called(term))
         found = found.exclude(key=request.GET.get("but", ""))
         return [(found.filter(kind=kind) if kind else found).order_by("name", "key")]
 

@@ -27,6 +27,7 @@ from cdp.api.runs import RunSerializer, accepted
 from cdp.api.serializers import MomentField, StrictSerializer
 from cdp.api.viewsets import KEY_PATTERN
 from cdp.by_day import with_sizes
+from cdp.keys import is_called
 from cdp.models import User
 from cdp.rules.causes import Cause
 from profiles.api.chosen import ChosenSerializer
@@ -176,8 +177,7 @@ class SegmentFilters(filters.FilterSet):
         return segments.filter(alarming if is_wanted else ~alarming)
 
     def keep_found(self, segments: QuerySet[Segment], name: str, term: str) -> QuerySet[Segment]:
-        found = Q(key__icontains=term) | Q(name__icontains=term)
-        return segments.filter(found | Q(category__icontains=term) | Q(description__icontains=term))
+        return segments.filter(is_called(term) | Q(category__icontains=term) | Q(description__icontains=term))
 
 
 @route("segments")

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from cdp.keys import is_called
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.face import Face
@@ -33,9 +34,7 @@ def load_segments(keys: Set[str]) -> Mapping[str, SegmentFacts]:
 
 
 def offer_segments(wanted: Wanted) -> list[Option]:
-    is_wanted = (
-        Q(key__in=wanted.names) if wanted.names else Q(key__icontains=wanted.term) | Q(name__icontains=wanted.term)
-    )
+    is_wanted = Q(key__in=wanted.names) if wanted.names else is_called(wanted.term)
     chosen = Segment.objects.current().filter(is_wanted).order_by("name", "key").values_list("key", "name")
     return [Option(key, name, hint=key) for key, name in chosen[: wanted.limit]]
 

@@ -20,6 +20,7 @@ from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.serializers import MomentField, PartSerializer
 from cdp.api.viewsets import KEY_PATTERN
+from cdp.keys import is_called
 from cdp.models import User
 from profiles.api.chosen import ChosenSerializer
 from profiles.api.rules import HolderSerializer, HolderViewSet, RuleJson
@@ -203,7 +204,7 @@ class TagFilters(filters.FilterSet):
         fields = ("kind", "lifecycle", "category")
 
     def keep_found(self, tags: QuerySet[Tag], name: str, term: str) -> QuerySet[Tag]:
-        return tags.filter(Q(key__icontains=term) | Q(name__icontains=term) | Q(category__icontains=term))
+        return tags.filter(is_called(term) | Q(category__icontains=term))
 
 
 class CarrierFilters(filters.FilterSet):
@@ -216,7 +217,7 @@ class ValueFilters(filters.FilterSet):
     search = filters.CharFilter(method="keep_found")
 
     def keep_found(self, values: QuerySet[TagValue], name: str, term: str) -> QuerySet[TagValue]:
-        return values.filter(Q(key__icontains=term) | Q(name__icontains=term))
+        return values.filter(is_called(term))
 
 
 @route("tags")

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
+from cdp.keys import is_called
 from cdp.rules.base import Given, Operator, Param, register_operator
 from cdp.rules.catalogue import Option, Wanted, add_catalogue
 from cdp.rules.errors import WRONG, Wrong
@@ -45,9 +46,7 @@ def load_tags(keys: Set[str]) -> Mapping[str, TagFacts]:
 
 def offer_tags(wanted: Wanted) -> list[Option]:
     """Two queries: the tags, and their values."""
-    is_wanted = (
-        Q(key__in=wanted.names) if wanted.names else Q(key__icontains=wanted.term) | Q(name__icontains=wanted.term)
-    )
+    is_wanted = Q(key__in=wanted.names) if wanted.names else is_called(wanted.term)
     tags = Tag.objects.current().filter(is_wanted).order_by("name", "key").prefetch_related("values")[: wanted.limit]
     return [
         Option(
