@@ -36,7 +36,7 @@ from profiles.admin.people import asked_again, chosen_people
 from profiles.models import IdentifierKind, Profile
 from profiles.services.preview import people_of_rule
 from profiles.services.resolve import find_by_identifiers
-from tags.admin.options import TO_ASSIGN_OR_REMOVE, choices_url
+from tags.admin.options import TO_ASSIGN_OR_REMOVE, choices_url, label_of
 from tags.admin.people_file import identifiers_of
 from tags.models import BulkTagging, Tag, TagValue
 from tags.services.assign import check_by_hand
@@ -74,7 +74,8 @@ class BulkForm(forms.Form):
         given = self.data.get("choice") or self.initial.get("choice") or self.only_choice()
         self.initial["choice"] = given
         if (chosen := self.chosen(given)) is not None:
-            self.fields["choice"].widget.choices = [(given, label_of(*chosen))]
+            label = label_of(*chosen, has_values=chosen[0].values.exists())
+            self.fields["choice"].widget.choices = [(given, label)]
 
     def only_choice(self) -> str:
         """Where there is but one: it needs no asking."""
@@ -185,13 +186,6 @@ class PeopleForm(BulkForm):
             except ValidationError as error:
                 self.add_error("file", error)
         return data
-
-
-def label_of(tag: Tag, value: TagValue | None) -> str:
-    """As `choices_view` has it."""
-    if value is not None:
-        return f"{tag.name} · {value.name}"
-    return gettext("%(tag)s · whatever value (to remove)") % {"tag": tag.name} if tag.values.exists() else tag.name
 
 
 def may_tag(request: HttpRequest) -> bool:

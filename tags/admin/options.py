@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from cdp.admin.base import has_perm
 from cdp.admin.searched import options_page
 from cdp.ids import is_id
+from cdp.keys import is_called
 from tags.models import Tag, TagValue
 
 # What a choice is for: a filter of people by any tag, or what a hand may put on, or also take off whatever the value.
@@ -36,7 +37,7 @@ def tag_options(request: HttpRequest) -> JsonResponse:
         raise PermissionDenied
 
     def find(term: str) -> list[QuerySet[Tag]]:
-        found = Tag.objects.current().filter(Q(name__icontains=term) | Q(key__icontains=term))
+        found = Tag.objects.current().filter(is_called(term))
         return [found.exclude(key=request.GET.get("but", "")).order_by("name", "key")]
 
     return options_page(request, find, lambda tag: (tag.key, tag.name))
@@ -52,11 +53,10 @@ def choices_view(request: HttpRequest) -> JsonResponse:
         tags = tags.filter(pk=only)
 
     def find(term: str) -> list[QuerySet[Any]]:
-        is_meant = Q(name__icontains=term) | Q(key__icontains=term)
-        of_tag = Q(tag__name__icontains=term) | Q(tag__key__icontains=term)
-        alone = tags.annotate(has_values=Exists(TagValue.objects.filter(tag=OuterRef("pk")))).filter(is_meant)
+        alone = tags.annotate(has_values=Exists(TagValue.objects.filter(tag=OuterRef("pk")))).filter(is_called(term))
         alone = alone.order_by("name", "key")
-        values = TagValue.objects.filter(is_meant | of_tag, tag__in=tags).select_related("tag")
+        found = is_called(term) | is_called(term, of="tag__")
+        values = TagValue.objects.filter(found, tag__in=tags).select_related("tag")
         values = values.order_by("tag__name", "tag__key", "position", "pk")
         if purpose == TO_FILTER:
             return [alone, values]
@@ -69,8 +69,13 @@ def choices_view(request: HttpRequest) -> JsonResponse:
 def choice_of(row: Tag | TagValue, purpose: str) -> tuple[str, str]:
     """How forms, or the filter, name a tag or a value, and its label."""
     if isinstance(row, TagValue):
-        return f"{row.tag_id}:{row.pk}", f"{row.tag.name} · {row.name}"
+        return f"{row.tag_id}:{row.pk}", label_of(row.tag, row, has_values=True)
     if purpose == TO_FILTER:
         return str(row.pk), row.name
-    has_values: bool = row.has_values  # type: ignore[attr-defined]
-    return f"{row.pk}:", gettext("%(tag)s · whatever value (to remove)") % {"tag": row.name} if has_values else row.name
+    return f"{row.pk}:", label_of(row, has_values=row.has_values)  # type: ignore[attr-defined]
+
+
+def label_of(tag: Tag, value: TagValue | None = None, *, has_values: bool) -> str:
+    if value is not None:
+        return f"{tag.name} · {value.name}"
+    return gettext("%(tag)s · whatever value (to remove)") % {"tag": tag.name} if has_values else tag.name
