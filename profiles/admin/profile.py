@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -20,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, has_perm
 from cdp.disclosure import may_see_pii
-from cdp.local_settings import HEAVY_WORK_MEM, TimeLimitExceeded, deadline, set_local
+from cdp.local_settings import HEAVY_WORK_MEM
 from profiles.admin.actions import PROFILE_ACTIONS, may_take, offered_actions
 from profiles.admin.by_rule import by_rule_context
 from profiles.admin.consents import write_down
@@ -45,7 +44,7 @@ from profiles.admin.timeline import timeline_context
 from profiles.masking import mask_identifier
 from profiles.models import Identifier, Profile
 from profiles.sections import Section, all_sections
-from profiles.services.preview import TIMEOUT_SECONDS
+from profiles.services.preview import PreviewTimeout, in_time
 
 IDENTIFIERS_SHOWN = 2
 View: TypeAlias = Callable[[HttpRequest], HttpResponse]
@@ -58,10 +57,9 @@ class ProfileChangeList(StrataChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         try:
-            with transaction.atomic(), deadline(TIMEOUT_SECONDS):
-                set_local(work_mem=HEAVY_WORK_MEM, jit="off")  # as its number was counted, where it is by a rule
+            with in_time(work_mem=HEAVY_WORK_MEM, jit="off"):  # as its number was counted, where it is by a rule
                 super().get_results(request)
-        except TimeLimitExceeded:
+        except PreviewTimeout:
             messages.warning(
                 request,
                 gettext("This list takes too long to find. A shorter time window, or a filter more, makes it faster."),

@@ -8,9 +8,9 @@ from django.contrib.admin.models import LogEntry
 
 from cdp.models import Run, User
 from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, VIEWER
-from profiles.admin import profile as profile_page
 from profiles.admin.profile import ProfileAdmin
 from profiles.people_urls import people_url
+from profiles.services import preview
 from segments.models import BulkJoining, Membership, Segment
 from segments.services.joining import put_in
 from tests.factories.profiles import AttributeDefinitionFactory, IdentifierFactory, ProfileFactory
@@ -313,7 +313,7 @@ def test_each_role_is_offered_what_it_may_do(role, offered):
 
 def test_a_list_that_takes_too_long_says_so(monkeypatch):
     ProfileFactory()
-    monkeypatch.setattr(profile_page, "TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(preview, "TIMEOUT_SECONDS", 0.05)
     slow = ProfileAdmin.get_queryset
 
     def get_queryset(self, request):
