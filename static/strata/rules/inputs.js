@@ -88,10 +88,10 @@ const INPUTS = {
 
   list(form, site) {
     if (form.item.input === "fields") return cards(form, site);
-    const known = asKnown(site), parse = form.item.input === "number" ? numberOf : form.item.input === "scalar" ? known.parse : (text) => text;
+    const known = asKnown(site), read = form.item.input === "number" ? numberOf : form.item.input === "scalar" ? known.parse : (text) => text;
     return chips(site, {
       options: site.options ? async (term) => matching(site.options ?? [], term) : known.suggest,
-      free: site.options ? null : parse,
+      free: site.options ? null : read,
       labelOf: (value) => site.options?.find((option) => option.value === value)?.label ?? String(value),
     });
   },
