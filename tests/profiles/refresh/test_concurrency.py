@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ from profiles.refresh.full import refresh_in_full
 from profiles.refresh.gates import Passage
 from segments.followers.memberships import MembershipFollower
 from segments.models import MembershipChange, Segment
+from tests.elsewhere import Elsewhere
 from tests.factories.profiles import ProfileFactory, SourceFactory
 from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in
 from tests.profiles.ingest.messages import START, identify, profile_of, send
@@ -39,25 +41,10 @@ N_PEOPLE, N_EDITS = 30, 120
 
 
 def together(*jobs: Callable[[], Any]) -> None:
-    """Run the jobs in threads with connections of their own; the first error of any is raised."""
-    errors: list[BaseException] = []
-
-    def run(job: Callable[[], Any]) -> None:
-        try:
-            job()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=[job]) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-        assert not thread.is_alive(), "a worker hangs"
-    if errors:
-        raise errors[0]
+    """Run the jobs in threads with connections of their own, to the end of all; raises the error of one."""
+    with ExitStack() as all_end:
+        for job in jobs:
+            all_end.callback(Elsewhere(job).finish)
 
 
 def move(profile_id: int, city: str) -> None:

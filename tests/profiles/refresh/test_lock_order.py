@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
@@ -27,6 +25,7 @@ from segments.models import Membership, Segment, TierStanding
 from segments.services import add_members, remove_members
 from tags.models import Tag
 from tags.services import assign_tag, unassign_tag
+from tests.elsewhere import Elsewhere
 from tests.factories.profiles import SEEN_AT, IdentifierFactory, ProfileFactory, SourceFactory
 from tests.factories.segments import SegmentFactory, StaticSegmentFactory, TierSchemeFactory, lives_in
 from tests.factories.tags import TagFactory
@@ -135,44 +134,21 @@ class Other:
     def is_free(self, key: int) -> bool:
         return bool(self.ask("SELECT pg_try_advisory_xact_lock(%s)", key)[0][0])
 
-    def wait_until_somebody_waits(self, who: threading.Thread) -> None:
-        while who.is_alive():
-            self.ask("SELECT pg_stat_clear_snapshot()")  # else what the first look found is found again
-            waiting = self.ask(
-                "SELECT FROM pg_stat_activity "
-                "WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
-            )
-            if waiting:
-                return
-            self.ask("SELECT pg_sleep(0.01)")
-
 
 @contextmanager
 def beside(job: Callable[[], Any], take: Callable[[Other], Any]) -> Iterator[Other]:
     """While the job waits for what the other session has taken; then that lets go, and the job comes to its end."""
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            job()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=work)
+    waiting: Elsewhere | None = None
     try:
         with own_session() as session, session.transaction():
             other = Other(session)
             take(other)
-            thread.start()
-            other.wait_until_somebody_waits(thread)
-            assert thread.is_alive(), errors
+            waiting = Elsewhere(job)
+            assert waiting.come_as_far_as_it_can(), "it does not wait"
             yield other
     finally:
-        thread.join(60)
-    assert not thread.is_alive()
-    assert errors == []
+        if waiting is not None:
+            waiting.finish()
 
 
 def test_who_waits_for_a_person_holds_no_later_one_and_no_feed(people):
