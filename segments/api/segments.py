@@ -37,6 +37,7 @@ from profiles.services.export import CONTENT_TYPES, FileFormat, FormatMissing
 from profiles.services.preview import PreviewTimeout, preview_rule
 from segments.api.alerts import AlertActions
 from segments.api.bulk import BulkActions
+from segments.api.overlap import OverlapActions
 from segments.api.people import (
     MemberSerializer,
     MembershipChangeSerializer,
@@ -60,7 +61,6 @@ from segments.services import (
     restore_segment_rule,
     save_segment,
 )
-from segments.services.overlap import MAX_SEGMENTS, overlap_of
 from segments.services.sizes import recent_alerts
 
 
@@ -138,23 +138,6 @@ class DuplicateSerializer(StrictSerializer):
     kind = serializers.ChoiceField([Segment.Kind.SNAPSHOT.value], required=False)
 
 
-class CombinationSerializer(serializers.Serializer[Any]):
-    """How many are in these segments, and in no other of those compared."""
-
-    segments = serializers.ListField(child=serializers.CharField())
-    count = serializers.IntegerField()
-
-
-class OverlapSerializer(serializers.Serializer[Any]):
-    """`pairs` are in the order of `segments`: how many are in both; a segment and itself are its members."""
-
-    segments = serializers.ListField(child=serializers.CharField())
-    pairs = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
-    in_all = serializers.IntegerField()
-    in_any = serializers.IntegerField()
-    combinations = CombinationSerializer(many=True)
-
-
 class SegmentFilters(filters.FilterSet):
     """`archived`: `true` for the archive alone; absent, those in use. `open_alert`: `true` for those with an alert of
     their size that nobody has seen to and that is not over. `search` looks into key, name, category and description.
@@ -181,7 +164,7 @@ class SegmentFilters(filters.FilterSet):
 
 
 @route("segments")
-class SegmentViewSet(AlertActions, BulkActions, PortraitActions, HolderViewSet):
+class SegmentViewSet(AlertActions, BulkActions, OverlapActions, PortraitActions, HolderViewSet):
     """Segments by key. A changed rule is refreshed at once, in full."""
 
     queryset = Segment.objects.select_related("owner").order_by("key")
@@ -332,36 +315,6 @@ class SegmentViewSet(AlertActions, BulkActions, PortraitActions, HolderViewSet):
             return members_response(segment, file_format=FileFormat(asked), user=request.user)  # type: ignore[arg-type]
         except FormatMissing as error:
             raise serializers.ValidationError({"format": [str(error)]}) from error
-
-    @extend_schema(
-        parameters=[OpenApiParameter("with", str, required=False, description="Keys of other segments, by comma.")],
-        responses=OverlapSerializer,
-    )
-    @action(detail=True, pagination_class=None, filterset_class=None, query_parameters=("with",))
-    def overlap(self, request: Request, key: str) -> Response:
-        """How many people it shares with others, up to ten together: in both of each two, and in each combination."""
-        first = self.get_object()
-        keys = [
-            each for each in dict.fromkeys(request.query_params.get("with", "").split(",")) if each not in ("", key)
-        ]
-        if len(keys) >= MAX_SEGMENTS:
-            raise serializers.ValidationError({"with": [_("at most %d segments together") % MAX_SEGMENTS]})
-        known = {segment.key: segment for segment in Segment.objects.filter(key__in=keys)}
-        if unknown := [each for each in keys if each not in known]:
-            raise serializers.ValidationError({"with": [_("there is no segment %s") % ", ".join(unknown)]})
-        found = overlap_of([first, *(known[each] for each in keys)])
-        combinations = [
-            {"segments": [segment.key for segment in segments], "count": n} for segments, n in found.combinations()
-        ]
-        return Response(
-            {
-                "segments": [segment.key for segment in found.segments],
-                "pairs": found.pairs(),
-                "in_all": found.of_all(range(len(found.segments))),
-                "in_any": found.of_any(),
-                "combinations": combinations,
-            }
-        )
 
     @extend_schema(responses=SegmentDaySerializer(many=True))
     @action(detail=True, filterset_class=None)
