@@ -10,9 +10,6 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -33,21 +30,20 @@ from cdp.dependents import binding_on, dependents_of
 from cdp.disclosure import may_see_pii
 from cdp.models import Run, User
 from cdp.rules.causes import Cause
-from cdp.rules.errors import RuleError
+from profiles.admin.refusals import RefusalPages, RefusedForm
 from profiles.admin.rules import RULE_OVERRIDES, RuleWidget, count_in_words, rule_as_read, rules_in_short
 from profiles.admin.versions import VersionPages
 from profiles.models import HolderClock
 from profiles.refresh.queue import queue_full_refresh
-from profiles.refresh.saving import StillUsed, VersionConflict
+from profiles.refresh.saving import StillUsed
 
 
-class HolderForm(KeyedForm):
+class HolderForm(KeyedForm, RefusedForm):
     """A form that knows which version of the rule its editor saw, and shows what the service refused.
 
     Of the other fields it knows what its editor saw: what they left alone stays as another has saved it meanwhile.
     """
 
-    refused: RuleError | ValidationError | VersionConflict | None = None
     holder_key = ""
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
     by_version: ClassVar[frozenset[str]] = frozenset({"rule", "score", "seen_version"})  # what that stands for
@@ -63,14 +59,7 @@ class HolderForm(KeyedForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean()
         data |= {name: getattr(self.instance, name) for name in self.left_alone() if name in data}
-        if isinstance(self.refused, RuleError):
-            for problem in self.refused.problems:
-                self.add_error("rule" if "rule" in self.fields else None, str(problem))
-        elif isinstance(self.refused, ValidationError):
-            self.add_error(None, list(dict.fromkeys(self.refused.messages)))
-        elif self.refused is not None:
-            self.add_error(None, [str(self.refused), *last_change(self.instance)])
-            self.add_error(None, gettext("What you wrote is still here: copy it, reload the page and edit it again."))
+        self.tell_what_was_refused()
         return data
 
     def left_alone(self) -> list[str]:
@@ -142,7 +131,7 @@ class RulePartInline(StrataStackedInline):
         return str(self.without_rule) if rule is None else rule_as_read(rule, part.viewer)
 
 
-class HolderAdmin(VersionPages, StrataAdmin):
+class HolderAdmin(RefusalPages, VersionPages, StrataAdmin):
     """Something filled by rules. `save_thing` and `delete_thing` call the service that owns it."""
 
     change_form_outer_before_template = "profiles/refresh_bar.html"
@@ -227,24 +216,14 @@ class HolderAdmin(VersionPages, StrataAdmin):
     def delete_thing(self, thing: Any) -> None:
         """Delete by the service."""
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """The form of this request, which shows what the service refused of it."""
-        form = super().get_form(request, obj, change=change, **kwargs)
-        about = {"refused": getattr(request, "refused", None), "holder_key": self.holder_key(obj) if obj else ""}
-        return type(form.__name__, (form,), about)
+    def told_to_form(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        return {**super().told_to_form(request, obj), "holder_key": self.holder_key(obj) if obj else ""}
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
-        """What the service refuses is rolled back, and the form comes again with what was typed and why.
-
-        A new rule is counted once it is saved: that may take seconds, for which nobody else could save one.
-        """
-        try:
-            answer = super().changeform_view(request, object_id, form_url, extra_context)
-        except (RuleError, ValidationError, VersionConflict) as error:
-            request.refused = error  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
+        """A new rule is counted once it is saved: that may take seconds, for which nobody else could save one."""
+        answer = super().changeform_view(request, object_id, form_url, extra_context)
         if (rule := getattr(request, "saved_rule", None)) is not None:
             messages.info(request, count_in_words(rule))
         return answer
@@ -322,14 +301,6 @@ def parts_of(formset: Any) -> list[Any]:
         if form not in formset.deleted_forms and (form.instance.pk is not None or form.has_changed())
     ]
     return sorted(kept, key=lambda part: part.position)
-
-
-def last_change(thing: Model) -> list[str]:
-    """Who changed it last on these pages, in words; nothing where nobody did."""
-    content_type = ContentType.objects.get_for_model(thing)
-    entries = LogEntry.objects.filter(content_type=content_type, object_id=str(thing.pk)).select_related("user")
-    last = entries.order_by("-action_time").first()
-    return [] if last is None else [gettext("Changed last by %(user)s.") % {"user": last.user}]
 
 
 def latest_run(subject: str) -> Run | None:

@@ -21,8 +21,8 @@ from unfold.contrib.filters.admin import DropdownFilter
 from cdp.admin.base import StrataAdmin, display, signed_in
 from cdp.disclosure import may_see_pii
 from cdp.ids import is_id
-from cdp.rules.errors import RuleError
 from profiles.admin.holders import HolderChangeList
+from profiles.admin.refusals import RefusalPages, RefusedForm
 from profiles.admin.rules import RULE_OVERRIDES, rule_as_read
 from tags.admin.forms import TagValueForm
 from tags.models import Tag, TagAssignment, TagValue
@@ -31,10 +31,8 @@ from tags.services.value import delete_value, save_value
 LIST = "admin:tags_tagvalue_changelist"
 
 
-class ValueForm(TagValueForm):
-    """A value alone; `refused` is what the service said of what was typed."""
-
-    refused: RuleError | ValidationError | None = None
+class ValueForm(TagValueForm, RefusedForm):
+    """A value alone."""
 
     class Meta:
         model = TagValue
@@ -42,10 +40,7 @@ class ValueForm(TagValueForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
-        if isinstance(self.refused, RuleError):
-            self.add_error("rule" if "rule" in self.fields else None, [str(each) for each in self.refused.problems])
-        elif self.refused is not None:
-            self.add_error(None, list(dict.fromkeys(self.refused.messages)))
+        self.tell_what_was_refused()
         return data
 
 
@@ -64,7 +59,7 @@ class OfTagFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(TagValue)
-class TagValueAdmin(StrataAdmin):
+class TagValueAdmin(RefusalPages, StrataAdmin):
     """Values of tags. One is saved by the service that owns its tag, and none is edited of a tag by score: bands are
     seen together.
     """
@@ -100,10 +95,6 @@ class TagValueAdmin(StrataAdmin):
         return values.annotate(n_assigned=Coalesce(Subquery(counted, output_field=IntegerField()), 0))
 
     # --- The form ---
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"refused": getattr(request, "refused", None)})
 
     def get_fields(self, request: HttpRequest, obj: TagValue | None = None) -> tuple[str, ...]:
         rule = "rule" if obj is None or self.has_change_permission(request, obj) else "rule_read"
@@ -147,16 +138,6 @@ class TagValueAdmin(StrataAdmin):
         return rule_as_read(value.rule, value.viewer)
 
     # --- Saving and deleting ---
-
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> Any:
-        """What the service refuses is rolled back, and the form comes again with what was typed and why."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except (RuleError, ValidationError) as error:
-            request.refused = error  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: TagValue, form: Any, change: bool) -> None:
         if not obj.tag.is_by_rule:
