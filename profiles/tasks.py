@@ -14,10 +14,12 @@ from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
 from cdp.runs import run_kind
 from cdp.uploads import purge_uploads
+from profiles.imports.again import take_again
 from profiles.imports.engine import import_rows, try_rows
 from profiles.ingest.partitions import ensure_partitions as ensure_partitions_of
 from profiles.ingest.process import process_batch
 from profiles.models import Import
+from profiles.models.imports import IMPORT_AGAIN
 from profiles.refresh import changes, check, clock
 from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import CHECK, REFOLD, REFRESH
@@ -163,3 +165,12 @@ def try_import(run: Run, now: datetime) -> None:
 def take_back(run: Run, now: datetime) -> None:
     """Remove what the import wrote."""
     take_back_rows(Import.objects.select_related("source").get(pk=run.params["import"]), run, now=now)
+
+
+@run_kind(IMPORT_AGAIN)
+def import_again(run: Run, now: datetime) -> None:
+    """Take in again the later files that lost rows as the import that `run.params` name was taken back."""
+    imports = Import.objects.select_related("source", "user")
+    later = imports.filter(pk__in=run.params["later"]).order_by("pk")
+    with language_of(run):
+        take_again(imports.get(pk=run.params["import"]), list(later), run, now=now)

@@ -43,6 +43,7 @@ KIND_NAMES = {
     "import": _("Import"),
     "dry_run": _("Check of an import"),
     "take_back": _("Taking back of an import"),
+    "import_again": _("Import of later files again"),
     "plan_campaign": _("Planning a campaign"),
     "find_duplicates": _("Search for duplicates"),
     "accept_duplicates": _("Acceptance of duplicates"),
@@ -86,8 +87,10 @@ KIND_COUNT_NAMES = (
             "known_events": _("events known before"),
             "segments": _("put into segments"),
             "segments_unchanged": _("in their segments already"),
+            "again": _("imports that came again"),
+            "not_again": _("imports that could not come again"),
         }
-        for kind in ("import", "dry_run")
+        for kind in ("import", "dry_run", "import_again")
     }
     | {kind: {"kept": _("kept, as they cannot be put into the inbox")} for kind in ("replay", "discard")}
     | {kind: {"kept": _("kept, as another list names them")} for kind in ("unjoin_people", "untag_people")}

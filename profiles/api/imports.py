@@ -36,6 +36,7 @@ from profiles.imports.readers import reading_as_stored
 from profiles.masking import masking_for
 from profiles.models import Import, ImportMapping, Source
 from profiles.services.drafts import discard_import
+from profiles.services.import_again import import_again, leaning_on, lost_by
 from profiles.services.imports import (
     ImportStateError,
     check_mapping,
@@ -165,6 +166,19 @@ class ImportRunSerializer(RunSerializer):
         return {**super().get_fields(), "import": serializers.IntegerField(source="params.import", read_only=True)}
 
 
+class LeaningSerializer(serializers.Serializer[Any]):
+    """A later import that lost rows, or would. `is_kept`: its file is still stored; `is_again`: it came again since."""
+
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    is_kept = serializers.BooleanField()
+    is_again = serializers.BooleanField()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`import` is a word of Python's, so it cannot be declared."""
+        return {"import": serializers.IntegerField(), **super().get_fields()}
+
+
 class GuessSerializer(serializers.Serializer[Any]):
     """How a file is read, its columns, and what they probably mean; `problems` are what is left to be decided."""
 
@@ -203,6 +217,7 @@ class ImportViewSet(ReadingViewSet):
         "guess": ("profiles.add_import", VIEW_PII),
         "start": ("profiles.add_import", VIEW_PII),
         "take_back": ("profiles.change_import", VIEW_PII),
+        "import_again": ("profiles.add_import", VIEW_PII),
         "refused": ("profiles.view_import", VIEW_PII),
     }
 
@@ -280,6 +295,38 @@ class ImportViewSet(ReadingViewSet):
         imported = self.get_object()
         try:
             run = take_back(imported, user=user_of(request))
+        except ImportStateError as error:
+            raise Conflict(str(error)) from error
+        return accepted_for(imported, run, request)
+
+    @extend_schema(responses=LeaningSerializer(many=True))
+    @action(detail=True, methods=["get"], filterset_class=None)
+    def leaning(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Later imports of its source that found rows as they stood: what it had written of them goes with it."""
+        imported = self.get_object()
+        masking = masking_for(request.user)
+        page = self.paginate_queryset(leaning_on(imported)) or []
+        rows = [
+            {
+                "import": found.import_.pk,
+                "name": masking.sentence(found.import_.name),
+                "created_at": found.import_.created_at,
+                "is_kept": found.is_kept,
+                "is_again": found.is_again,
+            }
+            for found in lost_by(imported, of=page)
+        ]
+        return self.get_paginated_response(LeaningSerializer(rows, many=True).data)
+
+    @extend_schema(request=None, responses={202: ImportRunSerializer})
+    @action(detail=True, methods=["post"], url_path="import-again")
+    def import_again(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Once it is taken back: import again the later files that lost rows by that, as of when they were imported
+        first. 409 where there are none whose file is still stored.
+        """
+        imported = self.get_object()
+        try:
+            run = import_again(imported, user=user_of(request))
         except ImportStateError as error:
             raise Conflict(str(error)) from error
         return accepted_for(imported, run, request)

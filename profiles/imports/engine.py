@@ -7,7 +7,7 @@ and understands the rows ahead, while the database works on those before.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,7 +31,7 @@ from profiles.imports.plan import Plan, Planner, note_key
 from profiles.imports.readers import Reading, columns_of, count_rows, open_rows, reading_as_stored
 from profiles.imports.refused import RefusedRows
 from profiles.imports.statistics import take_first_statistics
-from profiles.imports.take import BrokenRowsError, Taking, target_rows
+from profiles.imports.take import BrokenRowsError, Taken, Taking, target_rows
 from profiles.imports.targets import all_targets
 from profiles.imports.understand import Understanding
 from profiles.imports.values import define_event, value_key
@@ -44,6 +44,7 @@ BATCH_ROWS = 4_000
 N_NAMED = 20  # refused rows that a run names
 
 Kinds = Mapping[str, IdentifierKind]
+Note = Callable[[Sequence[RowMessages], Taken], None]  # what became of a batch, told in its transaction
 
 
 class KindsChangedError(Exception):
@@ -52,7 +53,11 @@ class KindsChangedError(Exception):
 
 @dataclass
 class Job:
-    """One import under way. `counts` are those of the rows done; `places` name the first refused rows."""
+    """One import under way. `counts` are those of the rows done; `places` name the first refused rows.
+
+    `said_at` is when rows without a time say what they say, `until` the number of rows to take, None for all.
+    `is_again`: they were taken in before, and what of them stands is not written again, nor counted for the source.
+    """
 
     import_: Import
     run: Run
@@ -64,6 +69,10 @@ class Job:
     twins: list[int]
     leaving: list[int]
     now: datetime
+    said_at: datetime
+    until: int | None = None
+    is_again: bool = False
+    writes_targets: bool = True
     counts: Counter[str] = field(default_factory=Counter)
     places: list[str] = field(default_factory=list)
 
@@ -84,18 +93,34 @@ def import_rows(import_: Import, run: Run, *, now: datetime) -> None:
     job.places = list(import_.counts.get("refused_rows", []))
     refused = RefusedRows(import_, job.reading, job.path)
     n_done = import_.n_done
+
+    def note(batch: Sequence[RowMessages], taken: Taken) -> None:
+        tell(job, taken.counts, taken.refused)
+        refused.append([row.understood for row in taken.refused])
+        import_.n_done += len(batch)
+        import_.counts = {**job.counts, "refused_rows": job.places}
+        import_.save(update_fields=["n_done", "counts", "refused_file", "refused_size"])
+
+    def after(batch: Sequence[RowMessages]) -> None:
+        if import_.n_done == n_done + len(batch):  # the first
+            take_first_statistics()
+        report(job, import_.n_done)
+
+    take_all(job, place=lambda: import_.n_done, note=note, after=after)
+    Import.objects.filter(pk=import_.pk).update(ended_at=Now())
+
+
+def take_all(job: Job, *, place: Callable[[], int], note: Note, after: Callable[[Sequence[RowMessages]], None]) -> None:
+    """Take in the rows behind `place()`; `note` moves it on, `after` is called once that is committed."""
     while True:
         try:
-            with closing(batches(job, skip=import_.n_done)) as found:
+            with closing(batches(job, skip=place())) as found:
                 for batch in found:
-                    take_in(job, batch, refused)
-                    if import_.n_done == n_done + len(batch):  # the first
-                        take_first_statistics()
-                    report(job, import_.n_done)
-            break
+                    take_in(job, batch, note)
+                    after(batch)
+            return
         except KindsChangedError:
             job.kinds = load_kinds_outside()
-    Import.objects.filter(pk=import_.pk).update(ended_at=Now())
 
 
 def try_rows(import_: Import, run: Run, *, now: datetime) -> None:
@@ -130,7 +155,7 @@ def start(import_: Import, run: Run, *, now: datetime) -> Job:
     if import_.n_rows is None:
         import_.n_rows = count_rows(path, reading)
     leaving = list(Import.objects.leaving().filter(source=import_.source_id).values_list("pk", flat=True))
-    return Job(import_, run, mapping, reading, path, kinds, key, twins_of(import_), leaving, now)
+    return Job(import_, run, mapping, reading, path, kinds, key, twins_of(import_), leaving, now, said_at=now)
 
 
 def twins_of(import_: Import) -> list[int]:
@@ -155,17 +180,17 @@ def batches(job: Job, *, skip: int) -> Generator[list[RowMessages], None, None]:
 def understood_rows(job: Job, skip: int) -> Iterator[RowMessages]:
     """Rows that are skipped are counted anew, where how often a row has come is part of its id."""
     understanding = Understanding(
-        job.mapping, source=job.import_.source, kinds=job.kinds, value_key=job.value_key, now=job.now
+        job.mapping, source=job.import_.source, kinds=job.kinds, value_key=job.value_key, now=job.said_at
     )
     with open_notes() as notes:
         messages = Messages(
             import_id=job.import_.pk,
             source_id=job.import_.source_id,
             creates_people=job.mapping.creates_people,
-            now=job.now,
+            now=job.said_at,
             occurrences=notes.count,
         )
-        rows = open_rows(job.path, job.reading)
+        rows = islice(open_rows(job.path, job.reading), job.until)
         is_counted = job.mapping.has_event and not job.mapping.message_id
         for row in islice(rows, skip):
             if is_counted:
@@ -184,42 +209,41 @@ def planner_of(job: Job, *, notes: Notes | None = None) -> Planner:
         needs_person=needs_person,
         twins=job.twins,
         leaving=job.leaving,
+        is_again=job.is_again,
         notes=notes,
     )
 
 
 @garbage_waits()
-def take_in(job: Job, batch: Sequence[RowMessages], refused: RefusedRows) -> None:
+def take_in(job: Job, batch: Sequence[RowMessages], note: Note) -> None:
     """One batch and the place behind it, in one transaction.
 
     A row that breaks it is found by halving and refused: each half is a batch of its own (`process_batch` says why).
     """
     try:
-        take_at_once(job, batch, refused)
+        take_at_once(job, batch, note)
     except BrokenRowsError:
         middle = len(batch) // 2
-        take_in(job, batch[:middle], refused)
-        take_in(job, batch[middle:], refused)
+        take_in(job, batch[:middle], note)
+        take_in(job, batch[middle:], note)
 
 
-def take_at_once(job: Job, batch: Sequence[RowMessages], refused: RefusedRows) -> None:
+def take_at_once(job: Job, batch: Sequence[RowMessages], note: Note) -> None:
     """Raises BrokenRowsError, where there is more than one row."""
-    import_ = job.import_
     with shared_floor(), transaction.atomic():
         share_definitions()
         kinds = load_kinds()
         if fingerprint(kinds) != fingerprint(job.kinds):
             raise KindsChangedError
         job.kinds = kinds  # what decides on who is whom alone, such as a limit, holds at once
-        taken = Taking(import_, job.mapping, planner_of(job), now=job.now).take_or_refuse(batch)
+        taking = Taking(job.import_, job.mapping, planner_of(job), writes_targets=job.writes_targets, now=job.now)
+        taken = taking.take_or_refuse(batch)
+        if job.is_again:
+            taken.tally.pop((job.import_.source_id, "n_rejected"), None)
         write_tally(taken.tally, now=job.now)
         write_quality(taken.quality, now=job.now)
         taken.refused.sort(key=lambda row: row.understood.row.number)
-        tell(job, taken.counts, taken.refused)
-        refused.append([row.understood for row in taken.refused])
-        import_.n_done += len(batch)
-        import_.counts = {**job.counts, "refused_rows": job.places}
-        import_.save(update_fields=["n_done", "counts", "refused_file", "refused_size"])
+        note(batch, taken)
 
 
 def fingerprint(kinds: Kinds) -> dict[str, list[object]]:

@@ -59,8 +59,8 @@ class Plan:
 
 class Planner:
     """Plans the batches of one file in their order. `twins` are the ids of earlier imports of the same file by the same
-    mapping, `leaving` of those of its source that are being taken back; `notes` are those of a dry run, None where
-    plans are written.
+    mapping, `leaving` of those of its source that are being taken back; `is_again`: these rows were taken in before;
+    `notes` are those of a dry run, None where plans are written.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Planner:
         needs_person: bool,
         twins: Collection[int] = (),
         leaving: Collection[int] = (),
+        is_again: bool = False,
         notes: Notes | None = None,
     ) -> None:
         self.source = source
@@ -80,6 +81,7 @@ class Planner:
         self.needs_person = needs_person
         self.twins = twins
         self.leaving = leaving
+        self.is_again = is_again
         self.notes = notes
 
     def plan(self, rows: Sequence[RowMessages]) -> Plan:
@@ -123,7 +125,7 @@ class Planner:
                 taken.add(row.event.key)
                 plan.messages.append(row.event)
         if row.identify is not None:
-            is_new = row.identify.key not in taken if row.is_timed else last_said.is_news(row.identify)
+            is_new = row.identify.key not in taken and (row.is_timed or last_said.is_news(row.identify))
             if is_new:
                 taken.add(row.identify.key)
                 if not row.is_timed:
@@ -134,10 +136,10 @@ class Planner:
 
     def _taken(self, rows: Iterable[RowMessages]) -> set[str]:
         """Keys of messages that were processed before, here or in a batch before of a dry run; of those with a time of
-        their own, since the others are told from what was said last.
+        their own, since the others are told from what was said last, and are new unless the row comes again.
         """
         keys = [row.event.key for row in rows if row.event is not None]
-        keys += [row.identify.key for row in rows if row.identify is not None and row.is_timed]
+        keys += [row.identify.key for row in rows if row.identify is not None and (row.is_timed or self.is_again)]
         return (known_keys(keys) if keys else set()) | self._noted("m", keys)
 
     def _noted_people(self, rows: Iterable[RowMessages]) -> set[Key]:

@@ -51,9 +51,12 @@ class BrokenRowsError(Exception):
 class Taking:
     """Takes in one batch, in the transaction that is open."""
 
-    def __init__(self, import_: Import, mapping: FileMapping, planner: Planner, *, now: datetime) -> None:
+    def __init__(
+        self, import_: Import, mapping: FileMapping, planner: Planner, *, writes_targets: bool = True, now: datetime
+    ) -> None:
         self.import_ = import_
         self.mapping = mapping
+        self.writes_targets = writes_targets and bool(mapping.targets)
         self.planner = planner
         self.sources = {import_.source_id: import_.source}
         self.now = now
@@ -84,14 +87,14 @@ class Taking:
         plan = self.planner.plan(batch)
         new = first_copies(plan.messages)  # one that another worker has claimed meanwhile is not written
         attributes = attribute_definitions(new)
-        if self.mapping.targets:  # all profiles in one order of locks, before any of them is written
+        if self.writes_targets:  # all profiles in one order of locks, before any of them is written
             advisory_lock("identity")
             known = load_identifiers(sorted(plan.known))
             lock_profiles({identifier.profile_id for identifier in known.values()})
             self.release_named(plan.rows, known)
         processed = self.write(new, events, attributes, unplanned, seen=plan.seen)
         counts = plan.counts + Counter(merges=processed.n_merges)
-        if self.mapping.targets:
+        if self.writes_targets:
             counts += self.write_targets(plan)
         tally = Counter(processed.tally)
         tally[self.import_.source_id, "n_messages"] += len(plan.messages)

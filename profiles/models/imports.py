@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 from cdp.models import UNFINISHED, Run
 
 TAKE_BACK = "take_back"  # the kind of the run that takes an import back
+IMPORT_AGAIN = "import_again"  # of the run that takes in again the files that leaned on one that was taken back
 
 
 class ImportMapping(models.Model):

@@ -10,6 +10,7 @@
     cancel_run(import_.run_id, now=now)                         # of cdp.runs; queue_import goes on from there
     expected = preview_take_back(import_)                       # counts of what would go
     run = take_back(import_, user=user)
+    run = import_again(import_, user=user)                      # of import_again.py: the later files that lost by that
 
 Who shows mappings, previews and refused rows must look at `view_pii`: they hold cells of the file.
 """
@@ -26,7 +27,6 @@ from typing import Any, cast
 from django.conf import settings
 from django.core.files import File
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -49,7 +49,7 @@ from profiles.services.take_back import count_written
 
 __all__ = [
     "DRY_RUN", "IMPORT", "TAKE_BACK", "ImportStateError", "check_mapping", "create_import", "equal_imports",
-    "guess_mapping", "inspect_file", "leaning_on", "preview_rows", "preview_take_back", "queue_import", "refused_name",
+    "guess_mapping", "inspect_file", "preview_rows", "preview_take_back", "queue_import", "refused_name",
     "refused_rows", "take_back",
 ]  # fmt: skip
 
@@ -187,12 +187,15 @@ def lock_idle(import_: Import) -> Import:
 
 
 def queue(import_: Import, kind: str, *, user: User | None) -> Run:
-    # Reasons of refusals are read by whoever asked, so they are written in that language.
-    params = {"import": import_.pk, "language": get_language() or settings.LANGUAGE_CODE}
-    run = queue_run(kind, f"import:{import_.pk}", user, params, cancellable=True)
+    run = queue_run(kind, f"import:{import_.pk}", user, run_params(import_), cancellable=True)
     import_.run = run
     import_.save(update_fields=["run"])
     return run
+
+
+def run_params(import_: Import) -> dict[str, Any]:
+    """What a run of the import is given; reasons of refusals are read by whoever asked, so in that language."""
+    return {"import": import_.pk, "language": get_language() or settings.LANGUAGE_CODE}
 
 
 def preview_take_back(import_: Import) -> dict[str, int]:
@@ -201,17 +204,6 @@ def preview_take_back(import_: Import) -> dict[str, int]:
     `merges` that rows of the import asked for are not removed: they can be undone one by one.
     """
     return count_written(import_)
-
-
-def leaning_on(import_: Import) -> list[Import]:
-    """Later imports, in their order, that found rows as they stood and did not write them again. Where `import_` had
-    written them they go, or went, with it, and only these files bring them back.
-    """
-    later = Import.objects.standing().filter(source=import_.source_id, pk__gt=import_.pk)
-    if import_.taken_back_at is not None:
-        later = later.filter(started_at__lt=import_.taken_back_at)
-    found_so = Q(counts__unchanged__gt=0) | Q(counts__known_events__gt=0)
-    return list(later.filter(found_so).order_by("pk"))
 
 
 def take_back(import_: Import, *, user: User | None) -> Run:

@@ -27,9 +27,9 @@ from profiles.admin.imports.columns_step import columns_view, preview_view
 from profiles.admin.imports.file_step import file_view
 from profiles.admin.imports.filters import StateFilter, UserFilter, WhenFilter
 from profiles.admin.imports.report import refused_sample
-from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, take_back_view
+from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, again_view, take_back_view
 from profiles.admin.imports.upload import refuse_too_large, upload_view
-from profiles.admin.imports.words import counted, file_name, shown_leaning_on
+from profiles.admin.imports.words import counted, file_name, leaning_context
 from profiles.models import Import
 from profiles.services.imports import check_mapping, equal_imports
 
@@ -107,6 +107,7 @@ class ImportAdmin(StrataAdmin):
             "stop": actions.stop_view,
             "discard": actions.discard_view,
             "take-back": take_back_view,
+            "again": again_view,
             "keep-mapping": actions.keep_mapping_view,
         }
         own = [
@@ -180,17 +181,14 @@ class ImportAdmin(StrataAdmin):
             "sees_cells": sees_cells,
             "problems": check_mapping(imported.mapping, columns=None) if may_import else [],
             "equal": equal_imports(imported) if may_import else [],
-            "leaning": (
-                shown_leaning_on(imported, request.user)
-                if may_import and imported.state == Import.State.TAKEN_BACK
-                else []
-            ),
             "expected": counted(imported.dry_run_counts),
             "places": (imported.dry_run_counts or {}).get("refused_rows", []),
             "refused": refused_sample(imported) if sees_cells else [],
             "may_keep_mapping": may_import and has_perm(request, "profiles.add_importmapping"),
             "mapping_name": imported.name.rsplit(".", 1)[0],
         }
+        if may_import and imported.state == Import.State.TAKEN_BACK:
+            context |= leaning_context(imported, request.user)
         return TemplateResponse(request, "profiles/imports/page.html", context)
 
     def live_context(self, request: HttpRequest, imported: Any) -> dict[str, Any]:

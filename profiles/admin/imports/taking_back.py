@@ -1,4 +1,6 @@
-"""Taking an import back: first what would go, then, once that is confirmed, the run that does it."""
+"""Taking an import back: first what would go, then, once that is confirmed, the run that does it; and the later files
+that lost rows by that, to be imported again.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,15 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext
 
 from cdp.admin.base import has_perm, signed_in
 from profiles.admin.imports.actions import to_page
-from profiles.admin.imports.words import counted_back, shown_leaning_on
+from profiles.admin.imports.words import counted_back, leaning_context
 from profiles.models import Import
+from profiles.services.import_again import import_again
 from profiles.services.imports import ImportStateError, preview_take_back, take_back
 
 CAN_BE_TAKEN_BACK = (Import.State.COMPLETE, Import.State.STOPPED, Import.State.PARTLY_TAKEN_BACK)
@@ -34,6 +37,17 @@ def take_back_view(request: HttpRequest, imported: Any, context: dict[str, Any])
         return to_page(imported)
     told = {
         "expected": counted_back(preview_take_back(imported)),
-        "leaning": shown_leaning_on(imported, request.user),
+        **leaning_context(imported, request.user),
     }
     return TemplateResponse(request, "profiles/imports/take_back.html", {**context, **told})
+
+
+def again_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> HttpResponse:
+    """Queue the import, once more, of the later files that lost rows."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        import_again(imported, user=signed_in(request))
+    except ImportStateError as error:
+        messages.warning(request, str(error))
+    return to_page(imported)

@@ -8,11 +8,14 @@ from typing import Any
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.runs import KIND_COUNT_NAMES
+from cdp.admin.runs import KIND_COUNT_NAMES, progress
+from cdp.disclosure import shown_error
+from cdp.models import UNFINISHED, Run
 from profiles.admin.imports.column_form import state_of
 from profiles.masking import masking_for
 from profiles.models import AttributeDefinition, IdentifierKind, Import, ImportedFile
-from profiles.services.imports import IMPORT, leaning_on
+from profiles.services.import_again import again_run, lost_by
+from profiles.services.imports import IMPORT
 from profiles.templatetags.profile_values import definition_label
 
 ALWAYS = ("new", "changed", "refused")  # said even where they are none
@@ -53,14 +56,23 @@ def file_name(file: Import | ImportedFile, user: Any) -> str:
     return masking_for(user).sentence(file.name)
 
 
-def shown_leaning_on(imported: Import, user: Any) -> list[Any]:
-    """Those later imports that lost rows, or would lose them, with the taking back of this one: `shown_name` is each
-    one's name for the user.
+def leaning_context(imported: Import, user: Any) -> dict[str, Any]:
+    """Those later imports that lost rows, or would lose them, with the taking back of this one: what
+    `profiles/imports/leaning.html` needs.
     """
-    found: list[Any] = leaning_on(imported)
-    for other in found:
-        other.shown_name = file_name(other, user)
-    return found
+    found = lost_by(imported)
+    run = again_run(imported) if imported.taken_back_at is not None else None
+    return {
+        "leaning": [(each, file_name(each.import_, user)) for each in found],
+        "again_bar": progress(run) if run is not None else "",
+        "again_error": shown_error(run, user) if run is not None and run.state == Run.State.FAILED else "",
+        "may_again": not is_unfinished(run) and any(each.is_kept and not each.is_again for each in found),
+        "is_going_again": is_unfinished(run),
+    }
+
+
+def is_unfinished(run: Run | None) -> bool:
+    return run is not None and run.state in UNFINISHED
 
 
 def mapping_in_words(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from campaigns.models import Campaign
 from cdp.api.pagination import CursorPages
 from cdp.models import Run, Webhook
-from profiles.models import IdentityChange, Profile, RejectedMessage
+from profiles.models import IdentityChange, Import, Profile, RejectedMessage
 from profiles.refresh.versions import single, write_version
 from segments.models import BulkJoining, Segment, SegmentDay, SizeAlert, Tier
 from tags.models import BulkTagging, Tag, TagDay
@@ -52,6 +52,7 @@ def make_two_of_each():
     world = make_world()
     ann = Profile.objects.get(public_id=world["profiles"])
     vip, loyal = Tag.objects.get(key="vip"), Segment.objects.get(key="loyal")
+    imported = Import.objects.get(pk=world["imports"])
     bo, spring, gold = ProfileFactory(), Campaign.objects.get(key="spring"), Tier.objects.get(key="gold")
     EventFactory(profile=ann)
     TagAssignmentFactory(tag=vip, profile=bo)
@@ -75,6 +76,8 @@ def make_two_of_each():
         IdentityChange(profile=bo.public_id, change="merged", into=ann.public_id, at=SEEN_AT) for _ in range(2)
     )
     ImportFactory(saved_mapping=ImportMappingFactory())
+    for _time in range(2):
+        ImportFactory(source=imported.source, n_done=1, counts={"unchanged": 1})
     SuppressionFactory()
     RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")
     for day in (1, 2):

@@ -99,6 +99,7 @@ MAY = {
     ("post", "imports/guess/"): IMPORTS,
     ("post", "imports/{id}/start/"): IMPORTS,
     ("post", "imports/{id}/take-back/"): IMPORTS,
+    ("post", "imports/{id}/import-again/"): IMPORTS,
     ("get", "imports/{id}/refused/"): {"operator", "integration", "privacy_officer", "admin"},
     ("get", "import-mappings/"): IMPORTS,
     ("get", "import-mappings/{key}/"): IMPORTS,

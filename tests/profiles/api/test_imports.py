@@ -79,6 +79,24 @@ def test_an_import_is_taken_back_once(till):
     assert api.send("post", f"imports/{made.pk}/take-back/").status_code == 409
 
 
+def test_later_files_that_lost_rows_are_listed_and_imported_again(till):
+    api, fields = api_of("operator"), {"source": "till", "mapping": json.dumps(MAPPING)}
+    for n in range(2):
+        carry_out(post(api, content=b"Name,Phone\nAnn,13800138000\n" + b"\n" * n, **fields))
+    later, made = Import.objects.all()
+    carry_out(api.send("post", f"imports/{made.pk}/take-back/"))
+
+    lost = api.send("get", f"imports/{made.pk}/leaning/").json()["results"]
+    carry_out(api.send("post", f"imports/{made.pk}/import-again/"))
+
+    at = later.created_at.isoformat().replace("+00:00", "Z")
+    row = {"import": later.pk, "name": "members.csv", "created_at": at, "is_kept": True, "is_again": False}
+    assert lost == [row]
+    assert api.send("get", f"imports/{made.pk}/leaning/").json()["results"] == [row | {"is_again": True}]
+    assert Profile.objects.current().get().attributes == {"name": "Ann"}
+    assert api.send("post", f"imports/{made.pk}/import-again/").status_code == 409
+
+
 @pytest.mark.parametrize(
     ("fields", "path"),
     [

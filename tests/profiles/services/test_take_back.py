@@ -23,7 +23,6 @@ from profiles.services import take_back as service
 from profiles.services.imports import (
     TAKE_BACK,
     ImportStateError,
-    leaning_on,
     preview_take_back,
     queue_import,
     take_back,
@@ -215,21 +214,6 @@ def test_only_what_stands_can_be_taken_back(load):
         queue_import(import_, user=None)
     with pytest.raises(ImportStateError, match="Nothing of this import"):
         take_back(load(MEMBERS, MEMBERS_MAPPING, dry_run=True), user=None)
-
-
-def test_later_files_that_found_rows_as_they_stood_are_told(load):
-    """Their rows were not written twice, so what this import had written of them goes with it."""
-    taken_back = load(MEMBERS, MEMBERS_MAPPING, now=NOW - timedelta(days=3))
-    load(SALES, SALES_MAPPING, source=SourceFactory(), now=NOW - timedelta(days=2))
-    text = MEMBERS + "VIP 004,,Zhao,,2025-02-01,1\n"
-    later = load(text, MEMBERS_MAPPING, now=NOW - timedelta(days=2))
-
-    assert leaning_on(taken_back) == [later]
-    assert leaning_on(later) == []
-    undo(taken_back)
-    assert {dict(keys)["member_card"] for keys in people()} == {"VIP001", "VIP004"}
-    assert load(text, MEMBERS_MAPPING).counts["new"] == 2
-    assert leaning_on(taken_back) == [later]
 
 
 def test_who_is_erased_leaves_by_the_feeds(load):

@@ -106,8 +106,28 @@ def test_taking_back_names_the_later_files_that_relied_on_it(done):
     client.post(page(done, "take_back"))
     carry_out(done)
 
-    assert f'{page(later)}">later.csv' in client.get(page(done)).content.decode()
+    shown = client.get(page(done)).content.decode()
+    assert f'{page(later)}">later.csv' in shown
+    assert "Import these files again" in shown
     assert page(later) not in sign_in(VIEWER).get(page(done)).content.decode()
+    assert sign_in(VIEWER).post(page(done, "again")).status_code == 403
+
+    client.post(page(done, "again"))
+    shown = client.get(page(done)).content.decode()
+    assert (reverse("admin:cdp_run_progress", args=[Run.objects.latest("pk").pk]) in shown) is True
+    assert "Import these files again" not in shown
+    assert "Importing again" in client.get(page(later)).content.decode()
+    carry_out(later)
+
+    assert "imported again" in client.get(page(done)).content.decode()
+    names = [profile.attributes["name"] for profile in Profile.objects.current().order_by("attributes__name")]
+    assert names == ["Ann", "Cid"]
+    later.file.storage.delete(later.file.name)
+    Import.objects.filter(pk=later.pk).update(run=None)
+    shown = client.get(page(done)).content.decode()
+    assert "its file is no longer kept here" in shown
+    assert "Import these files again" not in shown
+    assert "no later file" in client.post(page(done, "again"), follow=True).content.decode()
 
 
 def test_a_mapping_is_kept_under_a_name_and_replaced_under_the_same(done):

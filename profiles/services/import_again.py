@@ -1,0 +1,83 @@
+"""Later files that lost rows by the taking back of an earlier one, and their import once more.
+
+A file whose rows were there already did not write them again. Where an import that is taken back had written them, they
+go with it, though the later file says them too: it is taken in again then, as far as it is still stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from cdp.models import Run, User
+from cdp.runs import queue_run
+from profiles.imports.again import is_through
+from profiles.models import Import
+from profiles.models.imports import IMPORT_AGAIN
+from profiles.services.imports import ImportStateError, run_params
+
+
+class Leaning(NamedTuple):
+    """A later import that lost rows, or would. `is_kept`: its file is still stored; `is_again`: it came again since."""
+
+    import_: Import
+    is_kept: bool
+    is_again: bool
+
+
+def leaning_on(import_: Import) -> QuerySet[Import]:
+    """Later imports, in their order, that found rows as they stood and did not write them again. Where `import_` had
+    written them they go, or went, with it, and only these files bring them back.
+    """
+    later = Import.objects.standing().filter(source=import_.source_id, pk__gt=import_.pk)
+    if import_.taken_back_at is not None:
+        later = later.filter(started_at__lt=import_.taken_back_at)
+    found_so = Q(counts__unchanged__gt=0) | Q(counts__known_events__gt=0)
+    return later.filter(found_so).select_related("run").order_by("pk")
+
+
+def lost_by(import_: Import, *, of: Iterable[Import] | None = None) -> list[Leaning]:
+    """The same, or those `of` them, with what can become, or became, of each since `import_` was taken back."""
+    has_gone, taken_back = import_.taken_back_at is not None, import_.run_id or 0
+    return [
+        Leaning(
+            later,
+            is_kept=later.file.storage.exists(later.file.name or ""),
+            is_again=has_gone and is_through(later, run_before=taken_back),
+        )
+        for later in (leaning_on(import_) if of is None else of)
+    ]
+
+
+def again_run(import_: Import) -> Run | None:
+    """The latest run that imports again what leaned on `import_`."""
+    return Run.objects.filter(kind=IMPORT_AGAIN, subject=f"import:{import_.pk}").order_by("-pk").first()
+
+
+def import_again(import_: Import, *, user: User | None) -> Run:
+    """Queue one run that takes in again the files that leaned on `import_`, in their order, as of when they were
+    imported first (kind `import_again`, subject `import:<id>`); each of these imports shows it as its own.
+
+    Files that are no longer stored, and those that were taken in again already, are left out. Raises ImportStateError.
+    """
+    with transaction.atomic():
+        taken_back = Import.objects.select_for_update(of=("self",)).get(pk=import_.pk)
+        if taken_back.taken_back_at is None:
+            raise ImportStateError(_("This import was not taken back, so nothing of later files is missing."))
+        wanted = [found.import_.pk for found in lost_by(taken_back) if found.is_kept and not found.is_again]
+        if not wanted:
+            raise ImportStateError(_("There is no later file to be imported again."))
+        locked = Import.objects.select_for_update(of=("self",)).select_related("run").filter(pk__in=wanted)
+        if busy := [str(each) for each in locked.order_by("pk") if each.is_running]:
+            raise ImportStateError(
+                _("These imports are being worked on: %(imports)s. Ask again when they are done.")
+                % {"imports": ", ".join(busy)}
+            )
+        params = {**run_params(import_), "later": wanted}
+        run = queue_run(IMPORT_AGAIN, f"import:{import_.pk}", user, params, cancellable=True)
+        Import.objects.filter(pk__in=wanted).update(run=run)
+        return run
