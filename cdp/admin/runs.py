@@ -85,8 +85,12 @@ KIND_COUNT_NAMES = (
             "refused_rows": _("where rows were refused"),
             "events": _("events"),
             "known_events": _("events known before"),
+            "tags": _("tags assigned"),
+            "tags_unchanged": _("tagged so already"),
             "segments": _("put into segments"),
             "segments_unchanged": _("in their segments already"),
+            "suppressions": _("suppressed addresses"),
+            "suppressions_unchanged": _("suppressed already"),
             "again": _("imports that came again"),
             "not_again": _("imports that could not come again"),
         }

@@ -20,7 +20,7 @@ from django.utils.translation import gettext
 from cdp.admin.base import signed_in
 from profiles.admin.imports.column_form import KEYED, StateError, mapping_of, state_of
 from profiles.admin.imports.file_step import facts_of_import
-from profiles.admin.imports.target_forms import target_forms
+from profiles.admin.imports.target_forms import in_words, target_forms
 from profiles.admin.imports.understood import understood_rows
 from profiles.imports.errors import ImportFileError, MappingProblem
 from profiles.imports.facts import FileFacts
@@ -160,5 +160,5 @@ def placed(problems: list[MappingProblem], mapping: Mapping[str, Any]) -> tuple[
         if columns:
             by_column[max(columns, key=len)].append(problem.message)
         else:
-            rest.append(f"{section}: {problem.message}" if section else problem.message)
+            rest.append(in_words(problem, mapping))
     return dict(by_column), rest

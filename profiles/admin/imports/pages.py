@@ -28,6 +28,7 @@ from profiles.admin.imports.file_step import file_view
 from profiles.admin.imports.filters import StateFilter, UserFilter, WhenFilter
 from profiles.admin.imports.report import refused_sample
 from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, again_view, take_back_view
+from profiles.admin.imports.target_forms import in_words
 from profiles.admin.imports.upload import refuse_too_large, upload_view
 from profiles.admin.imports.words import counted, file_name, leaning_context
 from profiles.models import Import
@@ -179,7 +180,7 @@ class ImportAdmin(StrataAdmin):
             "may_import": may_import,
             "may_take_back": self.has_change_permission(request) and imported.state in CAN_BE_TAKEN_BACK,
             "sees_cells": sees_cells,
-            "problems": check_mapping(imported.mapping, columns=None) if may_import else [],
+            "problems": problems_of(imported.mapping) if may_import else [],
             "equal": equal_imports(imported) if may_import else [],
             "expected": counted(imported.dry_run_counts),
             "places": (imported.dry_run_counts or {}).get("refused_rows", []),
@@ -215,6 +216,11 @@ class ImportAdmin(StrataAdmin):
         if not may_see_pii(request.user):
             raise PermissionDenied
         return actions.refused_file(imported)
+
+
+def problems_of(mapping: dict[str, Any]) -> list[str]:
+    """What is wrong with how the columns are understood, in the words of the page where that is put right."""
+    return [in_words(problem, mapping) for problem in check_mapping(mapping, columns=None)]
 
 
 def state_badge(imported: Any) -> SafeString:

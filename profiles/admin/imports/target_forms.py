@@ -6,15 +6,19 @@ A target's part of a mapping is a list of objects. Each app says which fields th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 
+from profiles.imports.errors import MappingProblem
 from profiles.imports.targets import all_targets
 
 Choices = Callable[[], list[tuple[str, str]]]
+PLACE = re.compile(r"(?P<target>\w+)\[(?P<index>\d+)\](?:\.(?P<field>\w+))?")
 
 
 @dataclass(frozen=True)
@@ -71,3 +75,19 @@ def target_forms() -> list[dict[str, Any]]:
         for form in _forms.values()
         if form.key in targets
     ]
+
+
+def in_words(problem: MappingProblem, mapping: Mapping[str, Any]) -> str:
+    """What is wrong with a mapping beside its columns, in the words of the page rather than by its place in JSON."""
+    place = PLACE.match(problem.path)
+    form = _forms.get(place["target"]) if place else None
+    if problem.path == "time" and not mapping.get("time"):
+        return gettext("Events need a time: choose “Time” at a column, or write one for all rows.")
+    if place is None or form is None:
+        return problem.message if problem.path in ("", "identifiers") else f"{problem.path}: {problem.message}"
+    field = next((field for field in form.fields if field.name == place["field"]), None)
+    if field is None:
+        return f"{form.label}: {problem.message}"
+    if field.is_required and not mapping[form.key][int(place["index"])].get(field.name):
+        return gettext("%(target)s: choose “%(field)s” first.") % {"target": form.label, "field": field.label}
+    return f"{form.label}, {field.label}: {problem.message}"

@@ -30,7 +30,7 @@ class UploadForm(forms.Form):
         queryset=Source.objects.none(),
         label=_("Where does the file come from?"),
         help_text=_("What the file says counts as said by this source."),
-        empty_label=None,
+        empty_label=_("Choose"),
         widget=UnfoldAdminSelectWidget,
     )
     saved_mapping = forms.ModelChoiceField(
@@ -64,10 +64,15 @@ def importing_sources() -> Any:
 
 
 def usual_source(request: HttpRequest) -> int | None:
-    """Where the last file of this user came from, else a source of files."""
-    last = Import.objects.filter(user=signed_in(request)).order_by("-pk").values_list("source", flat=True).first()
-    of_files = importing_sources().filter(kind=Source.Kind.FILE).values_list("pk", flat=True).first()
-    return last or of_files
+    """Where the last file of this user came from, else of anybody; else a source of files, or the only one.
+
+    None where it has to be chosen: what a file says of people would count as said by whichever stands first.
+    """
+    sources = importing_sources()
+    imported = Import.objects.filter(source__in=sources).order_by("-pk").values_list("source", flat=True)
+    last = imported.filter(user=signed_in(request)).first() or imported.first()
+    of_files = sources.filter(kind=Source.Kind.FILE).values_list("pk", flat=True).first()
+    return last or of_files or (sources.values_list("pk", flat=True).first() if sources.count() == 1 else None)
 
 
 def upload_view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

@@ -12,6 +12,8 @@ from django.utils import timezone, translation
 from cdp.models import Run
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
 from cdp.runs import execute_run
+from profiles.admin.imports.words import counted
+from profiles.imports.targets import all_targets
 from profiles.models import Import, ImportMapping, Profile
 from profiles.tasks import clean_up_uploads
 from tests.factories.cdp import UserFactory
@@ -56,6 +58,20 @@ def test_a_check_writes_nothing_and_the_import_does():
 
     assert Profile.objects.get().attributes == {"name": "Ann"}
     assert "What was taken in" in client.get(page(made)).content.decode()
+
+
+def test_each_count_of_a_target_has_a_name_in_both_languages():
+    counts = dict.fromkeys(name for key in all_targets() for name in (key, f"{key}_unchanged"))
+    counts = {name: n for n, name in enumerate(counts, 7)}
+
+    said = {}
+    for language in ("en", "zh-hans"):
+        with translation.override(language):
+            said[language] = {n: name for name, n in counted(counts) if n}
+
+    assert sorted(said["en"]) == sorted(counts.values())
+    assert len(set(said["en"].values())) == len(counts)
+    assert all(said["en"][n] != said["zh-hans"][n] for n in counts.values())
 
 
 def test_refused_rows_are_for_those_who_may_see_them(done):

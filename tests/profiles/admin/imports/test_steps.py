@@ -52,6 +52,32 @@ def test_a_file_is_uploaded_and_its_columns_are_guessed(till):
     assert '<option value="gb18030" selected>' in shown
 
 
+def test_of_several_sources_the_one_of_the_last_file_is_chosen_else_none(till):
+    till.kind = "till"
+    till.save()
+    client = sign_in(OPERATOR)
+    alone = client.get(ADD).context["form"]["source"].value()
+    other = SourceFactory(key="app", name="App", kind="wechat")
+
+    several = client.get(ADD)
+    ImportFactory(source=other, user=None)
+    of_anybody = client.get(ADD).context["form"]["source"].value()
+    ImportFactory(source=till, user=several.wsgi_request.user)
+    ImportFactory(source=other, user=None)
+    own = client.get(ADD).context["form"]["source"].value()
+
+    assert (alone, several.context["form"]["source"].value(), of_anybody, own) == (till.pk, None, other.pk, till.pk)
+    assert '<option value="" selected>Choose</option>' in several.content.decode()
+
+
+def test_a_file_without_a_source_is_refused_at_the_source(till):
+    answer = sign_in(OPERATOR).post(
+        ADD, {"source": "", "file": SimpleUploadedFile("m.csv", b"Phone\n1\n")}, headers={"accept": "application/json"}
+    )
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["source"])
+
+
 def test_without_its_script_the_page_uploads_too(till):
     answer = sign_in(OPERATOR).post(ADD, {"source": till.pk, "file": SimpleUploadedFile("m.csv", b"Phone\n1\n")})
 
@@ -227,6 +253,26 @@ def test_no_column_that_says_who_it_is_is_told_in_words(till):
     shown = sign_in(OPERATOR).post(page(made, "preview"), {"state": state_with(("姓名", use("trait", "name")))})
 
     assert "which columns say who it is?" in shown.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"targets": {"tags": [{}]}}, "Tags: choose “Tag” first."),
+        ({"targets": {"tags": [{"tag": "none"}]}}, "Tags, Tag: there is no tag by hand or by import “none”"),
+        ({"event": "Order Completed"}, "Events need a time: choose “Time” at a column, or write one for all rows."),
+    ],
+    ids=["nothing chosen", "not there", "no time"],
+)
+def test_what_is_wrong_beside_the_columns_is_told_as_the_page_calls_it(till, more, words):
+    made = ImportFactory(source=till, text=MEMBERS, mapping={})
+    client = sign_in(OPERATOR)
+
+    preview = client.post(page(made, "preview"), {"state": state_with(*GOOD, **more)}).content.decode()
+    checked = client.get(page(made, "change")).content.decode()
+
+    assert words in preview
+    assert words in checked
 
 
 def test_good_columns_are_kept_and_checked(till):
