@@ -128,7 +128,9 @@ CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=min(4, os.cpu_
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_MAX_MEMORY_PER_CHILD = 450_000  # kB, after which a process that has ended its task makes way for another
+# kB at most so far, after which a process that has ended its task makes way for another. A fresh one takes 140 MB and a
+# large task up to 200 more: one that kept what a search for duplicates took would go beyond 500 MB by its next import.
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 250_000
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
