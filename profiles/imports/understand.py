@@ -71,7 +71,8 @@ class Understanding:
         self.value_key = value_key
         # Attributes that are identifiers too, as those of an SDK's identify are.
         self.also_identifiers = [key for key in ("email", "phone") if key in kinds]
-        self.unusable = _("“%(cell)s” is not a usable %(kind)s")  # a file may have one in every row
+        self.unusable = _("“%(cell)s” is not usable as “%(kind)s”")  # a file may have one in every row
+        self.labels = {key: _(kind.label) for key, kind in kinds.items()}
 
     def read(self, row: Row) -> Understood:
         """Everything that a row says, with all that is wrong with it."""
@@ -162,7 +163,7 @@ class Understanding:
         value = normalise(self.kinds[kind_key], text, self.region)
         if value is None:
             understood.n_blocked += 1
-            message = self.unusable % {"cell": text[:60], "kind": kind_key}
+            message = self.unusable % {"cell": text[:60], "kind": self.labels[kind_key]}
             understood.problems.append(CellProblem(column, message, is_refusal=False))
         else:
             priority, kind_id = self.ranks[kind_key]

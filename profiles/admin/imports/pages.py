@@ -31,6 +31,7 @@ from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, again_view, ta
 from profiles.admin.imports.target_forms import in_words
 from profiles.admin.imports.upload import refuse_too_large, upload_view
 from profiles.admin.imports.words import counted, file_name, leaning_context
+from profiles.imports.engine import N_NAMED
 from profiles.models import Import
 from profiles.services.imports import check_mapping, equal_imports
 
@@ -184,6 +185,7 @@ class ImportAdmin(StrataAdmin):
             "equal": equal_imports(imported) if may_import else [],
             "expected": counted(imported.dry_run_counts),
             "places": (imported.dry_run_counts or {}).get("refused_rows", []),
+            "more_places": (imported.dry_run_counts or {}).get("refused", 0) > N_NAMED,
             "refused": refused_sample(imported) if sees_cells else [],
             "may_keep_mapping": may_import and has_perm(request, "profiles.add_importmapping"),
             "mapping_name": imported.name.rsplit(".", 1)[0],

@@ -22,7 +22,7 @@ BROKEN = [
     ("VIP 9,,Ann,,1969-01-01,\n", "is before 1970"),
     ("VIP 9,,Ann,,2025-01-01,maybe\n", "SMS: “maybe” is not yes or no"),
     ("VIP 9,,A\0n,,2025-01-01,\n", "holds a NUL character"),
-    (",000,Ann,,2025-01-01,\n", "Phone: “000” is not a usable phone"),
+    (",000,Ann,,2025-01-01,\n", "Phone: “000” is not usable as “Phone”"),
     (",,Ann,,2025-01-01,\n", "nothing in column Card, Phone: nobody is named"),
     ("VIP 9,,,,2025-01-01,\n", "says nothing"),
     ("VIP 9,,x,,never,maybe\n", "SMS: “maybe”"),

@@ -74,6 +74,27 @@ def test_each_count_of_a_target_has_a_name_in_both_languages():
     assert all(said["en"][n] != said["zh-hans"][n] for n in counts.values())
 
 
+def test_the_check_names_the_first_lines_that_would_be_refused():
+    made, client = ImportFactory(text="Name,Phone\n" + "Bob,\n" * 21), sign_in(OPERATOR)
+
+    client.post(page(made, "start"), {"dry_run": "1"})
+    carry_out(made)
+
+    shown = client.get(page(made)).content.decode()
+    assert "<li>Line 2</li>" in shown
+    assert "These are the first." in shown
+
+
+def test_refused_rows_are_offered_once_the_import_has_ended(done):
+    client = sign_in(OPERATOR)
+    ended = client.get(page(done)).content.decode()
+    Run.objects.filter(pk=done.run_id).update(state=Run.State.RUNNING)
+
+    running = client.get(page(done)).content.decode()
+
+    assert ("Download the refused rows" in ended, "Download the refused rows" in running) == (True, False)
+
+
 def test_refused_rows_are_for_those_who_may_see_them(done):
     shown = {role: sign_in(role).get(page(done)).content.decode() for role in (OPERATOR, PRIVACY_OFFICER, VIEWER)}
     files = {role: sign_in(role).get(page(done, "refused")).status_code for role in (OPERATOR, PRIVACY_OFFICER, VIEWER)}
