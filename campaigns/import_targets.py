@@ -118,8 +118,8 @@ class SuppressionTarget(Target):
         n_known = sum(key in known for key in wanted)
         return Counter(suppressions=len(wanted) - n_known, suppressions_unchanged=n_known)
 
-    def count(self, import_id: int) -> Counter[str]:
-        return Counter(suppressions=Suppression.objects.filter(import_id=import_id).count())
+    def count(self, import_id: int, *, most: int | None = None) -> Counter[str]:
+        return Counter(suppressions=Suppression.objects.filter(import_id=import_id)[:most].count())
 
     def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
         with transaction.atomic():

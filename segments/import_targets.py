@@ -107,8 +107,10 @@ class MemberTarget(Target):
         added = len(missing(wanted)) + len(strangers)
         return Counter(segments=added, segments_unchanged=len(wanted) + len(strangers) - added)
 
-    def count(self, import_id: int) -> Counter[str]:
-        return Counter(segments=sum(model._default_manager.filter(import_id=import_id).count() for model in WRITTEN))
+    def count(self, import_id: int, *, most: int | None = None) -> Counter[str]:
+        return Counter(
+            segments=sum(model._default_manager.filter(import_id=import_id)[:most].count() for model in WRITTEN)
+        )
 
     def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
         return take_back_written(Q(import_id=import_id), cause=Cause.IMPORT, now=now, limit=limit).n_rows

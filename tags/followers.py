@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from cdp.copy import copy_rows
 from cdp.rules.causes import Cause
@@ -52,6 +53,10 @@ class TagAssignmentFollower(Follower):
         with recording(profile_ids, cause=Cause.ERASED, now=now):
             erase_rows(TagAssignment, profile_ids)
             erase_rows(DisplacedTag, profile_ids)
+
+    def by_hand(self) -> QuerySet[TagAssignment]:
+        """Not what a file wrote, while nothing else has: that goes with it."""
+        return TagAssignment.objects.filter(origin__isnull=False, import_id__isnull=True)
 
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).select_related("tag", "value")

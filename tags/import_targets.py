@@ -143,8 +143,8 @@ class TagTarget(Target):
         changed = len(differing(wanted)) + len(strangers)
         return Counter(tags=changed, tags_unchanged=len(wanted) + len(strangers) - changed)
 
-    def count(self, import_id: int) -> Counter[str]:
-        return Counter(tags=sum(model._default_manager.filter(import_id=import_id).count() for model in WRITTEN))
+    def count(self, import_id: int, *, most: int | None = None) -> Counter[str]:
+        return Counter(tags=sum(model._default_manager.filter(import_id=import_id)[:most].count() for model in WRITTEN))
 
     def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
         """What gave way to the import's assignments as people merged comes back; what gave way of them goes too."""

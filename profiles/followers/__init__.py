@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from django.db import connection
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 from psycopg import sql
 
 from cdp.ids import is_id
@@ -98,6 +98,12 @@ class Follower(ABC):
         """Remove the rows of people of whom nothing is to be left. Stays as it is: history, and what hangs on their
         identifiers, which are gone before.
         """
+
+    def by_hand(self) -> QuerySet[Any] | None:
+        """The rows that a hand wrote about somebody (`profile`), None where hands write none: who has one stays when an
+        import is taken back that alone has named them.
+        """
+        return None
 
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         """The rows by hand on `parted.from_id`, for somebody who is about to take it apart."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from profiles.followers import Follower, HandMade, Merged, Parted, erase_rows, move_rows, register_follower
 from profiles.models import Consent
@@ -35,6 +35,9 @@ class ConsentFollower(Follower):
 
     def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
         erase_rows(Consent, profile_ids)
+
+    def by_hand(self) -> QuerySet[Consent]:
+        return Consent.objects.filter(recorded_at__isnull=False)
 
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = Consent.objects.filter(profile=parted.from_id, anchor=None, merge=None).order_by("-occurred_at", "-pk")

@@ -45,7 +45,7 @@ from profiles.imports.understand import Understanding
 from profiles.imports.values import value_key
 from profiles.models import IdentifierKind, Import, ImportMapping, Source
 from profiles.models.imports import TAKE_BACK
-from profiles.services.take_back import count_written
+from profiles.services.written import Written, written_in_time
 
 __all__ = [
     "DRY_RUN", "IMPORT", "TAKE_BACK", "ImportStateError", "check_mapping", "create_import", "equal_imports",
@@ -198,12 +198,13 @@ def run_params(import_: Import) -> dict[str, Any]:
     return {"import": import_.pk, "language": get_language() or settings.LANGUAGE_CODE}
 
 
-def preview_take_back(import_: Import) -> dict[str, int]:
-    """What a taking back would remove now, by name of the count; some seconds for a million rows.
+def preview_take_back(import_: Import) -> Written:
+    """What a taking back would remove now, by name of the count, as far as that can be counted while somebody waits.
 
-    `merges` that rows of the import asked for are not removed: they can be undone one by one.
+    `merges` that rows of the import asked for are not removed: they can be undone one by one. Nor are those `kept`: of
+    whom a hand has written something.
     """
-    return count_written(import_)
+    return written_in_time(import_)
 
 
 def take_back(import_: Import, *, user: User | None) -> Run:

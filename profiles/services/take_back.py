@@ -1,24 +1,26 @@
 """Taking an import back: what it wrote, and nothing has touched since, goes again.
 
 Person by person: the events that it brought, its words of consent, its part in attributes (which are folded again from
-what else was said), the identifiers that it made and nothing else has named, and whoever is left without any. Merges
-stay: they are undone one by one, where somebody sees whom they concern.
+what else was said), the identifiers that it made and nothing else has named, and whoever is left without any. Of whom a
+hand has written something since keeps the identifiers, and stays with that. Merges stay: they are undone one by one,
+where somebody sees whom they concern.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import CASCADE, Exists, ForeignKey, ManyToOneRel, OuterRef
+from django.db.models import CASCADE, ForeignKey, ManyToOneRel
 
 from cdp.locks import advisory_lock
 from cdp.models import Run
 from cdp.rules.scope import Scope
 from cdp.runs import advance
+from profiles.identity.identifiers import release_from_imports
 from profiles.identity.kinds import load_kinds
 from profiles.identity.resolve import lock_profiles
 from profiles.identity.retelling import retell
@@ -36,6 +38,7 @@ from profiles.models import (
 )
 from profiles.refresh.enqueue import enqueue_changes, enqueue_coming
 from profiles.services.erase import erase_empty
+from profiles.services.written import STAYING, count_written, nameless_without, touched_by_hand
 
 PEOPLE = 500  # taken back in one transaction
 KEYS = 20_000  # message keys deleted in one transaction
@@ -50,45 +53,13 @@ class Gone(NamedTuple):
     message_ids: list[str]
 
 
-def count_written(import_: Import) -> dict[str, int]:
-    """What a taking back would remove now, by name; `merges` are those that it would leave."""
-    mine = Identifier.objects.filter(import_id=import_.pk)
-    others = Identifier.objects.filter(profile=OuterRef("profile")).exclude(import_id=import_.pk)
-    counts: Counter[str] = Counter(
-        events=Event.objects.filter(import_id=import_.pk).count(),
-        identifiers=mine.count(),
-        people=mine.filter(~Exists(others)).values("profile").distinct().count(),
-        merges=len(merges_of(import_)),
-    )
-    for target in all_targets().values():
-        counts.update(target.count(import_.pk))
-    return {name: n for name, n in counts.items() if n}
-
-
-def merges_of(import_: Import) -> list[int]:
-    """Ids of the merges that messages of the import asked for."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT merge.id
-            FROM profiles_profilemerge AS merge
-            JOIN profiles_messagekey AS known
-                ON known.key = md5(merge.source_id::text || ':' || merge.message_id)::uuid
-            WHERE merge.source_id = %s AND merge.merged_at >= %s AND known.import_id = %s
-            ORDER BY merge.id
-            """,
-            [import_.source_id, import_.created_at, import_.pk],
-        )
-        return [merge_id for (merge_id,) in cursor.fetchall()]
-
-
 def take_back_rows(import_: Import, run: Run, *, now: datetime) -> None:
     """Take everything back, batch after batch; killed anywhere, it goes on when run again.
 
     Raises RunCancelled after a batch; what has gone stays gone.
     """
     counts: Counter[str] = Counter(run.counts)  # of before it was killed
-    total = n_gone(counts) + sum(n for name, n in count_written(import_).items() if name != "merges")
+    total = n_gone(counts) + n_gone(count_written(import_))
     # First: with its keys alone left, what a corrected file says meanwhile would count as known, and be lost.
     while n := forget_keys(import_):
         counts["messages"] += n
@@ -108,8 +79,8 @@ def report(run: Run, counts: Counter[str], total: int) -> None:
     advance(run, done, max(total, done), **counts)
 
 
-def n_gone(counts: Counter[str]) -> int:
-    return sum(n for name, n in counts.items() if name != "messages")
+def n_gone(counts: Mapping[str, int]) -> int:
+    return sum(n for name, n in counts.items() if name != "messages" and name not in STAYING)
 
 
 @transaction.atomic
@@ -127,6 +98,7 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
         Scope(profile_ids).on("profile_id"), source=import_.source_id, message_id__in=gone.message_ids
     ).delete()
     keys = forget_contributions(import_, gone)
+    n_kept = keep_whom_hands_touched(import_, profile_ids)
     n_identifiers = forget_identifiers(import_, profile_ids)
     if staying := who_has_identifiers(profile_ids):  # of most files, nobody
         for definition in AttributeDefinition.objects.filter(pk__in=keys).order_by("pk"):
@@ -137,7 +109,10 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
         enqueue_changes(staying, CREATED, due_at=now)  # everything about them may be another
         enqueue_coming(staying, now=now)  # who was seen before may now be seen first at a time to come
     erased = erase_empty(profile_ids, now=now)
-    return Counter(events=gone.n_events, identifiers=n_identifiers, people=len(erased))
+    counts = Counter(events=gone.n_events, identifiers=n_identifiers, people=len(erased))
+    if n_kept:
+        counts["kept"] = n_kept
+    return counts
 
 
 def next_people(import_: Import) -> list[int]:
@@ -174,6 +149,16 @@ def forget_contributions(import_: Import, gone: Gone) -> set[int]:
     definitions = set(touched.values_list("definition", flat=True))
     touched.filter(message_id__in=gone.message_ids).delete()
     return definitions
+
+
+def keep_whom_hands_touched(import_: Import, profile_ids: Sequence[int]) -> int:
+    """Let go of the identifiers of people who would be left without a name, and with them what a hand wrote of them:
+    they are the import's no more. Returns how many people that are.
+    """
+    mine = Identifier.objects.filter(Scope(profile_ids).on("profile_id"), import_id=import_.pk)
+    kept = list(mine.filter(nameless_without(import_), touched_by_hand()).values_list("pk", "profile_id"))
+    release_from_imports(pk for pk, _profile_id in kept)
+    return len({profile_id for _pk, profile_id in kept})
 
 
 def forget_identifiers(import_: Import, profile_ids: Sequence[int]) -> int:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from cdp.copy import copy_rows
 from cdp.rules.causes import Cause
@@ -83,6 +83,10 @@ class MembershipFollower(Follower):
         members.delete()
         erase_rows(DisplacedMembership, profile_ids)
         write_moves([], left, cause=Cause.ERASED, now=now)
+
+    def by_hand(self) -> QuerySet[Membership]:
+        """Not what a file wrote, while nothing else has: that goes with it."""
+        return Membership.objects.filter(origin__isnull=False, import_id__isnull=True)
 
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = Membership.objects.filter(profile=parted.from_id, origin__isnull=False).select_related("segment")

@@ -70,7 +70,7 @@ def test_a_suppression_counts_on_its_channel(channel, is_suppressed, load):  # n
 def test_taken_back_the_addresses_go(load):  # noqa: F811
     import_ = load(LIST, MAPPING)
 
-    assert preview_take_back(import_) == {"suppressions": 1}
+    assert preview_take_back(import_).counts == {"suppressions": 1}
     execute_run(take_back(import_, user=None).pk, now=NOW)
 
     assert not Suppression.objects.exists()

@@ -144,7 +144,7 @@ def test_taken_back_they_leave_but_for_those_put_in_by_hand(load):  # noqa: F811
     add_members(guests, [card(2).pk], now=NOW - timedelta(days=1))
     import_ = load(LIST, MAPPING)
 
-    assert preview_take_back(import_) == {"segments": 4}
+    assert preview_take_back(import_).counts == {"segments": 4}
     execute_run(take_back(import_, user=None).pk, now=NOW)
 
     assert held() == {("VIP002", "guests", NOW - timedelta(days=1))}
@@ -159,7 +159,7 @@ def test_taken_back_they_stay_whom_a_hand_or_another_file_named_since(load):  # 
     load("Card\nVIP002\n", {**MAPPING, "segments": [{"segment": "guests"}]})
     add_members(Segment.objects.get(key="guests"), [card(3).pk], now=NOW + timedelta(days=1))
 
-    assert preview_take_back(first) == {"segments": 1}
+    assert preview_take_back(first).counts == {"segments": 1}
     execute_run(take_back(first, user=None).pk, now=NOW)
 
     assert held() == {("VIP002", "guests", NOW), ("VIP003", "guests", NOW)}
@@ -172,7 +172,7 @@ def test_whom_a_list_has_made_and_another_names_stays_when_the_first_is_taken_ba
     again = load("Card\nVIP001\nVIP002\n", {**MAPPING, "people": "create", "segments": [{"segment": "guests"}]})
     load("Card,Lists\nVIP001,Guests\nVIP002,\n", {**MAPPING, "segments": [{"segment": {"column": "Lists"}}]})
 
-    assert preview_take_back(first) == {"segments": 1, "events": 2, "identifiers": 1, "people": 1}
+    assert preview_take_back(first).counts == {"segments": 1, "events": 2, "identifiers": 1, "people": 1}
     for import_ in (first, again):
         execute_run(take_back(import_, user=None).pk, now=NOW)
 

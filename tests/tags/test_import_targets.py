@@ -138,7 +138,7 @@ def test_taken_back_the_tags_go_that_nobody_has_touched(load):  # noqa: F811
     card = TagAssignment.objects.filter(tag__key="card").first().tag
     assign_tag(card, [profile_of("member_card", "VIP002").pk], value=card.values.get(key="silver"), now=NOW)
 
-    assert preview_take_back(import_) == {"tags": 3}
+    assert preview_take_back(import_).counts == {"tags": 3}
     execute_run(take_back(import_, user=None).pk, now=NOW)
 
     assert held() == {("VIP002", "card", "silver", None)}
@@ -152,7 +152,7 @@ def test_taken_back_the_tags_stay_that_a_hand_or_another_file_has_named_since(lo
     load("卡号\nVIP002\n", mapping)
     assign_tag(Tag.objects.get(key="old"), [profile_of("member_card", "VIP003").pk], now=NOW)
 
-    assert preview_take_back(first) == {"tags": 1}
+    assert preview_take_back(first).counts == {"tags": 1}
     execute_run(take_back(first, user=None).pk, now=NOW)
 
     assert held() == {("VIP002", "old", None, None), ("VIP003", "old", None, None)}
@@ -182,7 +182,7 @@ def test_taken_back_what_gave_way_at_a_merge_goes_or_comes_back(load):  # noqa: 
     first = merge_profiles([one.pk, two.pk], user=None, now=NOW)  # the import's of VIP002 gives way
     second = merge_profiles([first.pk, three.pk], user=None, now=NOW)
 
-    assert preview_take_back(import_) == {"tags": 3}
+    assert preview_take_back(import_).counts == {"tags": 3}
     execute_run(take_back(import_, user=None).pk, now=NOW)
     assert set(TagAssignment.objects.values_list("tag__key", "value__key", "profile")) == {("card", "gold", second.pk)}
     for merge in ProfileMerge.objects.order_by("-pk"):

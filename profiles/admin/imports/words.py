@@ -11,11 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from cdp.admin.runs import KIND_COUNT_NAMES, progress
 from cdp.disclosure import shown_error
 from cdp.models import UNFINISHED, Run
+from cdp.templatetags.numbers import grouped
 from profiles.admin.imports.column_form import state_of
 from profiles.masking import masking_for
 from profiles.models import AttributeDefinition, IdentifierKind, Import, ImportedFile
 from profiles.services.import_again import again_run, lost_by
 from profiles.services.imports import IMPORT
+from profiles.services.written import Written
 from profiles.templatetags.profile_values import definition_label
 
 ALWAYS = ("new", "changed", "refused")  # said even where they are none
@@ -39,14 +41,24 @@ BACK_NAMES = {
     "events": _("events"),
     "messages": _("messages"),
     "merges": _("merges that it caused, which stay"),
+    "kept": _("people who stay, for what somebody wrote of them by hand"),
 }
 
 
-def counted_back(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """What goes when an import is taken back; messages are how it remembers what it has seen, so they are left out."""
+def counted_back(written: Written) -> list[tuple[str, str]] | None:
+    """What goes when an import is taken back, and how much; None where it could not be counted in time.
+
+    Messages are how it remembers what it has seen, so they are left out.
+    """
+    if written.counts is None:
+        return None
+    more = gettext("%(n)s or more")
     return [
-        (str(BACK_NAMES.get(key) or gettext(key.replace("_", " "))), n)
-        for key, n in counts.items()
+        (
+            str(BACK_NAMES.get(key) or gettext(key.replace("_", " "))),
+            more % {"n": grouped(n)} if key in written.at_least else grouped(n),
+        )
+        for key, n in written.counts.items()
         if n and key != "messages"
     ]
 

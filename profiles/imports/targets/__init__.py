@@ -88,8 +88,10 @@ class Target(ABC):
         """The counts that `write` would return at `now`, without writing."""
 
     @abstractmethod
-    def count(self, import_id: int) -> Counter[str]:
-        """What a taking back would remove: what the import wrote, and nobody has changed since."""
+    def count(self, import_id: int, *, most: int | None = None) -> Counter[str]:
+        """What a taking back would remove: what the import wrote, and nobody has changed since; up to `most` rows of
+        each table.
+        """
 
     @abstractmethod
     def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:

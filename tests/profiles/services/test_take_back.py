@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cdp.local_settings import TimeLimitExceeded
 from cdp.models import Run
 from cdp.runs import cancel_run, execute_run
 from profiles.models import (
@@ -20,6 +21,7 @@ from profiles.models import (
     ProfileMerge,
 )
 from profiles.services import take_back as service
+from profiles.services import written
 from profiles.services.imports import (
     TAKE_BACK,
     ImportStateError,
@@ -30,7 +32,7 @@ from profiles.services.imports import (
 from profiles.services.resolve import find_by_public_ids
 from segments.models import MembershipChange
 from tags.models import TagAssignment
-from tests.factories.profiles import SourceFactory
+from tests.factories.profiles import ConsentFactory, SourceFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory
 from tests.factories.tags import TagAssignmentFactory
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW, SALES, SALES_MAPPING
@@ -72,14 +74,14 @@ def facts():
 def test_what_only_the_import_said_goes(load):
     import_ = load(MEMBERS, MEMBERS_MAPPING)
 
-    assert preview_take_back(import_) == {"events": 3, "identifiers": 4, "people": 3}
+    assert preview_take_back(import_).counts == {"events": 3, "identifiers": 4, "people": 3}
     assert undo(import_) == {"events": 3, "identifiers": 4, "people": 3, "messages": 3}
 
     assert facts() == {key: [] for key in ("profiles", "said", "events", "consents")} | {
         "people": set(), "links": 0, "keys": set(),
     }  # fmt: skip
     assert import_.taken_back_at == NOW
-    assert preview_take_back(import_) == {}
+    assert preview_take_back(import_).counts == {}
 
 
 def test_who_goes_with_the_import_need_not_be_judged_again(load):
@@ -115,7 +117,7 @@ def test_what_was_touched_since_stays(load):
     said = track("Page Viewed", user="u1") | {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}}
     send(web, said)
 
-    assert preview_take_back(import_) == {"events": 3, "identifiers": 3, "people": 2}
+    assert preview_take_back(import_).counts == {"events": 3, "identifiers": 3, "people": 2}
     assert undo(import_)["people"] == 2
 
     assert people() == {frozenset({("user_id", "u1"), ("member_card", "VIP001")})}
@@ -185,7 +187,7 @@ def test_merges_stay_and_are_told(load, till):
         {"identifiers": {"User": "user_id", "Device": "anonymous_id"}, "traits": {"Name": "name"}},
     )
 
-    assert preview_take_back(import_) == {"events": 1, "merges": 1}
+    assert preview_take_back(import_).counts == {"events": 1, "merges": 1}
     undo(import_)
 
     assert people() == {frozenset({("user_id", "u1"), ("anonymous_id", "a1")})}
@@ -217,12 +219,12 @@ def test_only_what_stands_can_be_taken_back(load):
 
 
 def test_who_is_erased_leaves_by_the_feeds(load):
-    """Segments, tiers and tags too; the profile is found no more, and its id is not given to anybody."""
+    """Segments, tiers and tags by rule too; the profile is found no more, and its id is not given to anybody."""
     import_ = load(MEMBERS, MEMBERS_MAPPING)
     profile = profile_of("member_card", "VIP001")
     segment = SegmentFactory(n_members=1)
     MembershipFactory(segment=segment, profile=profile)
-    TagAssignmentFactory(profile=profile, origin=profile)
+    TagAssignmentFactory(profile=profile, origin=None)
 
     undo(import_)
 
@@ -234,6 +236,71 @@ def test_who_is_erased_leaves_by_the_feeds(load):
     assert not TagAssignment.objects.exists()
     assert (profile.public_id, "erased", None) in IdentityChange.objects.values_list("profile", "change", "into")
     assert find_by_public_ids([profile.public_id]) == {}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda person: TagAssignmentFactory(profile=person, origin=person),
+        lambda person: MembershipFactory(
+            segment=SegmentFactory(kind="static", rule=None), profile=person, origin=person
+        ),
+        lambda person: ConsentFactory(profile=person, source=None, channel="email", recorded_at=NOW),
+    ],
+    ids=["tag", "segment", "consent"],
+)
+def test_of_whom_a_hand_has_written_stays_with_that_alone(load, write):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    person = profile_of("member_card", "VIP001")
+    written = write(person)
+
+    assert preview_take_back(import_).counts == {"events": 3, "identifiers": 2, "people": 2, "kept": 1}
+    assert undo(import_) == {"events": 3, "identifiers": 2, "people": 2, "kept": 1, "messages": 3}
+
+    written.refresh_from_db()
+    assert people() == {frozenset({("member_card", "VIP001"), ("phone", "+8613800138000")})}
+    assert profile_of("member_card", "VIP001") == person
+    assert Profile.objects.current().get().attributes == {}
+    assert not Consent.objects.exclude(recorded_at=NOW).exists()
+    assert not Event.objects.exists()
+    assert load(MEMBERS, MEMBERS_MAPPING).counts["new"] == 2
+
+
+def test_whose_other_names_stay_loses_those_of_the_import_though_a_hand_tagged_them(load):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    phone = {"context": {"externalIds": [{"type": "phone", "id": "13800138000"}]}}
+    send(SourceFactory(), track("Viewed", user="u1") | phone)
+    person = profile_of("user_id", "u1")
+    TagAssignmentFactory(profile=person, origin=person)
+
+    assert preview_take_back(import_).counts == {"events": 3, "identifiers": 3, "people": 2}
+    undo(import_)
+
+    assert people() == {frozenset({("user_id", "u1"), ("phone", "+8613800138000")})}
+
+
+def test_what_takes_too_long_to_count_is_counted_in_part_and_says_so(load, monkeypatch):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    whole = written.count_some
+
+    def all_takes_too_long(import_, *, most):
+        if most is None:
+            raise TimeLimitExceeded
+        return whole(import_, most=2)
+
+    monkeypatch.setattr(written, "count_some", all_takes_too_long)
+
+    expected = preview_take_back(import_)
+
+    assert expected.counts == {"events": 2, "identifiers": 2, "people": 2}
+    assert expected.at_least == {"events", "identifiers", "people", "kept"}
+
+
+def test_what_cannot_even_be_counted_in_part_is_not_waited_for(load, monkeypatch):
+    import_ = load(MEMBERS, MEMBERS_MAPPING)
+    monkeypatch.setattr(written, "COUNT_SECONDS", 0)
+
+    assert preview_take_back(import_) == (None, frozenset())
 
 
 def stop_after_first_chunk(monkeypatch):

@@ -15,6 +15,8 @@ from cdp.runs import execute_run
 from profiles.admin.imports.words import counted
 from profiles.imports.targets import all_targets
 from profiles.models import Import, ImportMapping, Profile
+from profiles.services import written
+from profiles.services.written import Written
 from profiles.tasks import clean_up_uploads
 from tests.factories.cdp import UserFactory
 from tests.factories.imports import MAPPING, ImportFactory, ImportMappingFactory
@@ -129,6 +131,20 @@ def test_an_import_is_taken_back_once_that_is_confirmed(done):
     assert done.taken_back_at is not None
     assert page(done, "take_back") not in client.get(page(done)).content.decode()
     assert sign_in(VIEWER).post(page(done, "take_back")).status_code == 403
+
+
+def test_what_was_counted_in_part_or_not_at_all_is_told(done, monkeypatch):
+    client = sign_in(OPERATOR)
+
+    monkeypatch.setattr(written, "COUNT_SECONDS", 0)
+    assert "could not be counted in the time" in client.get(page(done, "take_back")).content.decode()
+    monkeypatch.undo()
+    some = Written({"events": 50_000, "kept": 3}, frozenset({"events"}))
+    monkeypatch.setattr("profiles.services.imports.written_in_time", lambda import_: some)
+    shown = client.get(page(done, "take_back")).content.decode()
+
+    assert "50,000 or more" in shown
+    assert '<p class="st-number">3</p>' in shown
 
 
 def test_taking_back_names_the_later_files_that_relied_on_it(done):
