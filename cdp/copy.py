@@ -1,4 +1,4 @@
-"""Rows into PostgreSQL by COPY: the fastest way in, four times that of `bulk_create`."""
+"""Rows into PostgreSQL by COPY, the fastest way in, four times that of `bulk_create`; and going on meanwhile."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ LINES_AT_ONCE = 100
 
 
 class Behind(local):
-    """What `copying_behind` has of this thread: who waits for the end of a COPY, and the one that is waited for."""
+    """What `copying_behind` has of this thread: who waits for the end of a COPY or statement, and the one that is
+    waited for.
+    """
 
     helper: ThreadPoolExecutor | None = None
-    ending: Future[None] | None = None
+    ending: Future[Any] | None = None
 
 
 _behind = Behind()
@@ -50,8 +52,8 @@ def copy_lines(table: str, columns: Sequence[str], lines: Iterable[str]) -> None
 
 @contextmanager
 def copying_behind() -> Iterator[None]:
-    """Let the COPYs within go on while Python does what comes next: their errors come with the next statement, or at
-    the end. To be opened inside of a transaction or savepoint, and closed before it.
+    """Let the COPYs within, and what is `begun`, go on while Python does what comes next: their errors come with the
+    next statement, or at the end. To be opened inside of a transaction or savepoint, and closed before it.
 
     The server works through a batch of new people for as long as Python writes it: both at once take two thirds.
     """
@@ -65,13 +67,33 @@ def copying_behind() -> Iterator[None]:
 
 
 def behind_copy(execute: Callable[..., Any], *statement: Any) -> Any:
-    """What executes a statement, once the COPY before it has ended."""
+    """What executes a statement, once what goes on before it has ended."""
     await_copy()
     return execute(*statement)
 
 
+def begun(statement: str, params: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
+    """Begin a statement whose rows are needed later: what is returned waits for them. Outside of `copying_behind` they
+    are there at once.
+    """
+    await_copy()
+    cursor = connection.cursor()
+
+    def rows() -> list[tuple[Any, ...]]:
+        with cursor:
+            cursor.execute(statement, params)
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+            return found
+
+    if _behind.helper is None:
+        there = rows()
+        return lambda: there
+    _behind.ending = ending = _behind.helper.submit(rows)
+    return ending.result
+
+
 def await_copy() -> None:
-    """Wait for the end of the COPY that goes on. Raises what it failed with."""
+    """Wait for the end of the COPY or statement that goes on. Raises what it failed with."""
     ending, _behind.ending = _behind.ending, None
     if ending is not None:
         ending.result()

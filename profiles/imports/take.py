@@ -26,8 +26,7 @@ from profiles.imports.preview import CellProblem
 from profiles.imports.targets import Target, TargetRow, Writing, all_targets
 from profiles.ingest.counters import Tally
 from profiles.ingest.definitions import attribute_definitions, event_definitions
-from profiles.ingest.message import Message
-from profiles.ingest.process import Processed, first_copies, no_room, write
+from profiles.ingest.process import Processed, Ready, claim, no_room, write
 from profiles.ingest.quality import Finding, Quality, compare, quality_of, rejecting
 from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, Import
 
@@ -85,14 +84,14 @@ class Taking:
         unplanned = self.refuse_unplanned(batch)
         events = self.definitions_of(batch)
         plan = self.planner.plan(batch)
-        new = first_copies(plan.messages)  # one that another worker has claimed meanwhile is not written
-        attributes = attribute_definitions(new)
+        ready = claim(plan.messages, events)  # one that another worker has claimed meanwhile is not written
+        attributes = attribute_definitions(ready.messages)
         if self.writes_targets:  # all profiles in one order of locks, before any of them is written
             advisory_lock("identity")
             known = load_identifiers(sorted(plan.known))
             lock_profiles({identifier.profile_id for identifier in known.values()})
             self.release_named(plan.rows, known)
-        processed = self.write(new, events, attributes, unplanned, seen=plan.seen)
+        processed = self.write(ready, events, attributes, unplanned, seen=plan.seen)
         counts = plan.counts + Counter(merges=processed.n_merges)
         if self.writes_targets:
             counts += self.write_targets(plan)
@@ -127,7 +126,7 @@ class Taking:
 
     def write(
         self,
-        new: Sequence[Message],
+        ready: Ready,
         events: Mapping[str, EventDefinition],
         attributes: Mapping[str, AttributeDefinition],
         unplanned: Mapping[str, Sequence[Finding]],
@@ -135,6 +134,7 @@ class Taking:
         seen: Glance,
     ) -> Processed:
         """As messages of an SDK are written."""
+        new = ready.messages
         if not new:
             return Processed()
         source_id = self.import_.source_id
@@ -144,7 +144,7 @@ class Taking:
                 (source_id, "n_odd_traits"): sum(message.n_odd_traits for message in new),
             }
         )
-        written = write(new, events, attributes, self.sources, self.planner.kinds, now=self.now, seen=seen)
+        written = write(ready, attributes, self.sources, self.planner.kinds, now=self.now, seen=seen)
         return written + Processed.of(tally, quality=quality_of(new, events, unplanned))
 
     def release_named(self, rows: Sequence[RowMessages], known: Mapping[Key, Known]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import orjson
 from django.db import connection
+
+from cdp.copy import begun
 
 
 def known_keys(keys: Iterable[str]) -> set[str]:
@@ -22,18 +24,18 @@ def known_keys(keys: Iterable[str]) -> set[str]:
         return {key for (key,) in cursor.fetchall()}
 
 
-def claim_keys(keys: Iterable[str], *, import_id: int | None = None) -> set[str]:
-    """Write the message keys (32 hexadecimal digits) that are new, and return them; `import_id` is what brought them.
+def claim_keys(keys: Iterable[str], *, import_id: int | None = None) -> Callable[[], set[str]]:
+    """Write the message keys (32 hexadecimal digits) that are new; what is returned waits for that, and tells these.
+    `import_id` is what brought them.
 
     In sorted order, so that two workers cannot deadlock.
     A key that another open transaction has just written is waited for.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO profiles_messagekey (key, import_id) SELECT json_array_elements_text(%s)::uuid, %s
-            ON CONFLICT DO NOTHING RETURNING encode(uuid_send(key), 'hex')
-            """,
-            [orjson.dumps(sorted(set(keys))).decode(), import_id],
-        )
-        return {key for (key,) in cursor.fetchall()}
+    claimed = begun(
+        """
+        INSERT INTO profiles_messagekey (key, import_id) SELECT json_array_elements_text(%s)::uuid, %s
+        ON CONFLICT DO NOTHING RETURNING encode(uuid_send(key), 'hex')
+        """,
+        [orjson.dumps(sorted(set(keys))).decode(), import_id],
+    )
+    return lambda: {key for (key,) in claimed()}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from itertools import compress
 from typing import NamedTuple, Self
 
 import orjson
@@ -198,12 +199,13 @@ def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     rejected += [reject(row, no_room(message), Code.NO_ROOM) for row, message in parsed if message.event not in events]
     RejectedMessage.objects.bulk_create(rejected)
     taken = [message for _row, message in parsed if message.event in events]
-    messages = first_copies(taken)
+    ready = claim(taken, events)
+    messages = ready.messages
     # Counted before anything is written: then nobody waits for it at the identity lock.
     counted = Processed.of(tally_of(rows, rejected, taken, messages), quality=quality_of(messages, events, unplanned))
     if not messages:
         return counted
-    return counted + write(messages, events, attribute_definitions(messages), sources, kinds, now=now)
+    return counted + write(ready, attribute_definitions(messages), sources, kinds, now=now)
 
 
 def planned(
@@ -263,16 +265,46 @@ def reject(row: Row, reason: str, code: str) -> RejectedMessage:
     return rejection(row.source_id, row.received_at, reason, row.payload, sent_at=row.sent_at, code=code)
 
 
-def first_copies(taken: Sequence[Message]) -> list[Message]:
-    """The messages that were never processed, each in its first copy. All come by one import, or none does."""
+class Ready(NamedTuple):
+    """Messages that are new, with what can be told of each alone: the text of its event, and its link."""
+
+    messages: list[Message]
+    texts: list[str]
+    links: list[Link]
+
+
+def claim(taken: Sequence[Message], events: Mapping[str, EventDefinition]) -> Ready:
+    """The messages that were never processed, each in its first copy. All come by one import, or none does.
+
+    They are made ready while the database writes their keys: few have been processed before.
+    """
     first = {message.key: message for message in reversed(taken)}
     claimed = claim_keys(first, import_id=taken[0].import_id if taken else None)
-    return [message for key, message in first.items() if key in claimed]
+    messages = list(first.values())
+    ready = Ready(messages, event_texts(messages, events), links_of(messages))
+    keys = claimed()
+    if len(keys) == len(messages):
+        return ready
+    new = [message.key in keys for message in messages]
+    return Ready(list(compress(messages, new)), list(compress(ready.texts, new)), list(compress(ready.links, new)))
+
+
+def links_of(messages: Iterable[Message]) -> list[Link]:
+    return [
+        Link(
+            message.occurred_at,
+            message.message_id,
+            message.source_id,
+            message.identifiers,
+            message.consents,
+            message.import_id,
+        )
+        for message in messages
+    ]
 
 
 def write(
-    messages: Sequence[Message],
-    events: Mapping[str, EventDefinition],
+    ready: Ready,
     attributes: Mapping[str, AttributeDefinition],
     sources: Mapping[int, Source],
     kinds: Mapping[str, IdentifierKind],
@@ -285,21 +317,11 @@ def write(
     Their keys are claimed and their definitions made: others may wait for these, so nobody makes them under the
     identity lock. `seen` are all their identifiers, where the open transaction has looked at them before.
     """
+    messages, texts, links = ready
     sayings, misfits = sayings_of(messages, attributes, sources=sources, kinds=kinds)
     tally = tally_of_written(messages, attributes)
     heard = heard_topics()
-    texts, years = event_texts(messages, events), {message.occurred_at.year for message in messages}
-    links = [
-        Link(
-            message.occurred_at,
-            message.message_id,
-            message.source_id,
-            message.identifiers,
-            message.consents,
-            message.import_id,
-        )
-        for message in messages
-    ]
+    years = {message.occurred_at.year for message in messages}
     foreseen = foresee(links, seen)
     owners = foreseen.settled.items()
     expected = {n: Anchor(foreseen.known[links[n].keys[0]].id, owner) for n, owner in owners}

@@ -2,12 +2,12 @@
 
 import orjson
 import pytest
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.errors import InvalidTextRepresentation
 
-from cdp.copy import LINES_AT_ONCE, as_text, as_texts, copy_lines, copying_behind, json_as_text
+from cdp.copy import LINES_AT_ONCE, as_text, as_texts, begun, copy_lines, copying_behind, json_as_text
 
 pytestmark = pytest.mark.django_db
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -94,6 +94,26 @@ def test_what_cannot_be_copied_behind_is_told_by_what_comes_next_and_undone(numb
         copy_numbers(["2", "none"], and_then)
 
     assert numbers_there() == 1
+
+
+def test_what_is_begun_is_there_when_asked_for_and_for_whatever_comes_next(numbers):
+    insert = "INSERT INTO number SELECT generate_series(1, %s) RETURNING n"
+
+    at_once = begun(insert, [2])
+    with copying_behind():
+        first = begun(insert, [3])
+        copy_lines("number", ["n"], ["4"] * 10_000)
+        second = begun(insert, [1])
+        assert numbers_there() == 10_006
+
+    assert [at_once(), first(), second()] == [[(1,), (2,)], [(1,), (2,), (3,)], [(1,)]]
+
+
+def test_what_cannot_be_done_is_told_to_who_asks_for_it_and_undone(numbers):
+    with pytest.raises(DataError):
+        copy_numbers(["1"] * 10_000, lambda: begun("INSERT INTO number VALUES (1 / %s) RETURNING n", [0])())
+
+    assert numbers_there() == 0
 
 
 def test_an_error_of_ones_own_goes_before_and_undoes_what_was_copied_behind(numbers):

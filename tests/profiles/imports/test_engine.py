@@ -247,10 +247,10 @@ def test_the_value_of_a_new_event_counts(load):
 def test_a_row_that_the_database_refuses_is_found_and_the_others_are_taken(load, monkeypatch, caplog):
     from profiles.imports import take
 
-    def write(messages, *arguments, **options):
-        if any(message.properties.get("city") == "北京" for message in messages):
+    def write(ready, *arguments, **options):
+        if any(message.properties.get("city") == "北京" for message in ready.messages):
             raise ValueError("no room for Beijing")
-        return original(messages, *arguments, **options)
+        return original(ready, *arguments, **options)
 
     original = take.write
     monkeypatch.setattr(take, "write", write)
@@ -265,16 +265,16 @@ def test_a_row_that_the_database_refuses_is_found_and_the_others_are_taken(load,
 def test_whom_a_merge_moves_between_the_plan_and_the_writing_is_found(load, monkeypatch, now):
     from profiles.imports import take
 
-    def first_copies(messages):
+    def claim(messages, events):
         merge_profiles([ann.pk, anna.pk], user=None, now=now)
-        return original(messages)
+        return original(messages, events)
 
     ann, anna = (
         IdentifierFactory(kind_key="member_card", value=card, profile__first_seen_at=now - age).profile
         for card, age in (("VIP001", timedelta(days=2)), ("VIP002", timedelta(days=1)))
     )
-    original = take.first_copies
-    monkeypatch.setattr(take, "first_copies", first_copies)
+    original = take.claim
+    monkeypatch.setattr(take, "claim", claim)
 
     import_ = load(
         "Card,Amount\nVIP002,5\nVIP001,6\nVIP003,7\n",
@@ -338,10 +338,10 @@ def test_a_limit_that_is_lowered_meanwhile_binds_from_the_next_batch(load, monke
 def test_a_row_that_is_tried_again_in_a_half_gives_each_reason_once(load, monkeypatch):
     from profiles.imports import take
 
-    def write(messages, *arguments, **options):
-        if any(message.properties.get("Item") == "poison" for message in messages):
+    def write(ready, *arguments, **options):
+        if any(message.properties.get("Item") == "poison" for message in ready.messages):
             raise ValueError("poison")
-        return original(messages, *arguments, **options)
+        return original(ready, *arguments, **options)
 
     original = take.write
     monkeypatch.setattr(take, "write", write)

@@ -284,13 +284,13 @@ def test_who_was_merged_twice_and_who_was_merged_and_taken_apart_are_found(shop,
 def test_a_word_of_a_file_that_was_planned_is_not_lost_where_its_person_was_erased(shop, monkeypatch):
     """A file says something of somebody whom another import has made, which is taken back before it can be written."""
     first = load(SourceFactory(key="till"), "Card,User,City,Name\nVIP001,,Oslo,Ann\n", CARDS)
-    gone, claim = profile_of("member_card", "VIP001"), take.first_copies
+    gone, claim = profile_of("member_card", "VIP001"), take.claim
 
-    def claim_late(messages):
+    def claim_late(messages, events):
         Elsewhere(lambda: take_all_back(first)).finish()
-        return claim(messages)
+        return claim(messages, events)
 
-    monkeypatch.setattr(take, "first_copies", claim_late)
+    monkeypatch.setattr(take, "claim", claim_late)
     TagFactory(key="gold")
     load(shop, "Card,User,City,Name\nVIP001,,Bonn,\n", CARDS | {"tags": [{"tag": "gold"}]})
 
