@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -24,6 +25,7 @@ class ProfileChange(models.Model):
     topic = models.CharField(max_length=260)
     lane = models.SmallIntegerField(choices=Lane, default=Lane.LIVE)
     due_at = models.DateTimeField()
+    queued_at = models.DateTimeField(db_default=Now())  # of long work later than `due_at`, which is when it began
     holder = models.CharField(
         max_length=120, blank=True, default="", help_text=_("Put back for this holder alone, which was being rebuilt.")
     )

@@ -34,17 +34,18 @@ def inbox(*, now: datetime) -> Backlog:
 
 
 def queue(*, now: datetime) -> Backlog:
-    """Changes of profiles that are due, and have not reached tags, segments and tiers."""
-    return _backlog("profiles_profilechange", "due_at", "due_at <= %s", [now], now=now)
+    """Changes of profiles that are due, and have not reached tags, segments and tiers.
+
+    What an import changes is due since the import began: such a row waits since it was written.
+    """
+    return _backlog("profiles_profilechange", "greatest(due_at, queued_at)", "due_at <= %s", [now], now=now)
 
 
 def _backlog(table: str, since: str, where: str, params: list[datetime], *, now: datetime) -> Backlog:
     statement = sql.SQL(
         "WITH waiting AS (SELECT {since} AS since FROM {table} WHERE {where} LIMIT {limit}) "
         "SELECT count(*), min(since) FROM waiting"
-    ).format(
-        since=sql.Identifier(since), table=sql.Identifier(table), where=sql.SQL(where), limit=sql.Literal(MAX_COUNTED)
-    )
+    ).format(since=sql.SQL(since), table=sql.Identifier(table), where=sql.SQL(where), limit=sql.Literal(MAX_COUNTED))
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         n_rows, oldest = cursor.fetchone()

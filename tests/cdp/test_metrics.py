@@ -36,7 +36,7 @@ def test_what_waits_is_told_with_its_age():
     now, source = timezone.now(), SourceFactory(key="shop")
     for minutes in (3, 1):
         InboxMessage.objects.create(source=source, received_at=now - timedelta(minutes=minutes), payload="{}")
-    ProfileChangeFactory(due_at=now - timedelta(hours=1))
+    ProfileChangeFactory(due_at=now - timedelta(hours=1), queued_at=now - timedelta(hours=1))
     ProfileChangeFactory(due_at=now + timedelta(hours=1))
     RejectedMessage.objects.create(source=source, received_at=now, reason="x", payload="{}")
     SourceDay.objects.create(source=source, day=now.date(), n_messages=7, n_rejected=2)
@@ -55,6 +55,16 @@ def test_what_waits_is_told_with_its_age():
     assert found['strata_messages_total{outcome="processed",source="shop"}'] == 12
     assert found['strata_messages_total{outcome="rejected",source="shop"}'] == 2
     assert found['strata_runs{kind="import",state="running"}'] == 1
+
+
+def test_what_long_work_changes_waits_since_it_was_written():
+    """Its rows are due since it began, which may be an hour ago."""
+    ProfileChangeFactory(due_at=timezone.now() - timedelta(hours=1))
+
+    found = figures()
+
+    assert found["strata_change_queue_rows"] == 1
+    assert found["strata_change_queue_age_seconds"] < 300
 
 
 def test_nobody_else_reads_them(client):
