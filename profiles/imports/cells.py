@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from profiles.ingest.coerce import MISFIT, coerce
+from profiles.ingest.coerce import MAX_EXACT, MISFIT, coerce
 from profiles.ingest.times import parse_time
 from profiles.models import AttributeType, Consent
 
@@ -139,7 +139,20 @@ def as_text(cell: Any) -> str:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**53 else str(cell)
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() and abs(cell) < MAX_EXACT else str(cell)
+
+
+def as_name(cell: Any) -> str:
+    """A cell that names somebody or something, without space around it; "" where it is empty.
+
+    Raises CellError for a number that is not what it was: others became the same one.
+    """
+    if isinstance(cell, float) and abs(cell) >= MAX_EXACT:
+        raise CellError(
+            _("“%(cell)s” is a number whose last digits are lost: write the column as text where the file is made")
+            % {"cell": as_text(cell)[:60]}
+        )
+    return as_text(cell).strip()
 
 
 def _number(cell: Any, zone: tzinfo, format: str) -> Any:

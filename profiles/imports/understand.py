@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from profiles.identity.groups import Key
 from profiles.identity.normalise import normalise
-from profiles.imports.cells import SKIP, CellError, TimeReader, as_text, consent_state
+from profiles.imports.cells import SKIP, CellError, TimeReader, as_name, as_text, consent_state
 from profiles.imports.mapping import Column, FileMapping
 from profiles.imports.preview import CellProblem
 from profiles.imports.readers import Row
@@ -138,10 +138,19 @@ class Understanding:
             for value in found.values():
                 put(understood.properties, self.value_key, value)
         if mapping.message_id:
-            understood.message_id = tuple([as_text(cells.get(name)).strip() for name in mapping.message_id])
-            if not any(understood.message_id):
-                names = ", ".join(mapping.message_id)
-                understood.problems.append(CellProblem("", _("nothing in column %(names)s") % {"names": names}))
+            self._read_message_id(mapping.message_id, cells, understood)
+
+    def _read_message_id(self, names: Sequence[str], cells: Mapping[str, Any], understood: Understood) -> None:
+        found: list[str] = []
+        for name in names:
+            try:
+                found.append(as_name(cells.get(name)))
+            except CellError as error:
+                understood.problems.append(CellProblem(name, str(error)))
+        if found and not any(found):
+            written = ", ".join(names)
+            understood.problems.append(CellProblem("", _("nothing in column %(names)s") % {"names": written}))
+        understood.message_id = tuple(found)
 
     def _read_identifiers(self, cells: Mapping[str, Any], understood: Understood) -> None:
         found: list[tuple[int, Key]] = []
@@ -157,7 +166,11 @@ class Understanding:
     def _read_identifier(
         self, column: str, kind_key: str, cell: Any, found: list[tuple[int, Key]], understood: Understood
     ) -> None:
-        text = cell.strip() if type(cell) is str else as_text(cell).strip()
+        try:
+            text = as_name(cell)
+        except CellError as error:
+            understood.problems.append(CellProblem(column, str(error)))
+            return
         if not text:
             return
         value = normalise(self.kinds[kind_key], text, self.region)

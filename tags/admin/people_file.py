@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 
-from profiles.imports.cells import as_text
+from profiles.imports.cells import CellError, as_name
 from profiles.imports.errors import ImportFileError
 from profiles.imports.facts import FileFacts, facts_of
 from profiles.imports.guess import guess
@@ -40,13 +40,13 @@ def identifiers_of(file: UploadedFile[Any], kind: str) -> list[str]:
             reading = facts.reading._replace(has_header=facts.format != "csv")
             rows = islice(open_rows(path, reading), MAX_ROWS + 2)
             cells = [
-                as_text(row.cells.get(facts.columns[place] if reading.has_header else f"{place + 1}")) for row in rows
+                as_name(row.cells.get(facts.columns[place] if reading.has_header else f"{place + 1}")) for row in rows
             ]
-    except ImportFileError as error:
+    except (ImportFileError, CellError) as error:
         raise ValidationError(str(error)) from error
     if cells and not reading.has_header and not IDENTIFYING.search(cells[0]):
         del cells[0]
-    found = list(dict.fromkeys(filter(None, map(str.strip, cells))))
+    found = list(dict.fromkeys(filter(None, cells)))
     if not 0 < len(cells) <= MAX_ROWS or not found:
         raise ValidationError(_("The file must have one to %(n)s rows.") % {"n": f"{MAX_ROWS:,}"})
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from profiles.imports.readers.lines import Line, read_lines
 from profiles.imports.readers.row import REPORT_COLUMNS, Row
 
 MAX_DEPTH = 10
+LONG_NUMBER = re.compile(r"-\d{19}|\d{20}", re.ASCII)  # may have more than 64 bits, and orjson makes a float of these
 
 
 def read_ndjson(path: Path, encoding: str, *, is_look: bool = False) -> Iterator[Row]:
@@ -24,19 +27,37 @@ def read_ndjson(path: Path, encoding: str, *, is_look: bool = False) -> Iterator
 
 
 def row_of(number: int, line: Line) -> Row:
-    problem, found = line.problem, None
+    problem = line.problem
     if not problem:
         try:
-            found = orjson.loads(line.text)
-        except orjson.JSONDecodeError as error:
+            found = parsed(line.text)
+            if isinstance(found, dict):
+                for name in REPORT_COLUMNS:
+                    found.pop(name, None)
+                return Row(number, line.number, flat(found), (as_json(found),))
+            problem = _("not a JSON object")
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError) as error:  # the last two: nested deeply
             problem = _("not JSON: %(error)s") % {"error": error}
-        else:
-            problem = "" if isinstance(found, dict) else _("not a JSON object")
-    if problem or found is None:
-        return Row(number, line.number, {}, (line.text.rstrip("\r\n"),), problem)
-    for name in REPORT_COLUMNS:
-        found.pop(name, None)
-    return Row(number, line.number, flat(found), (orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode(),))
+    return Row(number, line.number, {}, (line.text.rstrip("\r\n"),), problem)
+
+
+def parsed(text: str) -> Any:
+    """JSON whose whole numbers keep their digits (`exact`). Raises orjson.JSONDecodeError or RecursionError."""
+    found = orjson.loads(text)
+    return json.loads(text, parse_int=exact) if LONG_NUMBER.search(text) else found
+
+
+def exact(digits: str) -> int | str:
+    """A whole number; beyond 64 bits as text, since who reads it as JSON would make a float of it."""
+    if len(digits) > len(str(-(2**63))):
+        return digits
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else digits
+
+
+def as_json(found: dict[str, Any]) -> str:
+    """The whole row as text. Raises orjson.JSONEncodeError where it is nested more deeply than can be written."""
+    return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def flat(found: dict[str, Any], path: str = "", depth: int = 1) -> dict[str, Any]:

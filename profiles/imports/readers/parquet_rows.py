@@ -9,11 +9,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import orjson
 from django.utils.translation import gettext as _
 
 from profiles.imports.errors import ImportFileError
-from profiles.imports.readers.json_rows import MAX_DEPTH, flat
+from profiles.imports.readers.json_rows import MAX_DEPTH, as_json, exact, flat
 from profiles.imports.readers.row import REPORT_COLUMNS, Row
 
 BATCH_ROWS = 2_000
@@ -43,7 +42,7 @@ def read_parquet(path: Path) -> Iterator[Row]:
             for found in batch.to_pylist():
                 number += 1
                 plain = {name: plain_value(value) for name, value in found.items() if name not in REPORT_COLUMNS}
-                yield Row(number, 0, flat(plain), (orjson.dumps(plain, option=orjson.OPT_SORT_KEYS).decode(),))
+                yield Row(number, 0, flat(plain), (as_json(plain),))
 
 
 def parquet_columns(path: Path) -> list[str]:
@@ -69,11 +68,13 @@ def n_parquet_rows(path: Path) -> int:
 
 
 def plain_value(value: Any) -> Any:
-    """As JSON has it: times as ISO 8601, decimals as numbers, bytes as text where they are one; NaN is missing."""
+    """As JSON has it: times as ISO 8601, decimals as numbers (`exact`), bytes as text where they are one; NaN is
+    missing.
+    """
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
+        return exact(str(int(value))) if value == value.to_integral_value() else float(value)
     if isinstance(value, float):
         return value if isfinite(value) else None
     if isinstance(value, bytes):

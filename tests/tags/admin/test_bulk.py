@@ -73,6 +73,7 @@ def test_people_are_named_by_a_file(text):
     ("text", "words"),
     [
         ("", "The file is empty."),
+        ('{"email": 622848001234567890.0}\n', "a number whose last digits are lost"),
         ("\n\n", "st-errors"),
         ("a@example.com\n" * 4, "one to 3 rows"),
         (b"PK\x03\x04 a workbook", ".xlsx"),

@@ -1,0 +1,56 @@
+"""What a row says: whom it names, and by what."""
+
+import io
+from decimal import Decimal
+
+import pytest
+
+from profiles.models import Event, Identifier, Profile
+
+pytestmark = pytest.mark.django_db
+
+CARDS = ("622848001234567890", "622848001234567891", "622848001234567892")
+ORDERS = ("12345678901234567890123456789", "12345678901234567890123456790", "12345678901234567890123456791")
+MAPPING = {
+    "identifiers": {"card": "member_card"},
+    "event": "Order Completed",
+    "message_id": ["order"],
+    "time": {"constant": "2026-01-31"},
+}
+
+
+def as_ndjson():
+    return "".join(f'{{"card": {card}, "order": {order}}}\n' for card, order in zip(CARDS, ORDERS, strict=True))
+
+
+def as_parquet():
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    numbers = {
+        name: arrow.array(map(Decimal, values), arrow.decimal128(38, 0))
+        for name, values in {"card": CARDS, "order": ORDERS}.items()
+    }
+    file = io.BytesIO()
+    parquet.write_table(arrow.table(numbers), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("content", [as_ndjson, as_parquet])
+def test_long_numbers_name_one_each(load, content):
+    import_ = load(content(), MAPPING)
+
+    assert import_.counts == {"new": 3, "events": 3, "refused_rows": []}
+    assert tuple(Identifier.objects.order_by("value").values_list("value", flat=True)) == CARDS
+
+
+@pytest.mark.parametrize("number", ["622848001234567890.0", "6.2284800123456789e17", "9007199254740992.0"])
+@pytest.mark.parametrize("column", ["card", "order"])
+def test_a_number_that_lost_digits_names_nobody_and_nothing(load, number, column):
+    cells = {"card": '"V1"', "order": "1"} | {column: number}
+
+    import_ = load(f'{{"card": {cells["card"]}, "order": {cells["order"]}}}\n', MAPPING)
+
+    assert import_.counts == {"refused": 1, "refused_rows": [f"1: {column}"]}
+    assert b"whose last digits are lost" in import_.refused_file.read()
+    assert (Profile.objects.count(), Event.objects.count()) == (0, 0)
