@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, has_perm, signed_in
 from cdp.admin.keys import KeyedForm
+from cdp.admin.meanwhile import MeanwhileForm
 from cdp.audit import write_secret_change
 from cdp.models import Run, User
 from profiles.admin.connect import GraceForm, connect_context, connection_context
@@ -28,6 +29,10 @@ from profiles.services.definitions import Consequences, consequences_of_rank, sa
 from profiles.services.sources import replace_write_key
 
 SHOWN = timedelta(days=30)  # of a source's counters
+
+
+class SourceForm(MeanwhileForm, KeyedForm):
+    """What a colleague switched off while the page was open stays off."""
 
 
 @admin.register(Source)
@@ -42,7 +47,7 @@ class SourceAdmin(RefoldingAdmin):
     search_fields = ("key", "name")
     search_help_text = _("Key or name")
     readonly_fields = ("write_key_shown", "created_at", "last_days", "oauth_client")
-    form = KeyedForm
+    form = SourceForm
     change_form_outer_before_template = "profiles/connect.html"
 
     def get_urls(self) -> list[URLPattern]:

@@ -18,6 +18,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 
 from cdp.admin.base import StrataAdmin, display
+from cdp.admin.meanwhile import MeanwhileForm
 from cdp.models import Run, User
 from profiles.admin.refold import RefoldingAdmin
 from profiles.ingest.schemas import SchemaError, check_schema
@@ -81,7 +82,7 @@ class PlanningAdmin(StrataAdmin):
         return gettext(definition.label) if definition.label else "-"
 
 
-class AttributeForm(forms.ModelForm):  # type: ignore[type-arg]
+class AttributeForm(MeanwhileForm):
     """Type and survivorship must fit each other."""
 
     class Meta:
@@ -99,8 +100,8 @@ class AttributeForm(forms.ModelForm):  # type: ignore[type-arg]
             "is_pii": _("Masked for those who may not see personal data."),
         }
 
-    def clean(self) -> dict[str, Any] | None:
-        given = super().clean() or self.cleaned_data
+    def clean(self) -> dict[str, Any]:
+        given = super().clean()
         key = given.get("key") or self.instance.key
         try:
             if self.instance.pk is None:
@@ -163,7 +164,7 @@ class SchemaField(forms.JSONField):
         return "" if value is None else super().prepare_value(value)
 
 
-class EventForm(forms.ModelForm):  # type: ignore[type-arg]
+class EventForm(MeanwhileForm):
     """The schema is checked as a whole."""
 
     schema = SchemaField(
@@ -179,6 +180,11 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = EventDefinition
         fields = ("name", "label", "category", "value_property", "value_sign", "schema")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if getattr(self.instance, "is_suggested", False):  # a suggestion that comes back as it was shown is taken
+            self.fields["schema"].show_hidden_initial = False
 
     def clean_schema(self) -> Any:
         schema = self.cleaned_data["schema"]
@@ -219,7 +225,7 @@ class EventDefinitionAdmin(PlanningAdmin):
             if schema is None:
                 self.message_user(request, gettext("No event of this name has come yet."), messages.WARNING)
             else:
-                found.schema = schema
+                found.schema, found.is_suggested = schema, True
                 said = ngettext("Made from the latest event.", "Made from the latest %(n)d events.", n_seen) % {
                     "n": n_seen
                 }

@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import StrataAdmin, StrataChangeList, StrataStackedInline, display, signed_in
 from cdp.admin.keys import KeyedForm
+from cdp.admin.meanwhile import MeanwhileForm
 from cdp.admin.runs import progress
 from cdp.admin.suggest import suggest_used
 from cdp.dependents import binding_on, dependents_of
@@ -38,34 +39,23 @@ from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import StillUsed
 
 
-class HolderForm(KeyedForm, RefusedForm):
-    """A form that knows which version of the rule its editor saw, and shows what the service refused.
-
-    Of the other fields it knows what its editor saw: what they left alone stays as another has saved it meanwhile.
-    """
+class HolderForm(MeanwhileForm, KeyedForm, RefusedForm):
+    """A form that knows which version of the rule its editor saw, and shows what the service refused."""
 
     holder_key = ""
     seen_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
-    by_version: ClassVar[frozenset[str]] = frozenset({"rule", "score", "seen_version"})  # what that stands for
+    by_version = frozenset({"rule", "score", "seen_version"})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["seen_version"].initial = self.instance.rule_version
         suggest_used(self, "category", type(self.instance))
         tell_holder(self, "rule", self.holder_key)
-        for name, field in self.fields.items():
-            field.show_hidden_initial = self.instance.pk is not None and name not in self.by_version
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
-        data |= {name: getattr(self.instance, name) for name in self.left_alone() if name in data}
         self.tell_what_was_refused()
         return data
-
-    def left_alone(self) -> list[str]:
-        """The fields that came back as they were shown."""
-        shown = [name for name in self.fields if self[name].html_initial_name in self.data]
-        return [name for name in shown if name not in self.changed_data]
 
 
 def tell_holder(form: forms.Form | forms.ModelForm, name: str, holder_key: str) -> None:  # type: ignore[type-arg]

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget, UnfoldAdminSelectWidget
 
 from cdp.admin.base import StrataAdmin, display, signed_in
+from cdp.admin.meanwhile import MeanwhileForm
 from cdp.audit import write_change
 from cdp.disclosure import may_see_pii
 from profiles.identity.normalise import all_normalisers
@@ -74,7 +75,7 @@ class BlockedValuesField(forms.CharField):
         return bool(self.to_python(initial) != self.to_python(data))
 
 
-class KindForm(forms.ModelForm):  # type: ignore[type-arg]
+class KindForm(MeanwhileForm):
     """A kind; `refused` is what the service that saves it said of what was typed."""
 
     refused: ValidationError | None = None
@@ -98,6 +99,7 @@ class KindForm(forms.ModelForm):  # type: ignore[type-arg]
                 initial="text",
                 widget=UnfoldAdminSelectWidget,
                 help_text=HELP["normaliser"],
+                show_hidden_initial=self.instance.pk is not None,
             )
 
     def clean_label(self) -> str:
@@ -107,7 +109,7 @@ class KindForm(forms.ModelForm):  # type: ignore[type-arg]
         return stored if stored and label == gettext(stored) else label
 
     def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
+        data = super().clean()
         if self.refused is not None:
             for field, problems in self.refused.message_dict.items():
                 self.add_error(field if field in self.fields else None, list(problems))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from cdp.admin.base import StrataAdmin, display
+from cdp.admin.meanwhile import MeanwhileForm
 from cdp.disclosure import may_see_pii
 from profiles.admin.imports.words import file_name, mapping_in_words
 from profiles.models import ImportedFile, ImportMapping
@@ -24,7 +24,7 @@ from profiles.models import ImportedFile, ImportMapping
 N_FILES = 50
 
 
-class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
+class MappingForm(MeanwhileForm):
     """The name and the folder; the columns are changed on the page of an import, before a real file."""
 
     class Meta:
@@ -33,7 +33,7 @@ class MappingForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"folder": UnfoldAdminTextInputWidget, "is_watching": UnfoldBooleanSwitchWidget}
 
     def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or {}
+        data = super().clean()
         if data.get("is_watching") and not data.get("folder") and "folder" not in self.errors:
             self.add_error("folder", _("Which folder? Name the one that files are put into."))
         return data
