@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from cdp.celery import app
 from cdp.disclosure import Viewer
+from cdp.local_settings import commit_soon
 from cdp.locks import advisory_lock, held_subjects, session_lock
 from cdp.models import UNFINISHED, Run, User
 from cdp.trouble import is_transient
@@ -154,7 +155,9 @@ def advance(run: Run, done: int, total: int | None, **counts: int | list[str]) -
         RunCancelled: somebody asked the run to stop; call it where no transaction is open that should stay.
     """
     run.done, run.total, run.counts = done, total, {**run.counts, **counts}
-    run.save(update_fields=["done", "total", "counts"])
+    with transaction.atomic():
+        commit_soon()  # it is shown, and the next step writes it again
+        run.save(update_fields=["done", "total", "counts"])
     if run.is_cancellable and Run.objects.filter(pk=run.pk, cancel_asked_at__isnull=False).exists():
         raise RunCancelled
 

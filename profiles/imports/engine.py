@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from cdp.garbage import garbage_waits
+from cdp.local_settings import commit_soon
 from cdp.models import Run
 from cdp.rules.topics import shared_floor
 from cdp.runs import advance
@@ -244,6 +245,8 @@ def take_at_once(job: Job, batch: Sequence[RowMessages], note: Note) -> None:
         write_quality(taken.quality, now=job.now)
         taken.refused.sort(key=lambda row: row.understood.row.number)
         note(batch, taken)
+        if not (taking.writes_targets or taken.counts["merges"]):
+            commit_soon()  # docs/adr/0022
 
 
 def fingerprint(kinds: Kinds) -> dict[str, list[object]]:

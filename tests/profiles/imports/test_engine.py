@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from profiles.imports.errors import ImportFileError
 from profiles.models import (
@@ -18,6 +20,7 @@ from profiles.models import (
 )
 from profiles.services.identity import merge_profiles
 from tests.factories.profiles import IdentifierFactory, SourceFactory
+from tests.factories.tags import TagFactory
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, SALES, SALES_MAPPING
 from tests.profiles.ingest.messages import people, profile_of
 
@@ -34,6 +37,31 @@ def test_an_import_ends_when_its_last_row_is_done(load):
     import_ = load(MEMBERS, MEMBERS_MAPPING)
 
     assert import_.run.started_at < import_.ended_at < import_.run.ended_at
+
+
+@pytest.mark.parametrize(
+    ("mapping", "waits"),
+    [
+        ({}, False),
+        ({"tags": [{"tag": "gold"}]}, True),
+        ({"identifiers": {"Card": "member_card", "User": "user_id"}}, True),
+    ],
+    ids=["rows", "tags", "merge"],
+)
+def test_a_batch_waits_for_the_disk_where_it_writes_a_feed(load, mapping, waits):
+    for kind_key, value in (("member_card", "VIP001"), ("user_id", "u1")):
+        IdentifierFactory(kind_key=kind_key, value=value)
+    TagFactory(key="gold")
+
+    with CaptureQueriesContext(connection) as queries:
+        import_ = load(
+            "Card,User,City\nVIP001,u1,Oslo\n",
+            {"identifiers": {"Card": "member_card"}, "traits": {"City": "city"}} | mapping,
+        )
+
+    assert import_.counts["changed"] == 1
+    n_soon = sum("synchronous_commit" in query["sql"] for query in queries)
+    assert n_soon == (1 if waits else 2)  # one is the progress of the run
 
 
 def test_a_file_that_makes_more_attributes_than_there_is_room_for_is_refused_at_once(load, settings):
