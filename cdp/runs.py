@@ -37,6 +37,7 @@ LOCK = "run"
 MESSAGE_SECONDS = 60
 
 _functions: dict[str, RunFunction] = {}
+_long: set[str] = set()
 
 
 class RefusedError(ValueError):
@@ -51,14 +52,21 @@ class NotCancellableError(ValueError):
     """The run has ended, or its work does not stop half-way; the text says which."""
 
 
-def run_kind(kind: str) -> Callable[[RunFunction], RunFunction]:
-    """Register the function that does the work of `kind`, called as `function(run, now)`."""
+def run_kind(kind: str, *, is_long: bool = False) -> Callable[[RunFunction], RunFunction]:
+    """Register the function that does the work of `kind`, called as `function(run, now)`; long work takes minutes."""
 
     def register(function: RunFunction) -> RunFunction:
         _functions[kind] = function
+        if is_long:
+            _long.add(kind)
         return function
 
     return register
+
+
+def is_long(run_id: int) -> bool:
+    """Whether the run is work of minutes, for which the workers keep places (`cdp/tasks.py`)."""
+    return Run.objects.filter(pk=run_id, kind__in=_long).exists()
 
 
 def queue_run(

@@ -124,7 +124,7 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CELERY_BROKER_URL = required("BROKER_URL")
-CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=min(4, os.cpu_count() or 1))
+CELERY_WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=min(4, max(2, os.cpu_count() or 1)))
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -13,12 +13,24 @@ from cdp.webhooks.notices import tell_owners
 from cdp.webhooks.send import send_due
 
 SENDERS = 2  # each sends to many at once
+LONG_RUNS = "long_runs"
 
 
 @shared_task(name="cdp.execute_run", acks_late=True)
 def execute_run(run_id: int) -> None:
-    """Carry out one run. A second call finds it held or ended, and passes on."""
-    runs.execute_run(run_id, now=timezone.now())
+    """Carry out one run. A second call finds it held or ended, and passes on.
+
+    Long work leaves one process of the workers to the rest: two large files at once would keep messages waiting for as
+    long as both take. What finds no place is sent again by beat, and once other long work has ended.
+    """
+    if not runs.is_long(run_id):
+        runs.execute_run(run_id, now=timezone.now())
+        return
+    with lane(LONG_RUNS, places=max(1, settings.STAGE_LANES - 1)) as is_free:
+        if is_free:
+            runs.execute_run(run_id, now=timezone.now())
+    if is_free:
+        runs.resume_runs()
 
 
 @shared_task(name="cdp.resume_runs")

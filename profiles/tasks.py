@@ -147,27 +147,27 @@ def language_of(run: Run) -> translation.override:
     return translation.override(run.params.get("language", settings.LANGUAGE_CODE))
 
 
-@run_kind(IMPORT)
+@run_kind(IMPORT, is_long=True)
 def import_file(run: Run, now: datetime) -> None:
     """Take in the file of the import that `run.params` name, from where it was left."""
     with language_of(run):
         import_rows(Import.objects.select_related("source", "user").get(pk=run.params["import"]), run, now=now)
 
 
-@run_kind(DRY_RUN)
+@run_kind(DRY_RUN, is_long=True)
 def try_import(run: Run, now: datetime) -> None:
     """Count what the import would do."""
     with language_of(run):
         try_rows(Import.objects.select_related("source").get(pk=run.params["import"]), run, now=now)
 
 
-@run_kind(TAKE_BACK)
+@run_kind(TAKE_BACK, is_long=True)
 def take_back(run: Run, now: datetime) -> None:
     """Remove what the import wrote."""
     take_back_rows(Import.objects.select_related("source").get(pk=run.params["import"]), run, now=now)
 
 
-@run_kind(IMPORT_AGAIN)
+@run_kind(IMPORT_AGAIN, is_long=True)
 def import_again(run: Run, now: datetime) -> None:
     """Take in again the later files that lost rows as the import that `run.params` name was taken back."""
     imports = Import.objects.select_related("source", "user")
