@@ -1,8 +1,9 @@
 """The words by which the stricter wins, told anew from all that is stored of a person.
 
 A message that comes late can tell of a word from before a join, or of an earlier join, and so change what overruled
-what since then; taking people apart changes who was joined. Both tell these words again: they are no more than what the
-others' words, the links and the merges by hand say in the order of time.
+what since then; so can a word that somebody writes down by hand. Taking people apart changes who was joined. All of
+these tell the words again: they are no more than what the others' words, the links and the merges by hand say in the
+order of time.
 """
 
 from __future__ import annotations
@@ -168,6 +169,8 @@ def load(profile_ids: Collection[int]) -> dict[int, Person]:
             people[owner[above]].joins.append(Join(merge.merged_at, "", 0, (merge.pk, ""), above, absorbed))
     for word in Consent.objects.filter(Scope(sorted(profile_ids)).on("profile_id")).exclude(DECIDED):
         person = people[word.profile_id]
+        if not person.chief:
+            continue  # who has no identifiers was never joined with anybody
         hangs_on = word.anchor_id if word.anchor_id in owner else first_on.get(word.origin_id)
         person.said.append(
             Said(

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from cdp.models import User
+from profiles.identity.retelling import retell
 from profiles.models import Consent
 from profiles.models.consent import MAX_NOTE
 from profiles.refresh.enqueue import enqueue_changes
@@ -59,7 +60,8 @@ def record_consents(words: Sequence[Said], *, user: User, now: datetime) -> int:
     Words of people who were erased meanwhile are passed over.
 
     A word that stands there already (same person, channel, state and time, by hand) is not written twice. What
-    another, later word said stays in force. Nothing is ever changed or deleted.
+    another, later word said stays in force. No word of anybody's is ever changed or deleted; what was decided over them
+    as people were joined (the stricter wins) is told again.
 
     Raises:
         ConsentError: of the first that cannot be taken. Nothing is written then.
@@ -94,8 +96,11 @@ def write(words: Sequence[Said], current: Mapping[int, int], *, user: User, now:
         ),
         batch_size=1000,
     )
-    for channel in sorted({channel for _profile, channel, *_rest in rows}):
-        people = sorted({profile_id for profile_id, of, *_rest in rows if of == channel})
+    said = {(profile_id, channel) for profile_id, channel, *_rest in rows}
+    # A word from before a join can change what was overruled at it.
+    said |= retell({profile_id for profile_id, _channel in said})
+    for channel in sorted({channel for _profile, channel in said}):
+        people = sorted({profile_id for profile_id, of in said if of == channel})
         enqueue_changes(people, f"consent:{channel}", due_at=now)
     return len(rows)
 

@@ -3,9 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from profiles.models import Consent, ProfileChange, ProfileMerge
+from profiles.identity.retelling import retell
+from profiles.models import Consent, Profile, ProfileChange, ProfileMerge
+from profiles.services.consents import Said, record_consents
 from profiles.services.identity import merge_profiles, undo_merge
+from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SourceFactory
 from tests.profiles.ingest.messages import START, identify, profile_of, send
 
@@ -85,3 +91,81 @@ def test_a_late_word_meets_a_merge_by_hand_and_goes_when_that_is_undone(shop):
 
     assert (in_force("a"), in_force("b")) == ({"email": "denied"}, {"email": "granted"})
     assert decided() == []
+
+
+def tell(state, at):
+    """Somebody writes down by hand what the person with the device “a” said."""
+    person = profile_of("anonymous_id", "a")
+    said = Said(person.pk, "email", Consent.State(state), START + timedelta(minutes=at))
+    return record_consents([said], user=UserFactory(), now=NOW)
+
+
+def test_a_backdated_yes_by_hand_is_overruled_at_once_by_the_no_of_who_joined_later(shop):
+    say(shop, "b", 0)
+    say(shop, "a", 1, False)
+    say(shop, "b", 5, user="u")
+    say(shop, "a", 6, user="u")
+    ProfileChange.objects.all().delete()
+
+    tell("granted", 3)
+
+    assert in_force("a") == {"email": "denied"}
+    assert list(Consent.objects.filter(source=None, recorded_at=None).values_list("state", "occurred_at")) == [
+        ("denied", START + timedelta(minutes=6))
+    ]
+    assert ProfileChange.objects.filter(topic="consent:email").count() == 1
+    say(shop, "b", 2)
+    assert in_force("a") == {"email": "denied"}
+
+
+def test_a_backdated_no_by_hand_lets_a_word_of_others_go_that_had_been_overruled(shop):
+    """The no of before the join was the person's own, and so was their yes: nothing is left to be overruled."""
+    say(shop, "b", 0)
+    say(shop, "a", 1, False)
+    say(shop, "b", 2, True)
+    say(shop, "b", 5, user="u")
+    say(shop, "a", 6, user="u")
+    assert decided() == [("email", "denied", START + timedelta(minutes=6))]
+
+    tell("denied", 4)
+
+    assert in_force("a") == {"email": "denied"}
+    assert not Consent.objects.filter(source=None, recorded_at=None).exists()
+
+
+@st.composite
+def late_words(draw):
+    """When two devices logged in, and words of either or by hand, each (who, state, minute), in two orders."""
+    logins = draw(st.tuples(st.integers(2, 8), st.integers(2, 8)))
+    word = st.tuples(st.sampled_from(["a", "b", "hand"]), st.sampled_from(["granted", "denied"]), st.integers(1, 10))
+    said = draw(st.lists(word, min_size=2, max_size=5, unique=True))
+    return logins, said, draw(st.permutations(said))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(late_words())
+def test_words_by_hand_and_by_message_give_the_same_in_any_order(late):
+    logins, said, as_they_came = late
+
+    def told(words):
+        shop = SourceFactory()
+        for device, at in zip("ba", (0, 1), strict=True):
+            say(shop, device, at)
+        for device, at in zip("ab", logins, strict=True):
+            say(shop, device, at, user="u", id=f"login {device}")
+        for who, state, at in words:
+            if who == "hand":
+                tell(state, at)
+            else:
+                say(shop, who, at, state == "granted", id=f"{who} {state} {at}")
+        profile_ids = list(Profile.objects.current().values_list("pk", flat=True))
+        assert retell(profile_ids) == set()
+        rows = Consent.objects.filter(profile__in=profile_ids).values_list("channel", "state", "occurred_at")
+        return in_force("a"), sorted(rows)
+
+    with transaction.atomic():
+        expected = told(said)
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        assert told(as_they_came) == expected
+        transaction.set_rollback(True)

@@ -100,5 +100,5 @@ def test_many_words_take_a_fixed_number_of_queries(now, django_assert_num_querie
     few, many = ([Said(ProfileFactory().pk, "sms", "granted", now) for _ in range(n)] for n in (1, 20))
 
     for words in (few, many):
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(11):
             record_consents(words, user=user, now=now)
