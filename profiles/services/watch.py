@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from errno import ELOOP
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from django.conf import settings
 from django.core.files import File
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils.translation import gettext as _
 
 from profiles.imports.errors import ImportFileError
-from profiles.models import ImportedFile, ImportMapping
+from profiles.models import Import, ImportedFile, ImportMapping
 from profiles.services.imports import create_import, queue_import, sha256_of
 
 logger = logging.getLogger(__name__)
 
 UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")  # what programs call files that they still write
+LAST_SECOND = datetime(2100, 1, 1, tzinfo=UTC).timestamp()  # a broken clock or copy may write any time
 
 
 class Seen(NamedTuple):
-    """A file of a folder as it stands now."""
+    """A file of a folder as it stands now; `name` is how people read it (`name_of`)."""
 
     path: Path
+    name: str
     size: int
     modified_at: datetime
 
@@ -55,7 +60,10 @@ def look_into(mapping_id: int, *, now: datetime) -> int:
 def folder_of(mapping: ImportMapping) -> Path:
     """The folder, which lies below `settings.IMPORT_FOLDER` wherever links lead. Raises OSError."""
     root = Path(settings.IMPORT_FOLDER).resolve()
-    folder = (root / mapping.folder).resolve()
+    try:
+        folder = (root / mapping.folder).resolve()
+    except RuntimeError:  # links that lead to each other
+        raise OSError(ELOOP, os.strerror(ELOOP), mapping.folder) from None
     if not folder.is_relative_to(root):
         raise PermissionError(13, _("leads out of the import folder"), mapping.folder)
     return folder
@@ -64,25 +72,55 @@ def folder_of(mapping: ImportMapping) -> Path:
 def files_in(folder: Path) -> Iterator[Seen]:
     """The files by name; hidden ones, links and those that a program says it still writes are passed by."""
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() in UNFINISHED or path.is_symlink() or not path.is_file():
+        if path.name.startswith(".") or path.suffix.lower() in UNFINISHED:
             continue
-        stat = path.stat()
-        yield Seen(path, stat.st_size, datetime.fromtimestamp(stat.st_mtime, tz=UTC))
+        try:
+            stat = path.lstat()
+        except FileNotFoundError:
+            continue  # gone since
+        if S_ISREG(stat.st_mode):
+            modified_at = datetime.fromtimestamp(min(max(stat.st_mtime, 0), LAST_SECOND), tz=UTC)
+            yield Seen(path, name_of(path), stat.st_size, modified_at)
+
+
+def name_of(path: Path) -> str:
+    """The name as text: Windows in Chinese writes it in GBK, which is no UTF-8; what is neither has marks in it."""
+    written = os.fsencode(path.name)
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return written.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return written.decode(errors="replace")
 
 
 def take_up(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
-    """Import the file if it is new and has been quiet for `settings.IMPORT_QUIET_SECONDS`; returns whether it was."""
-    rows = ImportedFile.objects.filter(saved_mapping=mapping, name=file.path.name)
+    """Import the file if it is new and has been quiet for `settings.IMPORT_QUIET_SECONDS`; returns whether it was.
+
+    Whatever is wrong with it is said of it, and the others go on. Where the disk is, it is tried again.
+    """
+    try:
+        with transaction.atomic():
+            return take_if_quiet(mapping, file, now=now)
+    except OSError as error:
+        said = _("It cannot be taken in yet: %(error)s") % {"error": error.strerror or error}
+        ImportedFile.objects.filter(saved_mapping=mapping, name=file.name, sha256="").update(error=storable(said))
+        return False
+
+
+def take_if_quiet(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
+    """Raises OSError."""
+    rows = ImportedFile.objects.filter(saved_mapping=mapping, name=file.name)
     if rows.exclude(sha256="").filter(size=file.size, modified_at=file.modified_at).exists():
         return False
     looked, is_first = rows.get_or_create(
         saved_mapping=mapping,
-        name=file.path.name,
+        name=file.name,
         sha256="",
         defaults={"size": file.size, "modified_at": file.modified_at, "seen_at": now},
     )
     if is_first or (looked.size, looked.modified_at) != (file.size, file.modified_at):
-        looked.size, looked.modified_at, looked.seen_at = file.size, file.modified_at, now
+        looked.size, looked.modified_at, looked.seen_at, looked.error = file.size, file.modified_at, now, ""
         looked.save()
         return False
     if now - looked.seen_at < timedelta(seconds=settings.IMPORT_QUIET_SECONDS):
@@ -92,11 +130,11 @@ def take_up(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
 
 
 def import_once(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
-    """Queue the import of a file whose content is new under its name."""
+    """Queue the import of a file whose content is new under its name. Raises OSError."""
     sha256 = sha256_of(file.path)
     row, is_new = ImportedFile.objects.get_or_create(
         saved_mapping=mapping,
-        name=file.path.name,
+        name=file.name,
         sha256=sha256,
         defaults={"size": file.size, "modified_at": file.modified_at, "seen_at": now},
     )
@@ -105,16 +143,29 @@ def import_once(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
         row.save(update_fields=["size", "modified_at"])
         return False
     try:
-        with file.path.open("rb") as content:
-            row.imported = create_import(
-                File(content), name=file.path.name, source=mapping.source, saved_mapping=mapping, now=now
-            )
+        row.imported = store(mapping, file, now=now)
         queue_import(row.imported, user=None)
-    except (ImportFileError, OSError) as error:
-        logger.warning("%s of %s was not imported: %s", file.path.name, mapping.key, error)
-        row.error = str(error)[:500]
+    except (OSError, OperationalError, InterfaceError):
+        raise
+    except ImportFileError as error:
+        logger.warning("%s of %s was not imported: %s", file.name, mapping.key, error)
+        row.error = storable(str(error))
+    except Exception as error:  # whatever it is about the file, it must stop no other
+        logger.exception("%s of %s was not imported", file.name, mapping.key)
+        row.error = storable(_("It cannot be imported: %(error)s") % {"error": f"{type(error).__name__}: {error}"})
     row.save()
     return not row.error
+
+
+@transaction.atomic
+def store(mapping: ImportMapping, file: Seen, *, now: datetime) -> Import:
+    with file.path.open("rb") as content:
+        return create_import(File(content), name=file.name, source=mapping.source, saved_mapping=mapping, now=now)
+
+
+def storable(error: str) -> str:
+    """As much as there is room for, and no letter that a database text cannot hold."""
+    return error.replace("\0", "").encode(errors="replace").decode()[:500]
 
 
 def note_error(mapping: ImportMapping, error: str) -> None:

@@ -4,8 +4,10 @@ import os
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from profiles.models import Import, ImportedFile
+from profiles.services import watch
 from profiles.services.watch import import_new_files
 from tests.factories.imports import ImportMappingFactory
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW
@@ -94,11 +96,87 @@ def test_what_cannot_be_imported_is_said_once(folder, mapping):
     assert "the file has no column “Card”" in file.error
 
 
-@pytest.mark.parametrize("where", ["none", "out"])
+def becomes_of(name):
+    """Whether a file was imported, and the words of its error."""
+    file = ImportedFile.objects.get(name=name)
+    return bool(file.imported), file.error
+
+
+def test_whatever_is_wrong_with_a_file_is_said_of_it_and_the_others_go_on(folder, mapping, monkeypatch):
+    """Also those of the folders behind: of one no reader foresees what it holds, one breaks a statement."""
+    (folder.parent / "more").mkdir()
+    ImportMappingFactory(mapping=MEMBERS_MAPPING, folder="till/more", is_watching=True)
+    put(folder, name="a.csv")
+    put(folder, MEMBERS.replace("张三", "李四"), name="b.csv")
+    put(folder, MEMBERS.replace("张三", "王五"), name="c.csv")
+    put(folder.parent / "more", name="d.csv")
+    real = watch.create_import
+
+    def poisoned(file, *, name, **given):
+        if name == "a.csv":
+            raise TypeError("what is\0 this?")
+        if name == "b.csv":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 / 0")
+        return real(file, name=name, **given)
+
+    monkeypatch.setattr(watch, "create_import", poisoned)
+
+    assert look(NOW, QUIET, QUIET + timedelta(days=1)) == [0, 2, 0]
+    assert becomes_of("a.csv") == (False, "It cannot be imported: TypeError: what is this?")
+    assert becomes_of("b.csv")[1].startswith("It cannot be imported: DataError: division by zero")
+    assert (becomes_of("c.csv"), becomes_of("d.csv")) == ((True, ""), (True, ""))
+
+
+def test_a_file_that_the_disk_does_not_give_is_tried_again(folder, mapping, monkeypatch):
+    put(folder, name="a.csv")
+    put(folder, MEMBERS.replace("张三", "李四"), name="b.csv")
+    real = watch.sha256_of
+
+    def guarded(path):
+        if path.name == "a.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(watch, "sha256_of", guarded)
+    assert look(NOW, QUIET) == [0, 1]
+    assert becomes_of("a.csv") == (False, "It cannot be taken in yet: Permission denied")
+    assert becomes_of("b.csv") == (True, "")
+    monkeypatch.setattr(watch, "sha256_of", real)
+
+    assert look(QUIET + timedelta(seconds=15), QUIET + timedelta(seconds=30)) == [1, 0]
+    assert becomes_of("a.csv") == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("会员名单.csv".encode("gbk"), "会员名单.csv"),
+        (b"members \xff\xff.csv", "members \ufffd\ufffd.csv"),
+    ],
+    ids=["GBK", "neither"],
+)
+def test_a_name_that_is_no_utf_8_is_read(folder, mapping, written, name):
+    put(folder, name=os.fsdecode(written))
+
+    assert look(NOW, QUIET, QUIET + timedelta(days=1)) == [0, 1, 0]
+    assert becomes_of(name) == (True, "")
+    assert Import.objects.get().name == name
+
+
+@pytest.mark.parametrize("year", [1960, 2500])
+def test_a_time_that_cannot_be_is_no_matter(folder, mapping, year):
+    put(folder, at=NOW.replace(year=year))
+
+    assert look(NOW, QUIET) == [0, 1]
+
+
+@pytest.mark.parametrize("where", ["none", "out", "loop"])
 def test_a_folder_that_is_not_there_or_leads_out_is_said(folder, mapping, tmp_path, where):
     (tmp_path / "elsewhere").mkdir()
     put(tmp_path / "elsewhere")
     (tmp_path / "in" / "out").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in" / "loop")
     mapping.folder = where
     mapping.save()
 
@@ -106,6 +184,7 @@ def test_a_folder_that_is_not_there_or_leads_out_is_said(folder, mapping, tmp_pa
     mapping.refresh_from_db()
     assert mapping.watch_error == {
         "none": "none: No such file or directory", "out": "out: leads out of the import folder",
+        "loop": "loop: Too many levels of symbolic links",
     }[where]  # fmt: skip
 
 
