@@ -24,6 +24,7 @@ from profiles.admin.refold import RefoldingAdmin
 from profiles.ingest.schemas import SchemaError, check_schema
 from profiles.masking import mask_attribute
 from profiles.models import AttributeDefinition, EventDefinition
+from profiles.models.definition import shipped_label
 from profiles.services.definitions import (
     Consequences,
     check_attribute,
@@ -79,7 +80,7 @@ class PlanningAdmin(StrataAdmin):
 
     @display(description=_("label"), ordering="label")
     def shown_label(self, definition: Any) -> str:
-        return gettext(definition.label) if definition.label else "-"
+        return shipped_label(definition.label) if definition.label else "-"
 
 
 class AttributeForm(MeanwhileForm):

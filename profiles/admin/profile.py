@@ -14,7 +14,7 @@ from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, has_perm
@@ -175,7 +175,7 @@ class ProfileAdmin(ReadOnlyAdmin):
             return queryset.named(term), False  # type: ignore[attr-defined]
         return queryset.none(), False
 
-    @display(description=_("Name"))
+    @display(description=pgettext_lazy("attribute", "Name"))
     def name(self, profile: Any) -> str:
         return display_name(profile, profile.viewer)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.functional import lazy
+from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 
 class AttributeType(models.TextChoices):
@@ -52,6 +53,22 @@ class AttributeDefinition(models.Model):
 
     def __str__(self) -> str:
         return self.label or self.key
+
+    @property
+    def shown_label(self) -> str:
+        """In the reader's language, where Strata ships the label."""
+        return shipped_label(self.label) if self.label else self.key
+
+
+def shipped_label(label: str) -> str:
+    """A label of the database in the reader's language, where Strata ships it: as the word for something of a person
+    where that is another than elsewhere, such as “Name”.
+    """
+    said = pgettext("attribute", label)
+    return said if said != label else gettext(label)
+
+
+shipped_label_lazy = lazy(shipped_label, str)
 
 
 class EventDefinition(models.Model):

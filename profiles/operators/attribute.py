@@ -28,6 +28,7 @@ from cdp.rules.sql import TRUE, At
 from cdp.rules.types import JSON_TYPES, ValueType, type_of
 from cdp.rules.words import WORDS
 from profiles.models import AttributeDefinition, Identifier, Profile, ProfileMoment
+from profiles.models.definition import shipped_label_lazy
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def load_attributes(keys: Set[str]) -> Mapping[str, AttributeFacts]:
     definitions = AttributeDefinition.objects.filter(key__in=keys)
     found = {
         # The labels that Strata ships are translated like its own words.
-        each.key: AttributeFacts(ValueType(each.type), gettext_lazy(each.label) if each.label else each.key, each.pk)
+        each.key: AttributeFacts(
+            ValueType(each.type), shipped_label_lazy(each.label) if each.label else each.key, each.pk
+        )
         for each in definitions
     }
     return found | {key: BUILT_IN[key] for key in keys & BUILT_IN.keys()}
@@ -71,7 +74,7 @@ def offer_attributes(wanted: Wanted) -> list[Option]:
     ]
     definitions = AttributeDefinition.objects.exclude(key__in=BUILT_IN).order_by("is_discovered", "category", "key")
     defined = [
-        Option(each.key, _(each.label) if each.label else each.key, hint=each.key if each.label else "", type=each.type)
+        Option(each.key, each.shown_label, hint=each.key if each.label else "", type=each.type)
         for each in definitions.only("key", "label", "type")
     ]
     return wanted.among([known, *defined, *times])

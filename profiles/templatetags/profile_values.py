@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 
 from cdp.values import in_words
 from profiles.models import AttributeDefinition, IdentifierKind
@@ -16,7 +16,7 @@ register = template.Library()
 SHIPPED = (
     gettext_noop("User id"), gettext_noop("WeChat unionid"), gettext_noop("Member card"), gettext_noop("Phone"),
     gettext_noop("Email"), gettext_noop("WeChat openid"), gettext_noop("Device id"), gettext_noop("Anonymous id"),
-    gettext_noop("Name"), gettext_noop("First name"), gettext_noop("Last name"), gettext_noop("Gender"),
+    pgettext_lazy("attribute", "Name"), gettext_noop("First name"), gettext_noop("Last name"), gettext_noop("Gender"),
     gettext_noop("Birthday"), gettext_noop("City"), gettext_noop("Province"), gettext_noop("Country"),
     gettext_noop("Language"), gettext_noop("Time zone"),
     gettext_noop("Order Completed"), gettext_noop("Order Refunded"), gettext_noop("Page Viewed"),
@@ -34,7 +34,7 @@ def attribute_value(value: Any) -> str:
 
 @register.filter
 def definition_label(definition: AttributeDefinition) -> str:
-    return gettext(definition.label) if definition.label else definition.key
+    return definition.shown_label
 
 
 @register.filter

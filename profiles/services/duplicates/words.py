@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 FIELD_NAMES: Mapping[str, Promise] = {
-    "name": _("Name"),
+    "name": pgettext_lazy("attribute", "Name"),
     "email": _("Email"),
     "phone": _("Phone"),
     "birthday": _("Birthday"),

@@ -1,10 +1,13 @@
 """The operator `attribute`: its SQL, and what it makes of the golden record."""
 
 import pytest
+from django.utils.translation import override
 
+from cdp.rules.catalogue import Wanted, catalogue
 from cdp.rules.describe import describe_rule
 from cdp.rules.parse import parse_rule
 from cdp.rules.scope import Scope
+from profiles.models import AttributeDefinition
 from tests.factories.profiles import AttributeDefinitionFactory, IdentifierFactory, ProfileFactory
 from tests.matching import matching, where_of
 
@@ -123,3 +126,16 @@ def test_topics():
     rule = {"any": [attribute("city", "set"), {"not": attribute("is_known", "eq", True)}]}
 
     assert parse_rule(rule).topics() == {"attribute:city", "attribute:is_known"}
+
+
+def test_the_name_of_a_person_is_called_otherwise_than_that_of_a_thing():
+    """In Chinese they are two words: 姓名 and 名称."""
+    rule = parse_rule(attribute("name", "eq", "Ann"))
+
+    with override("zh-hans"):
+        option = next(each for each in catalogue("attribute").offer(Wanted(term="")) if each.value == "name")
+        shown = AttributeDefinition.objects.get(key="name").shown_label
+        told = describe_rule(rule)
+
+    assert (option.label, shown) == ("姓名", "姓名")
+    assert "姓名" in str(told)
