@@ -85,6 +85,7 @@ KIND_COUNT_NAMES = (
             "refused_rows": _("where rows were refused"),
             "events": _("events"),
             "known_events": _("events known before"),
+            "passed_over": _("identifiers passed over, as they can name nobody"),
             "tags": _("tags assigned"),
             "tags_unchanged": _("tagged so already"),
             "segments": _("put into segments"),

@@ -43,7 +43,8 @@ class Plan:
     """`messages` are to be written; `rows` are those that are not refused, `refused` the others. `seen` are the known
     ones of all identifiers, before any is written.
 
-    `counts`: of rows `new` (they make somebody), `changed`, `unchanged`, `refused`; of events `events`, `known_events`.
+    `counts`: of rows `new` (they make somebody), `changed`, `unchanged`, `refused`; of events `events`, `known_events`;
+    of identifiers in rows that are not refused `passed_over`, since they can name nobody.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -118,6 +119,8 @@ class Planner:
     def _plan_row(self, row: RowMessages, plan: Plan, taken: set[str], last_said: LastSaid, *, is_known: bool) -> None:
         n_before = len(plan.messages)
         plan.rows.append(row)
+        if row.understood.n_blocked:
+            plan.counts["passed_over"] += row.understood.n_blocked
         if row.event is not None:
             is_new = row.event.key not in taken
             plan.counts["events" if is_new else "known_events"] += 1

@@ -84,7 +84,7 @@ def test_members_become_people_with_attributes_times_and_consents(load):
     assert import_.run.error == ""
     assert (import_.run.state, import_.run.done, import_.run.total) == ("succeeded", 4, 4)
     assert (import_.n_rows, import_.n_done, import_.is_complete) == (4, 4, True)
-    assert import_.counts == {"new": 3, "refused": 1, "refused_rows": ["6: Phone"]}
+    assert import_.counts == {"new": 3, "refused": 1, "passed_over": 2, "refused_rows": ["6: Phone"]}
     assert import_.run.counts == import_.counts
     assert people() == {
         frozenset({("member_card", "VIP001"), ("phone", "+8613800138000")}),
@@ -285,7 +285,7 @@ def test_a_row_that_the_database_refuses_is_found_and_the_others_are_taken(load,
 
     import_ = load(MEMBERS, MEMBERS_MAPPING)
 
-    assert import_.counts == {"new": 2, "refused": 2, "refused_rows": ["5", "6: Phone"]}
+    assert import_.counts == {"new": 2, "refused": 2, "passed_over": 1, "refused_rows": ["5", "6: Phone"]}
     assert "could not be processed: ValueError: no room for Beijing" in import_.refused_file.open().read().decode()
     assert "row 3 was refused" in caplog.text
 
