@@ -66,6 +66,7 @@ COUNT_NAMES = {
     "suggestions_left_out": _("less probable suggestions left out"),
     "accepted": _("accepted"),
     "refused": _("refused by a limit or a separation"),
+    "rejected_before": _("left, since these people were rejected before"),
     "passed_over": _("passed over, as decided or merged meanwhile"),
     "joined": _("people put in"),
     "tagged": _("people whose tag changed"),

@@ -25,7 +25,7 @@ from cdp.disclosure import may_see_pii
 from cdp.models import Run
 from profiles.admin.holders import badge
 from profiles.admin.identity import error_text, person_link
-from profiles.admin.pairs import rows_of, sides_of
+from profiles.admin.pairs import page_of, rejected_between, rows_of, sides_of
 from profiles.admin.profile import chips
 from profiles.identity.errors import IdentityError
 from profiles.models import DuplicateSuggestion, ProfileMerge
@@ -166,6 +166,7 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
             raise Http404
         people = suggestion.people
         is_open = suggestion.state == State.OPEN
+        ids = [person.pk for person in people]
         following = next_after(suggestion)
         context = {
             **self.admin_site.each_context(request),
@@ -181,7 +182,8 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
             "is_one": people[0] == people[1],
             "history_url": reverse("admin:profiles_profile_change", args=[people[0].pk]) + "#history",
             "rows": rows_of(people, request.user),
-            "apart": why_apart([person.pk for person in people], viewer=signed_in(request)) if is_open else "",
+            "apart": why_apart(ids, viewer=signed_in(request)) if is_open else "",
+            "rejected": rejected_between(ids, signed_in(request)) if is_open else [],
             "may_decide": may_decide(request),
             "may_merge": may_merge(request),
             "next_url": page_of(following) if following else "",
@@ -264,10 +266,6 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
 def next_after(suggestion: DuplicateSuggestion) -> DuplicateSuggestion | None:
     """The open one that follows in the order of the list."""
     return DuplicateSuggestion.objects.open().after(suggestion).order_by("-probability", "-pk").first()
-
-
-def page_of(suggestion: DuplicateSuggestion) -> str:
-    return reverse("admin:profiles_duplicatesuggestion_change", args=[suggestion.pk])
 
 
 def percent(probability: float) -> str:

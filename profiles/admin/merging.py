@@ -18,6 +18,7 @@ from cdp.ids import is_id
 from profiles.admin.comparison import compare
 from profiles.admin.identity import error_text, identifier_text
 from profiles.admin.names import display_name
+from profiles.admin.pairs import rejected_between
 from profiles.admin.search import find_people
 from profiles.identity.errors import IdentityError
 from profiles.models import Identifier, Profile
@@ -91,6 +92,7 @@ def merge_context(request: HttpRequest, chosen: list[Profile]) -> dict[str, Any]
         except PreviewUnavailable as error:
             return {**context, "trouble": str(error)}
         context["comparison"] = compare(tried, viewer, after_notes=[gettext("Together")])
+        context["rejected"] = rejected_between(ids, viewer)
         context["refused"] = error_text(tried.refused, request) if tried.refused else ""
     return context
 

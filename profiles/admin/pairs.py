@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.timezone import localtime
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
+from cdp.disclosure import Viewer
 from profiles.admin.names import display_name
 from profiles.masking import masking_for
-from profiles.models import AttributeDefinition, Event, Identifier, Profile
+from profiles.models import AttributeDefinition, DuplicateSuggestion, Event, Identifier, Profile
 from profiles.sections import all_sections
+from profiles.services.duplicates import rejections_between
 from profiles.templatetags.profile_values import attribute_value, definition_label
 
 SAME, DIFFERS, ONE = "same", "differs", "one"
@@ -129,3 +132,12 @@ def seen_texts(person: Profile) -> tuple[str, str, str]:
     first, last = (date_format(localtime(at), "Y-m-d H:i") for at in (person.first_seen_at, person.last_seen_at))
     more = pgettext("number of events", "over %(n)d") % {"n": MAX_EVENTS}
     return first, last, str(n_events) if n_events <= MAX_EVENTS else more
+
+
+def rejected_between(people: Collection[int], viewer: Viewer) -> list[tuple[str, str]]:
+    """What was rejected of any two of these people: its sentence and its page, where it is opened again."""
+    return [(each.sentence(viewer), page_of(each.suggestion)) for each in rejections_between(people)]
+
+
+def page_of(suggestion: DuplicateSuggestion) -> str:
+    return reverse("admin:profiles_duplicatesuggestion_change", args=[suggestion.pk])

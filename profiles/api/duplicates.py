@@ -86,7 +86,7 @@ class DuplicateViewSet(ReadingViewSet):
     @extend_schema(request=None, responses=inline_serializer("Survivor", {"survivor": serializers.UUIDField()}))
     @action(detail=True, methods=["post"], pagination_class=None, filterset_class=None)
     def accept(self, request: Request, pk: str) -> Response:
-        """Merge the two; undoing that merge takes them apart again. 409 where a limit or a separation forbids it."""
+        """Merge the two; undoing it takes them apart. 409 where a limit, a separation or a rejection forbids it."""
         self._exists(pk)
         try:
             survivor = accept_suggestion(int(pk), user=request.user, now=timezone.now())  # type: ignore[arg-type]

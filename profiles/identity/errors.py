@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from cdp.disclosure import Viewer
 from profiles.masking import MASK, mask_identifier
-from profiles.models import Identifier, IdentifierKind, Separation
+from profiles.models import DuplicateSuggestion, Identifier, IdentifierKind, Separation
 
 MAX_NAMED = 10  # identifiers in one sentence
 
@@ -56,10 +56,20 @@ class Separated(NamedTuple):
         }
 
 
-class KeptApartError(IdentityError):
-    """Limits or separations forbid that profiles become one. As text it hides personal values; see `message_for`."""
+class Rejected(NamedTuple):
+    """Two people of whom somebody said that they are not one."""
 
-    def __init__(self, reasons: Sequence[LimitBroken | Separated]) -> None:
+    suggestion: DuplicateSuggestion
+
+    def sentence(self, viewer: Viewer | None) -> str:
+        text = _("Possible duplicate %(name)s of these people was rejected; if they are one after all, open it again.")
+        return text % {"name": self.suggestion}
+
+
+class KeptApartError(IdentityError):
+    """Limits, separations or rejections forbid it. As text it hides personal values; see `message_for`."""
+
+    def __init__(self, reasons: Sequence[LimitBroken | Separated | Rejected]) -> None:
         self.reasons = reasons
         super().__init__(self.message_for(None))
 

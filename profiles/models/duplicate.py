@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from profiles.models.profile import Profile
@@ -14,6 +16,15 @@ from profiles.models.profile import Profile
 class DuplicateSuggestionQuerySet(models.QuerySet["DuplicateSuggestion"]):
     def open(self) -> Self:
         return self.filter(state=DuplicateSuggestion.State.OPEN)
+
+    def rejected(self) -> Self:
+        return self.filter(state=DuplicateSuggestion.State.REJECTED)
+
+    def between(self, people: Collection[int]) -> Self:
+        """Those that speak of any two of these people, by id, also by profiles that merged into theirs."""
+        theirs = Profile.objects.filter(models.Q(pk__in=people) | models.Q(merged_into__in=people)).values("pk")
+        two = self.alias(one=Coalesce("left__merged_into", "left"), other=Coalesce("right__merged_into", "right"))
+        return two.filter(~models.Q(one=models.F("other")), left__in=theirs, right__in=theirs)
 
     def with_people(self) -> Self:
         """Load what `people` wants."""

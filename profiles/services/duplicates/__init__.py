@@ -6,6 +6,7 @@ from profiles.services.duplicates.review import (
     NotToReview,
     accept_suggestion,
     reject_suggestion,
+    rejections_between,
     reopen_suggestion,
 )
 from profiles.services.duplicates.search import queue_search
@@ -18,6 +19,7 @@ __all__ = [
     "queue_acceptance",
     "queue_search",
     "reject_suggestion",
+    "rejections_between",
     "reopen_suggestion",
     "to_accept_at_least",
 ]

@@ -11,7 +11,7 @@ from cdp.runs import advance, queue_run
 from profiles.identity.errors import IdentityError
 from profiles.models import DuplicateSuggestion
 from profiles.services.duplicates.model import DIFFERS, OTHER_FIRST
-from profiles.services.duplicates.review import NotToReview, accept_suggestion
+from profiles.services.duplicates.review import NotToReview, RejectedBefore, accept_suggestion
 
 ACCEPT_DUPLICATES = "accept_duplicates"  # kind of the runs
 SUBJECT = "duplicates"
@@ -35,16 +35,19 @@ def accept_at_least(run: Run, *, now: datetime) -> None:
     """Accept what `to_accept_at_least(run.params["at_least"])` names, the most probable first.
 
     Each is a transaction of its own. Killed and run again, it goes on with those that are still open; what the run
-    counts are those accepted, refused by a limit or a separation, and passed over since they were decided meanwhile.
+    counts are those accepted, refused by a limit or a separation, left to people since they would join two who were
+    rejected, and passed over since they were decided meanwhile.
     """
     ids = list(to_accept_at_least(run.params["at_least"]).order_by("-probability", "-pk").values_list("pk", flat=True))
-    counts = {name: run.counts.get(name, 0) for name in ("accepted", "refused", "passed_over")}
+    counts = {name: run.counts.get(name, 0) for name in ("accepted", "refused", "rejected_before", "passed_over")}
     for done, suggestion_id in enumerate(ids):
         if done % STEP == 0:
             advance(run, done, len(ids), **counts)
         try:
             accept_suggestion(suggestion_id, user=run.user, now=now)
             counts["accepted"] += 1
+        except RejectedBefore:
+            counts["rejected_before"] += 1
         except IdentityError:
             counts["refused"] += 1
         except NotToReview:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from cdp.locks import advisory_lock
 from cdp.models import User
+from profiles.identity.errors import MAX_NAMED, KeptApartError, Rejected
 from profiles.models import DuplicateSuggestion, Profile, ProfileMerge
 from profiles.refresh.people import survivors_of
 from profiles.services.identity import merge_profiles
@@ -21,17 +22,24 @@ class NotToReview(ValueError):
     """The suggestion was decided meanwhile, or its profiles are one by now; the text says which."""
 
 
+class RejectedBefore(KeptApartError):
+    """Somebody rejected another suggestion of these people, or of one who merged into them. It holds until reopened."""
+
+
 def accept_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -> Profile:
     """Merge the two people; returns the survivor.
 
     Raises:
         NotToReview: it is not open any more; where its profiles are one already, it is outdated from now on.
+        RejectedBefore: of two of the people who would be one, another suggestion was rejected; this one stays open.
         KeptApartError: a limit or a separation forbids it; the suggestion stays open.
     """
     with transaction.atomic():
         suggestion = _locked(suggestion_id)
         people = _people(suggestion)
         if people[0] != people[1]:
+            if rejected := rejections_between(people):
+                raise RejectedBefore(rejected)
             _decide([suggestion.pk], State.ACCEPTED, user=user, now=now)
             return merge_profiles(people, user=user, now=now, cause=ProfileMerge.Cause.DUPLICATE)
         _decide([suggestion.pk], State.OUTDATED, user=None, now=now)
@@ -46,14 +54,13 @@ def reject_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -
     """
     with transaction.atomic():
         suggestion = _locked(suggestion_id)
-        left, right = _people(suggestion)
-        same = of_people(DuplicateSuggestion.objects.open(), left, right)
+        same = DuplicateSuggestion.objects.open().between(_people(suggestion))
         ids = {suggestion.pk, *same.values_list("pk", flat=True)}
         return _decide(ids, State.REJECTED, user=user, now=now)
 
 
 def reopen_suggestion(suggestion_id: int) -> None:
-    """Put a rejected suggestion back for review.
+    """Put a rejected suggestion back for review; other rejected ones of the same two come with it.
 
     Raises:
         NotToReview: it was not rejected, or its profiles are one by now.
@@ -63,14 +70,14 @@ def reopen_suggestion(suggestion_id: int) -> None:
         left, right = _people(suggestion)
         if left == right:
             raise NotToReview(_("These profiles are one already."))
-        suggestion.state, suggestion.decided_at, suggestion.decided_by = State.OPEN, None, None
-        suggestion.save(update_fields=["state", "decided_at", "decided_by"])
+        same = DuplicateSuggestion.objects.rejected().between([left, right])
+        _decide(list(same.values_list("pk", flat=True)), State.OPEN, user=None, now=None)
 
 
-def of_people(suggestions: QuerySet[DuplicateSuggestion], left: int, right: int) -> QuerySet[DuplicateSuggestion]:
-    """Those that speak of two people, also by profiles that merged into theirs."""
-    lefts, rights = (Profile.objects.filter(Q(pk=pk) | Q(merged_into=pk)).values("pk") for pk in (left, right))
-    return suggestions.filter(Q(left__in=lefts, right__in=rights) | Q(left__in=rights, right__in=lefts))
+def rejections_between(people: Collection[int]) -> list[Rejected]:
+    """What was rejected of any two of these people, by id, who are not to become one without a second look."""
+    found = DuplicateSuggestion.objects.rejected().between(people)
+    return [Rejected(suggestion) for suggestion in found.order_by("pk")[:MAX_NAMED]]
 
 
 def _locked(suggestion_id: int, *, state: State = State.OPEN) -> DuplicateSuggestion:
@@ -90,5 +97,5 @@ def _people(suggestion: DuplicateSuggestion) -> list[int]:
     return [current[suggestion.left_id], current[suggestion.right_id]]
 
 
-def _decide(ids: set[int] | list[int], state: State, *, user: User | None, now: datetime) -> int:
+def _decide(ids: set[int] | list[int], state: State, *, user: User | None, now: datetime | None) -> int:
     return DuplicateSuggestion.objects.filter(pk__in=ids).update(state=state, decided_at=now, decided_by=user)

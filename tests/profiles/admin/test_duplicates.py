@@ -4,7 +4,7 @@ import pytest
 
 from cdp.models import Run
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
-from profiles.models import DuplicateSuggestion, ProfileMerge
+from profiles.models import DuplicateSuggestion, Profile, ProfileMerge
 from profiles.services.duplicates import engine
 from tests.factories.profiles import DuplicateSuggestionFactory, IdentifierFactory, ProfileFactory
 from tests.sign_in import sign_in
@@ -105,6 +105,25 @@ def test_a_limit_is_said_before_and_refused_after():
     assert "One person may have 1 User id" in page.context["apart"]
     assert 'value="accept"' not in page.content.decode()
     assert "One person may have 1 User id" in texts(answer)[0]
+    assert state_of(suggestion) == "open"
+
+
+def test_a_rejection_of_who_merged_with_one_is_said_before_and_refused_after():
+    one, other, third = (ProfileFactory() for _ in range(3))
+    rejected = DuplicateSuggestionFactory(left=one, right=third, state="rejected")
+    suggestion = DuplicateSuggestionFactory(left=other, right=third)
+    Profile.objects.filter(pk=other.pk).update(merged_into=one)
+    says = f"Possible duplicate #{rejected.pk} of these people was rejected; if they are one after all, open it again."
+
+    page = pair(suggestion)
+    by_hand = sign_in(OPERATOR).get(f"/admin/profiles/profile/merge/?id={one.pk}&id={third.pk}")
+    answer = decide(suggestion, "accept")
+
+    for shown_page in (page, by_hand):
+        assert shown_page.context["rejected"] == [(says, f"{LIST}{rejected.pk}/change/")]
+        assert says in shown_page.content.decode()
+    assert 'value="accept"' not in page.content.decode()
+    assert says in texts(answer)[0]
     assert state_of(suggestion) == "open"
 
 

@@ -97,6 +97,21 @@ def test_a_limit_is_a_conflict_and_changes_nothing():
     assert state_of(suggestion) == "open"
 
 
+def test_a_rejection_of_who_merged_with_one_is_a_conflict():
+    one, other, third = (ProfileFactory() for _ in range(3))
+    rejected = DuplicateSuggestionFactory(left=one, right=third, state="rejected")
+    suggestion = DuplicateSuggestionFactory(left=other, right=third)
+    Profile.objects.filter(pk=other.pk).update(merged_into=one)
+
+    answer = api_of("operator").send("post", f"duplicates/{suggestion.pk}/accept/")
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == (
+        f"Possible duplicate #{rejected.pk} of these people was rejected; if they are one after all, open it again."
+    )
+    assert state_of(suggestion) == "open"
+
+
 def test_reject_and_reopen():
     suggestion, api = DuplicateSuggestionFactory(), api_of("operator")
 

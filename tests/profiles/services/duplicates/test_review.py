@@ -14,6 +14,7 @@ from profiles.services.duplicates import (
     reject_suggestion,
     reopen_suggestion,
 )
+from profiles.services.duplicates.review import RejectedBefore
 from profiles.services.erase import erase_empty
 from profiles.services.identity import merge_profiles, undo_merge
 from tests.factories.cdp import UserFactory
@@ -93,6 +94,53 @@ def test_a_rejected_one_comes_back_for_review(now):
     assert (suggestion.state, suggestion.decided_at, suggestion.decided_by) == ("open", None, None)
 
 
+def test_what_went_with_a_rejection_comes_back_with_it(now):
+    one, other, absorbed = (ProfileFactory() for _ in range(3))
+    first = DuplicateSuggestionFactory(left=one, right=other)
+    second = DuplicateSuggestionFactory(left=other, right=absorbed)
+    elsewhere = DuplicateSuggestionFactory(left=one, state="rejected")
+    Profile.objects.filter(pk=absorbed.pk).update(merged_into=one)
+    reject_suggestion(first.pk, user=None, now=now)
+
+    reopen_suggestion(second.pk)
+
+    assert [state_of(each) for each in (first, second, elsewhere)] == ["open", "open", "rejected"]
+
+
+def test_a_rejected_pair_is_not_joined_through_a_third(now):
+    one, other, third = (ProfileFactory() for _ in range(3))
+    with_other = DuplicateSuggestionFactory(left=one, right=other)
+    with_third = DuplicateSuggestionFactory(left=other, right=third)
+    rejected = DuplicateSuggestionFactory(left=one, right=third)
+    reject_suggestion(rejected.pk, user=None, now=now)
+    accept_suggestion(with_other.pk, user=None, now=now)
+
+    with pytest.raises(RejectedBefore, match=rf"Possible duplicate #{rejected.pk} of these people was rejected"):
+        accept_suggestion(with_third.pk, user=None, now=now)
+
+    assert [state_of(each) for each in (with_other, with_third, rejected)] == ["accepted", "open", "rejected"]
+    assert Profile.objects.current().count() == 2
+    reopen_suggestion(rejected.pk)
+    accept_suggestion(with_third.pk, user=None, now=now)
+    assert [state_of(each) for each in (with_other, with_third, rejected)] == ["accepted", "accepted", "outdated"]
+    assert Profile.objects.current().count() == 1
+
+
+def test_a_bulk_acceptance_joins_nobody_who_was_rejected(now):
+    one, other, third = (ProfileFactory() for _ in range(3))
+    with_other = DuplicateSuggestionFactory(left=one, right=other, probability=0.999)
+    with_third = DuplicateSuggestionFactory(left=other, right=third, probability=0.998)
+    rejected = DuplicateSuggestionFactory(left=one, right=third, probability=0.997)
+    reject_suggestion(rejected.pk, user=None, now=now)
+
+    run = queue_acceptance(0.99, user=UserFactory())
+    execute_run(run.pk, now=now)
+
+    assert [state_of(each) for each in (with_other, with_third, rejected)] == ["accepted", "open", "rejected"]
+    counts = {"accepted": 1, "refused": 0, "rejected_before": 1, "passed_over": 0}
+    assert Run.objects.get(pk=run.pk).counts == counts
+
+
 def test_pairs_that_merge_otherwise_are_outdated_and_those_with_a_third_go_on(now):
     one, other, third = (ProfileFactory() for _ in range(3))
     of_both = DuplicateSuggestionFactory(left=one, right=other)
@@ -137,5 +185,8 @@ def test_a_bulk_acceptance_takes_the_sure_ones_and_leaves_what_differs(now):
 
     assert [state_of(each) for each in (sure, less, couple, twins, limited)] == ["accepted", *["open"] * 4]
     run = Run.objects.get(pk=run.pk)
-    assert (run.state, run.counts) == ("succeeded", {"accepted": 1, "refused": 1, "passed_over": 0})
+    assert (run.state, run.counts) == (
+        "succeeded",
+        {"accepted": 1, "refused": 1, "rejected_before": 0, "passed_over": 0},
+    )
     assert ProfileMerge.objects.get().merged_by == user
