@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
+from django.core.exceptions import ValidationError
 from django.db import connection, models
+from django.utils.translation import gettext as _
 from psycopg import Connection
 
 Row = TypeVar("Row", bound=models.Model)
@@ -24,6 +26,26 @@ def hold_rows(model: type[Row], ids: Collection[int]) -> dict[int, Row]:
         [list(ids)],
     )
     return {row.pk: row for row in held}
+
+
+def lock_edited(edited: Row, changed: Collection[str] | None) -> Row | None:
+    """Lock the row of what was edited, and return it as it is stored; None where it is new.
+
+    Of `edited` only the `changed` fields stay: the others become what somebody else may have saved since it was read.
+    None: all of it was edited.
+
+    Raises ValidationError where it was deleted meanwhile.
+    """
+    if edited.pk is None:
+        return None
+    stored = type(edited)._default_manager.select_for_update().filter(pk=edited.pk).first()
+    if stored is None:
+        raise ValidationError(_("“%(thing)s” was deleted meanwhile.") % {"thing": edited})
+    if changed is not None:
+        for field in edited._meta.concrete_fields:
+            if field.name not in changed:
+                setattr(edited, field.attname, getattr(stored, field.attname))
+    return stored
 
 
 def lock_key(name: str, subject: str | int = "") -> int:

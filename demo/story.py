@@ -148,12 +148,12 @@ def watch_quality(story: Story, progress: Progress) -> None:
     for name, schema in offer.SCHEMAS.items():
         definition = EventDefinition.objects.get(name=name)
         definition.schema, definition.is_discovered = schema, False
-        save_event_definition(definition)
+        save_event_definition(definition, changed=("schema", "is_discovered"))
     for key, policies in offer.POLICIES.items():
         source = Source.objects.get(key=key)
         for field, handling in policies.items():
             setattr(source, field, handling)
-        save_source(source, user=None)
+        save_source(source, user=None, changed=policies)
     for key, messages in surprises.items():
         source = Source.objects.get(key=key)
         story.door.send(source, unrejected(source, unseen(source, messages)))

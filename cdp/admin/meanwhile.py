@@ -21,6 +21,11 @@ class MeanwhileForm(forms.ModelForm):  # type: ignore[type-arg]
         data: dict[str, Any] = super().clean() or {}
         return data | {name: getattr(self.instance, name) for name in self.left_alone() if name in data}
 
+    def written(self) -> list[str]:
+        """The fields that its editor changed, or wrote without having seen them: what is to be saved."""
+        alone = self.left_alone()
+        return [name for name in self.fields if name not in alone]
+
     def left_alone(self) -> list[str]:
         """The fields that came back as they were shown."""
         shown = [name for name in self.fields if self[name].html_initial_name in self.data]

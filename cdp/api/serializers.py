@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from copy import copy
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from rest_framework.fields import empty
 
 from cdp.api.bodies import dump
 from cdp.keys import RESERVED_KEYS
+from cdp.locks import lock_edited
 
 Saved = TypeVar("Saved", bound=Model)
 
@@ -74,6 +76,23 @@ class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Saved]
             if changed:
                 raise serializers.ValidationError({name: [_("cannot be changed")] for name in changed})
         return values
+
+    def update(self, instance: Saved, validated_data: dict[str, Any]) -> Saved:
+        """Save what the body names. The rest of `instance` stays as it was read: what somebody else has saved since is
+        no change of this user's, and the audit must not say so.
+        """
+        edited = copy(instance)
+        for name, value in validated_data.items():
+            setattr(edited, name, value)
+        self.save_edited(edited, changed=validated_data.keys())
+        for name in validated_data:
+            setattr(instance, name, getattr(edited, name))
+        return instance
+
+    def save_edited(self, edited: Saved, *, changed: Collection[str]) -> None:
+        """Save the `changed` fields, by the service that owns the thing where there is one."""
+        lock_edited(edited, changed)
+        edited.save()
 
 
 class MomentField(serializers.DateTimeField):

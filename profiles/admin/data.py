@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -126,8 +127,8 @@ class SourceAdmin(RefoldingAdmin):
     def consequences(self, before: Source, after: Source) -> Consequences | None:
         return None if before.rank == after.rank else consequences_of_rank(before)
 
-    def save_and_queue(self, source: Source, user: User) -> Run | None:
-        return save_source(source, user=user)
+    def save_and_queue(self, source: Source, user: User, changed: Collection[str]) -> Run | None:
+        return save_source(source, user=user, changed=changed)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """What a source said stays on record, and the source with it; it can be switched off."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -62,9 +63,12 @@ class PlanningAdmin(StrataAdmin):
     def save_and_plan(self, request: HttpRequest, obj: Any) -> None:
         """The saving itself reads the button, so that everything is one change."""
 
-    def plan_if_asked(self, request: HttpRequest, definition: Any) -> None:
-        if f"profiles_{self.opts.model_name}_save_and_plan" in request.POST:
-            definition.is_discovered = False
+    def written(self, request: HttpRequest, form: MeanwhileForm) -> list[str]:
+        """The fields that were changed on the page, by its button too."""
+        if f"profiles_{self.opts.model_name}_save_and_plan" not in request.POST:
+            return form.written()
+        form.instance.is_discovered = False
+        return [*form.written(), "is_discovered"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -115,7 +119,7 @@ class AttributeForm(MeanwhileForm):
 
 
 @admin.register(AttributeDefinition)
-class AttributeDefinitionAdmin(RefoldingAdmin, PlanningAdmin):
+class AttributeDefinitionAdmin(PlanningAdmin, RefoldingAdmin):
     """Attributes are made at first sight, or planned here. Another type or survivorship folds all values again."""
 
     form = AttributeForm
@@ -137,15 +141,11 @@ class AttributeDefinitionAdmin(RefoldingAdmin, PlanningAdmin):
         """Personal until somebody says that it is not."""
         return {"is_pii": True, **super().get_changeform_initial_data(request)}
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        self.plan_if_asked(request, obj)
-        super().save_model(request, obj, form, change)
-
     def consequences(self, before: AttributeDefinition, after: AttributeDefinition) -> Consequences | None:
         return consequences_of(before, after)
 
-    def save_and_queue(self, thing: AttributeDefinition, user: User) -> Run | None:
-        return save_attribute(thing, user=user)
+    def save_and_queue(self, thing: AttributeDefinition, user: User, changed: Collection[str]) -> Run | None:
+        return save_attribute(thing, user=user, changed=changed)
 
     def shown_misfit(self, request: HttpRequest, thing: AttributeDefinition, value: Any) -> Any:
         return mask_attribute(thing.key, value, request.user)
@@ -235,8 +235,7 @@ class EventDefinitionAdmin(PlanningAdmin):
         return found
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        self.plan_if_asked(request, obj)
-        save_event_definition(obj)
+        save_event_definition(obj, changed=self.written(request, form))
 
     @display(description=pgettext_lazy("of an event", "label"), ordering="label")
     def event_label(self, definition: EventDefinition) -> str:

@@ -215,7 +215,7 @@ class IdentifierKindAdmin(StrataAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save by the service, and say what the change leaves as it is."""
-        save_kind(obj, user=signed_in(request))
+        save_kind(obj, user=signed_in(request), changed=form.written())
         if "limit_per_profile" in form.changed_data and (n := count_over(obj, obj.limit_per_profile)):
             text = ngettext(
                 "%(n)d profile has more than that already. It stays as it is, and takes in no further one.",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from cdp.admin.base import StrataAdmin, signed_in
+from cdp.admin.meanwhile import MeanwhileForm
 from cdp.models import Run, User
 from profiles.services.definitions import Consequences
 
@@ -21,12 +22,14 @@ CONFIRMED = "_confirmed"
 
 
 class RefoldingAdmin(StrataAdmin):
-    """`consequences` says what a change sets off, None for nothing; `save_and_queue` saves and returns the run."""
+    """`consequences` says what a change sets off, None for nothing; `save_and_queue` saves what was `changed`, and
+    returns the run.
+    """
 
     def consequences(self, before: Any, after: Any) -> Consequences | None:
         raise NotImplementedError
 
-    def save_and_queue(self, thing: Any, user: User) -> Run | None:
+    def save_and_queue(self, thing: Any, user: User, changed: Collection[str]) -> Run | None:
         raise NotImplementedError
 
     def changeform_view(
@@ -67,8 +70,12 @@ class RefoldingAdmin(StrataAdmin):
         """One of the values that the change cannot hold, as this user may see it."""
         return value
 
-    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool) -> None:
-        run = self.save_and_queue(obj, signed_in(request))
+    def written(self, request: HttpRequest, form: MeanwhileForm) -> list[str]:
+        """The fields that were changed on the page."""
+        return form.written()
+
+    def save_model(self, request: HttpRequest, obj: Any, form: MeanwhileForm, change: bool) -> None:
+        run = self.save_and_queue(obj, signed_in(request), self.written(request, form))
         if run is not None:
             link = format_html(
                 '<a class="st-link" href="{}">{}</a>', reverse("admin:cdp_run_change", args=[run.pk]), _("Follow it")

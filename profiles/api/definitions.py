@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -51,11 +52,8 @@ class AttributeSerializer(StrictModelSerializer[AttributeDefinition]):
         save_attribute(definition, user=self.context["request"].user)
         return definition
 
-    def update(self, instance: AttributeDefinition, validated_data: dict[str, Any]) -> AttributeDefinition:
-        for name, value in validated_data.items():
-            setattr(instance, name, value)
-        self.run = save_attribute(instance, user=self.context["request"].user)
-        return instance
+    def save_edited(self, edited: AttributeDefinition, *, changed: Collection[str]) -> None:
+        self.run = save_attribute(edited, user=self.context["request"].user, changed=changed)
 
 
 class AttributeFilters(filters.FilterSet):
@@ -113,11 +111,8 @@ class EventDefinitionSerializer(StrictModelSerializer[EventDefinition]):
         save_event_definition(definition)
         return definition
 
-    def update(self, instance: EventDefinition, validated_data: dict[str, Any]) -> EventDefinition:
-        for name, value in validated_data.items():
-            setattr(instance, name, value)
-        save_event_definition(instance)
-        return instance
+    def save_edited(self, edited: EventDefinition, *, changed: Collection[str]) -> None:
+        save_event_definition(edited, changed=changed)
 
 
 class EventDefinitionFilters(filters.FilterSet):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -56,16 +57,12 @@ class KindSerializer(StrictModelSerializer[IdentifierKind]):
         return shown
 
     def create(self, validated_data: dict[str, Any]) -> IdentifierKind:
-        return self._save(IdentifierKind(**validated_data))
-
-    def update(self, instance: IdentifierKind, validated_data: dict[str, Any]) -> IdentifierKind:
-        for name, value in validated_data.items():
-            setattr(instance, name, value)
-        return self._save(instance)
-
-    def _save(self, kind: IdentifierKind) -> IdentifierKind:
+        kind = IdentifierKind(**validated_data)
         save_kind(kind, user=self.context["request"].user)
         return kind
+
+    def save_edited(self, edited: IdentifierKind, *, changed: Collection[str]) -> None:
+        save_kind(edited, user=self.context["request"].user, changed=changed)
 
 
 class OrderSerializer(StrictSerializer):

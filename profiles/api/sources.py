@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -78,11 +79,8 @@ class SourceSerializer(StrictModelSerializer[Source]):
     def get_oauth_key_ids(self, source: Source) -> list[str]:
         return list(source.oauth_keys)
 
-    def update(self, instance: Source, validated_data: dict[str, Any]) -> Source:
-        for name, value in validated_data.items():
-            setattr(instance, name, value)
-        self.run = save_source(instance, user=self.context["request"].user)
-        return instance
+    def save_edited(self, edited: Source, *, changed: Collection[str]) -> None:
+        self.run = save_source(edited, user=self.context["request"].user, changed=changed)
 
     def to_representation(self, source: Source) -> dict[str, Any]:
         shown = super().to_representation(source)

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from cdp.locks import lock_edited
 from cdp.models import Run, User
 from cdp.runs import advance, queue_run
 from profiles.ingest.contributions import IDENTIFIER_ATTRIBUTES, stored
@@ -109,20 +110,24 @@ def sample_misfits(definition: AttributeDefinition) -> tuple[int, list[Any]]:
     return len(tried), [value for value, fits in tried if not fits]
 
 
-def save_attribute(definition: AttributeDefinition, *, user: User | None) -> Run | None:
+def save_attribute(
+    definition: AttributeDefinition, *, user: User | None, changed: Collection[str] | None = None
+) -> Run | None:
     """Save a definition, new or changed; returns the run that folds its values again, where they may be others now.
+
+    Of one that is there the `changed` fields are saved; None: all.
 
     Raises:
         ValidationError: type and survivorship do not fit, or a rule does not fit the type (StillUsed).
     """
-    check_attribute(definition)
     with transaction.atomic():
-        if definition.pk is None:
+        lock_rules()
+        before = lock_edited(definition, changed)
+        check_attribute(definition)
+        if before is None:
             check_key(definition.key)
             definition.save()
             return None
-        lock_rules()
-        before = AttributeDefinition.objects.select_for_update().get(pk=definition.pk)
         check_plan(before.is_discovered, definition.is_discovered)
         if not is_refolded(before, definition):
             definition.save()
@@ -141,16 +146,20 @@ def check_plan(was_discovered: bool, is_discovered: bool) -> None:
         raise ValidationError({"is_discovered": _("What was planned stays planned.")})
 
 
-def save_event_definition(definition: EventDefinition) -> None:
-    """Save the definition of an event, new or changed. Raises ValidationError for a schema that cannot be used."""
+def save_event_definition(definition: EventDefinition, *, changed: Collection[str] | None = None) -> None:
+    """Save the definition of an event, new or changed; of one that is there the `changed` fields, None: all.
+
+    Raises ValidationError for a schema that cannot be used.
+    """
     if definition.schema is not None:
         try:
             check_schema(definition.schema)
         except SchemaError as error:
             raise ValidationError({"schema": str(error)}) from error
     with transaction.atomic():
-        known = EventDefinition.objects.select_for_update().filter(pk=definition.pk).first()
-        check_plan(known is not None and known.is_discovered, definition.is_discovered)
+        before = lock_edited(definition, changed)
+        if before is not None:
+            check_plan(before.is_discovered, definition.is_discovered)
         definition.save()
 
 
@@ -166,13 +175,15 @@ def plan(definitions: QuerySet[EventDefinition] | QuerySet[AttributeDefinition])
     return definitions.filter(is_discovered=True).update(is_discovered=False)
 
 
-def save_source(source: Source, *, user: User | None) -> Run | None:
-    """Save a source, new or changed; returns the run that folds all values again, where its rank is another now."""
+def save_source(source: Source, *, user: User | None, changed: Collection[str] | None = None) -> Run | None:
+    """Save a source, new or changed; returns the run that folds all values again, where its rank is another now.
+
+    Of one that is there the `changed` fields are saved; None: all. `replace_write_key` alone replaces its write key.
+    """
     with transaction.atomic():
-        ranks = Source.objects.select_for_update().filter(pk=source.pk).values_list("rank", flat=True)
-        before = ranks.first()
+        before = lock_edited(source, changed)
         source.save()
-        if before in (None, source.rank):
+        if before is None or before.rank == source.rank:
             return None
         return queue_run(REFOLD, f"source:{source.key}", user)
 

@@ -6,7 +6,7 @@ be found by another. A lower limit holds for links to come; who exceeds it alrea
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 
 from cdp.keys import RESERVED_KEYS
 from cdp.local_settings import set_local
+from cdp.locks import lock_edited
 from cdp.models import User
 from profiles.identity.kinds import lock_kinds
 from profiles.identity.normalise import all_normalisers, spell
@@ -74,9 +75,10 @@ def count_over(kind: IdentifierKind, limit: int | None) -> int:
     return n
 
 
-def save_kind(kind: IdentifierKind, *, user: User | None) -> None:
+def save_kind(kind: IdentifierKind, *, user: User | None, changed: Collection[str] | None = None) -> None:
     """Save a new or changed kind; `priority` 0 or None of a new one places it by itself (`place_new`).
 
+    Of one that is there the `changed` fields are saved; None: all.
     Holders whose rules ask who is known are refreshed in full where `is_personal` changes.
 
     Raises:
@@ -84,7 +86,7 @@ def save_kind(kind: IdentifierKind, *, user: User | None) -> None:
     """
     with transaction.atomic():
         lock_kinds()
-        stored = IdentifierKind.objects.filter(pk=kind.pk).first() if kind.pk else None
+        stored = lock_edited(kind, changed)
         errors = problems_of(kind, stored)
         try:
             kind.blocked_values = normalise_blocked(kind.blocked_values, kind.normaliser)

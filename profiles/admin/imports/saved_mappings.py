@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 from cdp.admin.base import StrataAdmin, display
 from cdp.admin.meanwhile import MeanwhileForm
 from cdp.disclosure import may_see_pii
+from cdp.locks import lock_edited
 from profiles.admin.imports.words import file_name, mapping_in_words
 from profiles.models import ImportedFile, ImportMapping
 
@@ -61,6 +62,10 @@ class ImportMappingAdmin(StrataAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: MappingForm, change: bool) -> None:
+        lock_edited(obj, form.written())
+        obj.save()
 
     @display(description=_("watched folder"))
     def watching(self, saved: ImportMapping) -> str:

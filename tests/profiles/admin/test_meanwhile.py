@@ -1,6 +1,9 @@
 """Two people on one page: what the second left alone is not set back."""
 
+from typing import Any
+
 import pytest
+from django.db.models import Model
 from django.urls import reverse
 
 from cdp.models import Run
@@ -47,7 +50,7 @@ MADE = {
     EventDefinition: an_event,
     ImportMapping: a_mapping,
 }
-SAVED = [
+SAVED: list[tuple[type[Model], dict[str, Any]]] = [
     (Source, {"is_enabled": False, "unplanned_events": "reject"}),
     (Source, {"rank": 7, "kind": "till", "default_region": "DE", "max_messages_per_second": None}),
     (Source, {"oauth_public_keys": ""}),
