@@ -23,7 +23,7 @@ NAMES = {"Page Viewed": 45, "Product Viewed": 75, "Order Completed": 95, "Order 
 ORDER = "Order Completed"
 PEOPLE = [
     """
-    INSERT INTO profiles_profile (id, public_id, attributes, first_seen_at, last_seen_at, created_at)
+    INSERT INTO profiles_profile (id, public_id, attributes, first_seen_at, created_at)
     SELECT i, gen_random_uuid(),
         jsonb_build_object(
             'city', (%(cities)s::text[])[1 + i %% cardinality(%(cities)s::text[])],
@@ -35,8 +35,12 @@ PEOPLE = [
             'is_subscribed', i %% 3 = 0,
             'likes', jsonb_build_array('tea', 'thing ' || i %% 50)
         ),
-        %(now)s - interval '2 years', %(now)s - make_interval(mins => (i %% 100000)::int), %(now)s - interval '2 years'
+        %(now)s - interval '2 years', %(now)s - interval '2 years'
     FROM generate_series(1, %(profiles)s) AS i
+    """,
+    """
+    INSERT INTO profiles_lastsight (profile_id, at)
+    SELECT i, %(now)s - make_interval(mins => (i %% 100000)::int) FROM generate_series(1, %(profiles)s) AS i
     """,
     """
     INSERT INTO profiles_profilemoment (profile_id, definition_id, at, month_day)

@@ -23,12 +23,16 @@ STEPS = 5  # messages of a visit
 # first, the user id, anchors what the person said and did.
 FILL = [
     """
-    INSERT INTO profiles_profile (id, public_id, attributes, first_seen_at, last_seen_at, created_at)
+    INSERT INTO profiles_profile (id, public_id, attributes, first_seen_at, created_at)
     SELECT i + %(profiles)s, gen_random_uuid(),
         jsonb_build_object('name', 'Person ' || i, 'city', 'City ' || i %% 99, 'language', 'zh-CN',
             'timezone', 'Asia/Shanghai', 'email', 'person' || i || '@example.com'),
-        %(now)s - interval '2 years', %(now)s - interval '1 month', %(now)s
+        %(now)s - interval '2 years', %(now)s
     FROM generate_series(%(first)s, %(last)s) AS i
+    """,
+    """
+    INSERT INTO profiles_lastsight (profile_id, at)
+    SELECT i + %(profiles)s, %(now)s - interval '1 month' FROM generate_series(%(first)s, %(last)s) AS i
     """,
     """
     INSERT INTO profiles_identifier (id, kind_id, value, profile_id, first_seen_at)
@@ -71,7 +75,7 @@ FILL = [
     "SELECT setval(pg_get_serial_sequence('profiles_profile', 'id'), max(id)) FROM profiles_profile",
     "SELECT setval(pg_get_serial_sequence('profiles_identifier', 'id'), max(id)) FROM profiles_identifier",
 ]
-TABLES = ["profile", "identifier", "identitylink", "contribution", "event", "messagekey"]
+TABLES = ["profile", "lastsight", "identifier", "identitylink", "contribution", "event", "messagekey"]
 
 
 def make_people(first: int, last: int, *, source: Source, now: datetime) -> None:

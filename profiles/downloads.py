@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -13,7 +13,7 @@ from profiles.services.export import CONTENT_TYPES, FileFormat, people_in_file
 
 
 def people_response(
-    rows: QuerySet[Any], name: str, *, profile: str = "", extra: Sequence[str] = (), file_format: FileFormat, user: User
+    rows: QuerySet[Any], name: str, *, profile: str = "", extra: Mapping[str, str], file_format: FileFormat, user: User
 ) -> StreamingHttpResponse:
     """Streams while the server reads; `name` is that of the file without its ending. Raises FormatMissing."""
     return StreamingHttpResponse(

@@ -15,7 +15,12 @@ def members_response(segment: Segment, *, file_format: FileFormat, user: User) -
     """Streams while the server reads. Raises FormatMissing."""
     members = Membership.objects.filter(segment=segment).order_by("profile_id")
     response = people_response(
-        members, segment.key, profile="profile__", extra=["entered_at"], file_format=file_format, user=user
+        members,
+        segment.key,
+        profile="profile__",
+        extra={"entered_at": "entered_at"},
+        file_format=file_format,
+        user=user,
     )
     write_words(user, segment, f"Exported the members as {file_format.label}.")
     return response

@@ -9,7 +9,7 @@ import pytest
 from cdp.rules.types import ValueType
 from profiles.ingest.moments import index_moments
 from profiles.ingest.partitions import ensure_partitions
-from profiles.models import Consent, Event, Identifier, IdentifierKind, Profile
+from profiles.models import Consent, Event, Identifier, IdentifierKind, LastSight, Profile
 from segments.models import Membership, TierStanding
 from tags import score_models
 from tags.models import Score, TagAssignment
@@ -47,8 +47,8 @@ class World:
             public_id=person.public_id,
             attributes=person.attributes,
             first_seen_at=person.first_seen_at,
-            last_seen_at=person.last_seen_at,
         )
+        LastSight.objects.create(profile=profile, at=person.last_seen_at)
         Profile.objects.filter(pk=profile.pk).update(created_at=person.created_at)
         anchor = self.write_identifier(profile, "device_id")
         for kind in sorted(person.identifiers):

@@ -115,7 +115,7 @@ def render_samples(campaign: Campaign, parts: Mapping[int | None, Part], *, view
             if tier_id in parts and (first_id := parts[tier_id].first_id) is not None:
                 chosen[content.pk] = first_id, tiers.get(tier_id) if tier_id else None
                 break
-    people = Profile.objects.in_bulk([person_id for person_id, _tier in chosen.values()])
+    people = Profile.objects.select_related("last_sight").in_bulk([person_id for person_id, _tier in chosen.values()])
     sections = load_sections(list(people), keys={"tags", "scores"})
     samples = []
     for content in contents:

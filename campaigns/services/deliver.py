@@ -101,7 +101,9 @@ def claim(campaign: Campaign, *, token: uuid.UUID, now: datetime) -> list[Delive
         ids = list(due.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)[:BATCH_SIZE])
         Delivery.objects.filter(pk__in=ids).update(state=State.CLAIMED, token=token, leased_until=now + LEASE)
     leased = Delivery.objects.filter(pk__in=ids, token=token).order_by("not_before", "id")
-    return list(leased.select_related("campaign", "content", "profile__merged_into", "tier"))
+    return list(
+        leased.select_related("campaign", "content", "profile__last_sight", "profile__merged_into__last_sight", "tier")
+    )
 
 
 def deliver(

@@ -30,7 +30,7 @@ class Recipient:
 
 
 def load_recipients(deliveries: Sequence[Delivery], channel: Channel) -> dict[int, Recipient]:
-    """By delivery id. The deliveries come with `profile__merged_into` and `tier` selected.
+    """By delivery id. The deliveries come with `profile__merged_into`, the last sights of both, and `tier` selected.
 
     The person is whom the profile stands for now, after merges; the tier is that of the planning.
     """

@@ -30,7 +30,9 @@ def export_people(
     name = f"people-{business_day(timezone.now()).isoformat()}"
     people = queryset.prefetch_related(None).order_by("pk")
     try:
-        response = people_response(people, name, extra=["last_seen_at"], file_format=file_format, user=user)
+        response = people_response(
+            people, name, extra={"last_seen_at": "last_sight__at"}, file_format=file_format, user=user
+        )
     except FormatMissing as error:
         messages.error(request, str(error))
         return None

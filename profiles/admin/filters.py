@@ -49,7 +49,7 @@ class KindFilter(PeopleFilter, DropdownFilter):  # type: ignore[misc]
 
 
 class LastSeenFilter(PeopleFilter, RadioFilter):  # type: ignore[misc]
-    """Seen in the last days, or not for long; by the index on `last_seen_at`."""
+    """Seen in the last days, or not for long; by the index of last sights."""
 
     title = _("last seen")
     parameter_name = "seen"
@@ -69,9 +69,9 @@ class LastSeenFilter(PeopleFilter, RadioFilter):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet[Profile]) -> QuerySet[Profile]:
         value, now = self.value(), timezone.now()
         if value in self.within_days:
-            return queryset.filter(last_seen_at__gt=now - timedelta(days=self.within_days[value]))
+            return queryset.filter(last_sight__at__gt=now - timedelta(days=self.within_days[value]))
         if value in self.before_days:
-            return queryset.filter(last_seen_at__lte=now - timedelta(days=self.before_days[value]))
+            return queryset.filter(last_sight__at__lte=now - timedelta(days=self.before_days[value]))
         return queryset
 
     def as_rule(self) -> Any:

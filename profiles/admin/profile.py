@@ -104,7 +104,7 @@ class ProfileAdmin(ReadOnlyAdmin):
     """People, newest activity first."""
 
     empty_text = _("Nobody is known yet. Profiles come with the first messages of a source, or with an imported file.")
-    ordering = ("-last_seen_at", "-id")
+    ordering = ("-last_sight__at", "-id")
     sortable_by = ()
     search_fields = ("public_id",)  # shows the search box; get_search_results decides what it finds
     search_help_text = _("Email, phone, member card, id or name")
@@ -158,7 +158,7 @@ class ProfileAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
         shown = Identifier.objects.select_related("kind").order_by("kind__priority", "pk")[: IDENTIFIERS_SHOWN + 1]
-        profiles: QuerySet[Profile] = super().get_queryset(request)
+        profiles: QuerySet[Profile] = super().get_queryset(request).seen()
         return profiles.prefetch_related(Prefetch("identifiers", queryset=shown, to_attr="first_identifiers"))
 
     def get_search_results(

@@ -20,7 +20,8 @@ class Key(NamedTuple):
 class Link(NamedTuple):
     """What one message says: its `keys` (by priority, then value, at least one) name one person.
 
-    `consents` are the person's words in it, states by channel; `import_id` is the import that brought it, if one did.
+    `consents` are the person's words in it, states by channel; `import_id` is the import that brought it, if one did;
+    `has_traits` whether it says anything else of the person.
     """
 
     occurred_at: datetime
@@ -29,6 +30,7 @@ class Link(NamedTuple):
     keys: Sequence[Key]
     consents: Mapping[str, str] = MappingProxyType({})
     import_id: int | None = None
+    has_traits: bool = False
 
 
 class Standing(NamedTuple):

@@ -17,7 +17,7 @@ from profiles.models import Identifier, Profile, ProfileMerge
 
 
 class ProfileBefore(NamedTuple):
-    """A profile as it was before the batch, locked."""
+    """A profile as it was before the batch."""
 
     id: int
     public_id: UUID

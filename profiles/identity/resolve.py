@@ -7,7 +7,7 @@ together; where one binds, it is never exceeded.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -42,10 +42,10 @@ class Anchor(NamedTuple):
 
 @dataclass(frozen=True)
 class Resolution:
-    """`anchors` are in the order of the links. `profiles` are those of before, locked, by id; `created` the new ones,
-    to be written before the transaction ends (only then the database checks what points at them); `gained` are the
-    kinds of the new identifiers of those of before, at least; `seen` are, by profile, the times of this batch and of
-    whom it absorbed. `late` are those of whom a message told of a word or a join from before what was known of them:
+    """`anchors` are in the order of the links. `profiles` are those of before, by id; `created` the new ones, to be
+    written before the transaction ends (only then the database checks what points at them); `gained` are the kinds
+    of the new identifiers of those of before, at least; `seen` are, by profile, the times of this batch and of whom
+    it absorbed. `late` are those of whom a message told of a word or a join from before what was known of them:
     their consents are to be told again. `merged` must be given to `merge.write_feeds` at the end of the transaction;
     `merging_sources` are the ids of the sources whose messages asked for these merges.
     """
@@ -66,12 +66,15 @@ def resolve(
     """Find or make the profile of each link, merge those that links join, and write down who said so. `foreseen` is
     what `foresee` told of these links earlier in the same transaction.
 
-    Takes the identity lock, then the locks of the profiles by id, until the end of the open transaction.
+    Takes the identity lock, then the locks of the profiles by id, until the end of the open transaction; but for those
+    who are merely seen, doing something, and of whose profile nothing is written.
     """
     limits = {kind.pk: kind.limit_per_profile for kind in kinds if kind.limit_per_profile is not None}
     advisory_lock("identity")
     known, settled, resettled, open_, seen, told, untold = confirm(links, foreseen)
-    profiles = lock_profiles({identifier.profile_id for identifier in known.values()})
+    profiles = read_profiles({identifier.profile_id for identifier in known.values()})
+    late = late_settled(links, settled, profiles)
+    lock_profiles(profiles.keys() - merely_seen(links, settled, seen, profiles, late))
     alone = strangers(links, open_, known)
     joining = [n for n in open_ if n not in alone]
     groups = group_keys([links[n] for n in joining], known, profiles, limits)
@@ -111,8 +114,23 @@ def resolve(
     for absorbed, survivor, _parent, _reason in joined:
         seen[survivor.id] = seen[survivor.id].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
     merging_sources = [absorption.reason.source_id for absorption in joined if absorption.reason.source_id is not None]
-    late = late_settled(links, settled, profiles) | late_open(groups, profiles)
+    late |= late_open(groups, profiles)
     return Resolution(anchors, profiles, created, merged, merging_sources, gained, seen, late)
+
+
+def merely_seen(
+    links: Sequence[Link],
+    settled: Mapping[int, int],
+    seen: Mapping[int, Seen],
+    profiles: Mapping[int, ProfileBefore],
+    late: Set[int],
+) -> set[int]:
+    """The people of settled links of whom these say nothing, but for what they did and when. `seen` are their times,
+    `late` those whose consents are to be told again.
+    """
+    told = {settled[n] for n in settled if links[n].has_traits or links[n].consents}
+    found = {pk for pk, when in seen.items() if when.first >= profiles[pk].first_seen_at}
+    return found - told - late
 
 
 def late_settled(links: Sequence[Link], settled: Mapping[int, int], profiles: Mapping[int, ProfileBefore]) -> set[int]:
@@ -139,16 +157,30 @@ def late_open(groups: Groups, profiles: Mapping[int, ProfileBefore]) -> set[int]
     return found
 
 
-def lock_profiles(ids: Collection[int]) -> dict[int, ProfileBefore]:
-    """Lock in the order of id; under the identity lock nobody can merge them away meanwhile."""
+def lock_profiles(ids: Collection[int]) -> None:
+    """In the order of id; under the identity lock nobody can merge them away meanwhile."""
+    if not ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT FROM profiles_profile WHERE id IN (SELECT json_array_elements_text(%s)::bigint)
+            ORDER BY id FOR NO KEY UPDATE
+            """,
+            [orjson.dumps(list(ids)).decode()],
+        )
+
+
+def read_profiles(ids: Collection[int]) -> dict[int, ProfileBefore]:
+    """As they stand, under the identity lock: nobody writes their times without it."""
     if not ids:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT id, public_id, first_seen_at::text, last_seen_at::text
-            FROM profiles_profile WHERE id IN (SELECT json_array_elements_text(%s)::bigint)
-            ORDER BY id FOR NO KEY UPDATE
+            SELECT profile.id, profile.public_id, profile.first_seen_at::text, sight.at::text
+            FROM profiles_profile AS profile JOIN profiles_lastsight AS sight ON sight.profile_id = profile.id
+            WHERE profile.id IN (SELECT json_array_elements_text(%s)::bigint)
             """,
             [orjson.dumps(list(ids)).decode()],
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cdp.copy import copy_lines, json_as_text, time_as_text
@@ -11,7 +11,7 @@ from profiles.identity.strangers import Made
 from profiles.ingest.contributions import Written
 from profiles.ingest.moments import write_moments
 from profiles.ingest.survivorship import Candidate, Said, kept_by, policy_of
-from profiles.models import AttributeDefinition, Profile, Source, Survivorship
+from profiles.models import AttributeDefinition, LastSight, Profile, Source, Survivorship
 
 Place = tuple[int, int]  # ids of profile and definition
 
@@ -76,17 +76,22 @@ def wins(
 
 
 def write_newcomers(
-    created: Iterable[Made], records: Mapping[int, dict[str, Any]], definitions: Mapping[str, AttributeDefinition]
+    created: Collection[Made], records: Mapping[int, dict[str, Any]], definitions: Mapping[str, AttributeDefinition]
 ) -> None:
     """Write the profiles that a batch has made, each once and for all, with its golden record and the moments of it."""
     copy_lines(
         Profile._meta.db_table,
-        ["id", "public_id", "attributes", "first_seen_at", "last_seen_at", "created_at"],
+        ["id", "public_id", "attributes", "first_seen_at", "created_at"],
         (
             f"{made.id}\t{made.public_id}\t{json_as_text(records.get(made.id, {}))}\t{time_as_text(made.seen.first)}\t"
-            f"{time_as_text(made.seen.last)}\t{made.created_at}"
+            f"{made.created_at}"
             for made in created
         ),
+    )
+    copy_lines(
+        LastSight._meta.db_table,
+        ["profile_id", "at"],
+        (f"{made.id}\t{time_as_text(made.seen.last)}" for made in created),
     )
     if records:
         write_moments(records, definitions)

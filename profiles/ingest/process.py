@@ -26,7 +26,7 @@ from profiles.identity.kinds import load_kinds
 from profiles.identity.merge import write_feeds
 from profiles.identity.resolve import Anchor, Resolution, resolve
 from profiles.identity.retelling import retell
-from profiles.identity.strangers import Seen
+from profiles.identity.sights import write_last_sights
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
 from profiles.ingest.contributions import sayings_of, write_contributions
@@ -298,6 +298,7 @@ def links_of(messages: Iterable[Message]) -> list[Link]:
             message.identifiers,
             message.consents,
             message.import_id,
+            bool(message.traits),
         )
         for message in messages
     ]
@@ -339,7 +340,8 @@ def write(
     said = {profile_id: values for profile_id, values in written.said.items() if profile_id not in survivors}
     newest = {pk for pk in said if written.since[pk] > resolution.profiles[pk].last_seen_at}
     new_records = new_records_of((written.said.keys() | survivors) - created, said=said, newest=newest)
-    write_profiles(widening(resolution), new_records)
+    write_profiles(first_seen(resolution), new_records)
+    write_last_sights(last_seen(resolution))
     write_consents(messages, anchors)
     retold = retell(resolution.late) if resolution.late else set()
     write_events(texts, anchors, years, lacking=lacking, ahead=ahead)
@@ -363,14 +365,16 @@ def tally_of_written(messages: Iterable[Message], attributes: Mapping[str, Attri
     return tally
 
 
-def widening(resolution: Resolution) -> dict[int, Seen]:
-    """When profiles were seen that were there before, where this batch tells more; new ones were made with theirs."""
-    found = {}
-    for profile_id, profile in resolution.profiles.items():
-        seen = resolution.seen.get(profile_id)
-        if seen and (seen.first < profile.first_seen_at or seen.last > profile.last_seen_at):
-            found[profile_id] = seen
-    return found
+def first_seen(resolution: Resolution) -> dict[int, datetime]:
+    """When profiles were first seen that were there before, where this batch tells more; new ones have theirs."""
+    seen = ((resolution.seen.get(pk), profile) for pk, profile in resolution.profiles.items())
+    return {profile.id: when.first for when, profile in seen if when and when.first < profile.first_seen_at}
+
+
+def last_seen(resolution: Resolution) -> dict[int, datetime]:
+    """When they were last seen, in the same way."""
+    seen = ((resolution.seen.get(pk), profile) for pk, profile in resolution.profiles.items())
+    return {profile.id: when.last for when, profile in seen if when and when.last > profile.last_seen_at}
 
 
 def write_consents(messages: Sequence[Message], anchors: Sequence[Anchor]) -> None:

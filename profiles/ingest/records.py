@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,7 +11,6 @@ import orjson
 from django.db import connection
 
 from cdp.rows import rows_as_json
-from profiles.identity.strangers import Seen
 from profiles.ingest.coerce import MISFIT
 from profiles.ingest.moments import write_moments
 from profiles.ingest.survivorship import POLICIES, Candidate, Policy, Said, kept_by
@@ -157,11 +157,9 @@ def fold_into_profiles(profile_ids: Collection[int]) -> dict[int, set[str]]:
     return {profile_id: each.changed for profile_id, each in new_records.items()}
 
 
-def write_profiles(seen: Mapping[int, Seen], new_records: Mapping[int, NewRecord]) -> None:
-    """Widen when profiles were seen, and write golden records with their moments: one new version of each row."""
-    rows: dict[int, dict[str, Any]] = {
-        pk: {"id": pk, "first_at": when.first, "last_at": when.last} for pk, when in seen.items()
-    }
+def write_profiles(first_seen: Mapping[int, datetime], new_records: Mapping[int, NewRecord]) -> None:
+    """Note who was seen earlier, and write golden records with their moments: one new version of each row."""
+    rows: dict[int, dict[str, Any]] = {pk: {"id": pk, "first_at": at} for pk, at in first_seen.items()}
     for pk, each in new_records.items():
         rows.setdefault(pk, {"id": pk})["attributes"] = each.record
     if not rows:
@@ -171,10 +169,8 @@ def write_profiles(seen: Mapping[int, Seen], new_records: Mapping[int, NewRecord
             """
             UPDATE profiles_profile AS profile
             SET first_seen_at = least(profile.first_seen_at, said.first_at),
-                last_seen_at = greatest(profile.last_seen_at, said.last_at),
                 attributes = coalesce(said.attributes, profile.attributes)
-            FROM json_to_recordset(%s)
-                AS said(id bigint, first_at timestamptz, last_at timestamptz, attributes jsonb)
+            FROM json_to_recordset(%s) AS said(id bigint, first_at timestamptz, attributes jsonb)
             WHERE profile.id = said.id
             """,
             [rows_as_json(rows.values())],

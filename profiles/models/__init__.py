@@ -18,7 +18,7 @@ from profiles.models.imports import Import, ImportedFile, ImportMapping
 from profiles.models.inbox import InboxMessage, MessageKey, RejectedMessage
 from profiles.models.inheritance import Inheritance
 from profiles.models.moment import ProfileMoment
-from profiles.models.profile import Profile
+from profiles.models.profile import LastSight, Profile
 from profiles.models.quality import EventDay, KindDay, Violation
 from profiles.models.source import Handling, Source, SourceDay
 from profiles.models.split import ProfileSplit, Separation
@@ -46,6 +46,7 @@ __all__ = [
     "Inheritance",
     "KindDay",
     "Lane",
+    "LastSight",
     "MessageKey",
     "Profile",
     "ProfileChange",

@@ -27,7 +27,7 @@ from cdp.rules.shapes import Anything, NameOf, Text
 from cdp.rules.sql import TRUE, At
 from cdp.rules.types import JSON_TYPES, ValueType, type_of
 from cdp.rules.words import WORDS
-from profiles.models import AttributeDefinition, Identifier, Profile, ProfileMoment
+from profiles.models import AttributeDefinition, Identifier, LastSight, Profile, ProfileMoment
 from profiles.models.definition import shipped_label_lazy
 
 
@@ -41,6 +41,7 @@ class AttributeFacts:
 
 
 IS_KNOWN = "is_known"
+COLUMNS = {"last_seen_at": "last_sight__at"}  # of Profile, where it is not named like the key
 FIRST_YEAR = 1970  # no message is older
 # What rules may name like an attribute, though it is none; it wins over a trait of the same name.
 BUILT_IN = {
@@ -124,7 +125,7 @@ class AttributeIs(Operator):
             return self._is_known(scope)
         operand: Any
         if self.key in BUILT_IN:
-            operand = ColumnOperand(F(self.key))
+            operand = ColumnOperand(F(COLUMNS.get(self.key, self.key)))
         else:
             operand = JsonOperand(At(F("attributes"), self.key), self.facts.type)
         return Q(self.comparison.holds(operand, now))
@@ -144,7 +145,7 @@ class AttributeIs(Operator):
         if self.key in BUILT_IN:
             # A sight that is still to come is on the queue, due at its time.
             periods = slab.spans(range(FIRST_YEAR, until.year + 2))
-            return in_periods(self.key, periods) if periods else None
+            return self._lies_in(periods) if periods else None
         found = [
             *([in_periods("at", [*slab.periods, *slab.coming])] if slab.periods else []),
             *([in_periods("at", map(self._span, slab.days))] if slab.days else []),
@@ -154,6 +155,12 @@ class AttributeIs(Operator):
             return None
         moments = ProfileMoment.objects.filter(reduce(or_, found), definition_id=self.facts.id)
         return Q(pk__in=moments.values("profile_id"))
+
+    def _lies_in(self, periods: Sequence[Period]) -> Q:
+        """A condition on Profile that an index answers: a built-in time lies in one of the periods."""
+        if self.key == "last_seen_at":
+            return Q(pk__in=LastSight.objects.filter(in_periods("at", periods)).values("profile_id"))
+        return in_periods(self.key, periods)
 
     def _span(self, days: Days) -> Period:
         """The instants of days, where a date is kept as its midnight in UTC."""

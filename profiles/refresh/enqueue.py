@@ -38,8 +38,9 @@ def enqueue_coming(profile_ids: Sequence[int], *, now: datetime) -> None:
             WHERE event.profile_id = ANY(%s) AND event.occurred_at > %s
             UNION
             SELECT profile.id, 'attribute:' || seen.key, %s, seen.at, ''
-            FROM profiles_profile AS profile,
-                LATERAL (VALUES ('first_seen_at', first_seen_at), ('last_seen_at', last_seen_at)) AS seen (key, at)
+            FROM profiles_profile AS profile
+                JOIN profiles_lastsight AS sight ON sight.profile_id = profile.id,
+                LATERAL (VALUES ('first_seen_at', profile.first_seen_at), ('last_seen_at', sight.at)) AS seen (key, at)
             WHERE profile.id = ANY(%s) AND seen.at > %s
             """,
             [Lane.LIVE, list(profile_ids), now, Lane.LIVE, list(profile_ids), now],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -56,7 +56,7 @@ class Person(NamedTuple):
 class Columns(NamedTuple):
     """What a file has of each person, beside their id."""
 
-    extra: Sequence[str]
+    extra: Mapping[str, str]
     kinds: dict[int, str]  # keys by id, in order
     attributes: dict[str, str]  # types by key, in order
     masking: Masking
@@ -72,11 +72,12 @@ class Columns(NamedTuple):
 
 
 def people_in_file(
-    rows: QuerySet[Any], *, profile: str = "", extra: Sequence[str] = (), file_format: FileFormat, user: Viewer
+    rows: QuerySet[Any], *, profile: str = "", extra: Mapping[str, str], file_format: FileFormat, user: Viewer
 ) -> Iterator[bytes]:
     """The people of `rows` in the order of these, as pieces of a file; nothing is held but a batch.
 
-    `profile` is how a row comes to its profile ("profile__"), `extra` names fields with times. With all identifiers and
+    `profile` is how a row comes to its profile ("profile__"), `extra` are fields with times, by the
+    name of their column. With all identifiers and
     all defined attributes, personal ones masked unless `user` may see them.
 
     Raises FormatMissing, before the first piece.
@@ -96,7 +97,7 @@ def people(rows: QuerySet[Any], profile: str, columns: Columns) -> Iterator[Pers
     theirs = Identifier.objects.filter(profile=OuterRef(f"{profile}pk")).order_by("kind__priority", "pk")
     named = theirs.values(named=Concat(Cast("kind_id", TextField()), Value(":"), "value", output_field=TextField()))
     found = rows.values_list(
-        f"{profile}public_id", Cast(f"{profile}attributes", TextField()), ArraySubquery(named), *columns.extra
+        f"{profile}public_id", Cast(f"{profile}attributes", TextField()), ArraySubquery(named), *columns.extra.values()
     )
     masking = columns.masking
     with transaction.atomic():

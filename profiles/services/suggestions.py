@@ -47,7 +47,7 @@ class Observed:
 
 def values_of_attribute(key: str, term: str, *, masking: Masking) -> list[Any]:
     """Values of an attribute, the most frequent first; of a list its elements."""
-    latest = Profile.objects.current().order_by("-last_seen_at", "-id")
+    latest = Profile.objects.current().seen().order_by("-last_sight__at", "-id")
     found = latest.values_list(KeyTransform(key, "attributes"), flat=True)[:N_PROFILES]
     seen = Observed()
     for value in found:

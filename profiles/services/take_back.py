@@ -195,13 +195,15 @@ def set_seen(profile_ids: Sequence[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE profiles_profile AS profile SET first_seen_at = seen.first_at, last_seen_at = seen.last_at
-            FROM (
+            WITH seen AS MATERIALIZED (
                 SELECT profile_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at
                 FROM profiles_event WHERE profile_id = ANY(%s) GROUP BY profile_id
-            ) AS seen
-            WHERE profile.id = seen.profile_id
-                AND (profile.first_seen_at, profile.last_seen_at) IS DISTINCT FROM (seen.first_at, seen.last_at)
+            ), first_seen AS (
+                UPDATE profiles_profile AS profile SET first_seen_at = seen.first_at
+                FROM seen WHERE profile.id = seen.profile_id AND profile.first_seen_at <> seen.first_at
+            )
+            UPDATE profiles_lastsight AS sight SET at = seen.last_at
+            FROM seen WHERE sight.profile_id = seen.profile_id AND sight.at <> seen.last_at
             """,
             [list(profile_ids)],
         )

@@ -15,6 +15,7 @@ from profiles.models import (
     Identifier,
     IdentifierKind,
     IdentityConflict,
+    LastSight,
     Profile,
     ProfileChange,
     ProfileMerge,
@@ -41,9 +42,21 @@ class ProfileFactory(DjangoModelFactory):
 
     class Meta:
         model = Profile
+        exclude = ["last_seen_at"]
+        skip_postgeneration_save = True
 
     first_seen_at = SEEN_AT
     last_seen_at = factory.SelfAttribute("first_seen_at")
+    last_sight = factory.RelatedFactory(
+        "tests.factories.profiles.LastSightFactory", "profile", at=factory.SelfAttribute("..last_seen_at")
+    )
+
+
+class LastSightFactory(DjangoModelFactory):
+    """When somebody was last seen; every profile has it."""
+
+    class Meta:
+        model = LastSight
 
 
 class IdentifierFactory(DjangoModelFactory):

@@ -14,7 +14,8 @@ from cdp.rules.scope import Scope
 from profiles.identity.consents import overrulings_by_hand, write_overrulings
 from profiles.identity.errors import IdentityError, KeptApartError, LimitBroken, Separated
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb, write_feeds
-from profiles.identity.resolve import lock_profiles
+from profiles.identity.resolve import lock_profiles, read_profiles
+from profiles.identity.sights import write_last_sights
 from profiles.ingest.records import fold_into_profiles
 from profiles.models import Identifier, IdentifierKind, Profile, ProfileMerge, Separation
 from profiles.refresh.enqueue import enqueue_changes
@@ -48,7 +49,8 @@ def merge_profiles(
         raise IdentityError(_("These profiles are one person already.") if len(wanted) > 1 else _("Name at least two."))
     if Profile.objects.filter(pk__in=current.values(), erased_at__isnull=False).exists():
         raise IdentityError(_("One of these profiles was erased; nobody is left to merge."))
-    profiles = lock_profiles(current.values())
+    lock_profiles(current.values())
+    profiles = read_profiles(current.values())
     check_together(profiles)
     survivor, *others = sorted(
         profiles.values(), key=lambda profile: (profile.id != into, profile.first_seen_at, profile.public_id)
@@ -81,7 +83,6 @@ def check_together(profiles: Collection[int]) -> None:
 
 
 def widen_seen(profiles: Mapping[int, ProfileBefore], survivor: ProfileBefore) -> None:
-    Profile.objects.filter(pk=survivor.id).update(
-        first_seen_at=min(profile.first_seen_at for profile in profiles.values()),
-        last_seen_at=max(profile.last_seen_at for profile in profiles.values()),
-    )
+    first_seen_at = min(profile.first_seen_at for profile in profiles.values())
+    Profile.objects.filter(pk=survivor.id).update(first_seen_at=first_seen_at)
+    write_last_sights({survivor.id: max(profile.last_seen_at for profile in profiles.values())})

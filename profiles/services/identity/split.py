@@ -18,8 +18,9 @@ from profiles.identity.feed import write_split
 from profiles.identity.forest import Going, Tree, load_tree, splitting, undoing
 from profiles.identity.retelling import retell
 from profiles.identity.separations import check_pairs, separate
+from profiles.identity.sights import write_last_sights
 from profiles.ingest.records import fold_into_profiles
-from profiles.models import Identifier, Profile, ProfileMerge, ProfileSplit
+from profiles.models import Identifier, LastSight, Profile, ProfileMerge, ProfileSplit
 from profiles.refresh.enqueue import enqueue_changes, enqueue_coming
 from profiles.refresh.graph import SPLIT
 
@@ -61,7 +62,8 @@ def split_profile(
         going.moved.remove(tops[oldest.pk])
         return part(tree, going, to=oldest, merge_id=tops[oldest.pk].merge_id, along=along, user=user, now=now)
     first_seen_at, last_seen_at = first_and_last_seen(going.identifiers)
-    new = Profile.objects.create(first_seen_at=first_seen_at, last_seen_at=last_seen_at)
+    new = Profile.objects.create(first_seen_at=first_seen_at)
+    LastSight.objects.create(profile=new, at=last_seen_at)
     return part(tree, going, to=new, merge_id=None, along=along, user=user, now=now)
 
 
@@ -210,7 +212,8 @@ def restore_seen(profile_id: int) -> None:
     """A person was seen when one of their identifiers was, and last when they last did something."""
     identifiers = Identifier.objects.filter(profile=profile_id).values_list("pk", flat=True)
     first_seen_at, last_seen_at = first_and_last_seen(identifiers)
-    Profile.objects.filter(pk=profile_id).update(first_seen_at=first_seen_at, last_seen_at=last_seen_at)
+    Profile.objects.filter(pk=profile_id).update(first_seen_at=first_seen_at)
+    write_last_sights({profile_id: last_seen_at})
 
 
 def first_and_last_seen(identifier_ids: Iterable[int]) -> tuple[datetime, datetime]:

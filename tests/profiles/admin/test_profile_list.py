@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from cdp.roles import OPERATOR, VIEWER
-from profiles.models import ProfileMerge
-from tests.factories.profiles import IdentifierFactory, ProfileFactory, SourceFactory
+from profiles.models import LastSight, Profile, ProfileMerge
+from tests.factories.profiles import SEEN_AT, IdentifierFactory, ProfileFactory, SourceFactory
 from tests.factories.segments import MembershipFactory, TierSchemeFactory, TierStandingFactory
 from tests.factories.tags import TagAssignmentFactory
 from tests.sign_in import sign_in
@@ -148,3 +148,19 @@ def test_queries_do_not_grow_with_the_list():
         client.get(LIST)
 
     assert len(many) == len(few)
+
+
+def test_the_first_page_comes_in_the_order_of_the_index_of_last_sights():
+    people = Profile.objects.bulk_create(Profile(first_seen_at=SEEN_AT) for _ in range(5_000))
+    LastSight.objects.bulk_create(
+        LastSight(profile=person, at=SEEN_AT + timedelta(hours=n * 7919 % 5_000)) for n, person in enumerate(people)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE profiles_profile, profiles_lastsight")
+
+    page = Profile.objects.current().seen().order_by("-last_sight__at", "-id")[:100]
+
+    plan = page.explain()
+    assert "using last_sight_at" in plan
+    assert "Sort" not in plan
+    assert [person.last_seen_at for person in page] == [SEEN_AT + timedelta(hours=4_999 - n) for n in range(100)]

@@ -157,6 +157,7 @@ def state():
             profile.last_seen_at,
             Counter(events),
         )
+        assert profile.first_seen_at <= profile.last_seen_at
     assert Profile.objects.current().count() == len(identifiers)
     check_moments()
     return identifiers

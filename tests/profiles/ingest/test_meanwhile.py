@@ -372,6 +372,32 @@ def test_an_earlier_sight_that_another_batch_tells_is_kept(shop, meanwhile):
     assert Profile.objects.get().last_seen_at == START + timedelta(minutes=20)
 
 
+@pytest.mark.parametrize(
+    ("message", "waits"),
+    [
+        (track("Buy", user="u1", at=5), False),
+        (track("Buy", user="u1", anonymous="a1", at=5), False),
+        (track("Buy", user="u1", at=-5), True),  # first seen earlier than was known
+        (identify(user="u1", city="Rome", at=5), True),
+        (identify(user="u1", at=5, consents={"email": "denied"}), True),
+        (track("Buy", user="u1", anonymous="new", at=5), True),
+        (track("Buy", user="u1", anonymous="a1", at=1), True),  # a join that may have come before a word
+    ],
+)
+def test_who_merely_does_something_is_not_waited_for(shop, message, waits):
+    send(shop, identify(user="u1", anonymous="a1", city="Oslo", at=2))
+    accept_messages(shop, [message], received_at=NOW)
+
+    with transaction.atomic():
+        Profile.objects.select_for_update(no_key=True).get(pk=profile_of("user_id", "u1").pk)
+        batch = Elsewhere(lambda: process_batch(now=NOW))
+        waited = batch.come_as_far_as_it_can()
+    batch.finish()
+
+    assert waited == waits
+    assert InboxMessage.objects.count() == 0
+
+
 def test_a_word_of_the_same_source_that_is_later_stays(shop, meanwhile):
     send(shop, identify(user="u1", at=1, city="Oslo"))
     accept(shop, identify(user="u1", at=5, city="Rome"))

@@ -486,5 +486,5 @@ def test_a_known_batch_takes_a_fixed_number_of_queries(shop, django_assert_max_n
     messages = [identify(user=f"u{n}", anonymous=f"b{n}", at=1, city="Rome") for n in range(50)]
     accept_messages(shop, messages, received_at=NOW)
 
-    with django_assert_max_num_queries(45):
+    with django_assert_max_num_queries(47):
         process_batch(now=NOW)

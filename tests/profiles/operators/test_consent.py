@@ -74,9 +74,9 @@ def test_sql(now):
 def test_no_plan_scans_a_list_again_for_every_profile(rule, work_mem, now):
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO profiles_profile (public_id, attributes, first_seen_at, last_seen_at, created_at) "
-            "SELECT gen_random_uuid(), '{}', %s, %s, %s FROM generate_series(1, 5000)",
-            [now, now, now],
+            "INSERT INTO profiles_profile (public_id, attributes, first_seen_at, created_at) "
+            "SELECT gen_random_uuid(), '{}', %s, %s FROM generate_series(1, 5000)",
+            [now, now],
         )
         cursor.execute(
             "INSERT INTO profiles_consent (profile_id, origin_id, channel, state, occurred_at, message_id) "

@@ -192,9 +192,9 @@ PLANS = [
 def test_no_plan_scans_a_list_again_for_every_profile_and_each_sorts_once(rule, work_mem, definitions, now):
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO profiles_profile (public_id, attributes, first_seen_at, last_seen_at, created_at) "
-            "SELECT gen_random_uuid(), '{}', %s, %s, %s FROM generate_series(1, 5000)",
-            [now, now, now],
+            "INSERT INTO profiles_profile (public_id, attributes, first_seen_at, created_at) "
+            "SELECT gen_random_uuid(), '{}', %s, %s FROM generate_series(1, 5000)",
+            [now, now],
         )
         cursor.execute(
             "INSERT INTO profiles_event (occurred_at, definition_id, profile_id, anchor_id, source_id) "

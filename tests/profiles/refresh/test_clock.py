@@ -396,18 +396,22 @@ def crowd(now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO profiles_profile (public_id, attributes, first_seen_at, last_seen_at, created_at)
-            SELECT gen_random_uuid(), '{}', %(now)s - i * interval '1 hour', %(now)s - i * interval '30 minutes',
-                %(now)s - i * interval '1 hour'
-            FROM generate_series(1, 20000) AS i
+            WITH made AS (
+                INSERT INTO profiles_profile (public_id, attributes, first_seen_at, created_at)
+                SELECT gen_random_uuid(), '{}', %(now)s - i * interval '1 hour', %(now)s - i * interval '1 hour'
+                FROM generate_series(1, 20000) AS i
+                RETURNING id, first_seen_at
+            )
+            INSERT INTO profiles_lastsight (profile_id, at)
+            SELECT id, first_seen_at + (%(now)s - first_seen_at) / 2 FROM made
             """,
             {"now": now},
         )
-        people = "profiles_profile WHERE attributes = '{}'"
+        people = "profiles_profile JOIN profiles_lastsight ON profile_id = id WHERE attributes = '{}'"
         cursor.execute(
             f"""
             INSERT INTO profiles_event (occurred_at, definition_id, profile_id, anchor_id, source_id)
-            SELECT last_seen_at, %s, id, %s, %s FROM {people};
+            SELECT profiles_lastsight.at, %s, id, %s, %s FROM {people};
             """,
             [buy.definition_id, buy.anchor_id, buy.source_id],
         )
@@ -429,7 +433,7 @@ def crowd(now: datetime) -> None:
             f"SELECT %s, id, created_at FROM {people}",
             [base.pk],
         )
-        for table in ("profile", "event", "profilemoment"):
+        for table in ("profile", "lastsight", "event", "profilemoment"):
             cursor.execute(f"ANALYZE profiles_{table}")
         cursor.execute("ANALYZE tags_tagassignment; ANALYZE segments_membership")
 

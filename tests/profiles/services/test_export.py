@@ -23,7 +23,9 @@ pytestmark = pytest.mark.django_db
 def file_of(file_format, role=OPERATOR):
     rows = Profile.objects.order_by("pk")
     user = UserFactory(role=role)
-    pieces = people_in_file(rows, extra=["first_seen_at"], file_format=FileFormat(file_format), user=user)
+    pieces = people_in_file(
+        rows, extra={"first_seen_at": "first_seen_at"}, file_format=FileFormat(file_format), user=user
+    )
     return b"".join(pieces)
 
 
@@ -75,7 +77,9 @@ def test_a_file_holds_those_of_the_moment_it_began_whatever_comes_and_goes_meanw
     segment = StaticSegmentFactory()
     before = [MembershipFactory(segment=segment).profile for _number in range(7)]
     rows = Membership.objects.filter(segment=segment).order_by("profile_id")
-    pieces = people_in_file(rows, profile="profile__", file_format=file_format, user=UserFactory(role=OPERATOR))
+    pieces = people_in_file(
+        rows, profile="profile__", extra={}, file_format=file_format, user=UserFactory(role=OPERATOR)
+    )
 
     first = next(pieces)
     rows.filter(profile__in=before[:3] + before[5:]).delete()

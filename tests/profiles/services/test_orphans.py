@@ -56,8 +56,11 @@ def test_rows_of_a_profile_that_is_gone_are_counted_by_column():
     gone(Profile, person.pk)
 
     assert count_orphans() == {
-        "profiles_event.profile_id": 1, "profiles_identifier.profile_id": 1, "segments_membershipchange.profile_id": 1
-    }  # fmt: skip
+        "profiles_event.profile_id": 1,
+        "profiles_identifier.profile_id": 1,
+        "profiles_lastsight.profile_id": 1,
+        "segments_membershipchange.profile_id": 1,
+    }
 
 
 def test_the_nightly_check_reports_them(caplog):
@@ -68,5 +71,5 @@ def test_the_nightly_check_reports_them(caplog):
     execute_run(run.pk, now=NOW)
 
     run.refresh_from_db()
-    assert (run.state, run.error, run.counts["orphans"]) == ("succeeded", "", 1)
+    assert (run.state, run.error, run.counts["orphans"]) == ("succeeded", "", 2)
     assert "1 rows of profiles_identifier.profile_id point at nobody" in caplog.text

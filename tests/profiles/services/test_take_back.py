@@ -57,7 +57,7 @@ def facts():
     return {
         "people": people(),
         "profiles": sorted(
-            map(repr, Profile.objects.current().values_list("attributes", "first_seen_at", "last_seen_at"))
+            map(repr, Profile.objects.current().values_list("attributes", "first_seen_at", "last_sight__at"))
         ),
         "said": sorted(
             map(repr, Contribution.objects.values_list("anchor__value", "definition__key", "value", "message_id"))

@@ -254,7 +254,7 @@ def test_febrl_3(now):
     frame, links = load_febrl3(return_links=True)
     rows = list(frame.where(frame.notna(), None).itertuples())
     profiles = Profile.objects.bulk_create(
-        Profile(first_seen_at=SEEN_AT, last_seen_at=SEEN_AT, attributes=febrl_attributes(row)) for row in rows
+        Profile(first_seen_at=SEEN_AT, attributes=febrl_attributes(row)) for row in rows
     )
     ids = {row.Index: profile.pk for row, profile in zip(rows, profiles, strict=True)}
     truth = {tuple(sorted((ids[one], ids[other]))) for one, other in links}
