@@ -26,6 +26,7 @@ from profiles.identity.groups import Group, Groups, Key, Link, Standing, profile
 from profiles.identity.identifiers import Known, Sight, see_identifiers, sights_kept, write_identifiers
 from profiles.identity.links import Conflict, write_conflicts, write_links
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb
+from profiles.identity.retelling import joined_by_hand
 from profiles.identity.separations import bind_separations
 from profiles.identity.strangers import Made, Seen, make_profiles, strangers
 from profiles.models import Identifier, IdentifierKind, ProfileMerge
@@ -73,7 +74,8 @@ def resolve(
     advisory_lock("identity")
     known, settled, resettled, open_, seen, told, untold = confirm(links, foreseen)
     profiles = read_profiles({identifier.profile_id for identifier in known.values()})
-    late = late_settled(links, settled, profiles)
+    latest = latest_words(links, profiles)
+    late = late_settled(links, settled, latest)
     lock_profiles(profiles.keys() - merely_seen(links, settled, seen, profiles, late))
     alone = strangers(links, open_, known)
     joining = [n for n in open_ if n not in alone]
@@ -114,7 +116,7 @@ def resolve(
     for absorbed, survivor, _parent, _reason in joined:
         seen[survivor.id] = seen[survivor.id].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
     merging_sources = [absorption.reason.source_id for absorption in joined if absorption.reason.source_id is not None]
-    late |= late_open(groups, profiles)
+    late |= late_open(groups, latest)
     return Resolution(anchors, profiles, created, merged, merging_sources, gained, seen, late)
 
 
@@ -133,26 +135,41 @@ def merely_seen(
     return found - told - late
 
 
-def late_settled(links: Sequence[Link], settled: Mapping[int, int], profiles: Mapping[int, ProfileBefore]) -> set[int]:
-    """The people of settled links of whom one says what they want, or who they are, and who were last seen after it."""
+def latest_words(links: Iterable[Link], profiles: Mapping[int, ProfileBefore]) -> dict[int, datetime]:
+    """By profile, how late anything may have been said or decided of who it is or what it wants, as far as that is not
+    before all of the links that say so, too.
+    """
+    latest = {profile.id: profile.last_seen_at for profile in profiles.values()}
+    since = min((link.occurred_at for link in links if says_who_or_what(link)), default=None)
+    joined = joined_by_hand(profiles.keys(), since) if since and profiles else {}
+    return latest | {pk: max(at, latest[pk]) for pk, at in joined.items()}
+
+
+def says_who_or_what(link: Link) -> bool:
+    """Whether it says what its person wants, or who they are."""
+    return bool(link.consents) or len(link.keys) > 1
+
+
+def late_settled(links: Sequence[Link], settled: Mapping[int, int], latest: Mapping[int, datetime]) -> set[int]:
+    """The people of settled links of whom one says what they want, or who they are, from before the latest word."""
     return {
         profile_id
         for n, profile_id in settled.items()
-        if (links[n].consents or len(links[n].keys) > 1) and links[n].occurred_at <= profiles[profile_id].last_seen_at
+        if says_who_or_what(links[n]) and links[n].occurred_at <= latest[profile_id]
     }
 
 
-def late_open(groups: Groups, profiles: Mapping[int, ProfileBefore]) -> set[int]:
-    """The same of the others: by whom they are now, and when any part of them was last seen."""
-    last_seen: dict[Group, datetime] = {}
+def late_open(groups: Groups, latest: Mapping[int, datetime]) -> set[int]:
+    """The same of the others: by whom they are now, and the latest word of any part of them."""
+    latest_of: dict[Group, datetime] = {}
     for profile_id, group in groups.of_profile.items():
-        root, at = root_of(group), profiles[profile_id].last_seen_at
-        last_seen[root] = max(last_seen.get(root, at), at)
+        root, at = root_of(group), latest[profile_id]
+        latest_of[root] = max(latest_of.get(root, at), at)
     found = set()
     for link, group, _taken_in in groups.steps:
-        if link.consents or len(link.keys) > 1:
+        if says_who_or_what(link):
             root = root_of(group)
-            if root in last_seen and link.occurred_at <= last_seen[root]:
+            if root in latest_of and link.occurred_at <= latest_of[root]:
                 found.add(profile_of(root))
     return found
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.db.models.functions import Coalesce
 
 from cdp.rules.scope import Scope
@@ -22,6 +22,8 @@ from profiles.models import Consent, Identifier, IdentityLink, ProfileMerge
 
 # Neither told by a source nor written down by hand.
 DECIDED = Q(source__isnull=True) & (Q(merge__isnull=False) | Q(anchor__isnull=False))
+
+BY_HAND = ~Q(cause=ProfileMerge.Cause.MESSAGE)
 
 
 class Join(NamedTuple):
@@ -88,6 +90,16 @@ def retell(profile_ids: Collection[int]) -> set[tuple[int, str]]:
         for (profile_id, channel, at), anchor_id in wanted.items()
     )
     return changed
+
+
+def joined_by_hand(profile_ids: Collection[int], since: datetime) -> dict[int, datetime]:
+    """When these people were last merged by hand, those who were at `since` or later. No message tells of such a join,
+    so one may be from before it and yet be the newest of the person.
+    """
+    merges = ProfileMerge.objects.filter(
+        BY_HAND, Scope(sorted(profile_ids)).on("absorbed__merged_into_id"), merged_at__gte=since, undone_at=None
+    )
+    return dict(merges.values_list("absorbed__merged_into_id").annotate(last=Max("merged_at")))
 
 
 def of_two_minds(profile_ids: Collection[int]) -> list[int]:
@@ -162,7 +174,7 @@ def load(profile_ids: Collection[int]) -> dict[int, Person]:
             join = Join(link.occurred_at, link.message_id, link.source_id, place[other], first, other)
             people[owner[first]].joins.append(join)
     merges = ProfileMerge.objects.filter(Scope(sorted(profile_ids)).on("absorbed__merged_into_id"), undone_at=None)
-    for merge in merges.exclude(cause=ProfileMerge.Cause.MESSAGE):
+    for merge in merges.filter(BY_HAND):
         above = first_on.get(merge.parent_id or merge.survivor_id)
         absorbed = first_on.get(merge.absorbed_id)
         if above is not None and absorbed is not None:

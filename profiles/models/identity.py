@@ -269,6 +269,9 @@ class ProfileMerge(models.Model):
         verbose_name = _("profile merge")
         verbose_name_plural = _("profile merges")
         ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["merged_at"], name="merge_by_hand", condition=~models.Q(cause="message")),
+        ]
 
     def __str__(self) -> str:
         return f"{str(self.absorbed.public_id)[:8]} → {str(self.survivor.public_id)[:8]}"

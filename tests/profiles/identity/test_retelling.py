@@ -1,6 +1,7 @@
 """What joins decide on consents, when messages tell late of what was before."""
 
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 from django.db import transaction
@@ -169,3 +170,37 @@ def test_words_by_hand_and_by_message_give_the_same_in_any_order(late):
     with transaction.atomic():
         assert told(as_they_came) == expected
         transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_words_from_before_a_merge_by_hand_count_whenever_they_come(shop, order):
+    say(shop, "a", 0)
+    say(shop, "b", 0)
+    say(shop, "c", 0, False)
+    ann, bob = profile_of("anonymous_id", "a"), profile_of("anonymous_id", "b")
+    steps = [
+        lambda: say(shop, "a", 60, False),
+        lambda: say(shop, "b", 300, True),
+        lambda: merge_profiles([ann.pk, bob.pk], user=None, now=NOW),
+    ]
+
+    for place in order:
+        steps[place]()
+
+    assert in_force("a") == {"email": "denied"}
+    assert decided() == [("email", "denied", NOW)]
+
+
+def test_who_was_joined_before_a_merge_by_hand_counts_in_it(shop):
+    """The word of the one who was joined late was said before the merge, and so is overruled in it."""
+    say(shop, "a", 0, False)
+    say(shop, "b", 0)
+    say(shop, "c", 1, True)
+    ann, bob = profile_of("anonymous_id", "a"), profile_of("anonymous_id", "b")
+    merge_profiles([ann.pk, bob.pk], user=None, now=NOW)
+
+    say(shop, "b", 5, user="u")
+    say(shop, "c", 6, user="u")
+
+    assert in_force("a") == {"email": "denied"}
+    assert decided() == [("email", "denied", NOW)]
