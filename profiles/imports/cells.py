@@ -46,6 +46,8 @@ CONSENT_WORDS = {
         ("denied", "false", "no", "n", "0", "否", "不同意", "拒绝", "退订", "已退订", "不允许"), Consent.State.DENIED
     ),
 }
+# 6.22848E+17: what a spreadsheet makes of a long number. A card named 622848E17 has no sign and no point.
+SHORTENED = re.compile(r"[+-]?\d(?:[.,]\d+[eE]\+?|[eE]\+)\d{1,3}", re.ASCII)
 EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - counts days of whatever zone
 
 
@@ -147,12 +149,18 @@ def as_name(cell: Any) -> str:
 
     Raises CellError for a number that is not what it was: others became the same one.
     """
+    text = as_text(cell).strip()
+    if isinstance(cell, str) and SHORTENED.fullmatch(text):
+        raise CellError(
+            _("“%(cell)s” is a number that a spreadsheet shortened: format the column as text there, and save it anew")
+            % {"cell": text}
+        )
     if isinstance(cell, float) and abs(cell) >= MAX_EXACT:
         raise CellError(
             _("“%(cell)s” is a number whose last digits are lost: write the column as text where the file is made")
-            % {"cell": as_text(cell)[:60]}
+            % {"cell": text[:60]}
         )
-    return as_text(cell).strip()
+    return text
 
 
 def _number(cell: Any, zone: tzinfo, format: str) -> Any:

@@ -54,3 +54,21 @@ def test_a_number_that_lost_digits_names_nobody_and_nothing(load, number, column
     assert import_.counts == {"refused": 1, "refused_rows": [f"1: {column}"]}
     assert b"whose last digits are lost" in import_.refused_file.read()
     assert (Profile.objects.count(), Event.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("cell", ["6.22848E+17", "6,22848e+17", " 6.22848E17 ", "1E+18", "-1.5e+20"])
+@pytest.mark.parametrize("column", ["card", "order"])
+def test_a_number_that_a_spreadsheet_shortened_names_nobody_and_nothing(load, cell, column):
+    cells = {"card": "V1", "order": "1"} | {column: cell}
+
+    import_ = load(f"card;order\n{cells['card']};{cells['order']}\n", MAPPING)
+
+    assert import_.counts == {"refused": 1, "refused_rows": [f"2: {column}"]}
+    words = f"{column}: “{cell.strip()}” is a number that a spreadsheet shortened"
+    assert words in import_.refused_file.read().decode()
+    assert (Profile.objects.count(), Event.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("card", ["622848E17", "5e10", "1E5", "12.5E+3", "+8613800138000", "E+17", "1.5"])
+def test_what_only_looks_like_it_is_a_name(load, card):
+    assert load(f"card;order\n{card};1.2.3\n", MAPPING).counts == {"new": 1, "events": 1, "refused_rows": []}
