@@ -80,7 +80,12 @@ class Taking:
             return Taken(Counter(refused=1), list(batch), Counter({(self.import_.source_id, "n_rejected"): 1}))
 
     def take(self, batch: Sequence[RowMessages]) -> Taken:
-        """Whatever others may wait for is made before the identity lock is taken: definitions and message keys."""
+        """Whatever others may wait for is made before the identity lock is taken: definitions and message keys.
+
+        Batches of one source are planned one after another, so that what a plan counts as new no other import has
+        written when it comes to it: the same file, begun twice at once, is counted once.
+        """
+        advisory_lock("import_rows", self.import_.source_id)
         unplanned = self.refuse_unplanned(batch)
         events = self.definitions_of(batch)
         plan = self.planner.plan(batch)
@@ -96,7 +101,7 @@ class Taking:
         if self.writes_targets:
             counts += self.write_targets(plan)
         tally = Counter(processed.tally)
-        tally[self.import_.source_id, "n_messages"] += len(plan.messages)
+        tally[self.import_.source_id, "n_messages"] += len(ready.messages)
         tally[self.import_.source_id, "n_rejected"] += len(plan.refused)
         return Taken(counts, plan.refused, tally, processed.quality)
 

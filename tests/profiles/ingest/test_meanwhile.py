@@ -30,6 +30,7 @@ from profiles.models import (
     Profile,
     ProfileMerge,
     RejectedMessage,
+    SourceDay,
 )
 from profiles.services.definitions import save_attribute
 from profiles.services.identity import merge_profiles, split_profile, undo_merge
@@ -461,3 +462,29 @@ def meddle(chance):
                 split_profile(one, list(one.identifiers.all())[:1], user=None, now=NOW)
             elif merges:
                 undo_merge(chance.choice(merges), user=None, now=NOW)
+
+
+@pytest.mark.parametrize("time", [{}, {"time": {"constant": "2026-01-31"}}], ids=["untimed", "timed"])
+def test_a_file_that_is_imported_twice_at_once_is_counted_once(monkeypatch, time):
+    till = SourceFactory(key="till")
+    content, claim = "Card,User,City,Name\nVIP001,,Oslo,Ann\nVIP002,,Bonn,Bob\n", take.claim
+    found, second = [], []
+
+    def claim_late(messages, events):
+        if not second:  # the first has planned its batch, and has not written it
+            second.append(Elsewhere(lambda: found.append(load(till, content, CARDS | time))))
+            assert second[0].come_as_far_as_it_can()
+        return claim(messages, events)
+
+    monkeypatch.setattr(take, "claim", claim_late)
+    found.append(load(till, content, CARDS | time))
+    second[0].finish()
+
+    first, second_one = sorted(found, key=lambda import_: import_.pk)
+    for import_ in found:
+        import_.refresh_from_db()
+    assert first.counts == {"new": 2, "refused_rows": []}
+    assert second_one.counts == {"unchanged": 2, "refused_rows": []}
+    assert people() == {frozenset({("member_card", "VIP001")}), frozenset({("member_card", "VIP002")})}
+    assert Event.objects.count() == 2
+    assert list(SourceDay.objects.values_list("source", "n_messages")) == [(till.pk, 2)]
