@@ -39,6 +39,7 @@ from profiles.services.drafts import discard_import
 from profiles.services.import_again import import_again, leaning_on, lost_by
 from profiles.services.imports import (
     ImportStateError,
+    check_enabled,
     check_mapping,
     create_import,
     guess_mapping,
@@ -112,6 +113,10 @@ class ImportForm(FileForm):
             if "saved_mapping" not in data:
                 raise serializers.ValidationError({"source": [_("is required with a mapping")]})
             data["source"] = data["saved_mapping"].source
+            try:
+                check_enabled(data["source"])
+            except ImportFileError as error:
+                raise serializers.ValidationError({"saved_mapping": [str(error)]}) from error
         return data
 
 

@@ -33,7 +33,7 @@ from django.utils.translation import gettext as _
 from cdp.models import Run, User
 from cdp.runs import queue_run
 from profiles.imports.check import check, parse_mapping, reading_of
-from profiles.imports.errors import MappingProblem
+from profiles.imports.errors import ImportFileError, MappingProblem
 from profiles.imports.facts import FileFacts, facts_of
 from profiles.imports.guess import guess
 from profiles.imports.preview import PreviewRow
@@ -48,9 +48,9 @@ from profiles.models.imports import TAKE_BACK
 from profiles.services.written import Written, written_in_time
 
 __all__ = [
-    "DRY_RUN", "IMPORT", "TAKE_BACK", "ImportStateError", "check_mapping", "create_import", "equal_imports",
-    "guess_mapping", "inspect_file", "preview_rows", "preview_take_back", "queue_import", "refused_name",
-    "refused_rows", "take_back",
+    "DRY_RUN", "IMPORT", "TAKE_BACK", "ImportStateError", "check_enabled", "check_mapping", "create_import",
+    "equal_imports", "guess_mapping", "inspect_file", "preview_rows", "preview_take_back", "queue_import",
+    "refused_name", "refused_rows", "take_back",
 ]  # fmt: skip
 
 IMPORT, DRY_RUN = "import", "dry_run"  # kinds of runs, beside TAKE_BACK; the subject is `import:<id>`
@@ -98,6 +98,14 @@ def preview_rows(
     return [show(understanding.read(row), parsed, kinds=kinds) for row in rows]
 
 
+def check_enabled(source: Source) -> None:
+    """Raises ImportFileError where the source is disabled: what it says is not taken, by whichever door it comes."""
+    if not Source.objects.filter(pk=source.pk, is_enabled=True).exists():
+        raise ImportFileError(
+            _("The source “%(name)s” is disabled: its files are not imported.") % {"name": source.name}
+        )
+
+
 def load_kinds() -> dict[str, IdentifierKind]:
     return {kind.key: kind for kind in IdentifierKind.objects.all()}
 
@@ -117,8 +125,9 @@ def create_import(
     Format, encoding and delimiter are those of the mapping where it names them, else guessed. The mapping may still be
     wrong: `import_.mapping` can be edited, and `save()`d, until the import is queued.
 
-    Raises ImportFileError where the file cannot be read at all; it is not kept then.
+    Raises ImportFileError where the source is disabled or the file cannot be read at all; it is not kept then.
     """
+    check_enabled(source)
     given = mapping if mapping is not None else saved_mapping.mapping if saved_mapping else None
     name = Path(name).name[:255]
     import_ = Import(name=name, source=source, saved_mapping=saved_mapping, user=user, created_at=now)
@@ -153,9 +162,11 @@ def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -
     One that was cut off or cancelled goes on where it was. `Run.done` and `total` are rows.
 
     Raises:
-        ImportFileError: the mapping is wrong, of which the text names the first place; or no room for its attributes.
+        ImportFileError: the mapping is wrong, of which the text names the first place; no room for its attributes; or
+            the source is disabled.
         ImportStateError: it runs, is complete, or was taken back.
     """
+    check_enabled(import_.source)
     check_readable(import_)
     with transaction.atomic():
         locked = lock_idle(import_)

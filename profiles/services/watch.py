@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from profiles.imports.errors import ImportFileError
 from profiles.models import Import, ImportedFile, ImportMapping
-from profiles.services.imports import create_import, queue_import, sha256_of
+from profiles.services.imports import check_enabled, create_import, queue_import, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,11 @@ def look_into(mapping_id: int, *, now: datetime) -> int:
     if mapping is None:
         return 0
     try:
+        check_enabled(mapping.source)
         files = list(files_in(folder_of(mapping)))
+    except ImportFileError as error:
+        note_error(mapping, str(error))
+        return 0
     except OSError as error:
         note_error(mapping, _("%(folder)s: %(error)s") % {"folder": mapping.folder, "error": error.strerror})
         return 0

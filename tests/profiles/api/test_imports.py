@@ -68,6 +68,23 @@ def test_a_dry_run_takes_nothing_and_is_followed_by_a_start(till):
     assert api.send("post", f"imports/{made.pk}/start/", {}).status_code == 409
 
 
+def test_files_of_a_disabled_source_are_refused(till):
+    ImportMappingFactory(key="members", source=till)
+    api = api_of("operator")
+    carry_out(post(api, saved_mapping="members", dry_run="true"))
+    made = Import.objects.get()
+    till.is_enabled = False
+    till.save()
+    words = f"The source “{till.name}” is disabled: its files are not imported."
+
+    posted = post(api, saved_mapping="members")
+    started = api.send("post", f"imports/{made.pk}/start/", {})
+
+    assert (posted.status_code, posted.json()["errors"]) == (400, [{"path": "saved_mapping", "message": words}])
+    assert (started.status_code, started.json()["detail"]) == (409, words)
+    assert (Import.objects.get().n_done, Profile.objects.count()) == (0, 0)
+
+
 def test_an_import_is_taken_back_once(till):
     api = api_of("operator")
     carry_out(post(api, source="till", mapping=json.dumps(MAPPING)))

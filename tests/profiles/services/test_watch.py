@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from profiles.models import Import, ImportedFile
+from profiles.models import Import, ImportedFile, Source
 from profiles.services import watch
 from profiles.services.watch import import_new_files
 from tests.factories.imports import ImportMappingFactory
@@ -194,3 +194,17 @@ def test_a_folder_is_not_watched_any_more(folder, mapping):
     put(folder)
 
     assert look(NOW, QUIET) == [0, 0]
+
+
+def test_the_files_of_a_disabled_source_wait_until_it_is_enabled(folder, mapping):
+    put(folder)
+    Source.objects.update(is_enabled=False)
+
+    assert look(NOW, QUIET) == [0, 0]
+    mapping.refresh_from_db()
+    assert mapping.watch_error == f"The source “{mapping.source.name}” is disabled: its files are not imported."
+    assert not Import.objects.exists()
+    Source.objects.update(is_enabled=True)
+    assert look(NOW, QUIET) == [0, 1]
+    mapping.refresh_from_db()
+    assert mapping.watch_error == ""
