@@ -87,6 +87,7 @@ KIND_COUNT_NAMES = (
             "events": _("events"),
             "known_events": _("events known before"),
             "passed_over": _("identifiers passed over, as they can name nobody"),
+            "known_words": _("values and consents that were said before"),
             "tags": _("tags assigned"),
             "tags_unchanged": _("tagged so already"),
             "segments": _("put into segments"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -120,6 +120,25 @@ class Messages:
             return f"import-event-{digest([row.event, row.message_id]).hex()}"
         found = digest([row.event, row.row.text])
         return f"import-event-{found.hex()}-{self.occurrences(found)}"
+
+
+def consent_word(channel: str) -> str:
+    """What a consent is called among the words of a message; an attribute is called by its key."""
+    return f"consent:{channel}"
+
+
+def saying(message: Message, words: Collection[str]) -> Message:
+    """The message with these of its words alone."""
+    traits = {key: value for key, value in message.traits.items() if key in words}
+    consents = {channel: state for channel, state in message.consents.items() if consent_word(channel) in words}
+    properties = {**traits, "consents": consents} if consents else traits
+    return message._replace(properties=properties, traits=traits, consents=consents)
+
+
+def said_again(message: Message) -> Message:
+    """Under an id of its own, behind the one under which it was said with other words; the same for the same words."""
+    message_id = f"{message.message_id}-{digest(message.properties).hex()}"
+    return message._replace(message_id=message_id, key=message_key(message.source_id, message_id))
 
 
 def untimed_id(import_id: int) -> str:

@@ -19,7 +19,7 @@ from cdp.rules.scope import Scope
 from profiles.identity.foresight import Glance, Mark, glance
 from profiles.identity.groups import Key
 from profiles.identity.identifiers import Known
-from profiles.imports.messages import RowMessages, untimed_id
+from profiles.imports.messages import RowMessages, consent_word, said_again, saying, untimed_id
 from profiles.imports.notes import Notes
 from profiles.imports.preview import CellProblem
 from profiles.ingest.contributions import stored
@@ -44,7 +44,8 @@ class Plan:
     ones of all identifiers, before any is written.
 
     `counts`: of rows `new` (they make somebody), `changed`, `unchanged`, `refused`; of events `events`, `known_events`;
-    of identifiers in rows that are not refused `passed_over`, since they can name nobody.
+    of identifiers in rows that are not refused `passed_over`, since they can name nobody; `known_words` are those of
+    rows that say something new which the source has said already.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -128,12 +129,12 @@ class Planner:
                 taken.add(row.event.key)
                 plan.messages.append(row.event)
         if row.identify is not None:
-            is_new = row.identify.key not in taken and (row.is_timed or last_said.is_news(row.identify))
-            if is_new:
-                taken.add(row.identify.key)
-                if not row.is_timed:
-                    last_said.note(row.identify)
-                plan.messages.append(row.identify)
+            said = news_of(row.identify, taken, last_said, is_timed=row.is_timed)
+            if said is not None:
+                taken.add(said.key)
+                plan.messages.append(said)
+                if n_known := n_words(row.identify) - n_words(said):
+                    plan.counts["known_words"] += n_known
         says_new = len(plan.messages) > n_before
         plan.counts["new" if says_new and not is_known else "changed" if says_new else "unchanged"] += 1
 
@@ -205,28 +206,48 @@ class LastSaid:
             self._load_notes(anchors)
             self._load_conflicts(anchors)
 
-    def is_news(self, message: Message) -> bool:
-        """Whether it says anything that the source has not said last, or names somebody in a way not known yet."""
+    def news(self, message: Message, *, stands: bool) -> Message | None:
+        """The message with those of its words alone that the source has not said last: what it repeats might speak
+        louder than what others, or the person, have said since. None where there are none, and it names nobody in a way
+        not known yet. Rows behind are compared with this.
+
+        `stands`: it was said before, and of its words those are news that have gone since.
+        """
         anchor = message.identifiers[0]
         said = self.said.get(anchor)
-        if said is None:
-            return True
+        words = self._words(message)
+        if stands:
+            new = {key: words[key] for key in words if said is not None and self._has_gone(said.get(key))}
+        else:
+            new = {key: value for key, value in words.items() if said is None or self._is_new(said.get(key), value)}
+        if not new and (stands or (said is not None and self._knows_names(message))):
+            return None
+        if len(new) < len(words):
+            message = saying(message, new)
+        if stands:
+            message = said_again(message)
+        self._note(message, new)
+        return message
+
+    def _knows_names(self, message: Message) -> bool:
+        """Whether its identifiers are one person's, or were said to be."""
+        anchor, *others = message.identifiers
         mine = self.known[anchor].profile_id if anchor in self.known else None
-        for key in message.identifiers[1:]:
-            is_one = key in self.known and self.known[key].profile_id == mine
-            if not is_one and frozenset((anchor, key)) not in self.tied:
-                return True
-        return any(self._is_new(said.get(key), value) for key, value in self._words(message).items())
+        return all(
+            (key in self.known and self.known[key].profile_id == mine) or frozenset((anchor, key)) in self.tied
+            for key in others
+        )
+
+    def _has_gone(self, last: tuple[Any, str] | None) -> bool:
+        return last is None or last[1].startswith(self.leaving)
 
     def _is_new(self, last: tuple[Any, str] | None, value: Any) -> bool:
-        if last is None or last[1].startswith(self.leaving):
+        if last is None or self._has_gone(last):
             return True
         return last[0] != value and not last[1].startswith(self.twins)
 
-    def note(self, message: Message) -> None:
-        """The message is said: rows behind it are compared with this."""
+    def _note(self, message: Message, words: Mapping[str, Any]) -> None:
         anchor = message.identifiers[0]
-        words = self._words(message)
         self.said.setdefault(anchor, {}).update({key: (value, message.message_id) for key, value in words.items()})
         self.tied |= {frozenset((anchor, key)) for key in message.identifiers[1:]}
         if self.notes is not None:
@@ -239,7 +260,7 @@ class LastSaid:
             self.notes.write({note_key("s", name_of(anchor)): text for anchor, text in self.noted.items()})
 
     def _words(self, message: Message) -> dict[str, Any]:
-        words: dict[str, Any] = {f"consent:{channel}": str(state) for channel, state in message.consents.items()}
+        words: dict[str, Any] = {consent_word(channel): str(state) for channel, state in message.consents.items()}
         for key, value in message.traits.items():
             definition = self.definitions.get(key)
             if definition is not None:
@@ -263,7 +284,7 @@ class LastSaid:
         words = Consent.objects.filter(Scope(list(by_profile)).on("profile_id"), source=self.source).in_force()
         for profile_id, channel, state, message_id in words.values_list("profile_id", "channel", "state", "message_id"):
             for anchor in by_profile[profile_id]:
-                said[anchor][f"consent:{channel}"] = (state, message_id)
+                said[anchor][consent_word(channel)] = (state, message_id)
         return said
 
     def _load_notes(self, anchors: Iterable[Key]) -> None:
@@ -282,6 +303,18 @@ class LastSaid:
         ids = [self.known[key].id for key in anchors if key in self.known]
         pairs = IdentityConflict.objects.filter(Scope(ids).on("anchor_id")).values_list("anchor_id", "left_out_id")
         self.tied |= {frozenset((by_id[one], by_id[other])) for one, other in pairs if other in by_id}
+
+
+def news_of(message: Message, taken: Collection[str], last_said: LastSaid, *, is_timed: bool) -> Message | None:
+    """What of a row's identify message is to be written: with a time it is news once, and whole."""
+    is_taken = message.key in taken
+    if is_timed:
+        return None if is_taken else message
+    return last_said.news(message, stands=is_taken)
+
+
+def n_words(message: Message) -> int:
+    return len(message.traits) + len(message.consents)
 
 
 def nobody_yet(identifiers: Sequence[Key], kinds: Mapping[str, IdentifierKind]) -> str:

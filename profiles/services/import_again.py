@@ -30,13 +30,13 @@ class Leaning(NamedTuple):
 
 
 def leaning_on(import_: Import) -> QuerySet[Import]:
-    """Later imports, in their order, that found rows as they stood and did not write them again. Where `import_` had
-    written them they go, or went, with it, and only these files bring them back.
+    """Later imports, in their order, that found rows, or words of rows, as they stood and did not write them again.
+    Where `import_` had written them they go, or went, with it, and only these files bring them back.
     """
     later = Import.objects.standing().filter(source=import_.source_id, pk__gt=import_.pk)
     if import_.taken_back_at is not None:
         later = later.filter(started_at__lt=import_.taken_back_at)
-    found_so = Q(counts__unchanged__gt=0) | Q(counts__known_events__gt=0)
+    found_so = Q(counts__unchanged__gt=0) | Q(counts__known_events__gt=0) | Q(counts__known_words__gt=0)
     return later.filter(found_so).select_related("run").order_by("pk")
 
 

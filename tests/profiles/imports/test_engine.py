@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 
 from profiles.imports.errors import ImportFileError
+from profiles.imports.take import Taking
 from profiles.models import (
     AttributeDefinition,
     Consent,
@@ -18,11 +19,13 @@ from profiles.models import (
     MessageKey,
     Profile,
 )
+from profiles.services.consents import Said, record_consents
 from profiles.services.identity import merge_profiles
+from tests.factories.cdp import UserFactory
 from tests.factories.profiles import IdentifierFactory, SourceFactory
 from tests.factories.tags import TagFactory
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, SALES, SALES_MAPPING
-from tests.profiles.ingest.messages import people, profile_of
+from tests.profiles.ingest.messages import identify, people, profile_of, send
 
 pytestmark = pytest.mark.django_db
 FACTS = (Profile, Contribution, Consent, IdentityLink, MessageKey)
@@ -213,9 +216,55 @@ def test_without_a_time_a_file_says_what_holds_when_it_comes(load, now):
     imports = [load(CITIES.format(city), CITIES_MAPPING, now=day) for city, day in zip(cities, days, strict=True)]
 
     counts = [{name: n for name, n in import_.counts.items() if name != "refused_rows"} for import_ in imports]
-    assert counts == [{"new": 2}, {"changed": 1, "unchanged": 1}, {"unchanged": 2}, {"changed": 1, "unchanged": 1}]
+    changed = {"changed": 1, "known_words": 1, "unchanged": 1}
+    assert counts == [{"new": 2}, changed, {"unchanged": 2}, changed]
     assert profile_of("member_card", "VIP001").attributes == {"city": "上海"}
     assert Event.objects.count() == 4
+
+
+TILL = "Card,Points,City,SMS\nVIP001,{},Oslo,yes\n"
+TILL_MAPPING = {
+    "identifiers": {"Card": "member_card"},
+    "traits": {"Points": {"key": "points", "type": "number"}, "City": "city"},
+    "consents": {"SMS": "sms"},
+}
+
+
+def test_without_a_time_a_row_that_differs_says_again_nothing_but_what_differs(load, now):
+    """Else it would overrule what others, and the person, have said since."""
+    days = [now.replace(day=day) for day in (1, 2, 3, 4)]
+    load(TILL.format(10), TILL_MAPPING, now=days[0])
+    customer = profile_of("member_card", "VIP001")
+    withdrawn = Said(customer.pk, "sms", Consent.State.DENIED, days[1], "by phone")
+    record_consents([withdrawn], user=UserFactory(), now=days[1])
+    card = {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}}
+    send(SourceFactory(), identify(user="u1", city="Bergen") | card | {"timestamp": days[1].isoformat()}, now=days[1])
+
+    unchanged = load(TILL.format(10), TILL_MAPPING, now=days[2])
+    changed = load(TILL.format(20), TILL_MAPPING, now=days[3])
+
+    assert unchanged.counts == {"unchanged": 1, "refused_rows": []}
+    assert changed.counts == {"changed": 1, "known_words": 2, "refused_rows": []}
+    assert profile_of("member_card", "VIP001").attributes == {"points": 20, "city": "Bergen"}
+    assert Consent.objects.in_force().get(profile=customer, channel="sms").state == "denied"
+    assert [each.properties for each in Event.objects.filter(import_id=changed.pk)] == [{"points": 20}]
+
+
+def test_without_a_time_the_other_half_of_a_batch_says_whole_what_a_refused_row_had_said(load, monkeypatch):
+    """A row is compared with those before it in its batch, and anew where the batch is halved."""
+    before = Taking.write
+
+    def write(self, ready, *args, **kwargs):
+        if any(message.traits.get("points") == 10 for message in ready.messages):
+            raise DataError("out of range")
+        return before(self, ready, *args, **kwargs)
+
+    monkeypatch.setattr(Taking, "write", write)
+
+    import_ = load(TILL.format(10) + "VIP001,20,Oslo,yes\n", TILL_MAPPING)
+
+    assert import_.counts == {"refused": 1, "new": 1, "refused_rows": ["2"]}
+    assert profile_of("member_card", "VIP001").attributes == {"points": 20, "city": "Oslo"}
 
 
 def test_without_a_time_the_later_of_two_rows_about_one_person_wins(load):
@@ -224,7 +273,7 @@ def test_without_a_time_the_later_of_two_rows_about_one_person_wins(load):
     import_ = load(content, CITIES_MAPPING)
     again = load(content, CITIES_MAPPING)
 
-    assert import_.counts == {"new": 2, "changed": 2, "refused_rows": []}
+    assert import_.counts == {"new": 2, "changed": 2, "known_words": 1, "refused_rows": []}
     assert profile_of("member_card", "VIP001").attributes == {"city": "上海"}
     assert Consent.objects.filter(profile=profile_of("member_card", "VIP001")).in_force().get().state == "denied"
     assert again.counts == {"unchanged": 4, "refused_rows": []}
@@ -356,7 +405,7 @@ def test_a_limit_that_is_lowered_meanwhile_binds_from_the_next_batch(load, monke
         {"identifiers": {"User": "user_id", "Card": "member_card"}, "traits": {"Name": "name"}},
     )
 
-    assert import_.counts == {"new": 1, "changed": 1, "refused_rows": []}
+    assert import_.counts == {"new": 1, "changed": 1, "known_words": 1, "refused_rows": []}
     assert people() == {
         frozenset({("user_id", "u1"), ("member_card", "VIP001")}),
         frozenset({("member_card", "VIP002")}),

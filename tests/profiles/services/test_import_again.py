@@ -102,6 +102,31 @@ def test_words_are_said_as_of_when_the_file_was_imported_first(load, till):
     assert profile_of("member_card", "VIP001").attributes == {"city": "Bergen", "name": "张三"}
 
 
+def test_words_that_a_row_left_out_as_known_stand_again_beside_those_that_it_said(load):
+    """Once each, however often files are taken back; and what the source said otherwise since is younger."""
+    card = "Card,Name,City,SMS\nVIP001,{},{},{}\n"
+    mapping = {key: value for key, value in UNTIMED.items() if key != "identifiers"}
+    mapping |= {"identifiers": {"Card": "member_card"}}
+    names = load("Card,Name\nVIP001,Zhang\n", {**mapping, "traits": {"Name": "name"}, "consents": {}},
+                 now=NOW - 4 * HOUR)  # fmt: skip
+    consents = load("Card,SMS\nVIP001,yes\n", {**mapping, "traits": {}}, now=NOW - 3 * HOUR)
+    leaning = load(card.format("Zhang", "Oslo", "yes"), mapping, now=NOW - 2 * HOUR)
+    load(card.format("Zhang", "Bergen", "yes"), mapping, now=NOW - HOUR)
+    assert leaning.counts == {"changed": 1, "known_words": 2, "refused_rows": []}
+    assert leaning in leaning_on(names)
+    before = facts()["said"], facts()["consents"]
+
+    for taken_back in (names, consents):
+        undo(taken_back)
+        assert (facts()["said"], facts()["consents"]) != before
+        do_again(taken_back)
+        assert (facts()["said"], facts()["consents"]) == before
+
+    said = Event.objects.filter(import_id=leaning.pk).order_by("pk").values_list("properties", flat=True)
+    assert list(said) == [{"city": "Oslo"}, {"name": "Zhang"}, {"consents": {"sms": "granted"}}]
+    assert set(Event.objects.filter(import_id=leaning.pk).values_list("occurred_at", flat=True)) == {NOW - 2 * HOUR}
+
+
 def test_files_come_in_their_order_so_that_later_ones_find_the_people_of_earlier_ones(load):
     taken_back = load(MEMBERS, MEMBERS_MAPPING, now=NOW - 4 * HOUR)
     first = load(MORE, MEMBERS_MAPPING, now=NOW - 3 * HOUR)
