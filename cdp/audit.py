@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import orjson
 from django import forms
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -147,5 +148,5 @@ def changed_fields(entry: LogEntry, viewer: Viewer) -> list[Changed]:
     """
     if not may_see_pii(viewer) or not entry.change_message.startswith("["):
         return []
-    parts = json.loads(entry.change_message)
+    parts = orjson.loads(entry.change_message)
     return [Changed(name, *pair) for part in parts for name, pair in part.get("values", {}).items()]

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
 from cdp.webhooks.models import FeedStart, Subscription, Webhook, WebhookAttempt, WebhookMessage
 
 __all__ = [
@@ -63,7 +64,7 @@ class IdempotentAnswer(models.Model):
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
-    headers = models.JSONField(default=dict)
+    headers = JsonField(default=dict)
     body = models.TextField()
     created_at = models.DateTimeField(db_index=True)
 
@@ -85,7 +86,7 @@ class RuleVersion(models.Model):
 
     holder = models.CharField(max_length=120)
     version = models.PositiveIntegerField(_("rule version"))
-    rules = models.JSONField(_("rules"))
+    rules = JsonField(_("rules"))
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("user")
     )
@@ -123,8 +124,8 @@ class Run(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
     done = models.BigIntegerField(_("done"), default=0)
     total = models.BigIntegerField(_("total"), null=True, blank=True)
-    params = models.JSONField(_("parameters"), default=dict, blank=True)
-    counts = models.JSONField(_("counts"), default=dict, blank=True)
+    params = JsonField(_("parameters"), default=dict, blank=True)
+    counts = JsonField(_("counts"), default=dict, blank=True)
     error = models.TextField(_("error"), blank=True)
     result_file = models.CharField(
         _("result file"),

@@ -7,11 +7,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from cdp.json_field import JsonField
 from cdp.rules.errors import RuleError
 from cdp.rules.parse import parse_rule
 
 
-class RuleField(models.JSONField):
+class RuleField(JsonField):
     """Rule JSON, checked by the language's own parser wherever a form or serializer cleans it."""
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:

@@ -14,13 +14,14 @@ from django.db.models import (
     Expression,
     F,
     Func,
-    JSONField,
     QuerySet,
     Subquery,
     TextField,
     Value,
     When,
 )
+
+from cdp.json_field import JsonField
 
 Sql: TypeAlias = Expression | F
 
@@ -62,7 +63,7 @@ class At(Func):
 
     template = "(%(expressions)s)"
     arg_joiner = " -> "
-    output_field = JSONField()
+    output_field = JsonField()
 
     def __init__(self, document: Sql, key: str) -> None:
         super().__init__(document, Func(Value(key, TextField()), template="%(expressions)s::text"))
@@ -100,7 +101,7 @@ class JsonType(Func):
 
 
 def json_value(value: Any) -> Value:
-    return Value(value, output_field=JSONField())
+    return Value(value, output_field=JsonField())
 
 
 def text_array(values: Sequence[str]) -> Value:
@@ -109,7 +110,7 @@ def text_array(values: Sequence[str]) -> Value:
 
 def json_array(values: Sequence[Any]) -> Func:
     """An array of JSON values, not a JSON list."""
-    field = ArrayField(JSONField())
+    field = ArrayField(JsonField())
     return Func(Value(list(values), output_field=field), template="%(expressions)s::jsonb[]", output_field=field)
 
 
@@ -167,18 +168,18 @@ class Items(Func):
     """The elements of a JSON list as rows; anything else, missing too, is one row of itself."""
 
     function = "jsonb_array_elements"
-    output_field = JSONField()
+    output_field = JsonField()
 
     def __init__(self, document: Sql) -> None:
         is_list = cast(Any, Infix("=", JsonType(document), Value("array")))
-        alone = Func(document, function="jsonb_build_array", output_field=JSONField())
-        super().__init__(Case(When(is_list, then=document), default=alone, output_field=JSONField()))
+        alone = Func(document, function="jsonb_build_array", output_field=JsonField())
+        super().__init__(Case(When(is_list, then=document), default=alone, output_field=JsonField()))
 
 
 class Item(Func):
     """The element at hand of the list at `depth` of a FromItems."""
 
-    output_field = JSONField()
+    output_field = JsonField()
 
     def __init__(self, depth: int) -> None:
         super().__init__(template=f"item_{depth}.value")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from django.db import connection
 
 from cdp.locks import lock_key
@@ -59,4 +60,4 @@ def topics_of(rule: Any) -> frozenset[str]:
 @lru_cache(maxsize=10_000)
 def _topics_of_text(rule: str) -> frozenset[str]:
     # Parsing looks names up, two to four queries a rule; a batch of changes needs the topics of every rule there is.
-    return parse_rule(json.loads(rule)).topics()
+    return parse_rule(orjson.loads(rule)).topics()

@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 
 from cdp.admin.base import StrataAdmin, display
 from cdp.admin.meanwhile import MeanwhileForm
+from cdp.json_field import JsonDecoder
 from cdp.models import Run, User
 from profiles.admin.refold import RefoldingAdmin
 from profiles.ingest.schemas import SchemaError, check_schema
@@ -172,6 +173,7 @@ class EventForm(MeanwhileForm):
         label=_("JSON Schema"),
         required=False,
         encoder=Indented,
+        decoder=JsonDecoder,
         widget=UnfoldAdminExpandableTextareaWidget(attrs={"class": "st-rule", "rows": 12, "spellcheck": "false"}),
         help_text=_(
             "What the properties must look like; empty: anything. Each source says what becomes of those that break it."

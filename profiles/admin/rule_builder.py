@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import orjson
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.urls import reverse
@@ -98,11 +98,11 @@ def rule_preview(request: HttpRequest) -> HttpResponse:
         problem = gettext("Write a rule first.") if not text.strip() else gettext("This rule is too long.")
         return _problems([Problem(path="", message=problem)])
     try:
-        rule_json = json.loads(text)
+        rule_json = orjson.loads(text)
         sentence = describe_rule(parse_rule(rule_json))
     except RuleError as error:
         return _problems(error.problems)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         return _problems([Problem(path="", message=json_problem(error))])
     holder_key = request.POST.get("of", "")
     if holder_key and (circles := circles_in(holder_key, {"": rule_json})):

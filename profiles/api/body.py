@@ -14,6 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
+from cdp.json_field import MAX_DIGITS, MAX_INT, MIN_INT
 from profiles.ingest.accept import NoNumber
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -90,7 +91,9 @@ def decode(raw: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(raw.decode(), parse_constant=NoNumber, parse_float=_number)
+        return json.loads(  # noqa: TID251 - numbers are made as by orjson
+            raw.decode(), parse_constant=NoNumber, parse_float=_number, parse_int=_integer
+        )
     except (ValueError, RecursionError) as error:
         raise CollectError(400, "invalid_json", f"The body is not JSON: {error}") from error
 
@@ -98,3 +101,9 @@ def decode(raw: bytes) -> Any:
 def _number(written: str) -> float:
     number = float(written)
     return number if isfinite(number) else NoNumber(number)
+
+
+def _integer(written: str) -> float:
+    """Beyond 64 bits a float, as `orjson` has it."""
+    number = int(written) if len(written) <= MAX_DIGITS else MAX_INT + 1
+    return number if MIN_INT <= number <= MAX_INT else _number(written)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, cast
 
+import orjson
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
@@ -59,8 +59,8 @@ class MappingField(serializers.JSONField):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str):
             try:
-                data = json.loads(data)
-            except (ValueError, RecursionError) as error:
+                data = orjson.loads(str(data))  # a form has a kind of text of its own
+            except ValueError as error:
                 raise serializers.ValidationError(_("is not JSON")) from error
         if problems := check_mapping(data):
             raise serializers.ValidationError(by_place(problems))

@@ -101,7 +101,7 @@ def as_payload(message: Any) -> str:
     if rb"\u0000" in payload and has_nul(message):
         raise MessageError("holds a NUL character, which a database text cannot hold")
     message_id = message.get("messageId")
-    if message_id is None or message_id == "":
+    if message_id is None or message_id == "" or isinstance(message_id, float):  # which may have lost its last digits
         payload = encode({**message, "messageId": generated_id(message)})
     elif isinstance(message_id, int) and not isinstance(message_id, bool):
         payload = encode({**message, "messageId": str(message_id)})
@@ -111,7 +111,7 @@ def as_payload(message: Any) -> str:
 def encode(message: Any) -> bytes:
     try:
         return orjson.dumps(message)
-    except orjson.JSONEncodeError as error:  # also deeper than 254 levels, or an integer of more than 64 bits
+    except orjson.JSONEncodeError as error:  # also deeper than 254 levels
         if "surrogates" in str(error):
             raise MessageError("holds half a surrogate pair, which is not Unicode text") from error
         if NoNumber.__name__ in str(error):

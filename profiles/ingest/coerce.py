@@ -66,7 +66,7 @@ def to_number(value: Any) -> Any:
         if not NUMBER.fullmatch(value.strip()):
             return MISFIT
         number = float(value)
-        value = int(value) if value.strip().lstrip("+-").isdigit() and abs(number) <= MAX_EXACT else number
+        value = int(number) if value.strip().lstrip("+-").isdigit() and abs(number) <= MAX_EXACT else number
     return value if abs(value) != float("inf") else MISFIT
 
 

@@ -116,7 +116,7 @@ def event_of(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 def group_id_of(payload: Mapping[str, Any]) -> str:
     """A text of at most MAX_KEY_LENGTH characters, also where it was sent as a number."""
     group_id = payload.get("groupId")
-    if not isinstance(group_id, str | int) or isinstance(group_id, bool) or not str(group_id).strip():
+    if not isinstance(group_id, str | int | float) or isinstance(group_id, bool) or not str(group_id).strip():
         raise MessageError("groupId is not a text")
     if len(str(group_id)) > MAX_KEY_LENGTH:
         raise MessageError(f"groupId is longer than {MAX_KEY_LENGTH} characters")

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
+from cdp.json_field import MAX_INT, MIN_INT
 from profiles.ingest.coerce import MISFIT, coerce, fixed_width
 from profiles.models import AttributeType, Survivorship
 
@@ -154,7 +155,8 @@ class Union(Policy):
 
 def as_text(item: Any) -> str:
     """An item of a list as JSON: 1 and 1.0 are the same one, "1" and true are others."""
-    return orjson.dumps(int(item) if isinstance(item, float) and item.is_integer() else item).decode()
+    is_whole = isinstance(item, float) and item.is_integer() and MIN_INT <= item <= MAX_INT
+    return orjson.dumps(int(item) if is_whole else item).decode()
 
 
 POLICIES: dict[str, type[Policy]] = {policy.key: policy for policy in (First, Greatest, Smallest, Union)}

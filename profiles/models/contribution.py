@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from cdp.json_field import JsonField
+
 
 class Contribution(models.Model):
     """The last value that a source gave an attribute, for the identifier that anchored its message.
@@ -24,11 +26,11 @@ class Contribution(models.Model):
     definition = models.ForeignKey(
         "profiles.AttributeDefinition", on_delete=models.CASCADE, related_name="+", db_constraint=False
     )
-    value = models.JSONField(null=True)
+    value = JsonField(null=True)
     fits = models.BooleanField(default=True)
     occurred_at = models.DateTimeField()
     message_id = models.CharField(max_length=200)
-    kept = models.JSONField(null=True)
+    kept = JsonField(null=True)
 
     class Meta:
         constraints = [

@@ -7,6 +7,8 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
+
 
 class AttributeType(models.TextChoices):
     """Types of attributes and how the golden record stores them in JSON."""
@@ -88,7 +90,7 @@ class EventDefinition(models.Model):
     value_sign = models.SmallIntegerField(
         _("sign"), default=1, choices=[(1, _("counts positive")), (-1, _("counts negative"))]
     )
-    schema = models.JSONField(
+    schema = JsonField(
         _("JSON Schema"), null=True, blank=True, help_text=_("What the properties must look like. Empty: anything.")
     )
     is_discovered = models.BooleanField(

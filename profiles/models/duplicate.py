@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
 from profiles.models.profile import Profile
 
 
@@ -53,7 +54,7 @@ class DuplicateSuggestion(models.Model):
     left = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="+", db_index=False)
     right = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="+")
     probability = models.FloatField(_("probability"))
-    evidence = models.JSONField(_("evidence"), default=list)
+    evidence = JsonField(_("evidence"), default=list)
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
     run = models.ForeignKey(
         "cdp.Run", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("found by")

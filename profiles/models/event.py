@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
+
 
 class Event(models.Model):
     """Something a profile did. Append-only, partitioned by year of `occurred_at` (profiles/ingest/partitions.py).
@@ -49,7 +51,7 @@ class Event(models.Model):
         verbose_name=_("source"),
     )
     value = models.FloatField(_("value"), null=True, help_text=_("The promoted number, with its definition's sign."))
-    properties = models.JSONField(_("properties"), default=dict)
+    properties = JsonField(_("properties"), default=dict)
     import_id = models.IntegerField(null=True, editable=False, help_text=_("The import that brought it, if one did."))
     message_id = models.CharField(max_length=200, null=True)  # noqa: DJ001 - NULL costs no byte of a row
 

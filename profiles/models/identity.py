@@ -9,6 +9,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
+
 # What Strata ships; messages and attributes speak of these kinds by their keys.
 BUILT_IN_KINDS = frozenset(
     ["user_id", "wechat_unionid", "member_card", "phone", "email", "wechat_openid", "device_id", "anonymous_id"]
@@ -252,8 +254,8 @@ class ProfileMerge(models.Model):
     identifiers = ArrayField(models.BigIntegerField(), verbose_name=_("identifiers"))
     last_identifier = models.BigIntegerField(null=True, editable=False)
     repointed = ArrayField(models.BigIntegerField(), verbose_name=_("repointed profiles"), default=list, blank=True)
-    absorbed_before = models.JSONField(_("absorbed before"))
-    survivor_before = models.JSONField(_("survivor before"))
+    absorbed_before = JsonField(_("absorbed before"))
+    survivor_before = JsonField(_("survivor before"))
     undone_at = models.DateTimeField(_("undone"), null=True, blank=True)
     undone_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

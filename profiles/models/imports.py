@@ -11,6 +11,7 @@ from django.db.models import Case, Value, When
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from cdp.json_field import JsonField
 from cdp.models import UNFINISHED, Run
 
 TAKE_BACK = "take_back"  # the kind of the run that takes an import back
@@ -28,7 +29,7 @@ class ImportMapping(models.Model):
     source = models.ForeignKey(
         "profiles.Source", on_delete=models.PROTECT, related_name="import_mappings", verbose_name=_("source")
     )
-    mapping = models.JSONField(_("mapping"))
+    mapping = JsonField(_("mapping"))
     folder = models.CharField(
         _("watched folder"),
         max_length=200,
@@ -120,7 +121,7 @@ class Import(models.Model):
     source = models.ForeignKey(
         "profiles.Source", on_delete=models.PROTECT, related_name="imports", verbose_name=_("source")
     )
-    mapping = models.JSONField(_("mapping"), default=dict)
+    mapping = JsonField(_("mapping"), default=dict)
     saved_mapping = models.ForeignKey(
         ImportMapping, null=True, blank=True, on_delete=models.SET_NULL, related_name="imports",
         verbose_name=_("saved mapping"),
@@ -133,8 +134,8 @@ class Import(models.Model):
     )
     n_rows = models.BigIntegerField(_("rows"), null=True)
     n_done = models.BigIntegerField(_("rows done"), default=0)
-    counts = models.JSONField(_("counts"), default=dict)
-    dry_run_counts = models.JSONField(_("counts of the dry run"), null=True)
+    counts = JsonField(_("counts"), default=dict)
+    dry_run_counts = JsonField(_("counts of the dry run"), null=True)
     refused_size = models.BigIntegerField(default=0, db_default=0, help_text=_("Bytes."))
     refused_file = models.FileField(_("refused rows"), max_length=300, blank=True)
     user = models.ForeignKey(

@@ -12,6 +12,8 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Left, Lower
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
+
 INDEXED_LENGTH = 100  # characters of a name
 
 
@@ -47,7 +49,7 @@ class Profile(models.Model):
     """
 
     public_id = models.UUIDField(_("profile id"), default=uuid.uuid4, unique=True, editable=False)
-    attributes = models.JSONField(_("attributes"), default=dict, blank=True, help_text=_("The golden record."))
+    attributes = JsonField(_("attributes"), default=dict, blank=True, help_text=_("The golden record."))
     first_seen_at = models.DateTimeField(_("first seen"))
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     merged_into = models.ForeignKey(

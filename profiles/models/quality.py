@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
+
 
 class EventDay(models.Model):
     """How many events of one kind a source sent that happened on one business day; `last_at` is when the last came."""
@@ -63,7 +65,7 @@ class Violation(models.Model):
     problem = models.CharField(_("problem"), max_length=300)
     n_messages = models.BigIntegerField(_("messages"), default=0)
     last_at = models.DateTimeField(_("last received"))
-    examples = models.JSONField(_("examples"), default=list)
+    examples = JsonField(_("examples"), default=list)
 
     class Meta:
         verbose_name = _("violation")

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import F, JSONField, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import ExtractHour, ExtractIsoWeekDay
 from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from cdp.json_field import JsonField
 from cdp.rules.base import Cover
 from cdp.rules.comparison import Comparison, comparison_schema, read_comparison
 from cdp.rules.errors import WRONG, Place, Wrong
@@ -222,7 +223,7 @@ def items_of(
     """
     *keys, last = measured.path
     chosen = [(each.key.path, each.comparison) for each in conditions]
-    document: Sql = Happened("properties", JSONField())
+    document: Sql = Happened("properties", JsonField())
     lists, held = [], []
     for depth, key in enumerate(keys):
         aside = [(path, comparison) for path, comparison in chosen if path[0] != key or len(path) == 1]

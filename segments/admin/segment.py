@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -175,7 +175,7 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
         given: dict[str, Any] = {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
         if "rule" in given:
             with suppress(ValueError):  # then the form shows it as it came
-                given["rule"] = json.loads(given["rule"])
+                given["rule"] = orjson.loads(given["rule"])
         return given
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

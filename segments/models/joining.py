@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
 from segments.models.segment import Segment
 
 
@@ -25,10 +26,10 @@ class BulkJoining(models.Model):
     moments = ArrayField(models.DateTimeField(), default=list, db_default=[], editable=False)
     chosen_by = models.CharField(_("chosen by"), max_length=200)
     profile_ids = ArrayField(models.BigIntegerField(), verbose_name=_("people"))
-    unknown = models.JSONField(
+    unknown = JsonField(
         _("unknown"),
         default=list,
-        db_default=models.Value([], output_field=models.JSONField()),
+        db_default=models.Value([], output_field=JsonField()),
         help_text=_("Those who were named and are nobody."),
     )
 

@@ -6,13 +6,13 @@ the members are as everybody.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import orjson
 from django.db import connection
 from django.utils.translation import gettext as _
 
@@ -316,7 +316,7 @@ def _count(people: _People, dimension: Dimension, *, edges: list[Any], top: int,
             [people.segment_id, people.compared_id, *value_params, *params, top, top],
         )
         return [
-            _Row(kind, None if value is None else json.loads(value), Counts(*numbers))
+            _Row(kind, None if value is None else orjson.loads(value), Counts(*numbers))
             for kind, value, *numbers, _place in cursor.fetchall()
         ]
 

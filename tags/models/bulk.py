@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
 from tags.models.tag import Tag, TagValue
 
 
@@ -31,7 +32,7 @@ class BulkTagging(models.Model):
     expires_at = models.DateTimeField(_("expires"), null=True)
     chosen_by = models.CharField(_("chosen by"), max_length=200)
     profile_ids = ArrayField(models.BigIntegerField(), verbose_name=_("people"))
-    unknown = models.JSONField(_("unknown"), default=list, help_text=_("Those who were named and are nobody."))
+    unknown = JsonField(_("unknown"), default=list, help_text=_("Those who were named and are nobody."))
 
     class Meta:
         verbose_name = _("bulk tagging")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cdp.json_field import JsonField
+
 
 class Score(models.Model):
     """What one scoring model says of one profile; `values` has the fields that the model declares."""
@@ -13,7 +15,7 @@ class Score(models.Model):
         "profiles.Profile", on_delete=models.CASCADE, related_name="scores", verbose_name=_("profile")
     )
     model = models.SlugField(_("model"), max_length=50)
-    values = models.JSONField(_("values"))
+    values = JsonField(_("values"))
     scored_at = models.DateTimeField(_("scored"))
 
     class Meta:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import available_timezones
 
+import orjson
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -93,8 +93,8 @@ def keep(imported: Any, written: str) -> None:
     if len(written) > MAX_STATE_CHARACTERS:
         raise StateError(gettext("There are too many columns for this page; import the file by the API."))
     try:
-        state = json.loads(written)
-    except (ValueError, RecursionError) as error:
+        state = orjson.loads(written)
+    except ValueError as error:
         raise StateError(gettext("This form is not understood; reload the page.")) from error
     if not isinstance(state, dict) or "\\u0000" in written:
         raise StateError(gettext("This form is not understood; reload the page."))

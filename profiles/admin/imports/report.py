@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+import orjson
 from django.utils.translation import gettext, pgettext
 
 from profiles.imports.readers.row import REASON_COLUMN, ROW_COLUMN
@@ -52,7 +52,7 @@ def records_of(text: str, imported: Import) -> Iterator[list[str]]:
     header: list[str] = []
     for line in text.splitlines():
         try:
-            row = json.loads(line)
+            row = orjson.loads(line)
         except ValueError:  # the end of what was read
             return
         if not header:

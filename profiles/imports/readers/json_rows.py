@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from django.utils.translation import gettext as _
 
+from cdp.json_field import MAX_DIGITS, MAX_INT, MIN_INT
 from profiles.imports.readers.lines import Line, read_lines
 from profiles.imports.readers.row import REPORT_COLUMNS, Row
 
@@ -44,15 +45,15 @@ def row_of(number: int, line: Line) -> Row:
 def parsed(text: str) -> Any:
     """JSON whose whole numbers keep their digits (`exact`). Raises orjson.JSONDecodeError or RecursionError."""
     found = orjson.loads(text)
-    return json.loads(text, parse_int=exact) if LONG_NUMBER.search(text) else found
+    return json.loads(text, parse_int=exact) if LONG_NUMBER.search(text) else found  # noqa: TID251 - by `exact`
 
 
 def exact(digits: str) -> int | str:
     """A whole number; beyond 64 bits as text, since who reads it as JSON would make a float of it."""
-    if len(digits) > len(str(-(2**63))):
+    if len(digits) > MAX_DIGITS:
         return digits
     number = int(digits)
-    return number if -(2**63) <= number < 2**64 else digits
+    return number if MIN_INT <= number <= MAX_INT else digits
 
 
 def as_json(found: dict[str, Any]) -> str:

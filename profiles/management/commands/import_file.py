@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
 
+import orjson
 from django.core.files import File
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -100,7 +100,7 @@ class Command(BaseCommand):
 
     def read_mapping(self, path: Path) -> Any:
         try:
-            return json.loads(path.read_text(encoding="utf-8-sig"))
+            return orjson.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror}") from error
         except ValueError as error:

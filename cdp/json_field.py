@@ -1,0 +1,36 @@
+"""JSON as every part of Strata has it: a number that comes in is the same one wherever it is read again.
+
+Whole numbers are `int` where 64 bits hold them, and `float` beyond, as `orjson` reads them from messages, files and
+requests. The database has no such bounds, and writes 1e+20 as 100000000000000000000: read by Python's own `json`, that
+is an `int` which no answer, file or digest could be written with.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+from django.db import models
+
+MIN_INT, MAX_INT = -(2**63), 2**64 - 1
+MAX_DIGITS = len(str(MIN_INT))  # of either, a sign included
+
+
+class JsonDecoder(json.JSONDecoder):
+    """`orjson`, for what asks for a decoder: fields of models and of forms."""
+
+    def decode(self, s: str, *_args: Any) -> Any:
+        return orjson.loads(str(s))  # forms have kinds of text of their own
+
+
+class JsonField(models.JSONField):
+    """A column of JSON. To migrations it is Django's: they are about the column, and that is the same."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "decoder": JsonDecoder})
+
+    def deconstruct(self) -> tuple[str, str, Any, Any]:
+        name, path, args, kwargs = super().deconstruct()
+        del kwargs["decoder"]
+        return name, "django.db.models.JSONField" if type(self) is JsonField else path, args, kwargs
