@@ -7,9 +7,11 @@ import unicodedata
 from datetime import datetime
 from typing import Any
 
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
+
+from cdp.clocks import on_clocks
 
 # Classes of characters that change the direction of what follows.
 TURNING = frozenset({"R", "AL", "AN", "LRE", "LRO", "RLE", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
@@ -49,4 +51,4 @@ def as_local_time(text: str) -> str:
 
 def local_time(moment: datetime) -> str:
     """To the minute, in the business zone."""
-    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"
+    return f"{on_clocks(moment):%Y-%m-%d %H:%M}"

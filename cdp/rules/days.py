@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from django.utils.timezone import get_default_timezone
 
+from cdp.clocks import on_clocks
+
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)
 # Anniversaries are looked up among the years that people live and things last.
@@ -34,7 +36,7 @@ class Days(NamedTuple):
 
 def business_day(moment: datetime) -> date:
     """The day that the clocks of the business zone show."""
-    return moment.astimezone(get_default_timezone()).date()
+    return on_clocks(moment).date()
 
 
 def start_of(day: date, zone: tzinfo | None = None) -> datetime:

@@ -38,7 +38,8 @@ def edges_of_days(low: date, high: date) -> list[date]:
     for step in (DAY, WEEK):
         if (high - low) / step < MOST_OF_DAYS - 1:
             first = low - timedelta(days=low.weekday()) if step == WEEK else low
-            return [first + n * step for n in range((high - first) // step + 2)]
+            last = min((high - first) // step + 1, (date.max - first) // step)
+            return [first + n * step for n in range(last + 1)]
     start, end = _months(low), _months(high)
     step_months = next((each for each in MONTHS if (end - start) / each < MOST_OF_DAYS), MONTHS[-1])
     first_month, last_month = (number // step_months * step_months for number in (start, end))

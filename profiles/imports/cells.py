@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
+from cdp.clocks import on_clocks
 from profiles.ingest.coerce import MAX_EXACT, MISFIT, coerce
 from profiles.ingest.times import parse_time
 from profiles.models import AttributeType, Consent
@@ -180,7 +181,7 @@ def _date(cell: Any, zone: tzinfo, format: str) -> Any:
     if not format and ISO_DATE.fullmatch(written):
         return written
     time = to_time(written, zone, format)
-    return cell if time is None else time.astimezone(zone).date().isoformat()
+    return cell if time is None else on_clocks(time, zone).date().isoformat()
 
 
 def _datetime(cell: Any, zone: tzinfo, format: str) -> Any:

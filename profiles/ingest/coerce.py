@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
+from cdp.rules.days import business_day
 from profiles.ingest.times import parse_time
 from profiles.models import AttributeType
 
@@ -88,7 +89,7 @@ def to_date(value: Any) -> Any:
         except ValueError:
             return MISFIT
     time = parse_time(value, zone=timezone.get_default_timezone()) if DATETIME.fullmatch(value.strip()) else None
-    return MISFIT if time is None else timezone.localtime(time, timezone.get_default_timezone()).date().isoformat()
+    return MISFIT if time is None else business_day(time).isoformat()
 
 
 def to_datetime(value: Any) -> Any:

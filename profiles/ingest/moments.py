@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.utils.timezone import get_default_timezone
 
 from cdp.rows import rows_as_json
+from cdp.rules.days import business_day
 from cdp.rules.slab import month_day
 from profiles.models import AttributeDefinition, AttributeType, Profile
 
@@ -83,15 +83,7 @@ def read(value: Any, type_: str) -> tuple[datetime, int] | None:
         at = datetime.fromisoformat(value)
     except ValueError:
         return None
-    return None if at.tzinfo is None else (at.astimezone(UTC), month_day(business_day_of(at)))
-
-
-def business_day_of(at: datetime) -> date:
-    """The day in the business zone; at either end of the calendar, where there is none, that in UTC."""
-    try:
-        return at.astimezone(get_default_timezone()).date()
-    except OverflowError:
-        return at.date()
+    return None if at.tzinfo is None else (at.astimezone(UTC), month_day(business_day(at)))
 
 
 def delete(gone: Sequence[tuple[int, int]]) -> None:

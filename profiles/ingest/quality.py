@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection
-from django.utils import timezone
 
+from cdp.rules.days import business_day
 from profiles.ingest.contributions import IDENTIFIER_ATTRIBUTES, Misfit
 from profiles.ingest.message import IDENTIFY_EVENT, Message
 from profiles.ingest.schemas import MAX_ERRORS, breaches
@@ -195,10 +195,6 @@ def write_quality(quality: Quality, *, now: datetime) -> None:
         write_kinds(quality.kinds, today)
     if quality.violations:
         write_violations(quality.violations, today, now=now)
-
-
-def business_day(at: datetime) -> date:
-    return timezone.localtime(at, timezone.get_default_timezone()).date()
 
 
 def write_events_by_day(events: Counter[tuple[int, int, int]], *, now: datetime) -> None:
