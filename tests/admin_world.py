@@ -151,13 +151,17 @@ def make_world() -> World:
         kind="import", subject=source.key, state=Run.State.FAILED, error=f"m.csv: line 2: '{NAME}' is not a {EMAIL}"
     )
     saved = ImportMappingFactory(source=source, mapping={**MAPPING, "constants": {"traits": {"nick": NAME}}})
+    counts = {"new": 0, "refused": 1, "refused_rows": [f"2: {NAME}, {PHONE}"]}  # a file without a header
     imported = ImportFactory(
         source=source, saved_mapping=saved, mapping=saved.mapping, name=f"{PHONE}.csv",
         text=f"Name,Phone\n{NAME},{PHONE}\n",
-        n_rows=1, n_done=1, ended_at=AT, counts={"new": 0, "refused": 1, "refused_rows": ["2: Phone"]},
+        n_rows=1, n_done=1, ended_at=AT, counts=counts,
         refused_file=ContentFile(f"strata_row,strata_reason,Name,Phone\n1,“{PHONE}” is odd,{NAME},{PHONE}\n", "1.csv"),
         refused_size=99,
-        run=Run.objects.create(kind="import", subject="import:1", state=Run.State.FAILED, error=f"“{NAME}” is odd"),
+        dry_run_counts=counts,
+        run=Run.objects.create(
+            kind="import", subject="import:1", state=Run.State.FAILED, error=f"“{NAME}” is odd", counts=counts
+        ),
     )  # fmt: skip
     ImportedFile.objects.create(
         saved_mapping=saved, name=f"{PHONE}.csv", size=1, modified_at=AT, seen_at=AT, imported=imported

@@ -20,7 +20,7 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, signed_in
-from cdp.disclosure import may_see_pii, shown_error
+from cdp.disclosure import may_see_pii, shown_counts, shown_error
 from cdp.models import UNFINISHED, Run
 from cdp.results import result_response
 from cdp.runs import NotCancellableError, cancel_run, may_cancel
@@ -238,8 +238,8 @@ class RunAdmin(ReadOnlyAdmin):
         return shown_error(run, run.viewer) or "-"
 
     @display(description=_("counts"))
-    def counted(self, run: Run) -> SafeString:
-        counts: dict[str, Any] = run.counts or {}
+    def counted(self, run: Any) -> SafeString:
+        counts = shown_counts(run.counts, run.viewer) or {}
         names = COUNT_NAMES | KIND_COUNT_NAMES.get(run.kind, {})
         facts = {
             names.get(name, name): "; ".join(n) if isinstance(n, list) else n for name, n in counts.items() if n != []

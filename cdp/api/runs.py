@@ -21,10 +21,17 @@ from cdp.api.bodies import FileNegotiation
 from cdp.api.problems import Conflict
 from cdp.api.router import route
 from cdp.api.viewsets import ReadingViewSet
-from cdp.disclosure import VIEW_PII, shown_error
+from cdp.disclosure import VIEW_PII, shown_counts, shown_error
 from cdp.models import Run
 from cdp.results import result_response
 from cdp.runs import NotCancellableError, cancel_run, may_cancel
+
+
+class CountsField(serializers.JSONField):
+    """What was counted; of the lines where something was wrong, those who lack `view_pii` see the numbers alone."""
+
+    def to_representation(self, value: Any) -> Any:
+        return shown_counts(value, self.context["request"].user)
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -37,6 +44,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
     user = serializers.CharField(source="user.username", default=None, read_only=True, allow_null=True)
     percent = serializers.IntegerField(read_only=True, allow_null=True, min_value=0, max_value=100)
+    counts = CountsField(read_only=True)
     error = serializers.SerializerMethodField()
     can_cancel = serializers.BooleanField(read_only=True)
     has_result = serializers.BooleanField(read_only=True)

@@ -25,7 +25,7 @@ from rest_framework.response import Response
 from cdp.api.bodies import FileNegotiation, JsonParser
 from cdp.api.problems import Conflict, TooLarge
 from cdp.api.router import route
-from cdp.api.runs import RunSerializer, accepted
+from cdp.api.runs import CountsField, RunSerializer, accepted
 from cdp.api.serializers import StrictSerializer
 from cdp.api.viewsets import ReadingViewSet
 from cdp.disclosure import VIEW_PII, may_see_pii
@@ -138,8 +138,8 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
     state = serializers.ChoiceField(choices=Import.State.choices)
     user = serializers.CharField(source="user.username", default=None, allow_null=True)
     run = serializers.IntegerField(source="run_id", allow_null=True)
-    counts = serializers.JSONField()
-    dry_run_counts = serializers.JSONField(allow_null=True)
+    counts = CountsField()
+    dry_run_counts = CountsField(allow_null=True)
     mapping = serializers.SerializerMethodField()
     has_refused = serializers.SerializerMethodField()
 

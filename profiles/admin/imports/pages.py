@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from cdp.admin.base import StrataAdmin, display, has_perm
 from cdp.admin.runs import progress
-from cdp.disclosure import may_see_pii, shown_error
+from cdp.disclosure import may_see_pii, shown_counts, shown_error
 from cdp.uploads import UploadTooLargeError, receive_to_disk
 from profiles.admin.holders import badge
 from profiles.admin.imports import actions
@@ -184,7 +184,7 @@ class ImportAdmin(StrataAdmin):
             "problems": problems_of(imported.mapping) if may_import else [],
             "equal": equal_imports(imported) if may_import else [],
             "expected": counted(imported.dry_run_counts),
-            "places": (imported.dry_run_counts or {}).get("refused_rows", []),
+            "places": (shown_counts(imported.dry_run_counts, request.user) or {}).get("refused_rows", []),
             "more_places": (imported.dry_run_counts or {}).get("refused", 0) > N_NAMED,
             "refused": refused_sample(imported) if sees_cells else [],
             "may_keep_mapping": may_import and has_perm(request, "profiles.add_importmapping"),

@@ -49,6 +49,15 @@ def test_why_a_run_failed_is_for_those_who_may_see_personal_data():
     }
 
 
+def test_columns_among_the_counts_are_for_those_who_may_see_personal_data():
+    counts = {"new": 3, "refused": 1, "refused_rows": ["3: 王五, 13800139999"], "again": ["12"]}
+    run = Run.objects.create(kind="import", subject="shop", counts=counts)
+
+    shown = {role: api_of(role).send("get", f"runs/{run.pk}/").json()["counts"] for role in ("viewer", "operator")}
+
+    assert shown == {"viewer": {**counts, "refused_rows": ["3"]}, "operator": counts}
+
+
 def test_runs_are_filtered_by_kind_and_state():
     api = api_of("viewer")
     made = [

@@ -96,16 +96,19 @@ def make_world() -> dict[str, Any]:
     saved = ImportMappingFactory(
         key="members", source=shop, mapping={**MAPPING, "constants": {"traits": {"nick": MARKER}}}
     )
+    counts = {"refused": 1, "refused_rows": [f"2: {MARKER}, {PHONE}"]}  # a file without a header
     imported = ImportFactory(
         source=shop, saved_mapping=saved, mapping=saved.mapping, name=f"{EMAIL}.csv",
         text=f"Name,Phone\n{MARKER},{PHONE}\n",
         n_rows=1, n_done=1, ended_at=SEEN_AT, refused_file=ContentFile(f"Name\n{MARKER}\n", "1.csv"), refused_size=9,
+        counts=counts, dry_run_counts=counts,
     )  # fmt: skip
     run = Run.objects.create(
         kind="import",
         subject="shop",
         state="failed",
         error=f"members.csv: line 2, column 'Mail': '{MARKER}' is not a date",
+        counts=counts,
         result_file=default_storage.save("refused.csv", ContentFile(f"Mail\n{EMAIL}\n")),
     )
     shop_hook = WebhookFactory(key="shop", hears=["segments"])

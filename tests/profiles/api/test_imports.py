@@ -190,6 +190,18 @@ def test_viewers_see_counts_and_no_mapping():
     assert (shown["counts"], shown["mapping"]) == ({"new": 3}, None)
 
 
+def test_columns_of_refused_rows_are_for_those_who_may_see_personal_data():
+    """A file without a header has people for columns."""
+    counts = {"new": 3, "refused": 2, "refused_rows": ["3: 王五, 13800139999", "4"]}
+    made = ImportFactory(counts=counts, dry_run_counts=counts)
+
+    shown = {role: api_of(role).send("get", f"imports/{made.pk}/").json() for role in ("viewer", "operator")}
+
+    hidden = {"new": 3, "refused": 2, "refused_rows": ["3", "4"]}
+    assert (shown["viewer"]["counts"], shown["viewer"]["dry_run_counts"]) == (hidden, hidden)
+    assert (shown["operator"]["counts"], shown["operator"]["dry_run_counts"]) == (counts, counts)
+
+
 @pytest.mark.parametrize("n", [1, 20])
 def test_a_list_of_imports_is_one_query(n, django_assert_num_queries):
     api = api_of("operator")
