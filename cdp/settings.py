@@ -138,8 +138,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 # Beat picks up what a lost message or a killed worker left behind; wake-ups below only hurry it. While no worker is
 # free, its messages must not pile up: they expire.
 CELERY_BEAT_SCHEDULE = {
-    "process_inbox": {"task": "profiles.process_inbox", "schedule": 5.0, "options": {"expires": 30.0}},
-    "refresh_changes": {"task": "profiles.refresh_changes", "schedule": 5.0, "options": {"expires": 30.0}},
+    "process_inbox": {"task": "profiles.process_inbox", "schedule": 5.0, "options": {"expires": 10.0}},
+    "refresh_changes": {"task": "profiles.refresh_changes", "schedule": 5.0, "options": {"expires": 10.0}},
     "follow_time": {"task": "profiles.follow_time", "schedule": 60.0, "options": {"expires": 60.0}},
     "queue_due_check": {"task": "profiles.queue_due_check", "schedule": 600.0, "options": {"expires": 600.0}},
     "resume_runs": {"task": "cdp.resume_runs", "schedule": 30.0, "options": {"expires": 60.0}},
@@ -153,10 +153,10 @@ CELERY_BEAT_SCHEDULE = {
     "watch_sizes": {"task": "segments.watch_sizes", "schedule": 600.0, "options": {"expires": 600.0}},
     "queue_due_search": {"task": "profiles.queue_due_search", "schedule": 1800.0, "options": {"expires": 1800.0}},
     "watch_folders": {"task": "profiles.watch_folders", "schedule": 15.0, "options": {"expires": 15.0}},
-    "send_webhooks": {"task": "cdp.send_webhooks", "schedule": 5.0, "options": {"expires": 30.0}},
+    "send_webhooks": {"task": "cdp.send_webhooks", "schedule": 5.0, "options": {"expires": 10.0}},
     "tell_webhook_owners": {"task": "cdp.tell_webhook_owners", "schedule": 60.0, "options": {"expires": 60.0}},
     "purge_feeds": {"task": "cdp.purge_feeds", "schedule": 12 * 3600.0},
-    "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 30.0}},
+    "deliver_due": {"task": "campaigns.deliver_due", "schedule": 5.0, "options": {"expires": 10.0}},
 }
 STAGE_LANES = env.int("STAGE_LANES", default=CELERY_WORKER_CONCURRENCY)
 # A doorway wakes the next stage by name (cdp/stages.py), so that no app imports one above it.

@@ -56,6 +56,11 @@ def is_first_within(name: str, seconds: float) -> bool:
     return _ask("SET", cache.make_key(name), "1", "NX", "PX", int(seconds * 1000)) is not None
 
 
+def forget(name: str) -> None:
+    """Whoever asks for this next is the first again."""
+    _ask("DEL", cache.make_key(name))
+
+
 def was_seen_within(name: str, seconds: float) -> bool:
     """Whether somebody asked for this in the last `seconds`; False too where the server does not say."""
     return _ask("SET", cache.make_key(name), "1", "NX", "GET", "PX", int(seconds * 1000)) is not None
