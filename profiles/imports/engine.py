@@ -35,7 +35,7 @@ from profiles.imports.statistics import take_first_statistics
 from profiles.imports.take import BrokenRowsError, Taken, Taking, target_rows
 from profiles.imports.targets import all_targets
 from profiles.imports.understand import Understanding
-from profiles.imports.values import define_event, value_key
+from profiles.imports.values import value_key
 from profiles.ingest.counters import write_tally
 from profiles.ingest.quality import write_quality
 from profiles.ingest.refold import share_definitions
@@ -89,7 +89,6 @@ def import_rows(import_: Import, run: Run, *, now: datetime) -> None:
     if import_.started_at is None:
         import_.started_at = now
     import_.save(update_fields=["started_at", "n_rows"])
-    define_event(job.mapping, job.value_key)
     job.counts.update({name: n for name, n in import_.counts.items() if isinstance(n, int)})
     job.places = list(import_.counts.get("refused_rows", []))
     refused = RefusedRows(import_, job.reading, job.path)
@@ -134,7 +133,7 @@ def try_rows(import_: Import, run: Run, *, now: datetime) -> None:
     import_.save(update_fields=["n_rows"])
     with open_notes() as notes, closing(batches(job, skip=0)) as found:
         planner = planner_of(job, notes=notes)
-        taking = Taking(import_, job.mapping, planner, now=now)
+        taking = Taking(import_, job.mapping, planner, value_key=job.value_key, now=now)
         n_done = 0
         for batch in found:
             taking.refuse_unplanned(batch)
@@ -237,7 +236,14 @@ def take_at_once(job: Job, batch: Sequence[RowMessages], note: Note) -> None:
         if fingerprint(kinds) != fingerprint(job.kinds):
             raise KindsChangedError
         job.kinds = kinds  # what decides on who is whom alone, such as a limit, holds at once
-        taking = Taking(job.import_, job.mapping, planner_of(job), writes_targets=job.writes_targets, now=job.now)
+        taking = Taking(
+            job.import_,
+            job.mapping,
+            planner_of(job),
+            value_key=job.value_key,
+            writes_targets=job.writes_targets,
+            now=job.now,
+        )
         taken = taking.take_or_refuse(batch)
         if job.is_again:
             taken.tally.pop((job.import_.source_id, "n_rejected"), None)

@@ -24,6 +24,7 @@ from profiles.imports.messages import RowMessages
 from profiles.imports.plan import Plan, Planner
 from profiles.imports.preview import CellProblem
 from profiles.imports.targets import Target, TargetRow, Writing, all_targets
+from profiles.imports.values import new_values
 from profiles.ingest.counters import Tally
 from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.process import Processed, Ready, claim, no_room, write
@@ -51,10 +52,18 @@ class Taking:
     """Takes in one batch, in the transaction that is open."""
 
     def __init__(
-        self, import_: Import, mapping: FileMapping, planner: Planner, *, writes_targets: bool = True, now: datetime
+        self,
+        import_: Import,
+        mapping: FileMapping,
+        planner: Planner,
+        *,
+        value_key: str,
+        writes_targets: bool = True,
+        now: datetime,
     ) -> None:
         self.import_ = import_
         self.mapping = mapping
+        self.new_values = new_values(mapping, value_key)
         self.writes_targets = writes_targets and bool(mapping.targets)
         self.planner = planner
         self.sources = {import_.source_id: import_.source}
@@ -123,7 +132,7 @@ class Taking:
         good = [row for row in batch if not row.understood.is_refused]
         names = {row.event.event for row in good if row.event is not None}
         names |= {row.identify.event for row in good if row.identify is not None}
-        definitions = event_definitions(names)
+        definitions = event_definitions(names, values=self.new_values)
         for row in good:
             if row.event is not None and row.event.event not in definitions:
                 row.understood.problems.append(CellProblem("", no_room(row.event)))

@@ -30,7 +30,6 @@ def value_key(mapping: FileMapping) -> str:
     return definition.value_property
 
 
-def define_event(mapping: FileMapping, key: str) -> None:
-    """Make the definition of an event that is new, so that what the mapping calls its value counts."""
-    if mapping.value is not None and mapping.event:
-        EventDefinition.objects.get_or_create(name=mapping.event, defaults={"value_property": key})
+def new_values(mapping: FileMapping, key: str) -> dict[str, str]:
+    """The property that counts, by the name of the mapping's event: for its definition, where the event is new."""
+    return {mapping.event: key} if mapping.value is not None and mapping.event else {}

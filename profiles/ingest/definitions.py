@@ -7,7 +7,7 @@ each fill the last places.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -43,13 +43,17 @@ def attribute_definitions(messages: Sequence[Message]) -> dict[str, AttributeDef
     return known
 
 
-def event_definitions(names: Iterable[str]) -> dict[str, EventDefinition]:
-    """The definitions of these events, by name; unknown ones beyond `settings.MAX_DISCOVERED_EVENTS` are left out."""
-    names = set(names)
+def event_definitions(names: Iterable[str], *, values: Mapping[str, str] | None = None) -> dict[str, EventDefinition]:
+    """The definitions of these events, by name; unknown ones beyond `settings.MAX_DISCOVERED_EVENTS` are left out.
+
+    `values`: of events by name, the property that counts where the definition is made now.
+    """
+    names, values = set(names), values or {}
     known = _events(names)
     if unknown := fitting(sorted(names - known.keys()), EventDefinition, settings.MAX_DISCOVERED_EVENTS):
         EventDefinition.objects.bulk_create(
-            (EventDefinition(name=name, is_discovered=True) for name in unknown), ignore_conflicts=True
+            (EventDefinition(name=name, is_discovered=True, value_property=values.get(name, "")) for name in unknown),
+            ignore_conflicts=True,
         )
         known |= _events(unknown)
     return known

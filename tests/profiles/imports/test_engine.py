@@ -319,6 +319,28 @@ def test_the_value_of_a_new_event_counts(load):
 
     assert import_.counts == {"events": 2, "new": 2, "refused_rows": []}
     assert sorted(Event.objects.values_list("value", flat=True)) == [30, 1200.5]
+    definition = EventDefinition.objects.get(name="Balance Reported")
+    assert (definition.value_property, definition.is_discovered) == ("value", True)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_file_plans_no_event(load, dry_run):
+    """Not by its value either, and the check says what the import does."""
+    mapping = SALES_MAPPING | {"event": "Sold", "value": "Amount"}
+
+    import_ = load(SALES, mapping, source=SourceFactory(unplanned_events="reject"), dry_run=dry_run)
+
+    assert import_.run.counts == {"refused": 3, "refused_rows": ["2", "3", "4"]}
+    assert not EventDefinition.objects.filter(name="Sold").exists()
+
+
+def test_a_new_event_of_a_file_needs_room(load, settings):
+    settings.MAX_DISCOVERED_EVENTS = 0
+
+    import_ = load(SALES, SALES_MAPPING | {"event": "Sold", "value": "Amount"})
+
+    assert import_.counts == {"refused": 3, "refused_rows": ["2", "3", "4"]}
+    assert not EventDefinition.objects.filter(name="Sold").exists()
 
 
 def test_a_row_that_the_database_refuses_is_found_and_the_others_are_taken(load, monkeypatch, caplog):
