@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Final
 
+import orjson
 from django.utils.translation import gettext as _
 
 from cdp.clocks import on_clocks
@@ -148,8 +149,14 @@ def as_text(cell: Any) -> str:
 def as_name(cell: Any) -> str:
     """A cell that names somebody or something, without space around it; "" where it is empty.
 
-    Raises CellError for a number that is not what it was: others became the same one.
+    Raises CellError for what is no text and no number, and for a number that is not what it was: others became the
+    same one.
     """
+    if isinstance(cell, bool | list | dict):
+        raise CellError(
+            _("“%(cell)s” is not a text or a number, so it names nobody and nothing")
+            % {"cell": orjson.dumps(cell, default=str).decode()[:60]}
+        )
     text = as_text(cell).strip()
     if isinstance(cell, str) and SHORTENED.fullmatch(text):
         raise CellError(

@@ -157,8 +157,8 @@ class Understanding:
         for column in self.mapping.identifiers:
             self._read_identifier(column.name, column.key, cells.get(column.name), found, understood)
         for key in self.also_identifiers:
-            if key in understood.traits:
-                self._read_identifier("", key, understood.traits[key], found, understood)
+            if not isinstance(value := understood.traits.get(key), bool | list | dict):
+                self._read_identifier("", key, value, found, understood)
         if len(found) > 1:
             found = sorted(set(found))
         understood.identifiers = tuple([key for _priority, key in found])

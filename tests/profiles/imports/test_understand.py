@@ -72,3 +72,24 @@ def test_a_number_that_a_spreadsheet_shortened_names_nobody_and_nothing(load, ce
 @pytest.mark.parametrize("card", ["622848E17", "5e10", "1E5", "12.5E+3", "+8613800138000", "E+17", "1.5"])
 def test_what_only_looks_like_it_is_a_name(load, card):
     assert load(f"card;order\n{card};1.2.3\n", MAPPING).counts == {"new": 1, "events": 1, "refused_rows": []}
+
+
+@pytest.mark.parametrize("value", ['["unknown"]', '[{"no": 7}]', "[]", "true", "[null, 5]"])
+@pytest.mark.parametrize("column", ["card", "order"])
+def test_what_is_no_text_and_no_number_names_nobody_and_nothing(load, value, column):
+    cells = {"card": '"V1"', "order": "1"} | {column: value}
+
+    import_ = load(f'{{"card": {cells["card"]}, "order": {cells["order"]}}}\n', MAPPING)
+
+    assert import_.counts == {"refused": 1, "refused_rows": [f"1: {column}"]}
+    assert "is not a text or a number, so it names nobody and nothing" in import_.refused_file.read().decode()
+    assert (Profile.objects.count(), Event.objects.count()) == (0, 0)
+
+
+def test_an_attribute_that_is_a_list_of_addresses_names_nobody_and_stays(load):
+    mapping = {"identifiers": {"card": "member_card"}, "traits": {"emails": "email"}}
+
+    import_ = load('{"card": "V1", "emails": ["ann@example.com", "ann@work.example"]}\n', mapping)
+
+    assert import_.counts == {"new": 1, "refused_rows": []}
+    assert list(Identifier.objects.values_list("value", flat=True)) == ["V1"]
