@@ -79,6 +79,28 @@ def test_every_list_answers_what_its_filters_ask():
     assert {address: status for address, status in answers.items() if status != 200} == {}
 
 
+def test_an_address_that_was_cut_or_mistyped_is_no_failure():
+    world, client = make_world(), sign_in(is_superuser=True)
+    addresses = []
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        for object_id in ("junk", "1_", "9" * 30, "-1", "%00"):
+            addresses += [
+                reverse(f"{name}_{page}", args=["ID"]).replace("ID", object_id) for page in ("change", "history")
+            ]
+        addresses += [f"{reverse(f'{name}_changelist')}?{parameter}=%00" for parameter in ("q", "o", "p", "e")]
+        for spec in client.get(reverse(f"{name}_changelist")).context["cl"].filter_specs:
+            addresses += [f"{reverse(f'{name}_changelist')}?{each}=a%00" for each in spec.expected_parameters()]
+    addresses += [
+        f"{page}{'&' if '?' in page else '?'}kind=%00&segment=%00&q=%00&cause__exact=%00" for page in pages(world)
+    ]
+
+    answers = {address: client.get(address, follow=True).status_code for address in addresses}
+
+    assert len(answers) > 250
+    assert {address: status for address, status in answers.items() if status not in (200, 400, 404)} == {}
+
+
 def test_a_write_key_is_for_those_who_may_change_its_source():
     source = SourceFactory()
 

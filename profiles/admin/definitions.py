@@ -57,7 +57,8 @@ class PlanningAdmin(StrataAdmin):
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """What is planned already has no button for it."""
-        is_discovered = self.model._default_manager.filter(pk=object_id, is_discovered=True).exists()
+        definition = super().get_object(request, object_id)  # None for an id that is none
+        is_discovered = definition is not None and definition.is_discovered
         return list(super().get_actions_submit_line(request, object_id)) if is_discovered else []
 
     @action(description=_("Save as planned"), permissions=["change"])  # type: ignore[untyped-decorator]
