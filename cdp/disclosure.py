@@ -24,8 +24,13 @@ def may_see_pii(user: Viewer) -> bool:
 
 def shown_error(run: Run, user: Viewer) -> str:
     """Why the run failed, as this user may read it; empty where it did not."""
-    if not run.error or may_see_pii(user):
-        return run.error
+    return shown_reason(run.error, user)
+
+
+def shown_reason(reason: str, user: Viewer) -> str:
+    """The same of a reason that is kept elsewhere."""
+    if not reason or may_see_pii(user):
+        return reason
     return _("Details are hidden: they may hold personal data.")
 
 

@@ -6,14 +6,20 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from cdp.api.filters import YesNoFilter
 from cdp.api.router import route
 from cdp.api.serializers import StrictModelSerializer
 from cdp.api.viewsets import ManagingViewSet
+from cdp.disclosure import shown_reason
 from profiles.api.imports import MappingField, usable_sources
-from profiles.models import ImportMapping, Source
+from profiles.masking import masking_for
+from profiles.models import ImportedFile, ImportMapping, Source
 
 
 class ImportMappingSerializer(StrictModelSerializer[ImportMapping]):
@@ -47,6 +53,31 @@ class ImportMappingFilters(filters.FilterSet):
         fields = ("source", "is_watching")
 
 
+class ImportedFileSerializer(serializers.ModelSerializer[ImportedFile]):
+    """A file of the watched folder. `import` is null while it is not quiet yet, or where it could not be read, of which
+    `error` says why; with both, it was read, and its import could not be started.
+    """
+
+    name = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ImportedFile
+        fields = ("id", "name", "size", "modified_at", "seen_at", "error")
+        read_only_fields = fields
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`import` is a word of Python's, so it cannot be declared."""
+        field = serializers.IntegerField(source="imported_id", read_only=True, allow_null=True)
+        return {**super().get_fields(), "import": field}
+
+    def get_name(self, file: ImportedFile) -> str:
+        return masking_for(self.context["request"].user).sentence(file.name)
+
+    def get_error(self, file: ImportedFile) -> str:
+        return shown_reason(file.error, self.context["request"].user)
+
+
 @route("import-mappings")
 class ImportMappingViewSet(ManagingViewSet):
     """Saved mappings by key; what was imported by one stays when it is deleted."""
@@ -54,3 +85,12 @@ class ImportMappingViewSet(ManagingViewSet):
     queryset = ImportMapping.objects.select_related("source").order_by("key")
     serializer_class = ImportMappingSerializer
     filterset_class = ImportMappingFilters
+
+    @extend_schema(responses=ImportedFileSerializer(many=True))
+    @action(detail=True, filterset_class=None)
+    def files(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What became of the files of its watched folder, the latest first."""
+        files = ImportedFile.objects.filter(saved_mapping=self.get_object()).order_by("-id")
+        page = self.paginate_queryset(files) or []
+        shown = ImportedFileSerializer(page, many=True, context=self.get_serializer_context())
+        return self.get_paginated_response(shown.data)

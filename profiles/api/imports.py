@@ -28,7 +28,7 @@ from cdp.api.router import route
 from cdp.api.runs import CountsField, RunSerializer, accepted
 from cdp.api.serializers import StrictSerializer
 from cdp.api.viewsets import ReadingViewSet
-from cdp.disclosure import VIEW_PII, may_see_pii
+from cdp.disclosure import VIEW_PII, may_see_pii, shown_error, shown_reason
 from cdp.models import Run, User
 from cdp.uploads import UploadTooLargeError, receive_to_disk, too_large
 from profiles.imports.errors import ImportFileError, MappingProblem
@@ -130,6 +130,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
     """`n_done` of `n_rows` are in; `counts` say what became of them, `dry_run_counts` what the last dry run expects.
 
     `mapping` is null for whoever may not see personal data: it may hold values for all rows. `run` is the latest run.
+    `error`: why that failed, or why a watched folder could not start the import.
     """
 
     source = serializers.CharField(source="source.key")  # type: ignore[assignment]
@@ -142,12 +143,13 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
     dry_run_counts = CountsField(allow_null=True)
     mapping = serializers.SerializerMethodField()
     has_refused = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
 
     class Meta:
         model = Import
         fields = (
             "id", "name", "source", "saved_mapping", "state", "format", "encoding", "delimiter", "size", "mapping",
-            "run", "n_rows", "n_done", "counts", "dry_run_counts", "has_refused", "user",
+            "run", "n_rows", "n_done", "counts", "dry_run_counts", "has_refused", "error", "user",
             "created_at", "started_at", "ended_at", "taken_back_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -158,6 +160,12 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_mapping(self, imported: Import) -> Any:
         return imported.mapping if may_see_pii(self.context["request"].user) else None
+
+    def get_error(self, imported: Any) -> str:
+        user = self.context["request"].user
+        if imported.run is None:
+            return shown_reason(imported.not_queued or "", user)
+        return shown_error(imported.run, user)
 
     def get_has_refused(self, imported: Import) -> bool:
         return bool(imported.refused_file)
@@ -212,7 +220,7 @@ class ImportFilters(filters.FilterSet):
 class ImportViewSet(ReadingViewSet):
     """Imports, the newest first."""
 
-    queryset = Import.objects.with_state().select_related("source", "saved_mapping", "user").order_by("-id")
+    queryset = Import.objects.with_state().select_related("source", "saved_mapping", "user", "run").order_by("-id")
     serializer_class = ImportSerializer
     filterset_class = ImportFilters
     lookup_value_regex = r"[0-9]{1,9}"

@@ -7,7 +7,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Case, Value, When
+from django.db.models import Case, OuterRef, Q, Subquery, Value, When
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -59,19 +59,23 @@ class ImportMapping(models.Model):
 
 class ImportQuerySet(models.QuerySet["Import"]):
     def with_state(self) -> models.QuerySet[Any]:
-        """Each with its `state`, one of `Import.State`; `state` can be filtered by then."""
+        """Each with its `state`, one of `Import.State`; `state` can be filtered by then. `not_queued` is why a watched
+        folder could not start it, None where it could, or was not asked to.
+        """
         state = Import.State
+        unread = ImportedFile.objects.filter(imported=OuterRef("pk")).exclude(error="").order_by("pk")
         return self.annotate(
+            not_queued=Case(When(run__isnull=True, then=Subquery(unread.values("error")[:1]))),
             state=Case(
                 When(taken_back_at__isnull=False, then=Value(state.TAKEN_BACK)),
                 When(run__state__in=UNFINISHED, then=Value(state.RUNNING)),
                 When(run__kind=TAKE_BACK, run__started_at__isnull=False, then=Value(state.PARTLY_TAKEN_BACK)),
                 When(ended_at__isnull=False, then=Value(state.COMPLETE)),
                 When(n_done__gt=0, then=Value(state.STOPPED)),
-                When(run__state=Run.State.FAILED, then=Value(state.FAILED)),
+                When(Q(run__state=Run.State.FAILED) | Q(not_queued__isnull=False), then=Value(state.FAILED)),
                 default=Value(state.DRAFT),
                 output_field=models.CharField(),
-            )
+            ),
         )
 
     def standing(self) -> Self:

@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from cdp.admin.base import StrataAdmin, display, has_perm
 from cdp.admin.runs import progress
-from cdp.disclosure import may_see_pii, shown_counts, shown_error
+from cdp.disclosure import may_see_pii, shown_counts, shown_error, shown_reason
 from cdp.uploads import UploadTooLargeError, receive_to_disk
 from profiles.admin.holders import badge
 from profiles.admin.imports import actions
@@ -202,7 +202,11 @@ class ImportAdmin(StrataAdmin):
             "counts": counted(imported.counts),
             "so_far": counted(imported.run.counts) if imported.is_running else [],
             "may_stop": self.has_add_permission(request) and imported.is_running and imported.run.can_cancel,
-            "error": shown_error(imported.run, request.user) if imported.run is not None else "",
+            "error": (
+                shown_error(imported.run, request.user)
+                if imported.run is not None
+                else shown_reason(imported.not_queued or "", request.user)
+            ),
         }
 
     def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from campaigns.models import Campaign
 from cdp.api.pagination import CursorPages
 from cdp.models import Run, Webhook
-from profiles.models import IdentityChange, Import, Profile, RejectedMessage
+from profiles.models import IdentityChange, Import, ImportedFile, ImportMapping, Profile, RejectedMessage
 from profiles.refresh.versions import single, write_version
 from segments.models import BulkJoining, Segment, SegmentDay, SizeAlert, Tier
 from tags.models import BulkTagging, Tag, TagDay
@@ -76,7 +76,14 @@ def make_two_of_each():
         IdentityChange(profile=bo.public_id, change="merged", into=ann.public_id, at=SEEN_AT) for _ in range(2)
     )
     ImportFactory(saved_mapping=ImportMappingFactory())
-    for _time in range(2):
+    for n in range(2):
+        ImportedFile.objects.create(
+            saved_mapping=ImportMapping.objects.get(key="members"),
+            name=f"{n}.csv",
+            size=1,
+            modified_at=SEEN_AT,
+            seen_at=SEEN_AT,
+        )
         ImportFactory(source=imported.source, n_done=1, counts={"unchanged": 1})
     SuppressionFactory()
     RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")

@@ -103,6 +103,7 @@ MAY = {
     ("get", "imports/{id}/refused/"): {"operator", "integration", "privacy_officer", "admin"},
     ("get", "import-mappings/"): IMPORTS,
     ("get", "import-mappings/{key}/"): IMPORTS,
+    ("get", "import-mappings/{key}/files/"): IMPORTS,
     ("post", "import-mappings/"): IMPORTS,
     ("patch", "import-mappings/{key}/"): IMPORTS,
     ("delete", "import-mappings/{key}/"): IMPORTS,

@@ -12,6 +12,7 @@ from cdp.models import Run
 from cdp.runs import execute_run
 from cdp.uploads import upload_dir
 from profiles.models import Import, ImportMapping, Profile
+from profiles.services.watch import import_new_files
 from tests.clients import api_of
 from tests.factories.imports import MAPPING, ImportFactory, ImportMappingFactory
 from tests.factories.profiles import SourceFactory
@@ -244,3 +245,30 @@ def test_a_saved_mapping_that_does_not_do_is_refused(till, body, path):
     answer = api_of("operator").send("patch", "import-mappings/members/", body)
 
     assert (answer.status_code, [error["path"] for error in answer.json()["errors"]]) == (400, [path])
+
+
+def test_files_of_a_folder_that_could_not_be_taken_in_say_why(till, settings, tmp_path):
+    """To whoever may see personal data; the import that was not started says it too."""
+    settings.IMPORT_FOLDER, settings.IMPORT_QUIET_SECONDS = tmp_path, 0
+    (tmp_path / "till").mkdir()
+    for name, text in (("a.csv", "Other\n1\n"), ("b.csv", "Name,Phone\nAnn,13800138000\n")):
+        (tmp_path / "till" / name).write_text(text)
+    ImportMappingFactory(key="members", source=till, folder="till", is_watching=True)
+    for _time in range(2):
+        import_new_files(now=timezone.now())
+    good, odd = Import.objects.all()
+
+    operator, officer = api_of("operator"), api_of("privacy_officer")
+    files = operator.send("get", "import-mappings/members/files/").json()["results"]
+    shown, hidden = (each.send("get", f"imports/{odd.pk}/").json() for each in (operator, officer))
+
+    assert [(file["name"], file["import"], file["error"] == "") for file in files] == [
+        ("b.csv", good.pk, True),
+        ("a.csv", odd.pk, False),
+    ]
+    assert "the file has no column “Name”" in files[1]["error"]
+    assert (shown["state"], shown["error"]) == ("failed", files[1]["error"])
+    viewer = api_of("viewer").send("get", f"imports/{odd.pk}/").json()
+    assert (viewer["state"], viewer["error"]) == ("failed", "Details are hidden: they may hold personal data.")
+    assert hidden["error"] == shown["error"]
+    assert operator.send("get", f"imports/{good.pk}/").json()["error"] == ""
