@@ -14,7 +14,7 @@ from django.db import connection
 
 from profiles.identity.feed import MERGED
 from profiles.identity.groups import Key, Link
-from profiles.identity.identifiers import Known, as_json, read_identifiers, telling
+from profiles.identity.identifiers import Known, as_json, load_identifiers, read_identifiers, telling
 from profiles.identity.links import Pair, first_sayings, untold
 from profiles.identity.strangers import Seen
 
@@ -79,6 +79,14 @@ def foresee(links: Sequence[Link], seen: Glance | None = None) -> Foresight:
     ids = {key: identifier.id for key, identifier in known.items()}
     sayings = untold(first_sayings(((link, link.keys) for link in agreeing), ids))
     return Foresight(mark, known, settled, see_settled(links, settled), telling(agreeing, known), sayings)
+
+
+def known_now(keys: Iterable[Key], seen: Glance) -> dict[Key, Known]:
+    """Those of the keys that exist now, under the identity lock; `seen` looked for all before. Identifiers are made
+    under the lock: where none is newer, those that were unknown are so still.
+    """
+    is_same = read_mark().identifier == seen.mark.identifier
+    return load_identifiers(sorted(key for key in keys if not is_same or key in seen.known))
 
 
 def confirm(links: Sequence[Link], foreseen: Foresight) -> Confirmed:

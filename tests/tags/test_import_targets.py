@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cdp.locks import advisory_lock
 from cdp.models import Run
 from cdp.runs import execute_run
+from profiles.identity.resolve import lock_profiles
+from profiles.imports import take
 from profiles.imports.check import check
 from profiles.models import ProfileChange, ProfileMerge
 from profiles.services.identity import merge_profiles, undo_merge
@@ -13,10 +16,11 @@ from profiles.services.imports import preview_take_back, take_back
 from tags.import_targets import TagTarget
 from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services import assign_tag
+from tests.factories.profiles import SourceFactory
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.profiles.conftest import load, till  # noqa: F401
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW
-from tests.profiles.ingest.messages import profile_of
+from tests.profiles.ingest.messages import profile_of, send, track
 
 pytestmark = pytest.mark.django_db
 LIST = "卡号,标签,等级,到期\nVIP001,高价值、老客户,金卡,2027-01-01\nVIP002,,金卡,\nVIP003,老客户,,2026-01-01\n"
@@ -239,3 +243,29 @@ def test_a_bad_part_is_named_by_its_place(tags, path, message):
 
     assert problems[0].path == path
     assert message in problems[0].message
+
+
+def test_people_who_appear_while_the_batch_is_planned_are_locked_with_the_others_in_one_order(load, monkeypatch):  # noqa: F811
+    """One by one they would be locked behind those whose ids are greater, and two files could wait for each other."""
+    TagFactory(key="vip")
+    shop = SourceFactory(key="shop")
+    locked = []
+
+    def meanwhile(*key):
+        if key == ("identity",):
+            for card in ("C2", "C1"):
+                said = {"context": {"externalIds": [{"type": "member_card", "id": card}]}}
+                send(shop, track("Viewed", anonymous=f"a{card}") | said)
+        advisory_lock(*key)
+
+    def lock(ids):
+        locked.append(sorted(ids))
+        return lock_profiles(ids)
+
+    mapping = {"identifiers": {"Card": "member_card"}, "traits": {"Name": "name"}, "tags": [{"tag": "vip"}]}
+    monkeypatch.setattr(take, "advisory_lock", meanwhile)
+    monkeypatch.setattr(take, "lock_profiles", lock)
+
+    load("Card,Name\nC1,Ann\nC2,Bo\n", mapping)
+
+    assert locked == [sorted(profile_of("member_card", card).pk for card in ("C1", "C2"))]
