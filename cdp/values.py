@@ -51,4 +51,4 @@ def as_local_time(text: str) -> str:
 
 def local_time(moment: datetime) -> str:
     """To the minute, in the business zone."""
-    return f"{on_clocks(moment):%Y-%m-%d %H:%M}"
+    return on_clocks(moment).replace(tzinfo=None).isoformat(" ", "minutes")

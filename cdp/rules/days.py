@@ -41,7 +41,7 @@ def business_day(moment: datetime) -> date:
 
 def start_of(day: date, zone: tzinfo | None = None) -> datetime:
     """The first instant of a day in UTC; the business zone's where no zone is given."""
-    return datetime.combine(day, time.min, tzinfo=zone or get_default_timezone()).astimezone(UTC)
+    return on_clocks(datetime.combine(day, time.min, tzinfo=zone or get_default_timezone()), UTC)
 
 
 def period_of(days: Days, zone: tzinfo | None = None) -> Period:

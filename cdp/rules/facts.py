@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from cdp.rules.days import TICK, Period
+from cdp.clocks import on_clocks
+from cdp.rules.days import TICK, Period, business_day
 from cdp.templatetags.numbers import span
 from cdp.values import in_words, isolated, local_time
 
@@ -66,12 +66,12 @@ def since(period: Period, now: datetime) -> str:
 def _edge(moment: datetime) -> str:
     """A whole day where it begins or ends one."""
     if _is_midnight(moment) or _is_midnight(moment + TICK):
-        return localtime(moment).date().isoformat()
+        return business_day(moment).isoformat()
     return local_time(moment)
 
 
 def _is_midnight(moment: datetime) -> bool:
-    local = localtime(moment)
+    local = on_clocks(moment)
     return (
         timedelta(hours=local.hour, minutes=local.minute, seconds=local.second) + local.microsecond * TICK
         == timedelta()

@@ -67,10 +67,10 @@ def day_range_in_words(start: date | None, end: date | None) -> str:
     if end is None:
         return _("from %(day)s on") % {"day": start}
     last = end - DAY
-    pattern = "%Y-%m-%d"
+    unit = "0000-00-00"
     if start.day == end.day == 1:
-        pattern = "%Y" if start.month == end.month == 1 else "%Y-%m"
-    first_said, last_said = start.strftime(pattern), last.strftime(pattern)
+        unit = "0000" if start.month == end.month == 1 else "0000-00"
+    first_said, last_said = (day.isoformat()[: len(unit)] for day in (start, last))
     return first_said if first_said == last_said else f"{first_said} – {last_said}"
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 
+from cdp.clocks import on_clocks
 from profiles.admin.imports.column_form import state_of
 from profiles.imports.facts import FileFacts
 from profiles.imports.preview import PreviewRow
@@ -104,4 +104,4 @@ def becomes(row: PreviewRow, use: Mapping[str, Any]) -> Iterator[str]:
     elif use["as"] == "time" and row.occurred_at:
         moment = parse_datetime(row.occurred_at)
         if moment is not None:
-            yield f"{localtime(moment):%Y-%m-%d %H:%M:%S}"
+            yield f"{on_clocks(moment):%Y-%m-%d %H:%M:%S}"

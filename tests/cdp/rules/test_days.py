@@ -1,11 +1,14 @@
 """Business days, windows and anniversaries, in the zone of Shanghai, which has no summer time."""
 
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from cdp.rules.days import TICK, Days, Period, anniversaries, business_day, period_of, years_since
+from cdp.clocks import on_clocks
+from cdp.rules.days import TICK, Days, Period, anniversaries, business_day, period_of, start_of, years_since
 from cdp.rules.windows import Window
+from cdp.values import as_local_time, local_time
 
 
 def utc(*parts):
@@ -16,6 +19,19 @@ def test_a_business_day_starts_at_four_in_the_afternoon_before_in_utc():
     assert business_day(utc(2026, 6, 14, 15, 59, 59, 999999)) == date(2026, 6, 14)
     assert business_day(utc(2026, 6, 14, 16)) == date(2026, 6, 15)
     assert period_of(Days(date(2026, 6, 15), date(2026, 6, 15))) == Period(utc(2026, 6, 14, 16), utc(2026, 6, 15, 16))
+
+
+LAST, FIRST = utc(9999, 12, 31, 23, 59, 59), utc(1, 1, 1)
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def test_at_the_ends_of_the_calendar_clocks_show_what_those_of_utc_do():
+    assert on_clocks(LAST).replace(tzinfo=UTC) == LAST
+    assert on_clocks(FIRST, NEW_YORK).replace(tzinfo=UTC) == FIRST
+    assert (business_day(LAST), business_day(FIRST)) == (date(9999, 12, 31), date(1, 1, 1))
+    assert (start_of(date.min), start_of(date.max, NEW_YORK)) == (FIRST, utc(9999, 12, 31, 5))
+    assert local_time(LAST) == as_local_time("9999-12-31T23:59:59.000000Z") == "9999-12-31 23:59"
+    assert local_time(utc(9999, 12, 31, 15, 59)) == "9999-12-31 23:59"
 
 
 @pytest.mark.parametrize(

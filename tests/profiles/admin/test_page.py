@@ -18,6 +18,7 @@ from tests.factories.profiles import (
     ProfileFactory,
     SourceFactory,
 )
+from tests.factories.segments import MembershipFactory, SegmentFactory
 from tests.factories.tags import TagAssignmentFactory, TagFactory, TagValueFactory
 from tests.profiles.ingest.messages import identify, profile_of, send
 from tests.sign_in import sign_in
@@ -27,6 +28,25 @@ pytestmark = pytest.mark.django_db
 
 def page_of(profile, client=None):
     return (client or sign_in(OPERATOR)).get(f"/admin/profiles/profile/{profile.pk}/change/")
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [("9999-12-31T23:59:59Z", "9999-12-31 23:59"), ("0001-01-01T00:00:00Z", "0001-01-01 08:05")],
+    ids=["last", "first"],
+)
+def test_a_time_at_either_end_of_the_calendar_breaks_no_page(at, shown):
+    """The page of the person, of merging them, and of why they are in a segment."""
+    send(SourceFactory(), identify(user="u1", ends=at), identify(user="u2", name="Ann"))
+    person, other = profile_of("user_id", "u1"), profile_of("user_id", "u2")
+    segment = SegmentFactory(rule={"op": "attribute", "key": "ends", "is": "after", "value": "1999-01-01"})
+    MembershipFactory(segment=segment, profile=person)
+    client = sign_in(OPERATOR)
+    explained = f"/admin/profiles/profile/{person.pk}/explain/?segment={segment.key}"
+    merging = f"/admin/profiles/profile/merge/?id={person.pk}&id={other.pk}"
+
+    for page in (page_of(person, client), client.get(merging), client.get(explained)):
+        assert shown in page.content.decode()
 
 
 def test_a_merged_away_profile_leads_to_its_survivor_and_says_so():

@@ -46,6 +46,12 @@ def test_days_come_in_weeks_months_quarters_and_years(low, high, first, second, 
     assert (edges[0], edges[1], edges[-1]) == (first, second, last)
 
 
+def test_days_end_with_the_calendar():
+    assert edges_of_days(date.max, date.max) == [date.max]
+    assert edges_of_days(date(9999, 12, 1), date.max)[-2:] == [date(9999, 12, 20), date(9999, 12, 27)]
+    assert edges_of_days(date.min, date.min) == [date(1, 1, 1), date(1, 1, 2)]
+
+
 @given(NUMBERS, NUMBERS)
 def test_a_bounded_number_of_ranges_covers_all_numbers_between(one, other):
     low, high = sorted((one, other))

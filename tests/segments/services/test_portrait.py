@@ -173,6 +173,17 @@ def test_times_come_in_ranges_of_business_days(segment):
     assert_rules_find_whom_is_counted(seen)
 
 
+@pytest.mark.parametrize(
+    ("at", "label"),
+    [("9999-12-31T23:59:59.000000Z", "from 9999-12-31 on"), ("0001-01-01T00:00:00.000000Z", "0001-01-01")],
+)
+def test_times_at_the_ends_of_the_calendar_come_in_ranges_too(segment, at, label):
+    AttributeDefinitionFactory(key="ends", type="datetime")
+    person(segment, ends=at)
+
+    assert numbers(portrait(segment, "attribute:ends")) == [(label, 1, 1, 0)]
+
+
 def test_each_element_of_a_list_counts(segment):
     AttributeDefinitionFactory(key="likes", type="list")
     person(segment, likes=["tea", "rice", "tea"])
