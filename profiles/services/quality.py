@@ -10,7 +10,16 @@ from typing import Any
 
 from django.db.models import Max, QuerySet, Sum
 
-from profiles.models import AttributeDefinition, EventDay, EventDefinition, KindDay, Source, SourceDay, Violation
+from profiles.models import (
+    AttributeDefinition,
+    EventDay,
+    EventDefinition,
+    Import,
+    KindDay,
+    Source,
+    SourceDay,
+    Violation,
+)
 from profiles.models.source import COUNTERS
 
 MAX_EVENTS = 100  # rows of the page; the rest is reached by a source's filter
@@ -37,6 +46,7 @@ class Period:
 class SourceFigures:
     """What came of one source: counters of the days in which its messages were processed, and the share of its events
     whose message carried each kind of identifier, by label, in percent. `n_happened` are the events of the period.
+    `has_refused_rows`: some of what it rejected are rows of files, which stand with their imports.
     """
 
     source: Source
@@ -45,6 +55,7 @@ class SourceFigures:
     last_at: datetime | None = None
     n_happened: int = 0
     n_violations: int = 0
+    has_refused_rows: bool = False
 
 
 @dataclass
@@ -64,7 +75,7 @@ def of_period(rows: QuerySet[Any], period: Period, source_id: int | None) -> Que
 
 
 def by_source(period: Period, *, source_id: int | None = None) -> list[SourceFigures]:
-    """All sources but Strata's own, by name; six queries."""
+    """All sources but Strata's own, by name; seven queries."""
     sources = Source.objects.exclude(kind=Source.Kind.BUILT_IN).order_by("name")
     sources = sources if source_id is None else sources.filter(pk=source_id)
     figures = {source.pk: SourceFigures(source, dict.fromkeys(COUNTERS, 0)) for source in sources}
@@ -88,6 +99,9 @@ def by_source(period: Period, *, source_id: int | None = None) -> list[SourceFig
     for pk, n in flagged.values_list("source").annotate(Sum("n_messages")):
         if pk in figures:
             figures[pk].n_violations = n
+    for pk in Import.objects.filter(counts__refused__gt=0).order_by().values_list("source", flat=True).distinct():
+        if pk in figures:
+            figures[pk].has_refused_rows = True
     return list(figures.values())
 
 

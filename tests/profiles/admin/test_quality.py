@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from cdp.roles import OPERATOR, VIEWER
 from profiles.models import EventDay, EventDefinition, IdentifierKind, KindDay, SourceDay, Violation
+from tests.factories.imports import ImportFactory
 from tests.factories.profiles import EventDefinitionFactory, EventFactory, SourceFactory
 from tests.sign_in import sign_in
 
@@ -67,6 +68,18 @@ def test_the_page_is_a_fixed_number_of_queries(n, django_assert_max_num_queries)
 
     with django_assert_max_num_queries(26):
         client.get(PAGE)
+
+
+def test_what_was_rejected_of_files_leads_to_their_imports():
+    refusing, other = (make_day(name=name)[0] for name in ("Booked", "Sold"))
+    for source, counts in ((refusing, {"new": 1, "refused": 7}), (other, {"new": 8})):
+        ImportFactory(source=source, counts=counts)
+
+    page = sign_in(VIEWER).get(PAGE).content.decode()
+
+    link = f'href="{reverse("admin:profiles_import_changelist")}?source__id__exact='
+    assert f'{link}{refusing.pk}">with rows of files</a>' in page
+    assert f"{link}{other.pk}" not in page
 
 
 def test_a_number_opens_its_rows():
