@@ -102,7 +102,13 @@ KIND_COUNT_NAMES = (
     }
     | {kind: {"kept": _("kept, as they cannot be put into the inbox")} for kind in ("replay", "discard")}
     | {kind: {"kept": _("kept, as another list names them")} for kind in ("unjoin_people", "untag_people")}
-    | {"take_back": {"people": _("people"), "kept": _("people who stayed, for what somebody wrote of them by hand")}}
+    | {
+        "take_back": {
+            "people": _("people"),
+            "rows": _("rows about people"),
+            "kept": _("people who stayed, for what somebody wrote of them by hand"),
+        }
+    }
     | {"check": {"failed": _("whose rules fail")}}
 )
 STATE_LABELS = {

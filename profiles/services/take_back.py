@@ -38,7 +38,7 @@ from profiles.models import (
 )
 from profiles.refresh.enqueue import enqueue_changes, enqueue_coming
 from profiles.services.erase import erase_empty
-from profiles.services.written import STAYING, count_written, nameless_without, touched_by_hand
+from profiles.services.written import STAYING, count_written, identify_definition, nameless_without, touched_by_hand
 
 PEOPLE = 500  # taken back in one transaction
 KEYS = 20_000  # message keys deleted in one transaction
@@ -46,9 +46,12 @@ ROWS = 2_000  # of tags, members and the like
 
 
 class Gone(NamedTuple):
-    """What of one source's messages went: who said it about whom, and the ids of its identify messages."""
+    """What of one source's messages went: who said it about whom, and the ids of its identify messages, as which
+    rows about people are kept.
+    """
 
     n_events: int
+    n_rows: int
     anchor_ids: list[int]
     message_ids: list[str]
 
@@ -69,7 +72,7 @@ def take_back_rows(import_: Import, run: Run, *, now: datetime) -> None:
             counts[key] += n
             report(run, counts, total)
     while batch := take_back_people(import_, now=now):
-        counts.update(batch)
+        counts += batch
         report(run, counts, total)
     Import.objects.filter(pk=import_.pk).update(taken_back_at=now, taken_back_by=run.user)
 
@@ -109,7 +112,7 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
         enqueue_changes(staying, CREATED, due_at=now)  # everything about them may be another
         enqueue_coming(staying, now=now)  # who was seen before may now be seen first at a time to come
     erased = erase_empty(profile_ids, now=now)
-    counts = Counter(events=gone.n_events, identifiers=n_identifiers, people=len(erased))
+    counts = Counter(events=gone.n_events, rows=gone.n_rows, identifiers=n_identifiers, people=len(erased))
     if n_kept:
         counts["kept"] = n_kept
     return counts
@@ -131,16 +134,16 @@ def delete_events(import_: Import, profile_ids: Sequence[int]) -> Gone:
             WITH gone AS (
                 DELETE FROM profiles_event
                 WHERE profile_id = ANY(%s) AND import_id = %s
-                RETURNING anchor_id, message_id
+                RETURNING anchor_id, message_id, definition_id
             )
-            SELECT count(*), array_agg(DISTINCT anchor_id),
+            SELECT count(*) FILTER (WHERE definition_id IS DISTINCT FROM %s), count(*), array_agg(DISTINCT anchor_id),
                 coalesce(array_agg(message_id) FILTER (WHERE message_id IS NOT NULL), '{}')
             FROM gone
             """,
-            [list(profile_ids), import_.pk],
+            [list(profile_ids), import_.pk, identify_definition()],
         )
-        n_events, anchor_ids, message_ids = cursor.fetchone()
-        return Gone(n_events, anchor_ids or [], message_ids)
+        n_events, n_all, anchor_ids, message_ids = cursor.fetchone()
+        return Gone(n_events, n_all - n_events, anchor_ids or [], message_ids)
 
 
 def forget_contributions(import_: Import, gone: Gone) -> set[int]:

@@ -6,12 +6,13 @@ from collections import Counter
 from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 
 from cdp.local_settings import TimeLimitExceeded, deadline
 from profiles.followers import all_followers
 from profiles.imports.targets import all_targets
-from profiles.models import Event, Identifier, Import
+from profiles.ingest.message import IDENTIFY_EVENT
+from profiles.models import Event, EventDefinition, Identifier, Import
 
 COUNT_SECONDS = 3  # somebody waits for the page
 MOST = 50_000  # rows that are looked at where all of them take longer
@@ -47,8 +48,10 @@ def count_written(import_: Import) -> dict[str, int]:
 
 def count_some(import_: Import, *, most: int | None) -> Written:
     """Of each table the first `most` rows of the import, None for all."""
-    counts = Counter(events=Event.objects.filter(import_id=import_.pk)[:most].count())
-    at_least = {"events"} if counts["events"] == most else set()
+    written = Event.objects.filter(import_id=import_.pk).values("definition")[:most]
+    is_row = Q(definition=identify_definition())
+    counts = Counter(written.aggregate(events=Count("pk", filter=~is_row), rows=Count("pk", filter=is_row)))
+    at_least = {"events", "rows"} if counts.total() == most else set()
     for target in all_targets().values():
         found = target.count(import_.pk, most=most)
         at_least |= {name for name, n in found.items() if most is not None and n >= most}
@@ -66,6 +69,11 @@ def count_some(import_: Import, *, most: int | None) -> Written:
     counts["merges"] = len(merges_of(import_, most=most))
     at_least |= {"merges"} if counts["merges"] == most else set()
     return Written({name: n for name, n in counts.items() if n}, frozenset(at_least))
+
+
+def identify_definition() -> int | None:
+    """The event as which rows about people are kept; it is none that a file has brought."""
+    return EventDefinition.objects.filter(name=IDENTIFY_EVENT).values_list("pk", flat=True).first()
 
 
 def nameless_without(import_: Import) -> Q:

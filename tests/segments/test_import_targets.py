@@ -172,7 +172,7 @@ def test_whom_a_list_has_made_and_another_names_stays_when_the_first_is_taken_ba
     again = load("Card\nVIP001\nVIP002\n", {**MAPPING, "people": "create", "segments": [{"segment": "guests"}]})
     load("Card,Lists\nVIP001,Guests\nVIP002,\n", {**MAPPING, "segments": [{"segment": {"column": "Lists"}}]})
 
-    assert preview_take_back(first).counts == {"segments": 1, "events": 2, "identifiers": 1, "people": 1}
+    assert preview_take_back(first).counts == {"segments": 1, "rows": 2, "identifiers": 1, "people": 1}
     for import_ in (first, again):
         execute_run(take_back(import_, user=None).pk, now=NOW)
 

@@ -74,14 +74,24 @@ def facts():
 def test_what_only_the_import_said_goes(load):
     import_ = load(MEMBERS, MEMBERS_MAPPING)
 
-    assert preview_take_back(import_).counts == {"events": 3, "identifiers": 4, "people": 3}
-    assert undo(import_) == {"events": 3, "identifiers": 4, "people": 3, "messages": 3}
+    assert preview_take_back(import_).counts == {"rows": 3, "identifiers": 4, "people": 3}
+    assert undo(import_) == {"rows": 3, "identifiers": 4, "people": 3, "messages": 3}
 
     assert facts() == {key: [] for key in ("profiles", "said", "events", "consents")} | {
         "people": set(), "links": 0, "keys": set(),
     }  # fmt: skip
     assert import_.taken_back_at == NOW
     assert preview_take_back(import_).counts == {}
+
+
+def test_rows_about_people_are_no_events(load):
+    mapping = SALES_MAPPING | {"traits": {"Item": "favourite"}}
+
+    import_ = load(SALES, mapping)
+
+    assert import_.counts["events"] == 3
+    assert preview_take_back(import_).counts == {"events": 3, "rows": 1, "identifiers": 1, "people": 1}
+    assert undo(import_) == {"events": 3, "rows": 1, "identifiers": 1, "people": 1, "messages": 4}
 
 
 def test_who_goes_with_the_import_need_not_be_judged_again(load):
@@ -117,7 +127,7 @@ def test_what_was_touched_since_stays(load):
     said = track("Page Viewed", user="u1") | {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}}
     send(web, said)
 
-    assert preview_take_back(import_).counts == {"events": 3, "identifiers": 3, "people": 2}
+    assert preview_take_back(import_).counts == {"rows": 3, "identifiers": 3, "people": 2}
     assert undo(import_)["people"] == 2
 
     assert people() == {frozenset({("user_id", "u1"), ("member_card", "VIP001")})}
@@ -187,7 +197,7 @@ def test_merges_stay_and_are_told(load, till):
         {"identifiers": {"User": "user_id", "Device": "anonymous_id"}, "traits": {"Name": "name"}},
     )
 
-    assert preview_take_back(import_).counts == {"events": 1, "merges": 1}
+    assert preview_take_back(import_).counts == {"rows": 1, "merges": 1}
     undo(import_)
 
     assert people() == {frozenset({("user_id", "u1"), ("anonymous_id", "a1")})}
@@ -254,8 +264,8 @@ def test_of_whom_a_hand_has_written_stays_with_that_alone(load, write):
     person = profile_of("member_card", "VIP001")
     written = write(person)
 
-    assert preview_take_back(import_).counts == {"events": 3, "identifiers": 2, "people": 2, "kept": 1}
-    assert undo(import_) == {"events": 3, "identifiers": 2, "people": 2, "kept": 1, "messages": 3}
+    assert preview_take_back(import_).counts == {"rows": 3, "identifiers": 2, "people": 2, "kept": 1}
+    assert undo(import_) == {"rows": 3, "identifiers": 2, "people": 2, "kept": 1, "messages": 3}
 
     written.refresh_from_db()
     assert people() == {frozenset({("member_card", "VIP001"), ("phone", "+8613800138000")})}
@@ -273,7 +283,7 @@ def test_whose_other_names_stay_loses_those_of_the_import_though_a_hand_tagged_t
     person = profile_of("user_id", "u1")
     TagAssignmentFactory(profile=person, origin=person)
 
-    assert preview_take_back(import_).counts == {"events": 3, "identifiers": 3, "people": 2}
+    assert preview_take_back(import_).counts == {"rows": 3, "identifiers": 3, "people": 2}
     undo(import_)
 
     assert people() == {frozenset({("user_id", "u1"), ("phone", "+8613800138000")})}
@@ -292,8 +302,8 @@ def test_what_takes_too_long_to_count_is_counted_in_part_and_says_so(load, monke
 
     expected = preview_take_back(import_)
 
-    assert expected.counts == {"events": 2, "identifiers": 2, "people": 2}
-    assert expected.at_least == {"events", "identifiers", "people", "kept"}
+    assert expected.counts == {"rows": 2, "identifiers": 2, "people": 2}
+    assert expected.at_least == {"events", "rows", "identifiers", "people", "kept"}
 
 
 def test_what_cannot_even_be_counted_in_part_is_not_waited_for(load, monkeypatch):
