@@ -32,6 +32,7 @@ from cdp.disclosure import VIEW_PII, may_see_pii, shown_error, shown_reason
 from cdp.models import Run, User
 from cdp.uploads import UploadTooLargeError, receive_to_disk, too_large
 from profiles.imports.errors import ImportFileError, MappingProblem
+from profiles.imports.facts import FileFacts
 from profiles.imports.readers import reading_as_stored
 from profiles.masking import masking_for
 from profiles.models import Import, ImportMapping, Source
@@ -256,7 +257,7 @@ class ImportViewSet(ReadingViewSet):
         try:
             run = queue_import(imported, user=user_of(request), dry_run=dry_run)
         except ImportFileError as error:
-            problems = check_mapping(imported.mapping, columns=columns_of(imported))
+            problems = check_mapping(imported.mapping, facts=facts_of_import(imported))
             discard_import(imported.pk)
             raise serializers.ValidationError({"mapping": by_place(problems) or [str(error)]}) from error
         return accepted_for(imported, run, request)
@@ -275,7 +276,7 @@ class ImportViewSet(ReadingViewSet):
         except ImportFileError as error:
             raise serializers.ValidationError({"file": [str(error)]}) from error
         mapping = guess_mapping(facts, source=source)
-        problems = check_mapping(mapping, columns=facts.columns)
+        problems = check_mapping(mapping, facts=facts)
         return Response(
             {
                 "format": facts.format,
@@ -377,9 +378,9 @@ def made_import(request: Request, data: dict[str, Any]) -> Import:
         raise serializers.ValidationError({"file": [str(error)]}) from error
 
 
-def columns_of(imported: Import) -> tuple[str, ...]:
+def facts_of_import(imported: Import) -> FileFacts:
     reading = reading_as_stored(imported)._asdict()
-    return inspect_file(Path(imported.file.path), name=imported.name, **reading).columns
+    return inspect_file(Path(imported.file.path), name=imported.name, **reading)
 
 
 def accepted_for(imported: Import, run: Run, request: Request) -> Response:

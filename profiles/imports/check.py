@@ -35,13 +35,15 @@ N_NAMED = 30  # columns of the file that a problem names
 VALUE_KEYS = ("key", "type", "format", "split", "values", "empty", "trim")
 
 
-def parse_mapping(mapping: Any, *, kinds: Collection[str], columns: Collection[str] | None = None) -> FileMapping:
-    """Check a mapping; `kinds` are the keys of the identifier kinds, `columns` those of the file.
+def parse_mapping(
+    mapping: Any, *, kinds: Collection[str], columns: Collection[str] | None = None, is_open: bool = False
+) -> FileMapping:
+    """Check a mapping; `kinds` are the keys of the identifier kinds, `columns` those of the file (`is_open`: `check`).
 
     Raises:
         ImportFileError: of the first problem, with its place.
     """
-    parsed, problems = check(mapping, kinds=kinds, columns=columns)
+    parsed, problems = check(mapping, kinds=kinds, columns=columns, is_open=is_open)
     if problems or parsed is None:
         first = problems[0]
         place = f'mapping, "{first.path}"' if first.path else "mapping"
@@ -50,13 +52,16 @@ def parse_mapping(mapping: Any, *, kinds: Collection[str], columns: Collection[s
 
 
 def check(
-    mapping: Any, *, kinds: Collection[str], columns: Collection[str] | None = None
+    mapping: Any, *, kinds: Collection[str], columns: Collection[str] | None = None, is_open: bool = False
 ) -> tuple[FileMapping | None, list[MappingProblem]]:
-    """The checked mapping, None where it has problems, and all of these in the order of their places."""
+    """The checked mapping, None where it has problems, and all of these in the order of their places.
+
+    `is_open`: rows may have more columns than these, and what none of them has is empty.
+    """
     checker = Checker(kinds)
     parsed = checker.mapping(mapping)
     if columns is not None and isinstance(mapping, dict):
-        checker.match_columns(mapping, parsed, columns)
+        checker.match_columns(mapping, parsed, columns, is_open=is_open)
     return (None if checker.problems else parsed), checker.problems
 
 
@@ -123,9 +128,11 @@ class Checker:
             if mapping.get(key) and not parsed.has_event and not any(p.path == "event" for p in self.problems):
                 self.problem(key, _("needs an “event” to belong to"))
 
-    def match_columns(self, mapping: Mapping[str, Any], parsed: FileMapping | None, columns: Collection[str]) -> None:
-        """Every column that the mapping names must be in the file, once."""
-        if parsed is None:
+    def match_columns(
+        self, mapping: Mapping[str, Any], parsed: FileMapping | None, columns: Collection[str], *, is_open: bool
+    ) -> None:
+        """Every column that the mapping names must be in the file, once; of an open one, any that says who it is."""
+        if parsed is None or (is_open and any(column.name in columns for column in parsed.identifiers)):
             return
         counted = Counter(columns)
         wrong = [name for name in sorted(parsed.columns()) if counted[name] != 1]

@@ -150,7 +150,7 @@ def start(import_: Import, run: Run, *, now: datetime) -> Job:
     path = Path(import_.file.path)
     reading = reading_as_stored(import_)
     kinds = load_kinds_outside()
-    mapping = parse_mapping(import_.mapping, kinds=kinds, columns=columns_of(path, reading))
+    mapping = parse_mapping(import_.mapping, kinds=kinds, columns=columns_of(path, reading), is_open=reading.is_open)
     key = value_key(mapping)
     if import_.n_rows is None:
         import_.n_rows = count_rows(path, reading)

@@ -2,7 +2,7 @@
 
     facts = inspect_file(path)                                  # what it is, and its first rows
     mapping = guess_mapping(facts, source=source)               # JSON, to be shown and corrected
-    problems = check_mapping(mapping, columns=facts.columns)    # each with its place in the mapping
+    problems = check_mapping(mapping, facts=facts)              # each with its place in the mapping
     rows = preview_rows(path, mapping, facts=facts, source=source, n=20, now=now)
     import_ = create_import(file, name="members.csv", source=source, mapping=mapping, user=user, now=now)
     run = queue_import(import_, user=user, dry_run=True)        # counts in `import_.dry_run_counts` when it has ended
@@ -18,7 +18,7 @@ Who shows mappings, previews and refused rows must look at `view_pii`: they hold
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -79,9 +79,11 @@ def guess_mapping(facts: FileFacts, *, source: Source) -> dict[str, Any]:
     return guess(facts, region=source.default_region)
 
 
-def check_mapping(mapping: Any, *, columns: Collection[str] | None = None) -> list[MappingProblem]:
-    """Everything that is wrong with a mapping, each with its place; `columns` are those of the file, if known."""
-    return check(mapping, kinds=load_kinds(), columns=columns)[1]
+def check_mapping(mapping: Any, *, facts: FileFacts | None = None) -> list[MappingProblem]:
+    """Everything that is wrong with a mapping, each with its place; `facts` are of the file that it is for, if any."""
+    if facts is None:
+        return check(mapping, kinds=load_kinds())[1]
+    return check(mapping, kinds=load_kinds(), columns=facts.columns, is_open=facts.reading.is_open)[1]
 
 
 def preview_rows(
@@ -92,7 +94,7 @@ def preview_rows(
     Raises ImportFileError, of the first problem of the mapping or the file.
     """
     kinds = load_kinds()
-    parsed = parse_mapping(mapping, kinds=kinds, columns=facts.columns)
+    parsed = parse_mapping(mapping, kinds=kinds, columns=facts.columns, is_open=facts.reading.is_open)
     understanding = Understanding(parsed, source=source, kinds=kinds, value_key=value_key(parsed), now=now)
     rows = islice(open_rows(path, facts.reading, is_look=True), n)
     return [show(understanding.read(row), parsed, kinds=kinds) for row in rows]
@@ -183,8 +185,9 @@ def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -
 
 def check_readable(import_: Import) -> None:
     """Raises ImportFileError where the mapping does not fit the file, or has no room for its attributes."""
-    columns = columns_of(Path(import_.file.path), reading_as_stored(import_))
-    mapping = parse_mapping(import_.mapping, kinds=load_kinds(), columns=columns)
+    reading = reading_as_stored(import_)
+    columns = columns_of(Path(import_.file.path), reading)
+    mapping = parse_mapping(import_.mapping, kinds=load_kinds(), columns=columns, is_open=reading.is_open)
     value_key(mapping)
     check_room(mapping)
 

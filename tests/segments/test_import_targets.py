@@ -71,7 +71,7 @@ def test_a_column_that_names_segments_by_hand_is_guessed(cells, part, till):  # 
 
     assert mapping.get("segments") == (None if part is None else [part])
     assert ("人群" in mapping.get("traits", {})) == (part is None)
-    assert check_mapping(mapping, columns=facts.columns) == []
+    assert check_mapping(mapping, facts=facts) == []
 
 
 @pytest.mark.usefixtures("_segments")

@@ -47,7 +47,7 @@ def columns_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -
     if request.method == "POST":
         try:
             keep(imported, request.POST.get("state", ""))
-            if not check_mapping(imported.mapping, columns=facts.columns):
+            if not check_mapping(imported.mapping, facts=facts):
                 return go_on(request, imported)
             told = gettext("Something is missing or does not fit: it is marked below.")
         except (StateError, ImportStateError, ImportFileError) as error:
@@ -131,7 +131,7 @@ def samples_of(facts: FileFacts, name: str) -> list[str]:
 
 def previewed(imported: Any, facts: FileFacts) -> dict[str, Any]:
     """The first rows as understood, or what is wrong with the mapping: by column, and what belongs to none."""
-    problems = check_mapping(imported.mapping, columns=facts.columns)
+    problems = check_mapping(imported.mapping, facts=facts)
     by_column, rest = placed(problems, imported.mapping)
     if problems:
         return {"column_problems": by_column, "rest": rest, "preview": None}

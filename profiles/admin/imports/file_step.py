@@ -75,7 +75,7 @@ def file_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> H
 
 def read_otherwise(imported: Any, facts: FileFacts) -> None:
     """Keep how the file is read; where its columns are others by that, guess anew what they mean."""
-    if check_mapping(imported.mapping, columns=facts.columns):
+    if check_mapping(imported.mapping, facts=facts):
         imported.mapping = guess_mapping(facts, source=imported.source)
     imported.dry_run_counts = imported.n_rows = None
     imported.save(update_fields=["format", "encoding", "delimiter", "mapping", "dry_run_counts", "n_rows"])

@@ -226,7 +226,7 @@ class ImportAdmin(StrataAdmin):
 
 def problems_of(mapping: dict[str, Any]) -> list[str]:
     """What is wrong with how the columns are understood, in the words of the page where that is put right."""
-    return [in_words(problem, mapping) for problem in check_mapping(mapping, columns=None)]
+    return [in_words(problem, mapping) for problem in check_mapping(mapping)]
 
 
 def state_badge(imported: Any) -> SafeString:

@@ -78,6 +78,16 @@ def test_columns_must_be_in_the_file_and_only_once():
     ]
 
 
+def test_the_columns_of_an_open_file_may_be_missing_if_some_say_who_it_is():
+    mapping = {"identifiers": {"Card": "member_card", "Phone": "phone"}, "traits": {"VIP": "vip"}}
+
+    def paths(*columns):
+        return [problem.path for problem in check(mapping, kinds=KINDS, columns=columns, is_open=True)[1]]
+
+    assert paths("Phone") == []
+    assert paths("VIP", "card") == ["identifiers.Card", "identifiers.Phone"]
+
+
 def test_a_mapping_is_walked_as_often_whether_it_names_few_columns_or_many():
     """For each column anew, one of 2,000 columns took eight seconds."""
 

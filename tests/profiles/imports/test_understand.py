@@ -1,11 +1,14 @@
 """What a row says: whom it names, and by what."""
 
 import io
+import json
 from decimal import Decimal
 
 import pytest
 
+from profiles.imports import readers
 from profiles.models import Event, Identifier, Profile
+from tests.profiles.ingest.messages import profile_of
 
 pytestmark = pytest.mark.django_db
 
@@ -93,3 +96,16 @@ def test_an_attribute_that_is_a_list_of_addresses_names_nobody_and_stays(load):
 
     assert import_.counts == {"new": 1, "refused_rows": []}
     assert list(Identifier.objects.values_list("value", flat=True)) == ["V1"]
+
+
+@pytest.mark.parametrize("said", [{"name": "Cy"}, {"vip": "gold"}], ids=["nobody", "the last"])
+def test_what_a_row_of_ndjson_leaves_out_is_empty(load, monkeypatch, said):
+    """Also where the rows that the columns are told by all leave it out."""
+    monkeypatch.setattr(readers, "HEADER_ROWS", 2)
+    mapping = {"identifiers": {"card": "member_card"}, "traits": {"vip": "vip", "name": "name"}}
+    people = {"V1": {"name": "Ann"}, "V2": {"name": "Bo"}, "V3": said}
+
+    import_ = load("".join(json.dumps({"card": card, **each}) + "\n" for card, each in people.items()), mapping)
+
+    assert import_.counts == {"new": 3, "refused_rows": []}
+    assert {card: profile_of("member_card", card).attributes for card in people} == people
