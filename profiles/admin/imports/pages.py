@@ -30,7 +30,7 @@ from profiles.admin.imports.report import refused_sample
 from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, again_view, take_back_view
 from profiles.admin.imports.target_forms import in_words
 from profiles.admin.imports.upload import refuse_too_large, upload_view
-from profiles.admin.imports.words import counted, file_name, leaning_context
+from profiles.admin.imports.words import counted, file_name, leaning_context, so_far
 from profiles.imports.engine import N_NAMED
 from profiles.models import Import
 from profiles.services.imports import check_mapping, equal_imports
@@ -200,7 +200,7 @@ class ImportAdmin(StrataAdmin):
             "badge": state_badge(imported),
             "bar": progress(imported.run) if imported.is_running else "",
             "counts": counted(imported.counts),
-            "so_far": counted(imported.run.counts) if imported.is_running else [],
+            "so_far": so_far(imported.run) if imported.is_running else [],
             "may_stop": self.has_add_permission(request) and imported.is_running and imported.run.can_cancel,
             "error": (
                 shown_error(imported.run, request.user)

@@ -16,7 +16,7 @@ from profiles.admin.imports.column_form import state_of
 from profiles.masking import masking_for
 from profiles.models import AttributeDefinition, IdentifierKind, Import, ImportedFile
 from profiles.services.import_again import again_run, lost_by
-from profiles.services.imports import IMPORT
+from profiles.services.imports import IMPORT, TAKE_BACK
 from profiles.services.written import Written
 from profiles.templatetags.profile_values import definition_label
 
@@ -55,13 +55,21 @@ def counted_back(written: Written) -> list[tuple[str, str]] | None:
         return None
     more = gettext("%(n)s or more")
     return [
-        (
-            str(BACK_NAMES.get(key) or gettext(key.replace("_", " "))),
-            more % {"n": grouped(n)} if key in written.at_least else grouped(n),
-        )
+        (back_name(key), more % {"n": grouped(n)} if key in written.at_least else grouped(n))
         for key, n in written.counts.items()
         if n and key != "messages"
     ]
+
+
+def back_name(key: str) -> str:
+    return str(BACK_NAMES.get(key) or gettext(key.replace("_", " ")))
+
+
+def so_far(run: Run) -> list[tuple[str, int]]:
+    """What a run under way has counted, by name: what it took in, or what it took back."""
+    if run.kind != TAKE_BACK:
+        return counted(run.counts)
+    return [(back_name(key), n) for key, n in run.counts.items() if n and key != "messages"]
 
 
 def file_name(file: Import | ImportedFile, user: Any) -> str:

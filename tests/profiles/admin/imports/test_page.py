@@ -133,6 +133,18 @@ def test_an_import_is_taken_back_once_that_is_confirmed(done):
     assert sign_in(VIEWER).post(page(done, "take_back")).status_code == 403
 
 
+def test_a_taking_back_under_way_shows_what_goes(done):
+    client = sign_in(OPERATOR)
+    client.post(page(done, "take_back"))
+    Run.objects.filter(kind="take_back").update(
+        state=Run.State.RUNNING, counts={"messages": 9, "people": 3, "events": 4, "tags": 0}
+    )
+
+    live = client.get(page(done, "live"))
+
+    assert sorted(live.context["so_far"]) == [("events", 4), ("people", 3)]
+
+
 def test_what_was_counted_in_part_or_not_at_all_is_told(done, monkeypatch):
     client = sign_in(OPERATOR)
 
