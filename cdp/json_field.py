@@ -8,6 +8,8 @@ is an `int` which no answer, file or digest could be written with.
 from __future__ import annotations
 
 import json
+import sys
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -30,7 +32,24 @@ class JsonField(models.JSONField):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "decoder": JsonDecoder})
 
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        found = super().from_db_value(value, expression, connection)
+        if found is value and isinstance(value, str):  # it was not read: a sum of SQL can be more than any float
+            return json.loads(value, parse_int=_bounded, parse_float=_bounded)
+        return found
+
     def deconstruct(self) -> tuple[str, str, Any, Any]:
         name, path, args, kwargs = super().deconstruct()
         del kwargs["decoder"]
         return name, "django.db.models.JSONField" if type(self) is JsonField else path, args, kwargs
+
+
+def json_number(number: Decimal) -> int | float:
+    """A number of SQL as JSON has it: whole in 64 bits, else a float, the greatest where it is beyond all."""
+    if MIN_INT <= number <= MAX_INT and number == number.to_integral_value():
+        return int(number)
+    return min(max(float(number), -sys.float_info.max), sys.float_info.max)
+
+
+def _bounded(written: str) -> int | float:
+    return json_number(Decimal(written))

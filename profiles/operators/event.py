@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import ClassVar, Self
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -13,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
+from cdp.json_field import json_number
 from cdp.rules.base import Cover, Given, Operator, Param, register_operator
 from cdp.rules.comparison import Comparison, read_comparison
 from cdp.rules.errors import Wrong
@@ -133,7 +133,7 @@ class EventMeasured(Operator):
         facts = [counted(met.n, named.n, events, is_narrowed=bool(self.where))]
         if self.measure.kind != "count" and met.measured is not None:
             owner = Owner("property", ".".join(self.measure.of.path)) if self.measure.of else None
-            value = as_number(met.measured)
+            value = json_number(met.measured)
             facts.append(
                 Fact(gettext_lazy("%(subject)s: %(value)s"), {"subject": self.measure.describe(events)}, value, owner)
             )
@@ -241,8 +241,3 @@ def counted(n_met: int, n_named: int, events: str, *, is_narrowed: bool) -> Fact
     if n_met == n_named and not is_narrowed:
         return Fact(ngettext_lazy("%(n)s time %(events)s", "%(n)s times %(events)s", "n"), parts, n_met)
     return Fact(gettext_lazy("%(n)s of %(total)s times %(events)s"), parts, n_met)
-
-
-def as_number(measured: Decimal) -> int | float:
-    """As JSON has it."""
-    return int(measured) if measured == measured.to_integral_value() else float(measured)

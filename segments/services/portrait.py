@@ -16,6 +16,7 @@ import orjson
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from cdp.json_field import json_number
 from cdp.local_settings import HEAVY_WORK_MEM
 from cdp.rules.days import business_day, start_of
 from cdp.rules.operands import stored
@@ -251,9 +252,7 @@ def _ranges(dimension: ComparedDimension, edges: list[Any], rows: list[_Row]) ->
 
 def _as_json(edge: Any) -> Any:
     """A number of a rule; days stay days."""
-    if not isinstance(edge, Decimal):
-        return edge
-    return int(edge) if edge == edge.to_integral_value() else float(edge)
+    return json_number(edge) if isinstance(edge, Decimal) else edge
 
 
 # --- The statement ---

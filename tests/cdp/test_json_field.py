@@ -1,8 +1,10 @@
 """JSON columns: numbers come back as they were written."""
 
+import sys
+
 import pytest
 from django.apps import apps
-from django.db import models
+from django.db import connection, models
 
 from cdp.json_field import JsonField
 from cdp.models import Run
@@ -28,3 +30,15 @@ def test_a_number_of_any_size_comes_back_as_it_was_written():
     assert run.params == {"numbers": NUMBERS}
     assert [type(number) for number in run.params["numbers"]] == [type(number) for number in NUMBERS]
     assert Run.objects.filter(params__numbers__contains=1e20).values_list("params__numbers__0", flat=True)[0] == 1e20
+
+
+@pytest.mark.django_db
+def test_a_number_that_sql_made_beyond_all_floats_is_the_greatest():
+    run = Run.objects.create(kind="check")
+    with connection.cursor() as cursor:
+        cursor.execute("""UPDATE cdp_run SET params = '{"sum": 3e308, "less": -1e999, "n": 3, "half": 0.5}'""")
+
+    run.refresh_from_db()
+
+    assert run.params == {"sum": sys.float_info.max, "less": -sys.float_info.max, "n": 3, "half": 0.5}
+    assert isinstance(run.params["n"], int)

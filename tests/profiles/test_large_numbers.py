@@ -2,13 +2,15 @@
 
 import base64
 import json
+import sys
 
 import pytest
 
 from profiles.ingest.process import process_batch
 from profiles.models import Event, EventDefinition, RejectedMessage
+from tags.services import compute_scores
 from tests.clients import api_of
-from tests.factories.profiles import AttributeDefinitionFactory, SourceFactory
+from tests.factories.profiles import AttributeDefinitionFactory, EventDefinitionFactory, SourceFactory
 from tests.factories.segments import SegmentFactory
 from tests.profiles.imports.files import NOW
 from tests.profiles.ingest.messages import identify, profile_of, send, track
@@ -211,3 +213,29 @@ def test_a_mapping_says_a_large_number_of_every_row(load, shop):
     assert profile_of("member_card", "V1").attributes == {"n": 1e20}
     shown = api_of("operator").send("get", f"imports/{imported.pk}/")
     assert shown.json()["mapping"]["constants"] == {"traits": {"n": 1e20}}
+
+
+@pytest.mark.parametrize("measure", ["sum", "avg", "max"])
+@pytest.mark.parametrize("of", ["$value", "total"])
+def test_what_is_counted_of_events_with_large_numbers_is_a_number(shop, measure, of):
+    EventDefinitionFactory(name="Paid", value_property="total")
+    send(shop, *(track("Paid", user="u1", at=n, total=1e308) for n in range(3)), track("Paid", user="u2", total=5))
+    rule = {"op": "event", "name": "Paid", "measure": {measure: of}, "is": "gte", "value": 1e99}
+    SegmentFactory(key="rich", rule=rule)
+    reader = api_of("operator")
+
+    counted = reader.send("post", "segments/preview/", {"rule": rule})
+    why = reader.send("get", f"profiles/{profile_of('user_id', 'u1').public_id}/explain/?segment=rich")
+
+    assert (counted.status_code, counted.json().get("count")) == (200, 1)
+    assert (why.status_code, why.json().get("matched")) == (200, True)
+
+
+def test_a_score_of_large_numbers_is_shown(shop):
+    EventDefinition.objects.filter(name="Order Completed").update(value_property="total")
+    send(shop, *(track("Order Completed", user="u1", at=n, total=1e308) for n in range(3)))
+    compute_scores("rfm", now=NOW)
+
+    shown = api_of("operator").send("get", f"profiles/{profile_of('user_id', 'u1').public_id}/")
+
+    assert shown.json()["scores"]["rfm"]["monetary"] == sys.float_info.max
