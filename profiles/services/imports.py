@@ -18,6 +18,7 @@ Who shows mappings, previews and refused rows must look at `view_pii`: they hold
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
@@ -50,7 +51,7 @@ from profiles.services.written import Written, written_in_time
 __all__ = [
     "DRY_RUN", "IMPORT", "TAKE_BACK", "ImportStateError", "check_enabled", "check_mapping", "create_import",
     "equal_imports", "guess_mapping", "inspect_file", "preview_rows", "preview_take_back", "queue_import",
-    "refused_name", "refused_rows", "take_back",
+    "read_otherwise", "reading_id", "refused_name", "refused_rows", "take_back",
 ]  # fmt: skip
 
 IMPORT, DRY_RUN = "import", "dry_run"  # kinds of runs, beside TAKE_BACK; the subject is `import:<id>`
@@ -158,18 +159,34 @@ def equal_imports(import_: Import) -> list[Import]:
     return list(same.exclude(pk=import_.pk).order_by("-pk"))
 
 
-def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -> Run:
+def reading_id(import_: Import) -> str:
+    """Another one whenever the file would be understood otherwise."""
+    how = [import_.mapping, *reading_as_stored(import_)]
+    return hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()
+
+
+def read_otherwise(import_: Import, **fields: Any) -> None:
+    """Write how the file is understood. Raises ImportStateError where somebody has started it meanwhile."""
+    with transaction.atomic():
+        if lock_idle(import_).n_done:
+            raise ImportStateError(_("Rows of this file were taken in: its columns can no longer be changed."))
+        for name, value in fields.items():
+            setattr(import_, name, value)
+        import_.save(update_fields=list(fields))
+
+
+def queue_import(import_: Import, *, user: User | None, dry_run: bool = False, seen: str | None = None) -> Run:
     """Queue the import, or a dry run of it, as a Run (kinds `import`, `dry_run`; subject `import:<id>`).
 
-    One that was cut off or cancelled goes on where it was. `Run.done` and `total` are rows.
+    One that was cut off or cancelled goes on where it was. `Run.done` and `total` are rows. `seen` is the reading
+    (`reading_id`) that whoever asks has looked at, None for whatever stands.
 
     Raises:
         ImportFileError: the mapping is wrong, of which the text names the first place; no room for its attributes; or
             the source is disabled.
-        ImportStateError: it runs, is complete, or was taken back.
+        ImportStateError: it runs, is complete, or was taken back; or it is understood otherwise than was seen.
     """
     check_enabled(import_.source)
-    check_readable(import_)
     with transaction.atomic():
         locked = lock_idle(import_)
         if locked.taken_back_at is not None:
@@ -180,6 +197,11 @@ def queue_import(import_: Import, *, user: User | None, dry_run: bool = False) -
             )
         if locked.is_complete:
             raise ImportStateError(_("All rows of this import are done."))
+        if seen is not None and seen != reading_id(locked):
+            raise ImportStateError(
+                _("Somebody has changed meanwhile how this file is understood: look at it, and check it again.")
+            )
+        check_readable(locked)
         return queue(import_, DRY_RUN if dry_run else IMPORT, user=user)
 
 

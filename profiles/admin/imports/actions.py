@@ -43,7 +43,8 @@ def start_view(request: HttpRequest, imported: Import, context: dict[str, Any]) 
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     try:
-        queue_import(imported, user=signed_in(request), dry_run="dry_run" in request.POST)
+        seen = request.POST.get("seen")
+        queue_import(imported, user=signed_in(request), dry_run="dry_run" in request.POST, seen=seen)
     except (ImportFileError, ImportStateError) as error:
         messages.error(request, str(error))
     return to_page(imported)

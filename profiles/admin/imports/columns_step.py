@@ -25,7 +25,7 @@ from profiles.admin.imports.understood import understood_rows
 from profiles.imports.errors import ImportFileError, MappingProblem
 from profiles.imports.facts import FileFacts
 from profiles.models import AttributeDefinition, AttributeType, EventDefinition, IdentifierKind
-from profiles.services.imports import ImportStateError, check_mapping, preview_rows, queue_import
+from profiles.services.imports import ImportStateError, check_mapping, preview_rows, queue_import, read_otherwise
 from profiles.templatetags.profile_values import definition_label
 
 N_PREVIEWED = 10
@@ -72,7 +72,7 @@ def preview_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -
     try:
         facts = facts_of_import(imported)
         keep(imported, request.POST.get("state", ""))
-    except (StateError, ImportFileError) as error:
+    except (StateError, ImportStateError, ImportFileError) as error:
         return TemplateResponse(request, "profiles/imports/preview.html", {"told": str(error)})
     return TemplateResponse(request, "profiles/imports/preview.html", {**context, **previewed(imported, facts)})
 
@@ -89,7 +89,10 @@ def go_on(request: HttpRequest, imported: Any) -> HttpResponse:
 
 
 def keep(imported: Any, written: str) -> None:
-    """Write the mapping that a state stands for, right or wrong: leaving the page loses nothing. Raises StateError."""
+    """Write the mapping that a state stands for, right or wrong: leaving the page loses nothing.
+
+    Raises StateError, or ImportStateError where somebody has started it meanwhile.
+    """
     if len(written) > MAX_STATE_CHARACTERS:
         raise StateError(gettext("There are too many columns for this page; import the file by the API."))
     try:
@@ -100,8 +103,7 @@ def keep(imported: Any, written: str) -> None:
         raise StateError(gettext("This form is not understood; reload the page."))
     mapping = mapping_of(state)
     if mapping != imported.mapping:
-        imported.mapping, imported.dry_run_counts, imported.saved_mapping = mapping, None, None
-        imported.save(update_fields=["mapping", "dry_run_counts", "saved_mapping"])
+        read_otherwise(imported, mapping=mapping, dry_run_counts=None, saved_mapping=None)
 
 
 def choices(facts: FileFacts) -> dict[str, Any]:

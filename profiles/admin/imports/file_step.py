@@ -16,7 +16,7 @@ from profiles.imports.errors import ImportFileError
 from profiles.imports.facts import FileFacts
 from profiles.imports.readers import reading_as_stored
 from profiles.models import Import
-from profiles.services.imports import check_mapping, guess_mapping, inspect_file
+from profiles.services.imports import ImportStateError, check_mapping, guess_mapping, inspect_file, read_otherwise
 
 N_ROWS = 10
 DELIMITERS = [
@@ -61,7 +61,10 @@ def file_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> H
         problem = str(error)
     else:
         if form.is_bound:
-            read_otherwise(imported, facts)
+            try:
+                keep(imported, facts)
+            except ImportStateError as error:
+                problem = str(error)
     shown = {
         **context,
         "form": form,
@@ -73,9 +76,12 @@ def file_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> H
     return TemplateResponse(request, f"profiles/imports/{template}.html", shown)
 
 
-def read_otherwise(imported: Any, facts: FileFacts) -> None:
-    """Keep how the file is read; where its columns are others by that, guess anew what they mean."""
+def keep(imported: Any, facts: FileFacts) -> None:
+    """Keep how the file is read; where its columns are others by that, guess anew what they mean.
+
+    Raises ImportStateError where somebody has started it meanwhile.
+    """
     if check_mapping(imported.mapping, facts=facts):
         imported.mapping = guess_mapping(facts, source=imported.source)
-    imported.dry_run_counts = imported.n_rows = None
-    imported.save(update_fields=["format", "encoding", "delimiter", "mapping", "dry_run_counts", "n_rows"])
+    reading = {name: getattr(imported, name) for name in ("format", "encoding", "delimiter", "mapping")}
+    read_otherwise(imported, **reading, dry_run_counts=None, n_rows=None)

@@ -33,7 +33,7 @@ from profiles.admin.imports.upload import refuse_too_large, upload_view
 from profiles.admin.imports.words import counted, file_name, leaning_context, so_far
 from profiles.imports.engine import N_NAMED
 from profiles.models import Import
-from profiles.services.imports import check_mapping, equal_imports
+from profiles.services.imports import check_mapping, equal_imports, reading_id
 
 STATE_KINDS = {
     Import.State.DRAFT: "default",
@@ -181,6 +181,7 @@ class ImportAdmin(StrataAdmin):
             "may_import": may_import,
             "may_take_back": self.has_change_permission(request) and imported.state in CAN_BE_TAKEN_BACK,
             "sees_cells": sees_cells,
+            "seen": reading_id(imported),
             "problems": problems_of(imported.mapping) if may_import else [],
             "equal": equal_imports(imported) if may_import else [],
             "expected": counted(imported.dry_run_counts),

@@ -12,6 +12,7 @@ from cdp.models import Run
 from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, PRIVACY_OFFICER, VIEWER
 from cdp.uploads import upload_dir
 from profiles.models import Import
+from profiles.services.imports import ImportStateError, read_otherwise
 from tests.factories.imports import ImportFactory, ImportMappingFactory
 from tests.factories.profiles import SourceFactory
 from tests.sign_in import sign_in
@@ -315,3 +316,34 @@ def test_columns_are_fixed_once_rows_are_in(till):
     assert client.get(page(made, "columns"))["Location"] == page(made, "change")
     assert client.post(page(made, "preview"), {"state": state_with(*GOOD)}).status_code == 405
     assert Import.objects.get().mapping == made.mapping
+
+
+def test_what_somebody_else_has_changed_since_is_not_imported_unseen(till):
+    """Of two operators: one has the page of the checked file open, the other chooses its columns otherwise."""
+    client = sign_in(OPERATOR)
+    upload(client, till)
+    made = Import.objects.get()
+    seen = client.get(page(made, "change")).context["seen"]
+    Import.objects.update(mapping=made.mapping | {"traits": {"姓名": "nickname"}})
+
+    answer = client.post(page(made, "start"), {"seen": seen}, follow=True)
+
+    assert "Somebody has changed meanwhile how this file is understood" in answer.content.decode()
+    assert not Run.objects.exists()
+    started = client.post(page(made, "start"), {"seen": answer.context["seen"]}, follow=True)
+    assert "Somebody has changed" not in started.content.decode()
+    assert Run.objects.get().kind == "import"
+
+
+@pytest.mark.parametrize(("n_done", "run_state"), [(0, "queued"), (1, "cancelled")], ids=["queued", "begun"])
+def test_what_was_started_meanwhile_is_not_understood_otherwise(n_done, run_state):
+    """Between the look at its state and the saving, when the file is read."""
+    imported = ImportFactory()
+    run = Run.objects.create(kind="import", subject=f"import:{imported.pk}", state=run_state)
+    Import.objects.update(n_done=n_done, run=run)
+    before = Import.objects.values().get()
+
+    with pytest.raises(ImportStateError):
+        read_otherwise(imported, mapping={"traits": {}})
+
+    assert Import.objects.values().get() == before
