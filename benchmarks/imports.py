@@ -39,6 +39,7 @@ WRITTEN: list[type[models.Model]] = [
     Profile, Identifier, IdentityLink, Contribution, Event, MessageKey, ProfileChange,
 ]  # fmt: skip
 BLOCK = 1_000_000  # bytes
+TRIES = 2  # of which the best counts: other programs disturb
 MEMBERS: dict[str, Any] = {
     "identifiers": {"卡号": "member_card", "手机号": "phone"},
     "traits": {"姓名": "name", "城市": "city"},
@@ -64,14 +65,20 @@ def imports(sizes: Sizes) -> Iterator[Figure | Memory]:
     tried = carry_out(store(member_rows(sizes.messages), MEMBERS, source), dry_run=True)
     written = carry_out(members)
     floor = copy_again()
+    for n in range(1, TRIES):
+        others = store(member_rows(sizes.messages, first=n * sizes.messages), MEMBERS, source)
+        written = min(written, carry_out(others), key=lambda watch: watch.seconds)
     yield compared("import_members", sizes.messages, "rows", written, "the rows that were written, by COPY", floor)
     yield compared("import_read", sizes.messages, "rows", reading, "the same", floor)
     yield compared("import_dry_run", sizes.messages, "rows", tried, "the same", floor)
     again = carry_out(store(member_rows(sizes.messages), MEMBERS, source))
     yield compared("import_members_again", sizes.messages, "rows", again, "the same", floor)
     known = Event.objects.count()
-    orders = carry_out(store(order_rows(sizes.messages), ORDERS, source))
-    assert Event.objects.count() == known + sizes.messages
+    orders = min(
+        (carry_out(store(order_rows(sizes.messages, of=n * sizes.messages), ORDERS, source)) for n in range(TRIES)),
+        key=lambda watch: watch.seconds,
+    )
+    assert Event.objects.count() == known + TRIES * sizes.messages
     yield compared("import_orders", sizes.messages, "rows", orders, "the rows of the members, by COPY", floor)
     yield Memory("import_memory", sizes.messages, "rows", peak_mb(), "before the first import", before)
 
@@ -92,19 +99,22 @@ def carry_out(import_: Import, *, dry_run: bool = False) -> Stopwatch:
     return watch
 
 
-def member_rows(n_rows: int) -> str:
+def member_rows(n_rows: int, *, first: int = 0) -> str:
     lines = StringIO()
     lines.write("卡号,手机号,姓名,城市,更新时间\n")
-    for n in range(n_rows):
+    for n in range(first, first + n_rows):
         lines.write(f"VIP{n:08d},1{3 + n % 7}{n:09d},会员{n},城市{n % 99},2026-01-{1 + n % 28:02d} 10:{n % 60:02d}\n")
     return lines.getvalue()
 
 
-def order_rows(n_rows: int) -> str:
+def order_rows(n_rows: int, *, of: int = 0) -> str:
+    """Of members each once, from the one on with the number `of`."""
     lines = StringIO()
     lines.write("订单号,卡号,金额,下单时间\n")
     for n in range(n_rows):
-        lines.write(f"R{n},VIP{n * 7919 % n_rows:08d},{n % 500}.50,2026-02-{1 + n % 28:02d} 10:{n % 60:02d}\n")
+        lines.write(
+            f"R{of + n},VIP{of + n * 7919 % n_rows:08d},{n % 500}.50,2026-02-{1 + n % 28:02d} 10:{n % 60:02d}\n"
+        )
     return lines.getvalue()
 
 
