@@ -73,8 +73,8 @@ def behind_copy(execute: Callable[..., Any], *statement: Any) -> Any:
 
 
 def begun(statement: str, params: Sequence[Any]) -> Callable[[], list[tuple[Any, ...]]]:
-    """Begin a statement whose rows are needed later: what is returned waits for them. Outside of `copying_behind` they
-    are there at once.
+    """Begin a statement that need not be waited for: what is returned waits for its rows, none of a statement that has
+    none. Outside of `copying_behind` it ends at once.
     """
     await_copy()
     cursor = connection.cursor()
@@ -82,7 +82,7 @@ def begun(statement: str, params: Sequence[Any]) -> Callable[[], list[tuple[Any,
     def rows() -> list[tuple[Any, ...]]:
         with cursor:
             cursor.execute(statement, params)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
+            found: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
             return found
 
     if _behind.helper is None:
@@ -134,3 +134,11 @@ time_as_text = lru_cache(maxsize=10_000)(datetime.isoformat)
 def json_as_text(value: Any) -> str:
     """A JSON value as a line of COPY has it."""
     return orjson.dumps(value).decode().replace("\\", r"\\")  # there is no other character that would be another
+
+
+def json_as_texts(values: Iterable[Any]) -> list[str]:
+    """JSON values, each `json_as_text`: those of a column, of which mostly all are texts that JSON only quotes."""
+    found = list(values)
+    whole = "".join(found) if set(map(type, found)) == {str} else "\\"
+    is_plain = whole.isprintable() and '"' not in whole and "\\" not in whole
+    return [f'"{text}"' for text in found] if is_plain else list(map(json_as_text, found))

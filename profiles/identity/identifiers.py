@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 from django.db import connection
 
-from cdp.copy import NULL, as_texts, copy_lines, time_as_text
+from cdp.copy import NULL, as_texts, begun, copy_lines, time_as_text
 from cdp.rows import rows_as_json
 from profiles.identity.groups import Groups, Key, Link, profile_of
 from profiles.identity.links import Conflict
@@ -174,11 +174,10 @@ def release_from_imports(identifier_ids: Iterable[int]) -> None:
     """Note that something beside the import that made these has named them: its taking back leaves them."""
     if not (ids := sorted(identifier_ids)):
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE profiles_identifier SET import_id = NULL
-            WHERE id = ANY(ARRAY(SELECT json_array_elements_text(%s)::bigint))
-            """,
-            [orjson.dumps(ids).decode()],
-        )
+    begun(
+        """
+        UPDATE profiles_identifier SET import_id = NULL
+        WHERE id = ANY(ARRAY(SELECT json_array_elements_text(%s)::bigint))
+        """,
+        [orjson.dumps(ids).decode()],
+    )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db import connection
-
+from cdp.copy import begun
 from cdp.rows import rows_as_json
 
 
@@ -14,12 +13,11 @@ def write_last_sights(seen: Mapping[int, datetime]) -> None:
     """Note that profiles, by id, were seen later than was known."""
     if not seen:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE profiles_lastsight AS sight SET at = said.at
-            FROM json_to_recordset(%s) AS said(id bigint, at timestamptz)
-            WHERE sight.profile_id = said.id
-            """,
-            [rows_as_json({"id": pk, "at": at} for pk, at in seen.items())],
-        )
+    begun(
+        """
+        UPDATE profiles_lastsight AS sight SET at = said.at
+        FROM json_to_recordset(%s) AS said(id bigint, at timestamptz)
+        WHERE sight.profile_id = said.id
+        """,
+        [rows_as_json({"id": pk, "at": at} for pk, at in seen.items())],
+    )

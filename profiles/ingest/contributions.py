@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import connection
 
-from cdp.copy import as_texts, copy_lines, json_as_text, time_as_text
+from cdp.copy import as_texts, copy_lines, json_as_texts, time_as_text
 from cdp.rows import rows_as_json
 from profiles.identity.normalise import normalise
 from profiles.identity.resolve import Anchor
@@ -226,13 +226,16 @@ def takes_any_text(definition: AttributeDefinition) -> bool:
 def insert_contributions(latest: Collection[tuple[Slot, Said]]) -> None:
     """By COPY: half the server's work."""
     message_ids = as_texts(said.message_id for _slot, said in latest)
+    values = json_as_texts(said.value for _slot, said in latest)
     copy_lines(
         Contribution._meta.db_table,
         ["anchor_id", "source_id", "definition_id", "value", "fits", "occurred_at", "message_id"],
         (
-            f"{anchor_id}\t{source_id}\t{definition_id}\t{json_as_text(said.value)}\t{said.fits}\t"
+            f"{anchor_id}\t{source_id}\t{definition_id}\t{value}\t{said.fits}\t"
             f"{time_as_text(said.occurred_at)}\t{message_id}"
-            for ((anchor_id, source_id, definition_id), said), message_id in zip(latest, message_ids, strict=True)
+            for ((anchor_id, source_id, definition_id), said), value, message_id in zip(
+                latest, values, message_ids, strict=True
+            )
         ),
     )
 

@@ -319,8 +319,6 @@ def write(
     identity lock. `seen` are all their identifiers, where the open transaction has looked at them before.
     """
     messages, texts, links = ready
-    sayings, misfits = sayings_of(messages, attributes, sources=sources, kinds=kinds)
-    tally = tally_of_written(messages, attributes)
     heard = heard_topics()
     years = {message.occurred_at.year for message in messages}
     foreseen = foresee(links, seen)
@@ -328,6 +326,8 @@ def write(
     expected = {n: Anchor(foreseen.known[links[n].keys[0]].id, owner) for n, owner in owners}
     lacking = missing_partitions(min(years), max(years))
     ahead = write_ahead(texts, expected, lacking=lacking)
+    sayings, misfits = sayings_of(messages, attributes, sources=sources, kinds=kinds)
+    tally = tally_of_written(messages, attributes)
 
     resolution = resolve(links, foreseen, kinds=kinds.values(), now=now)
     created = {made.id for made in resolution.created}
@@ -344,11 +344,11 @@ def write(
     write_last_sights(last_seen(resolution))
     write_consents(messages, anchors)
     retold = retell(resolution.late) if resolution.late else set()
-    write_events(texts, anchors, years, lacking=lacking, ahead=ahead)
     changed = {profile_id: each.changed for profile_id, each in new_records.items()}
     changes = changes_of(
         messages, resolution, attributes=changed, retold=retold, kinds=kinds.values(), heard=heard, now=now
     )
+    write_events(texts, anchors, years, lacking=lacking, ahead=ahead)
     if write_changes(changes):
         wake("profiles_changed")
     write_feeds(resolution.merged, now=now)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import connection
 
+from cdp.copy import begun
 from cdp.rows import rows_as_json
 from profiles.ingest.coerce import MISFIT
 from profiles.ingest.moments import write_moments
@@ -164,16 +165,15 @@ def write_profiles(first_seen: Mapping[int, datetime], new_records: Mapping[int,
         rows.setdefault(pk, {"id": pk})["attributes"] = each.record
     if not rows:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE profiles_profile AS profile
-            SET first_seen_at = least(profile.first_seen_at, said.first_at),
-                attributes = coalesce(said.attributes, profile.attributes)
-            FROM json_to_recordset(%s) AS said(id bigint, first_at timestamptz, attributes jsonb)
-            WHERE profile.id = said.id
-            """,
-            [rows_as_json(rows.values())],
-        )
+    begun(
+        """
+        UPDATE profiles_profile AS profile
+        SET first_seen_at = least(profile.first_seen_at, said.first_at),
+            attributes = coalesce(said.attributes, profile.attributes)
+        FROM json_to_recordset(%s) AS said(id bigint, first_at timestamptz, attributes jsonb)
+        WHERE profile.id = said.id
+        """,
+        [rows_as_json(rows.values())],
+    )
     if new_records:
         write_moments({pk: {key: each.record.get(key) for key in each.changed} for pk, each in new_records.items()})

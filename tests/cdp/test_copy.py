@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.errors import InvalidTextRepresentation
 
-from cdp.copy import LINES_AT_ONCE, as_text, as_texts, begun, copy_lines, copying_behind, json_as_text
+from cdp.copy import LINES_AT_ONCE, as_text, as_texts, begun, copy_lines, copying_behind, json_as_text, json_as_texts
 
 pytestmark = pytest.mark.django_db
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -41,6 +41,15 @@ def test_json_comes_back_as_it_went_in(values):
         copy_lines("said", ["value"], map(json_as_text, values))
         cursor.execute("SELECT value::text FROM said ORDER BY ctid")
         assert [orjson.loads(value) for (value,) in cursor.fetchall()] == values
+
+
+@given(st.lists(TEXTS) | st.lists(TEXTS | st.none() | st.integers(-9, 9) | st.dictionaries(TEXTS, TEXTS)))
+@example(["张三", "b c", ""])
+@example(["a", "\x7f", "\u3000"])
+@example(["a", '"', "\\"])
+@example(["a", 1])
+def test_values_of_a_column_are_each_as_json(values):
+    assert json_as_texts(iter(values)) == list(map(json_as_text, values))
 
 
 def test_empty_lines_are_lines_and_all_blocks_are_written():
@@ -102,6 +111,7 @@ def test_what_is_begun_is_there_when_asked_for_and_for_whatever_comes_next(numbe
     at_once = begun(insert, [2])
     with copying_behind():
         first = begun(insert, [3])
+        begun("UPDATE number SET n = n + 0", [])
         copy_lines("number", ["n"], ["4"] * 10_000)
         second = begun(insert, [1])
         assert numbers_there() == 10_006
