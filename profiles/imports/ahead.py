@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from itertools import chain, islice, repeat
 from queue import Full, Queue
 from threading import Event, Thread
+from time import sleep
 from typing import TypeVar
 
 from django.utils import translation
@@ -13,6 +14,9 @@ from django.utils import translation
 T = TypeVar("T")
 BATCHES_AHEAD = 2
 LOOK_SECONDS = 0.2
+# Whoever comes back from the database waits until the reading thread gives up Python's lock: by itself only after 5 ms,
+# and a batch comes back many times. After so many items, 2 ms of work, it gives it up for a moment.
+PAUSE_ITEMS, PAUSE_SECONDS = 100, 0.00002
 
 
 def read_ahead(open_items: Callable[[], Iterator[T]], size: int) -> Generator[list[T], None, None]:
@@ -37,7 +41,7 @@ def read_ahead(open_items: Callable[[], Iterator[T]], size: int) -> Generator[li
     def read() -> None:
         try:
             with translation.override(language):
-                items, sizes = open_items(), chain([max(1, size // 4)], repeat(size))
+                items, sizes = pausing(open_items()), chain([max(1, size // 4)], repeat(size))
                 while not stopped.is_set() and (batch := list(islice(items, next(sizes)))):
                     put(batch)
             put(None)
@@ -54,3 +58,11 @@ def read_ahead(open_items: Callable[[], Iterator[T]], size: int) -> Generator[li
     finally:
         stopped.set()
         thread.join()
+
+
+def pausing(items: Iterator[T]) -> Iterator[T]:
+    """The items, with a pause after each PAUSE_ITEMS."""
+    for n, item in enumerate(items, 1):
+        yield item
+        if n % PAUSE_ITEMS == 0:
+            sleep(PAUSE_SECONDS)
