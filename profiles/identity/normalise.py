@@ -22,6 +22,8 @@ BLOCKED_VALUES = frozenset(
     ["null", "nil", "none", "undefined", "nan", "na", "n/a", "unknown", "anonymous", "guest", "empty", "void", "false",
      "true", "-1", "(null)", "(none)", "<null>", "[null]", "{}", "[]", "[object object]", "[objectobject]"]
 )  # fmt: skip
+# What web pages and workbooks put between characters: soft hyphens, joiners, marks of direction, the byte order mark.
+UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 ONLY_ZEROS = re.compile(r"[\s0.:_+-]*")  # 0, 000…, the zero UUID, and nothing at all
 
 Normaliser = Callable[[str, str], str | None]
@@ -72,8 +74,10 @@ def spell(key: str, value: str, region: str) -> str | None:
 
 
 def fold(value: str) -> str:
-    """One spelling for characters of several: full-width digits are digits; a change of case may need it again."""
-    return value.strip() if value.isascii() else unicodedata.normalize("NFKC", value).strip()
+    """One spelling for characters of several, and none for those that nobody sees: full-width digits are digits. A
+    change of case may need it again.
+    """
+    return value.strip() if value.isascii() else unicodedata.normalize("NFKC", UNSEEN.sub("", value)).strip()
 
 
 def is_blocked(value: str) -> bool:

@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+from phonenumbers import SUPPORTED_REGIONS
 
 from profiles.public_keys import check_public_keys, public_keys
 
@@ -23,6 +25,12 @@ DEFAULT_REGION = "CN"  # of phone numbers that come from no source, such as in a
 
 def new_write_key() -> str:
     return secrets.token_urlsafe(24)
+
+
+def check_region(region: str) -> None:
+    """Raises ValidationError where no phone numbers are known of it: all of them would be dropped."""
+    if region not in SUPPORTED_REGIONS:
+        raise ValidationError(_("Two capital letters of a country with phone numbers, such as CN or GB."))
 
 
 class SourceQuerySet(models.QuerySet["Source"]):
@@ -76,7 +84,7 @@ class Source(models.Model):
         _("default region"),
         max_length=2,
         default=DEFAULT_REGION,
-        validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capital letters, such as CN."))],
+        validators=[check_region],
         help_text=_("Country of phone numbers written without a country code."),
     )
     previous_id_kind = models.ForeignKey(

@@ -34,7 +34,10 @@ def settle_by_merge(conflict: IdentityConflict, *, user: User | None, now: datet
         IdentityError: they are one already, or a limit or a separation forbids it; nothing is changed then.
     """
     with transaction.atomic():
-        survivor = merge_profiles([conflict.anchor.profile_id, conflict.left_out.profile_id], user=user, now=now)
+        both = {conflict.anchor.profile_id, conflict.left_out.profile_id}
+        if len(both) == 1:
+            raise IdentityError(_("These are one person already."))
+        survivor = merge_profiles(both, user=user, now=now)
         decide(conflict, IdentityConflict.State.SETTLED, note=conflict.note, user=user, now=now)
     return survivor
 

@@ -152,6 +152,7 @@ def test_the_built_in_source_stays_as_it_is():
         ({"rank": 32_767}, "rank"),
         ({"rank": 1e400}, ""),
         ({"default_region": "cn"}, "default_region"),
+        ({"default_region": "UK"}, "default_region"),
         ({"schema_violations": "perhaps"}, "schema_violations"),
         ({"previous_id_kind": "passport"}, "previous_id_kind"),
         ({"max_messages_per_second": 0}, "max_messages_per_second"),

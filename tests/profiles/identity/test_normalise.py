@@ -34,6 +34,14 @@ def test_one_phone_number_written_in_many_ways_is_one(written):
     assert normalise(kind("phone"), written, "CN") == "+8613800138000"
 
 
+@pytest.mark.parametrize("unseen", ["\u00ad", "\u200b", "\u200e", "\u2066", "\ufeff"])
+def test_characters_that_nobody_sees_make_no_difference_and_name_nobody(unseen):
+    assert normalise(kind("text"), f"{unseen}U1{unseen}", "CN") == "U1"
+    assert normalise(kind("phone"), f"138{unseen}00138000", "CN") == "+8613800138000"
+    assert normalise(kind("text"), unseen, "CN") is None
+    assert normalise(kind("text"), f"null{unseen}", "CN") is None
+
+
 def test_region_decides_the_country_of_a_number_without_one():
     assert normalise(kind("phone"), "(415) 555-2671", "US") == "+14155552671"
     assert normalise(kind("phone"), "+1 415 555 2671", "CN") == "+14155552671"

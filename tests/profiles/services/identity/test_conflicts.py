@@ -57,6 +57,15 @@ def test_a_settled_conflict_that_comes_again_is_open_again(shop):
     assert list(IdentityConflict.objects.open()) == [conflict]
 
 
+@pytest.mark.parametrize("settle", [settle_by_merge, settle_by_move])
+def test_two_who_are_one_person_by_now_cannot_be_made_one_again(shop, settle):
+    conflict = shared_device(shop)
+    settle_by_move(conflict, user=None, now=NOW)
+
+    with pytest.raises(IdentityError, match=r"These are one person already\."):
+        settle(IdentityConflict.objects.get(), user=None, now=NOW)
+
+
 def test_a_dismissed_conflict_can_be_opened_again_and_keeps_its_note(shop):
     conflict = shared_device(shop)
     dismiss_conflict(conflict, note="A couple.", user=None, now=NOW)
