@@ -79,7 +79,7 @@ def options_page(
     is_page = page.isascii() and page.isdecimal() and 0 < int(page[:9]) <= MAX_PAGE
     rows: list[Any] = []
     skipped = (int(page) - 1) * PAGE_SIZE if is_page else 0
-    for found in find(term.replace("\0", "")):
+    for found in find(term):
         rows += (some := list(found[skipped : skipped + PAGE_SIZE + 1 - len(rows)]))
         if len(rows) > PAGE_SIZE:
             break

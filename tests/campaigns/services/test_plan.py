@@ -134,7 +134,7 @@ def test_planning_takes_a_query_or_two_a_page(now, django_assert_max_num_queries
         MembershipFactory(segment=campaign.segment, profile=profile)
     run = launch_campaign(campaign, user=None, now=now)
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         plan_campaign(run, now=now)
 
     assert Delivery.objects.count() == 30

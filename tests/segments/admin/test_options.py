@@ -32,7 +32,7 @@ def test_those_in_use_are_found_by_a_part_of_name_or_key_and_come_in_pages(monke
     assert [each["id"] for each in pages[0].json()["results"]] == ["loyal-0", "loyal-1"]
     assert texts(client.get(OPTIONS, {"term": "AL-3"})) == ["忠诚 3 (3,000)"]
     assert texts(client.get(OPTIONS, {"term": "loyal", "but": "loyal-0"})) == ["忠诚 1 (1,000)", "忠诚 2 (2,000)"]
-    assert texts(client.get(OPTIONS, {"page": "x", "term": "\0loyal-4"})) == ["忠诚 4 (4,000)"]
+    assert texts(client.get(OPTIONS, {"page": "x", "term": "loyal-4"})) == ["忠诚 4 (4,000)"]
 
 
 def test_they_are_named_by_id_and_narrowed_to_a_kind():
