@@ -16,7 +16,8 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
-from django.db import transaction
+from django.conf import settings
+from django.db import connection, transaction
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
 
@@ -163,8 +164,10 @@ def advance(run: Run, done: int, total: int | None, **counts: int | list[str]) -
         RunCancelled: somebody asked the run to stop; call it where no transaction is open that should stay.
     """
     run.done, run.total, run.counts = done, total, {**run.counts, **counts}
+    is_alone = not connection.in_atomic_block
     with transaction.atomic():
-        commit_soon()  # it is shown, and the next step writes it again
+        if is_alone:
+            commit_soon()  # it is shown, and the next step writes it again
         run.save(update_fields=["done", "total", "counts"])
     if run.is_cancellable and Run.objects.filter(pk=run.pk, cancel_asked_at__isnull=False).exists():
         raise RunCancelled
@@ -195,9 +198,19 @@ def cancel_run(run_id: int, *, now: datetime) -> Run:
 
 
 def resume_runs() -> int:
-    """Send out again the runs that no worker holds; returns how many."""
-    waiting = list(Run.objects.unfinished().order_by("pk").values_list("pk", flat=True))
-    lost = set(waiting) - held_subjects(LOCK, waiting)
-    for run_id in sorted(lost):
+    """Send out again the runs that no worker holds, of long ones as many as there are places; returns how many."""
+    waiting = dict(Run.objects.unfinished().order_by("pk").values_list("pk", "kind"))
+    held = held_subjects(LOCK, waiting)
+    lost = [run_id for run_id in waiting if run_id not in held]
+    waiting_long = [run_id for run_id in lost if waiting[run_id] in _long][settings.STAGE_LANES :]
+    found = [run_id for run_id in lost if run_id not in waiting_long]
+    for run_id in found:
         hurry(run_id)
-    return len(lost)
+    return len(found)
+
+
+def hurry_next_long() -> None:
+    """Send out the first long run that has not begun. One that was cut off is left to beat: its trouble may last."""
+    following = Run.objects.filter(state=Run.State.QUEUED, kind__in=_long).order_by("pk").values_list("pk", flat=True)
+    for run_id in following[:1]:
+        hurry(run_id)

@@ -20,8 +20,9 @@ LONG_RUNS = "long_runs"
 def execute_run(run_id: int) -> None:
     """Carry out one run. A second call finds it held or ended, and passes on.
 
-    Long work leaves one process of the workers to the rest: two large files at once would keep messages waiting for as
-    long as both take. What finds no place is sent again by beat, and once other long work has ended.
+    Long work leaves one process of the workers to the rest, as far as there are two: two large files at once would keep
+    messages waiting for as long as both take. What finds no place is sent again by beat, and once other long work has
+    ended.
     """
     if not runs.is_long(run_id):
         runs.execute_run(run_id, now=timezone.now())
@@ -30,7 +31,7 @@ def execute_run(run_id: int) -> None:
         if is_free:
             runs.execute_run(run_id, now=timezone.now())
     if is_free:
-        runs.resume_runs()
+        runs.hurry_next_long()
 
 
 @shared_task(name="cdp.resume_runs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import OperationalError
 
 from cdp import runs, tasks
 from cdp.locks import session_lock
@@ -53,3 +54,32 @@ def test_long_work_that_ends_sends_out_what_waited_for_its_place(settings, monke
     tasks.execute_run(first.pk)
 
     assert sent == [second.pk]
+
+
+def test_long_work_that_was_cut_off_is_left_to_beat(settings, monkeypatch):
+    settings.STAGE_LANES = 2
+    first, second, _third = (Run.objects.create(kind=LONG, subject=subject) for subject in "abc")
+    sent = []
+    monkeypatch.setattr(runs, "hurry", sent.append)
+    monkeypatch.setitem(runs._functions, LONG, cut_off)
+
+    tasks.execute_run(first.pk)
+
+    assert Run.objects.get(pk=first.pk).state == Run.State.RUNNING
+    assert sent == [second.pk]
+
+
+def cut_off(run, now):
+    raise OperationalError("the database is away")
+
+
+def test_of_long_work_that_waits_no_more_is_sent_again_than_there_are_places(settings, monkeypatch):
+    settings.STAGE_LANES = 2
+    long = [Run.objects.create(kind=LONG, subject=str(n)).pk for n in range(5)]
+    short = Run.objects.create(kind=SHORT, subject="x").pk
+    sent = []
+    monkeypatch.setattr(runs, "hurry", sent.append)
+
+    assert runs.resume_runs() == 3
+
+    assert sent == [*long[:2], short]
