@@ -134,16 +134,18 @@ def create_import(
     given = mapping if mapping is not None else saved_mapping.mapping if saved_mapping else None
     name = Path(name).name[:255]
     import_ = Import(name=name, source=source, saved_mapping=saved_mapping, user=user, created_at=now)
-    import_.file.save(name[-100:], file, save=False)
-    path = Path(import_.file.path)
+    storage = import_.file.storage
+    stored_name = storage.get_available_name(import_.file.field.generate_filename(import_, name[-100:]))
     try:
+        import_.file.name = storage.save(stored_name, file)
+        path = Path(import_.file.path)
         facts = facts_of(path, name=name, **reading_of(given))
         import_.size, import_.sha256 = path.stat().st_size, sha256_of(path)
         import_.mapping = dict(given) if given is not None else guess_mapping(facts, source=source)
         import_.format, import_.encoding, import_.delimiter, _has_header = facts.reading
         import_.save()
     except BaseException:
-        import_.file.delete(save=False)
+        storage.delete(import_.file.name or stored_name)  # also what came in before the disk was full
         raise
     return import_
 

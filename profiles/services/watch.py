@@ -108,7 +108,8 @@ def take_up(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
             return take_if_quiet(mapping, file, now=now)
     except OSError as error:
         said = _("It cannot be taken in yet: %(error)s") % {"error": error.strerror or error}
-        ImportedFile.objects.filter(saved_mapping=mapping, name=file.name, sha256="").update(error=storable(said))
+        looked = ImportedFile.objects.filter(saved_mapping=mapping, name=file.name, sha256="")
+        looked.update(error=storable(said), seen_at=now)
         return False
 
 
@@ -150,6 +151,8 @@ def import_once(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
         row.imported = store(mapping, file, now=now)
         queue_import(row.imported, user=None)
     except (OSError, OperationalError, InterfaceError):
+        if row.imported is not None:  # its row is taken back
+            row.imported.file.delete(save=False)
         raise
     except ImportFileError as error:
         logger.warning("%s of %s was not imported: %s", file.name, mapping.key, error)

@@ -4,6 +4,7 @@ import os
 from datetime import timedelta
 
 import pytest
+from django.core.files.base import File
 from django.db import connection
 
 from profiles.models import Import, ImportedFile, Source
@@ -147,8 +148,23 @@ def test_a_file_that_the_disk_does_not_give_is_tried_again(folder, mapping, monk
     assert becomes_of("b.csv") == (True, "")
     monkeypatch.setattr(watch, "sha256_of", real)
 
-    assert look(QUIET + timedelta(seconds=15), QUIET + timedelta(seconds=30)) == [1, 0]
+    assert look(QUIET + timedelta(seconds=15), QUIET + (QUIET - NOW)) == [0, 1]
     assert becomes_of("a.csv") == (True, "")
+
+
+def test_what_a_full_disk_took_of_a_file_does_not_stay(folder, mapping, monkeypatch, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    put(folder)
+
+    def chunks(_file, chunk_size=None):
+        yield MEMBERS.encode()[:10]
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(File, "chunks", chunks)
+
+    assert look(NOW, QUIET) == [0, 0]
+    assert becomes_of("members.csv") == (False, "It cannot be taken in yet: No space left on device")
+    assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(
