@@ -341,7 +341,7 @@ class ImportViewSet(ReadingViewSet):
         imported = self.get_object()
         try:
             run = import_again(imported, user=user_of(request))
-        except ImportStateError as error:
+        except (ImportStateError, ImportFileError) as error:
             raise Conflict(str(error)) from error
         return accepted_for(imported, run, request)
 

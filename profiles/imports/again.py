@@ -64,7 +64,7 @@ def take_again(taken_back: Import, later: Sequence[Import], run: Run, *, now: da
         except (RefusedError, OSError) as error:
             logger.warning("import %s was not taken in again: %s", import_.pk, error)
             outcome = PASSED
-            reasons.append(f"#{import_.pk}: {error.strerror if isinstance(error, OSError) else error}")
+            reasons.append(f"#{import_.pk}: {getattr(error, 'strerror', None) or error}")
         listed = [*run.counts.get(outcome, []), str(import_.pk)]
         end = sum(n for pk, n in sizes.items() if pk in behind or pk == import_.pk)
         advance(run, end, run.total, **{outcome: listed})

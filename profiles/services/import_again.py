@@ -18,7 +18,7 @@ from cdp.runs import queue_run
 from profiles.imports.again import is_through
 from profiles.models import Import
 from profiles.models.imports import IMPORT_AGAIN
-from profiles.services.imports import ImportStateError, run_params
+from profiles.services.imports import ImportStateError, check_enabled, run_params
 
 
 class Leaning(NamedTuple):
@@ -62,8 +62,11 @@ def import_again(import_: Import, *, user: User | None) -> Run:
     """Queue one run that takes in again the files that leaned on `import_`, in their order, as of when they were
     imported first (kind `import_again`, subject `import:<id>`); each of these imports shows it as its own.
 
-    Files that are no longer stored, and those that were taken in again already, are left out. Raises ImportStateError.
+    Files that are no longer stored, and those that were taken in again already, are left out.
+
+    Raises ImportStateError; ImportFileError where the source is disabled.
     """
+    check_enabled(import_.source)
     with transaction.atomic():
         taken_back = Import.objects.select_for_update(of=("self",)).get(pk=import_.pk)
         if taken_back.taken_back_at is None:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from cdp.admin.base import has_perm, signed_in
 from profiles.admin.imports.actions import to_page
 from profiles.admin.imports.words import counted_back, leaning_context
+from profiles.imports.errors import ImportFileError
 from profiles.models import Import
 from profiles.services.import_again import import_again
 from profiles.services.imports import ImportStateError, preview_take_back, take_back
@@ -48,6 +49,6 @@ def again_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> 
         return HttpResponseNotAllowed(["POST"])
     try:
         import_again(imported, user=signed_in(request))
-    except ImportStateError as error:
+    except (ImportStateError, ImportFileError) as error:
         messages.warning(request, str(error))
     return to_page(imported)

@@ -9,7 +9,8 @@ from django.db import OperationalError
 from cdp.models import Run
 from cdp.runs import cancel_run, execute_run
 from profiles.imports import engine
-from profiles.models import Consent, Contribution, Event, Import, MessageKey, Profile
+from profiles.imports.errors import ImportFileError
+from profiles.models import Consent, Contribution, Event, Import, MessageKey, Profile, Source
 from profiles.models.source import SourceDay
 from profiles.services.import_again import import_again, leaning_on, lost_by
 from profiles.services.imports import ImportStateError, take_back
@@ -234,6 +235,18 @@ def test_it_is_refused_where_nothing_is_missing_and_while_others_work(load):
     execute_run(run.pk, now=NOW)
     with pytest.raises(ImportStateError, match="no later file"):
         import_again(standing, user=None)
+
+
+def test_files_of_a_disabled_source_are_not_imported_again(load):
+    standing = load(MEMBERS, MEMBERS_MAPPING, now=NOW - 4 * HOUR)
+    load(MORE, MEMBERS_MAPPING, now=NOW - 3 * HOUR)
+    undo(standing)
+    Source.objects.filter(pk=standing.source_id).update(is_enabled=False)
+
+    with pytest.raises(ImportFileError, match="is disabled"):
+        import_again(standing, user=None)
+
+    assert not Run.objects.filter(kind="import_again").exists()
 
 
 def test_later_files_that_found_rows_as_they_stood_are_told(load):
