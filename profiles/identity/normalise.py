@@ -22,8 +22,9 @@ BLOCKED_VALUES = frozenset(
     ["null", "nil", "none", "undefined", "nan", "na", "n/a", "unknown", "anonymous", "guest", "empty", "void", "false",
      "true", "-1", "(null)", "(none)", "<null>", "[null]", "{}", "[]", "[object object]", "[objectobject]"]
 )  # fmt: skip
-# What web pages and workbooks put between characters: soft hyphens, joiners, marks of direction, the byte order mark.
-UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+# What web pages and workbooks put between characters: soft hyphens, marks of direction, the byte order mark.
+# Not joiners: in Persian and in Indic languages they tell words apart.
+UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 ONLY_ZEROS = re.compile(r"[\s0.:_+-]*")  # 0, 000…, the zero UUID, and nothing at all
 
 Normaliser = Callable[[str, str], str | None]

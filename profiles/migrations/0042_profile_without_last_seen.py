@@ -1,12 +1,13 @@
 """Profiles let go of when they were last seen, once what was written since it was copied is caught up: under a lock, so
-both in one transaction. Readers go on meanwhile; writers wait for a second or two a million profiles.
+both in one transaction. Everybody waits meanwhile, for a second or two a million profiles. The lock is at once the one
+that dropping a column needs: to be made stronger, it would have to wait for who waits for it.
 """
 
 from django.db import migrations, models
 
 CATCH_UP = [
     "SET LOCAL lock_timeout = '10s'",
-    "LOCK TABLE profiles_profile IN SHARE ROW EXCLUSIVE MODE",
+    "LOCK TABLE profiles_profile IN ACCESS EXCLUSIVE MODE",
     """
     INSERT INTO profiles_lastsight (profile_id, at)
     SELECT id, last_seen_at FROM profiles_profile AS profile
