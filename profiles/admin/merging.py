@@ -99,7 +99,7 @@ def merge_context(request: HttpRequest, chosen: list[Profile]) -> dict[str, Any]
 
 def find_more(request: HttpRequest, term: str, chosen: list[Profile]) -> list[Profile]:
     """Whom the list of profiles would find, without those who are chosen already."""
-    rest = Profile.objects.current().exclude(pk__in=[each.pk for each in chosen])
+    rest = Profile.objects.current().seen().exclude(pk__in=[each.pk for each in chosen])
     if ids := find_people(request, term):
         return list(rest.filter(pk__in=ids)[:MAX_FOUND])
     return list(rest.named(term).order_by("pk")[:MAX_FOUND]) if may_see_pii(signed_in(request)) else []

@@ -39,7 +39,8 @@ def accept_at_least(run: Run, *, now: datetime) -> None:
     rejected, and passed over since they were decided meanwhile.
     """
     ids = list(to_accept_at_least(run.params["at_least"]).order_by("-probability", "-pk").values_list("pk", flat=True))
-    counts = {name: run.counts.get(name, 0) for name in ("accepted", "refused", "rejected_before", "passed_over")}
+    counts = {name: run.counts.get(name, 0) for name in ("accepted", "passed_over")}
+    counts |= {"refused": 0, "rejected_before": 0}  # these are open still, and come again
     for done, suggestion_id in enumerate(ids):
         if done % STEP == 0:
             advance(run, done, len(ids), **counts)
