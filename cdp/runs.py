@@ -17,7 +17,7 @@ from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext as _
 
@@ -164,10 +164,8 @@ def advance(run: Run, done: int, total: int | None, **counts: int | list[str]) -
         RunCancelled: somebody asked the run to stop; call it where no transaction is open that should stay.
     """
     run.done, run.total, run.counts = done, total, {**run.counts, **counts}
-    is_alone = not connection.in_atomic_block
     with transaction.atomic():
-        if is_alone:
-            commit_soon()  # it is shown, and the next step writes it again
+        commit_soon()  # it is shown, and the next step writes it again
         run.save(update_fields=["done", "total", "counts"])
     if run.is_cancellable and Run.objects.filter(pk=run.pk, cancel_asked_at__isnull=False).exists():
         raise RunCancelled
