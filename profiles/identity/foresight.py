@@ -86,7 +86,8 @@ def known_now(keys: Iterable[Key], seen: Glance) -> dict[Key, Known]:
     under the lock: where none is newer, those that were unknown are so still.
     """
     is_same = read_mark().identifier == seen.mark.identifier
-    return load_identifiers(sorted(key for key in keys if not is_same or key in seen.known))
+    asked = [key for key in keys if not is_same or key in seen.known]
+    return load_identifiers(asked) if asked else {}
 
 
 def confirm(links: Sequence[Link], foreseen: Foresight) -> Confirmed:
@@ -99,10 +100,9 @@ def confirm(links: Sequence[Link], foreseen: Foresight) -> Confirmed:
     unsure = [n for n in range(len(links)) if n not in foreseen.settled or foreseen.settled[n] in absorbed]
     again = {key for n in unsure for key in links[n].keys}
     known = {key: identifier for key, identifier in foreseen.known.items() if key not in again}
-    # Identifiers are made under the lock: where none is newer, those that were unknown are so still.
-    read = again if read_mark().identifier != foreseen.mark.identifier else again & foreseen.known.keys()
-    known |= read_identifiers(as_json(read)) if read else {}
-    resettled, meeting = settle(links, unsure, {key: known[key].profile_id for key in read if key in known})
+    found = known_now(again, Glance(foreseen.mark, foreseen.known))
+    known |= found
+    resettled, meeting = settle(links, unsure, {key: identifier.profile_id for key, identifier in found.items()})
 
     gone = absorbed | meeting
     settled = {n: owner for n, owner in foreseen.settled.items() if owner not in gone}
