@@ -23,10 +23,11 @@ from cdp.trouble import is_transient
 from profiles.identity.foresight import Glance, foresee
 from profiles.identity.groups import Link
 from profiles.identity.kinds import load_kinds
-from profiles.identity.merge import write_feeds
+from profiles.identity.merge import ProfileBefore, write_feeds
 from profiles.identity.resolve import Anchor, Resolution, resolve
 from profiles.identity.retelling import retell
 from profiles.identity.sights import write_last_sights
+from profiles.identity.strangers import Seen
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
 from profiles.ingest.contributions import sayings_of, write_contributions
@@ -340,8 +341,9 @@ def write(
     said = {profile_id: values for profile_id, values in written.said.items() if profile_id not in survivors}
     newest = {pk for pk in said if written.since[pk] > resolution.profiles[pk].last_seen_at}
     new_records = new_records_of((written.said.keys() | survivors) - created, said=said, newest=newest)
-    write_profiles(first_seen(resolution), new_records)
-    write_last_sights(last_seen(resolution))
+    seen_again = sightings(resolution)
+    write_profiles({old.id: seen.first for old, seen in seen_again if seen.first < old.first_seen_at}, new_records)
+    write_last_sights({old.id: seen.last for old, seen in seen_again if seen.last > old.last_seen_at})
     write_consents(messages, anchors)
     retold = retell(resolution.late) if resolution.late else set()
     changed = {profile_id: each.changed for profile_id, each in new_records.items()}
@@ -365,16 +367,9 @@ def tally_of_written(messages: Iterable[Message], attributes: Mapping[str, Attri
     return tally
 
 
-def first_seen(resolution: Resolution) -> dict[int, datetime]:
-    """When profiles were first seen that were there before, where this batch tells more; new ones have theirs."""
-    seen = ((resolution.seen.get(pk), profile) for pk, profile in resolution.profiles.items())
-    return {profile.id: when.first for when, profile in seen if when and when.first < profile.first_seen_at}
-
-
-def last_seen(resolution: Resolution) -> dict[int, datetime]:
-    """When they were last seen, in the same way."""
-    seen = ((resolution.seen.get(pk), profile) for pk, profile in resolution.profiles.items())
-    return {profile.id: when.last for when, profile in seen if when and when.last > profile.last_seen_at}
+def sightings(resolution: Resolution) -> list[tuple[ProfileBefore, Seen]]:
+    """The profiles that were there before, with when the batch saw them; new ones were made with theirs."""
+    return [(old, resolution.seen[pk]) for pk, old in resolution.profiles.items() if pk in resolution.seen]
 
 
 def write_consents(messages: Sequence[Message], anchors: Sequence[Anchor]) -> None:
