@@ -44,9 +44,21 @@ class JsonField(models.JSONField):
         return name, "django.db.models.JSONField" if type(self) is JsonField else path, args, kwargs
 
 
+def has_64_bits(number: float | Decimal) -> bool:
+    """Whether 64 bits are enough for it, if it is whole."""
+    return MIN_INT <= number <= MAX_INT
+
+
+def whole(digits: str) -> int | None:
+    """A whole number as it is written; None where 64 bits are not enough."""
+    # Thousands of digits take long to read.
+    number = int(digits) if len(digits) <= MAX_DIGITS else MAX_INT + 1
+    return number if has_64_bits(number) else None
+
+
 def json_number(number: Decimal) -> int | float:
     """A number of SQL as JSON has it: whole in 64 bits, else a float, the greatest where it is beyond all."""
-    if MIN_INT <= number <= MAX_INT and number == number.to_integral_value():
+    if has_64_bits(number) and number == number.to_integral_value():
         return int(number)
     return min(max(float(number), -sys.float_info.max), sys.float_info.max)
 

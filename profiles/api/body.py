@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
-from cdp.json_field import MAX_DIGITS, MAX_INT, MIN_INT
+from cdp.json_field import whole
 from profiles.ingest.accept import NoNumber
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -105,5 +105,5 @@ def _number(written: str) -> float:
 
 def _integer(written: str) -> float:
     """Beyond 64 bits a float, as `orjson` has it."""
-    number = int(written) if len(written) <= MAX_DIGITS else MAX_INT + 1
-    return number if MIN_INT <= number <= MAX_INT else _number(written)
+    number = whole(written)
+    return _number(written) if number is None else number

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
-from cdp.json_field import MAX_INT, MIN_INT
+from cdp.json_field import has_64_bits
 from profiles.ingest.coerce import MISFIT, coerce, fixed_width
 from profiles.models import AttributeType, Survivorship
 
@@ -155,7 +155,7 @@ class Union(Policy):
 
 def as_text(item: Any) -> str:
     """An item of a list as JSON: 1 and 1.0 are the same one, "1" and true are others."""
-    is_whole = isinstance(item, float) and item.is_integer() and MIN_INT <= item <= MAX_INT
+    is_whole = isinstance(item, float) and item.is_integer() and has_64_bits(item)
     return orjson.dumps(int(item) if is_whole else item).decode()
 
 

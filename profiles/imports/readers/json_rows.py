@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from django.utils.translation import gettext as _
 
-from cdp.json_field import MAX_DIGITS, MAX_INT, MIN_INT
+from cdp.json_field import whole
 from profiles.imports.readers.lines import Line, read_lines
 from profiles.imports.readers.row import REPORT_COLUMNS, Row
 
@@ -50,10 +50,8 @@ def parsed(text: str) -> Any:
 
 def exact(digits: str) -> int | str:
     """A whole number; beyond 64 bits as text, since who reads it as JSON would make a float of it."""
-    if len(digits) > MAX_DIGITS:
-        return digits
-    number = int(digits)
-    return number if MIN_INT <= number <= MAX_INT else digits
+    number = whole(digits)
+    return digits if number is None else number
 
 
 def as_json(found: dict[str, Any]) -> str:
