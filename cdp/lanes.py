@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from django.conf import settings
 
 from cdp.locks import session_lock
-from cdp.stages import begun, wake
+from cdp.stages import note_begun, wake
 
 SLICE_SECONDS = 5  # then the other work of the worker gets its turn
 
@@ -41,7 +41,7 @@ def lane(stage: str, *, places: int | None = None) -> Iterator[bool]:
     """Hold one of the stage's places, `settings.STAGE_LANES` at most, while the block runs; yields False where all are
     taken.
     """
-    begun(stage)
+    note_begun(stage)
     for place in range(min(places or settings.STAGE_LANES, settings.STAGE_LANES)):
         with session_lock(f"lane:{stage}", place, wait=False) as is_mine:
             if is_mine:

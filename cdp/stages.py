@@ -19,7 +19,7 @@ def wake(stage: str) -> None:
     transaction.on_commit(lambda: _send(stage), robust=True)
 
 
-def begun(stage: str) -> None:
+def note_begun(stage: str) -> None:
     """The task of the stage begins: what is committed from now on needs another message."""
     forget(f"woken:{stage}")
 
