@@ -156,9 +156,14 @@ class Run(models.Model):
         return f"#{self.pk} {self.subject}"
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether it is queued or under way."""
+        return self.state in UNFINISHED
+
+    @property
     def can_cancel(self) -> bool:
         """Whether asking it to stop still makes a difference."""
-        return self.is_cancellable and self.state in UNFINISHED and self.cancel_asked_at is None
+        return self.is_cancellable and self.is_unfinished and self.cancel_asked_at is None
 
     @property
     def has_result(self) -> bool:

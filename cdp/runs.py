@@ -25,7 +25,7 @@ from cdp.celery import app
 from cdp.disclosure import Viewer
 from cdp.local_settings import commit_soon
 from cdp.locks import advisory_lock, held_subjects, session_lock
-from cdp.models import UNFINISHED, Run, User
+from cdp.models import Run, User
 from cdp.trouble import is_transient
 
 logger = logging.getLogger(__name__)
@@ -186,7 +186,7 @@ def cancel_run(run_id: int, *, now: datetime) -> Run:
         run = Run.objects.select_for_update().get(pk=run_id)
         if not run.is_cancellable:
             raise NotCancellableError(_("This work does not stop half-way."))
-        if run.state not in UNFINISHED:
+        if not run.is_unfinished:
             raise NotCancellableError(_("This run has ended already."))
         run.cancel_asked_at = run.cancel_asked_at or now
         if run.state == Run.State.QUEUED:
@@ -197,14 +197,13 @@ def cancel_run(run_id: int, *, now: datetime) -> Run:
 
 def resume_runs() -> int:
     """Send out again the runs that no worker holds, of long ones as many as there are places; returns how many."""
-    waiting = dict(Run.objects.unfinished().order_by("pk").values_list("pk", "kind"))
-    held = held_subjects(LOCK, waiting)
-    lost = [run_id for run_id in waiting if run_id not in held]
-    waiting_long = [run_id for run_id in lost if waiting[run_id] in _long][settings.STAGE_LANES :]
-    found = [run_id for run_id in lost if run_id not in waiting_long]
-    for run_id in found:
+    waiting = dict(Run.objects.unfinished().values_list("pk", "kind"))
+    lost = sorted(waiting.keys() - held_subjects(LOCK, waiting))
+    placeless = set([run_id for run_id in lost if waiting[run_id] in _long][settings.STAGE_LANES :])
+    sent = [run_id for run_id in lost if run_id not in placeless]
+    for run_id in sent:
         hurry(run_id)
-    return len(found)
+    return len(sent)
 
 
 def hurry_next_long() -> None:

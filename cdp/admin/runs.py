@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, signed_in
 from cdp.disclosure import may_see_pii, shown_counts, shown_error
-from cdp.models import UNFINISHED, Run
+from cdp.models import Run
 from cdp.results import result_response
 from cdp.runs import NotCancellableError, cancel_run, may_cancel
 from cdp.subjects import Subject, subjects_of
@@ -195,7 +195,7 @@ class RunAdmin(ReadOnlyAdmin):
         run = get_object_or_404(Run, pk=run_id)
         if not self.has_view_permission(request, run):
             return HttpResponse(status=403)
-        return HttpResponse(progress(run), headers={} if run.state in UNFINISHED else {"HX-Trigger": "run-ended"})
+        return HttpResponse(progress(run), headers={} if run.is_unfinished else {"HX-Trigger": "run-ended"})
 
     def cancel_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
         """Stop the run, then show its page."""

@@ -168,7 +168,7 @@ class Import(models.Model):
     @property
     def is_running(self) -> bool:
         """Whether a run of it is queued or under way."""
-        return self.run is not None and self.run.state in UNFINISHED
+        return self.run is not None and self.run.is_unfinished
 
     @property
     def is_partly_taken_back(self) -> bool:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.runs import KIND_COUNT_NAMES, progress
 from cdp.disclosure import shown_error
-from cdp.models import UNFINISHED, Run
+from cdp.models import Run
 from cdp.templatetags.numbers import grouped
 from profiles.admin.imports.column_form import state_of
 from profiles.masking import masking_for
@@ -83,17 +83,14 @@ def leaning_context(imported: Import, user: Any) -> dict[str, Any]:
     """
     found = lost_by(imported)
     run = again_run(imported) if imported.taken_back_at is not None else None
+    is_going = run is not None and run.is_unfinished
     return {
         "leaning": [(each, file_name(each.import_, user)) for each in found],
         "again_bar": progress(run) if run is not None else "",
         "again_error": shown_error(run, user) if run is not None and run.state == Run.State.FAILED else "",
-        "may_again": not is_unfinished(run) and any(each.is_kept and not each.is_again for each in found),
-        "is_going_again": is_unfinished(run),
+        "may_again": not is_going and any(each.is_kept and not each.is_again for each in found),
+        "is_going_again": is_going,
     }
-
-
-def is_unfinished(run: Run | None) -> bool:
-    return run is not None and run.state in UNFINISHED
 
 
 def mapping_in_words(mapping: Mapping[str, Any]) -> list[tuple[str, str]]:
