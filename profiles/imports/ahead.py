@@ -1,68 +1,61 @@
-"""Reading ahead: a thread makes the next batches while whoever asked for them works on those before."""
+"""Reading ahead: the next batch is made while the database works on the one before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from itertools import chain, islice, repeat
-from queue import Full, Queue
-from threading import Event, Thread
-from time import sleep
-from typing import TypeVar
-
-from django.utils import translation
+from collections.abc import Generator, Iterator
+from itertools import islice
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
-BATCHES_AHEAD = 2
-LOOK_SECONDS = 0.2
-# Whoever comes back from the database waits until the reading thread gives up Python's lock: by itself only after 5 ms,
-# and a batch comes back many times. After so many items, 2 ms of work, it gives it up for a moment.
-PAUSE_ITEMS, PAUSE_SECONDS = 100, 0.00002
+PIECE = 10  # items, a fifth of a millisecond: so long an answer of the database may wait
 
 
-def read_ahead(open_items: Callable[[], Iterator[T]], size: int) -> Generator[list[T], None, None]:
-    """The items in lists of `size`, made by a thread of their own, in the language of the caller. The first list is a
-    quarter of it, so that the work on it begins soon.
+class ReadAhead(Generic[T]):
+    """The items in lists of `size`. The first is a quarter of it, so that the work on it begins soon.
 
-    What the items raise is raised here. The thread ends when this is closed. Items must not use the database: the
-    thread has no connection.
+    What the items raise is raised for the list that they belong to. They must not use the database, which is at work
+    while they are read.
+
+    By a thread of its own that reads all the time an import gained nothing: the two passed Python's lock to and fro,
+    and each of the many answers of the database was waited for until the other gave it up (2026-11).
     """
-    queue: Queue[list[T] | BaseException | None] = Queue(BATCHES_AHEAD)
-    stopped = Event()
-    language = translation.get_language()
 
-    def put(batch: list[T] | BaseException | None) -> None:
-        while not stopped.is_set():
-            try:
-                queue.put(batch, timeout=LOOK_SECONDS)
-                return
-            except Full:
-                continue
+    def __init__(self, items: Generator[T, None, None], size: int) -> None:
+        self.items = items
+        self.size = size
+        self.next_size = max(1, size // 4)
+        self.ready: list[T] = []
+        self.is_whole = False  # nothing comes behind what is ready, but for the error
+        self.error: Exception | None = None
 
-    def read() -> None:
+    def read_some(self) -> bool:
+        """Read a few of the next items; whether that was of use."""
+        if self.is_whole or len(self.ready) >= self.size:
+            return False
+        self.read(PIECE)
+        return True
+
+    def read(self, n_items: int) -> None:
+        n_before = len(self.ready)
         try:
-            with translation.override(language):
-                items, sizes = pausing(open_items()), chain([max(1, size // 4)], repeat(size))
-                while not stopped.is_set() and (batch := list(islice(items, next(sizes)))):
-                    put(batch)
-            put(None)
-        except BaseException as error:
-            put(error)
+            self.ready += islice(self.items, n_items)
+        except Exception as error:
+            self.error = error
+        self.is_whole = len(self.ready) < n_before + n_items
 
-    thread = Thread(target=read, name="read_ahead", daemon=True)
-    thread.start()
-    try:
-        while (batch := queue.get()) is not None:
-            if isinstance(batch, BaseException):
-                raise batch
-            yield batch
-    finally:
-        stopped.set()
-        thread.join()
+    def __iter__(self) -> Iterator[list[T]]:
+        return self
 
+    def __next__(self) -> list[T]:
+        if not self.is_whole and len(self.ready) < self.next_size:
+            self.read(self.next_size - len(self.ready))
+        batch, self.ready = self.ready[: self.next_size], self.ready[self.next_size :]
+        if self.error is not None and len(batch) < self.next_size:
+            raise self.error
+        if not batch:
+            raise StopIteration
+        self.next_size = self.size
+        return batch
 
-def pausing(items: Iterator[T]) -> Iterator[T]:
-    """The items, with a pause after each PAUSE_ITEMS."""
-    for n, item in enumerate(items, 1):
-        yield item
-        if n % PAUSE_ITEMS == 0:
-            sleep(PAUSE_SECONDS)
+    def close(self) -> None:
+        self.items.close()

@@ -1,13 +1,13 @@
 """Taking a file in: batch after batch, each in one transaction with the place where the next begins.
 
-Rows do not pass the inbox: what the run has done is done, and its counts say what became of every row. A thread reads
-and understands the rows ahead, while the database works on those before.
+Rows do not pass the inbox: what the run has done is done, and its counts say what became of every row. The next rows
+are read and understood while the database works on those before.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,13 +17,14 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models.functions import Now
 
+from cdp.copy import meanwhile
 from cdp.garbage import garbage_waits
 from cdp.local_settings import commit_soon
 from cdp.models import Run
 from cdp.rules.topics import shared_floor
 from cdp.runs import advance
 from profiles.identity.kinds import load_kinds
-from profiles.imports.ahead import read_ahead
+from profiles.imports.ahead import ReadAhead
 from profiles.imports.check import parse_mapping
 from profiles.imports.mapping import FileMapping
 from profiles.imports.messages import Messages, RowMessages
@@ -114,7 +115,7 @@ def take_all(job: Job, *, place: Callable[[], int], note: Note, after: Callable[
     """Take in the rows behind `place()`; `note` moves it on, `after` is called once that is committed."""
     while True:
         try:
-            with closing(batches(job, skip=place())) as found:
+            with closing(batches(job, skip=place())) as found, meanwhile(found.read_some):
                 for batch in found:
                     take_in(job, batch, note)
                     after(batch)
@@ -172,12 +173,12 @@ def load_kinds_outside() -> Kinds:
         return load_kinds()
 
 
-def batches(job: Job, *, skip: int) -> Generator[list[RowMessages], None, None]:
+def batches(job: Job, *, skip: int) -> ReadAhead[RowMessages]:
     """The rows behind the first `skip`, understood, in batches."""
-    return read_ahead(lambda: understood_rows(job, skip), BATCH_ROWS)
+    return ReadAhead(understood_rows(job, skip), BATCH_ROWS)
 
 
-def understood_rows(job: Job, skip: int) -> Iterator[RowMessages]:
+def understood_rows(job: Job, skip: int) -> Generator[RowMessages, None, None]:
     """Rows that are skipped are counted anew, where how often a row has come is part of its id."""
     understanding = Understanding(
         job.mapping, source=job.import_.source, kinds=job.kinds, value_key=job.value_key, now=job.said_at

@@ -1,13 +1,24 @@
 """Lines that are written for COPY hold what was meant, whatever characters are in it."""
 
 import orjson
+import psycopg
 import pytest
 from django.db import DataError, connection, transaction
 from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.errors import InvalidTextRepresentation
 
-from cdp.copy import LINES_AT_ONCE, as_text, as_texts, begun, copy_lines, copying_behind, json_as_text, json_as_texts
+from cdp.copy import (
+    LINES_AT_ONCE,
+    as_text,
+    as_texts,
+    begun,
+    copy_lines,
+    copying_behind,
+    json_as_text,
+    json_as_texts,
+    meanwhile,
+)
 
 pytestmark = pytest.mark.django_db
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -131,3 +142,28 @@ def test_an_error_of_ones_own_goes_before_and_undoes_what_was_copied_behind(numb
         copy_numbers(["1"] * 10_000, lambda: {}["nothing"])
 
     assert numbers_there() == 0
+
+
+@pytest.fixture
+def other():
+    """Another connection to the database."""
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+        yield other
+
+
+def test_what_is_waited_for_goes_on_while_work_is_done_meanwhile(other):
+    done = []
+    other.execute("SELECT pg_advisory_lock(7310)")
+
+    def work():
+        done.append(len(done))
+        if len(done) == 3:
+            other.execute("SELECT pg_advisory_unlock(7310)")  # what is waited for cannot end before
+        return len(done) < 5
+
+    with meanwhile(work), transaction.atomic(), copying_behind():
+        locked = begun("SELECT 1 FROM pg_advisory_xact_lock(7310)", [])
+
+        assert locked() == [(1,)]
+
+    assert done[:3] == [0, 1, 2]

@@ -394,13 +394,13 @@ def test_kinds_that_change_meanwhile_count_from_the_next_batch(load, monkeypatch
     from profiles.imports import engine
     from profiles.models import IdentifierKind
 
-    def read_ahead(open_items, size):
-        for batch in original(open_items, size):
+    class ReadBefore(engine.ReadAhead):
+        def __next__(self):
+            batch = super().__next__()
             IdentifierKind.objects.filter(key="member_card").update(blocked_values=["VIP001"])
-            yield batch
+            return batch
 
-    original = engine.read_ahead
-    monkeypatch.setattr(engine, "read_ahead", read_ahead)
+    monkeypatch.setattr(engine, "ReadAhead", ReadBefore)
     monkeypatch.setattr(engine, "BATCH_ROWS", 1)
 
     import_ = load(
