@@ -20,10 +20,13 @@ from profiles.identity.strangers import Seen
 
 
 class Mark(NamedTuple):
-    """How far things were: the last row of the feed, and the newest identifier. 0 where there was none."""
+    """How far things were: the last row of the feed, the newest identifier, and from how many people imports had been
+    taken back, which can move a first sight to a later time. 0 where there was none.
+    """
 
     change: int
     identifier: int
+    n_people_taken_back: int
 
 
 class Glance(NamedTuple):
@@ -81,26 +84,27 @@ def foresee(links: Sequence[Link], seen: Glance | None = None) -> Foresight:
     return Foresight(mark, known, settled, see_settled(links, settled), telling(agreeing, known), sayings)
 
 
-def known_now(keys: Iterable[Key], seen: Glance) -> dict[Key, Known]:
-    """Those of the keys that exist now, under the identity lock; `seen` looked for all before. Identifiers are made
-    under the lock: where none is newer, those that were unknown are so still.
+def known_now(keys: Iterable[Key], seen: Glance, mark: Mark) -> dict[Key, Known]:
+    """Those of the keys that exist now, under the identity lock, where things are at `mark`; `seen` looked for all
+    before. Identifiers are made under the lock: where none is newer, those that were unknown are so still.
     """
-    is_same = read_mark().identifier == seen.mark.identifier
+    is_same = mark.identifier == seen.mark.identifier
     asked = [key for key in keys if not is_same or key in seen.known]
     return load_identifiers(asked) if asked else {}
 
 
 def confirm(links: Sequence[Link], foreseen: Foresight) -> Confirmed:
     """What holds now, under the identity lock. Those links alone are looked at again that were not settled, or whose
-    people were merged since; all of them where people were taken apart.
+    people were merged since; all of them where people were taken apart, or an import was taken back from people.
     """
+    mark = read_mark()
     absorbed = absorbed_since(foreseen.mark.change)
-    if absorbed is None:
+    if absorbed is None or mark.n_people_taken_back != foreseen.mark.n_people_taken_back:
         foreseen, absorbed = foresee(links), set()
     unsure = [n for n in range(len(links)) if n not in foreseen.settled or foreseen.settled[n] in absorbed]
     again = {key for n in unsure for key in links[n].keys}
     known = {key: identifier for key, identifier in foreseen.known.items() if key not in again}
-    found = known_now(again, Glance(foreseen.mark, foreseen.known))
+    found = known_now(again, Glance(foreseen.mark, foreseen.known), mark)
     known |= found
     resettled, meeting = settle(links, unsure, {key: identifier.profile_id for key, identifier in found.items()})
 
@@ -156,7 +160,11 @@ def read_mark() -> Mark:
         cursor.execute(
             """
             SELECT (SELECT coalesce(max(id), 0) FROM profiles_identitychange),
-                (SELECT coalesce(max(id), 0) FROM profiles_identifier)
+                (SELECT coalesce(max(id), 0) FROM profiles_identifier),
+                (
+                    SELECT coalesce(sum(n_people_taken_back), 0)::bigint
+                    FROM profiles_import WHERE n_people_taken_back > 0
+                )
             """
         )
         return Mark(*cursor.fetchone())

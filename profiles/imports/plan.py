@@ -51,7 +51,7 @@ class Plan:
     messages: list[Message] = field(default_factory=list)
     rows: list[RowMessages] = field(default_factory=list)
     refused: list[RowMessages] = field(default_factory=list)
-    seen: Glance = field(default_factory=lambda: Glance(Mark(0, 0), {}))
+    seen: Glance = field(default_factory=lambda: Glance(Mark(0, 0, 0), {}))
     counts: Counter[str] = field(default_factory=Counter)
 
     @property

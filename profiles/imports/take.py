@@ -15,7 +15,7 @@ from cdp.copy import copying_behind
 from cdp.locks import advisory_lock
 from cdp.runs import RefusedError
 from cdp.trouble import is_transient
-from profiles.identity.foresight import Glance, known_now
+from profiles.identity.foresight import Glance, known_now, read_mark
 from profiles.identity.groups import Key
 from profiles.identity.identifiers import Known, load_identifiers, release_from_imports
 from profiles.identity.resolve import lock_profiles
@@ -103,7 +103,7 @@ class Taking:
         if self.writes_targets:  # all profiles in one order of locks, before any of them is written
             advisory_lock("identity")
             named = {key for row in plan.rows for key in row.understood.identifiers}
-            known = known_now(named, plan.seen)  # those too who appeared since the plan looked
+            known = known_now(named, plan.seen, read_mark())  # those too who appeared since the plan looked
             lock_profiles({identifier.profile_id for identifier in known.values()})
             self.release_named(plan.rows, known)
         processed = self.write(ready, events, attributes, unplanned, seen=plan.seen)

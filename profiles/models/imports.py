@@ -150,6 +150,7 @@ class Import(models.Model):
     started_at = models.DateTimeField(_("started"), null=True)
     ended_at = models.DateTimeField(_("all rows done"), null=True)
     taken_back_at = models.DateTimeField(_("taken back"), null=True)
+    n_people_taken_back = models.BigIntegerField(default=0, db_default=0, editable=False)  # so far
     taken_back_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+",
         verbose_name=_("taken back by"),
@@ -161,6 +162,11 @@ class Import(models.Model):
         verbose_name = _("import")
         verbose_name_plural = _("imports")
         ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["n_people_taken_back"], name="taken_back_so_far", condition=models.Q(n_people_taken_back__gt=0)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"#{self.pk}"  # without the name, which may hold what only some may see

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import CASCADE, ForeignKey, ManyToOneRel
+from django.db.models import CASCADE, F, ForeignKey, ManyToOneRel
 
 from cdp.locks import advisory_lock
 from cdp.models import Run
@@ -96,6 +96,8 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
     if not profile_ids:
         return Counter()
     lock_profiles(profile_ids)
+    # Who has looked at these people before the lock sees by it that they are to be looked at again.
+    Import.objects.filter(pk=import_.pk).update(n_people_taken_back=F("n_people_taken_back") + len(profile_ids))
     gone = delete_events(import_, profile_ids)
     Consent.objects.filter(
         Scope(profile_ids).on("profile_id"), source=import_.source_id, message_id__in=gone.message_ids
@@ -194,7 +196,9 @@ def who_has_identifiers(profile_ids: Sequence[int]) -> list[int]:
 
 
 def set_seen(profile_ids: Sequence[int]) -> None:
-    """First and last seen as what is left says; of whom nothing is left, as it was."""
+    """First and last seen as what is left says, and none of their identifiers earlier; of whom nothing is left, as it
+    was.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -204,6 +208,9 @@ def set_seen(profile_ids: Sequence[int]) -> None:
             ), first_seen AS (
                 UPDATE profiles_profile AS profile SET first_seen_at = seen.first_at
                 FROM seen WHERE profile.id = seen.profile_id AND profile.first_seen_at <> seen.first_at
+            ), identifiers_seen AS (
+                UPDATE profiles_identifier AS identifier SET first_seen_at = seen.first_at
+                FROM seen WHERE identifier.profile_id = seen.profile_id AND identifier.first_seen_at < seen.first_at
             )
             UPDATE profiles_lastsight AS sight SET at = seen.last_at
             FROM seen WHERE sight.profile_id = seen.profile_id AND sight.at <> seen.last_at

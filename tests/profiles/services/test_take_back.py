@@ -7,6 +7,8 @@ import pytest
 from cdp.local_settings import TimeLimitExceeded
 from cdp.models import Run
 from cdp.runs import cancel_run, execute_run
+from profiles.identity.foresight import foresee
+from profiles.ingest import process
 from profiles.models import (
     Consent,
     Contribution,
@@ -134,6 +136,41 @@ def test_what_was_touched_since_stays(load):
     assert profile_of("user_id", "u1").attributes == {}
     assert list(Event.objects.values_list("definition__name", flat=True)) == ["Page Viewed"]
     assert not Consent.objects.exists()
+
+
+def test_who_was_first_seen_by_the_import_is_first_seen_by_what_comes_later(load):
+    import_ = load(SALES, SALES_MAPPING)  # of January
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    said = {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}}
+    send(SourceFactory(), track("Page Viewed") | said | {"timestamp": at.isoformat()})
+    undo(import_)
+    assert profile_of("member_card", "VIP001").first_seen_at == at
+
+    earlier = at - timedelta(days=9)
+    send(SourceFactory(), track("Page Viewed") | said | {"timestamp": earlier.isoformat()})
+
+    assert profile_of("member_card", "VIP001").first_seen_at == earlier
+    assert set(Identifier.objects.values_list("first_seen_at", flat=True)) == {earlier}
+
+
+def test_so_is_whom_messages_meet_that_wait_for_the_taking_back(load, monkeypatch):
+    import_ = load(SALES, SALES_MAPPING)  # of January
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    said = {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}}
+    send(SourceFactory(), track("Page Viewed") | said | {"timestamp": at.isoformat()})
+
+    def foresee_and_wait(*looked_at):
+        foreseen = foresee(*looked_at)
+        if not import_.taken_back_at:
+            undo(import_)
+        return foreseen
+
+    monkeypatch.setattr(process, "foresee", foresee_and_wait)
+    earlier = at - timedelta(days=9)
+    send(SourceFactory(), track("Page Viewed") | said | {"timestamp": earlier.isoformat()})
+
+    assert profile_of("member_card", "VIP001").first_seen_at == earlier
+    assert set(Identifier.objects.values_list("first_seen_at", flat=True)) == {earlier}
 
 
 def test_who_was_first_seen_at_a_time_to_come_is_judged_then(load):
