@@ -175,6 +175,12 @@ def as_texts(values: Iterable[str]) -> list[str]:
 time_as_text = lru_cache(maxsize=10_000)(datetime.isoformat)
 
 
+def times_as_texts(values: Iterable[datetime]) -> list[str]:
+    """Times, each `time_as_text`: those of a column, 0.2 µs each where it takes 1 for one that it has not met."""
+    times = list(values)
+    return orjson.dumps(times).decode()[2:-2].split('","') if times else []
+
+
 def json_as_text(value: Any) -> str:
     """A JSON value as a line of COPY has it."""
     return orjson.dumps(value).decode().replace("\\", r"\\")  # there is no other character that would be another

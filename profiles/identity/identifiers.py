@@ -67,8 +67,10 @@ def telling(links: Iterable[Link], known: Mapping[Key, Known]) -> list[Link]:
     """Those that may say more of an identifier than is known: an earlier time, or that an import is not alone."""
     found = []
     for link in links:
+        at = link.occurred_at
         for key in link.keys:
-            if link.occurred_at < known[key].first_seen_at or known[key].import_id is not None:
+            identifier = known[key]
+            if at < identifier.first_seen_at or identifier.import_id is not None:
                 found.append(link)
                 break
     return found

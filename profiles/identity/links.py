@@ -13,6 +13,9 @@ from cdp.rows import rows_as_json
 from profiles.identity.groups import Key, Link
 from profiles.models import IdentityConflict, IdentityLink
 
+COUNTED = (
+    "anchor_id", "left_out_id", "reason", "kind_id", "source_id", "message_id", "n_messages", "first_at", "last_at",
+)  # fmt: skip
 Pair = tuple[int, int, int]  # ids of two identifiers, the smaller first, and of the source that ties them
 
 
@@ -155,11 +158,14 @@ def write_conflicts(conflicts: Sequence[Conflict], ids: Mapping[Key, int]) -> No
 
 def upsert_conflicts(conflicts: Sequence[IdentityConflict]) -> None:
     with connection.cursor() as cursor:
-        cursor.executemany(
+        cursor.execute(
             """
             INSERT INTO profiles_identityconflict AS known
                 (anchor_id, left_out_id, reason, kind_id, source_id, message_id, n_messages, first_at, last_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            SELECT * FROM json_to_recordset(%s) AS found(
+                anchor_id bigint, left_out_id bigint, reason text, kind_id bigint, source_id bigint, message_id text,
+                n_messages integer, first_at timestamptz, last_at timestamptz
+            )
             ON CONFLICT (anchor_id, left_out_id, reason) DO UPDATE SET
                 n_messages = known.n_messages + EXCLUDED.n_messages,
                 first_at = least(known.first_at, EXCLUDED.first_at),
@@ -175,9 +181,5 @@ def upsert_conflicts(conflicts: Sequence[IdentityConflict]) -> None:
                     ORDER BY latest.at DESC LIMIT 1
                 )
             """,
-            [
-                (c.anchor_id, c.left_out_id, c.reason, c.kind_id, c.source_id, c.message_id, c.n_messages, c.first_at,
-                 c.last_at)
-                for c in conflicts
-            ],
-        )  # fmt: skip
+            [rows_as_json({name: getattr(conflict, name) for name in COUNTED} for conflict in conflicts)],
+        )

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Max
 
+from cdp.copy import copy_rows
 from profiles.followers import Merged, all_followers
 from profiles.identity.feed import write_merged
 from profiles.models import Identifier, Profile, ProfileMerge
@@ -90,32 +92,48 @@ def record(absorptions: Sequence[Absorption], *, now: datetime) -> None:
     both = {pk for each in absorptions for pk in (each.absorbed.id, each.survivor.id)}
     attributes = dict(Profile.objects.filter(pk__in=both).values_list("pk", "attributes"))
     last_identifier = Identifier.objects.aggregate(last=Max("pk"))["last"]
-    ProfileMerge.objects.bulk_create(
-        ProfileMerge(
-            survivor_id=survivor.id,
-            absorbed_id=absorbed.id,
-            parent_id=parent_id,
-            cause=reason.cause,
-            source_id=reason.source_id,
-            message_id=reason.message_id,
-            merged_by_id=reason.user_id,
-            merged_at=now,
-            identifiers=identifiers.get(absorbed.id, []),
-            last_identifier=last_identifier,
-            repointed=repointed.get(absorbed.id, []),
-            absorbed_before=as_it_was(absorbed, attributes[absorbed.id]),
-            survivor_before=as_it_was(survivor, attributes[survivor.id]),
-        )
-        for absorbed, survivor, parent_id, reason in absorptions
+    copy_rows(
+        ProfileMerge._meta.db_table,
+        [
+            "survivor_id",
+            "absorbed_id",
+            "parent_id",
+            "cause",
+            "source_id",
+            "message_id",
+            "merged_by_id",
+            "merged_at",
+            "identifiers",
+            "last_identifier",
+            "repointed",
+            "absorbed_before",
+            "survivor_before",
+        ],
+        (
+            (
+                survivor.id,
+                absorbed.id,
+                parent_id,
+                reason.cause,
+                reason.source_id,
+                reason.message_id,
+                reason.user_id,
+                now,
+                identifiers.get(absorbed.id, []),
+                last_identifier,
+                repointed.get(absorbed.id, []),
+                as_it_was(absorbed, attributes[absorbed.id]),
+                as_it_was(survivor, attributes[survivor.id]),
+            )
+            for absorbed, survivor, parent_id, reason in absorptions
+        ),
     )
 
 
-def as_it_was(profile: ProfileBefore, attributes: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "attributes": attributes,
-        "first_seen_at": profile.first_seen_at.isoformat(),
-        "last_seen_at": profile.last_seen_at.isoformat(),
-    }
+def as_it_was(profile: ProfileBefore, attributes: dict[str, Any]) -> str:
+    """As the text of a JSON object."""
+    before = {"attributes": attributes, "first_seen_at": profile.first_seen_at, "last_seen_at": profile.last_seen_at}
+    return orjson.dumps(before).decode()
 
 
 def mark_absorbed(merged: Sequence[Merged]) -> None:

@@ -28,6 +28,7 @@ from profiles.identity.links import Conflict, write_conflicts, write_links
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb
 from profiles.identity.retelling import joined_by_hand
 from profiles.identity.separations import bind_separations
+from profiles.identity.sights import read_last_sights
 from profiles.identity.strangers import Made, Seen, make_profiles, strangers
 from profiles.models import Identifier, IdentifierKind, ProfileMerge
 
@@ -43,21 +44,24 @@ class Anchor(NamedTuple):
 
 @dataclass(frozen=True)
 class Resolution:
-    """`anchors` are in the order of the links. `profiles` are those of before, by id; `created` the new ones, to be
-    written before the transaction ends (only then the database checks what points at them); `gained` are the kinds
-    of the new identifiers of those of before, at least; `seen` are, by profile, the times of this batch and of whom
-    it absorbed. `late` are those of whom a message told of a word or a join from before what was known of them:
-    their consents are to be told again. `merged` must be given to `merge.write_feeds` at the end of the transaction;
-    `merging_sources` are the ids of the sources whose messages asked for these merges.
+    """`anchors` are in the order of the links. `last_seen` tells when the profiles of before were last seen before this
+    batch; `created` are the new ones, to be written before the transaction ends (only then the database checks what
+    points at them); `gained` are the kinds of the new identifiers of those of before, at least; `seen` are, by profile,
+    the times of this batch and of whom it absorbed, `seen_earlier` and `seen_later` those of people of before that lie
+    outside of what was known of them. `late` are those of whom a message told of a word or a join from before what was
+    known of them: their consents are to be told again. `merged` must be given to `merge.write_feeds` at the end of the
+    transaction; `merging_sources` are the ids of the sources whose messages asked for these merges.
     """
 
     anchors: list[Anchor]
-    profiles: dict[int, ProfileBefore]
+    last_seen: dict[int, datetime]
     created: list[Made]
     merged: list[Merged]
     merging_sources: list[int]
     gained: dict[int, set[int]]
     seen: dict[int, Seen]
+    seen_earlier: dict[int, datetime]
+    seen_later: dict[int, datetime]
     late: set[int]
 
 
@@ -73,10 +77,13 @@ def resolve(
     limits = {kind.pk: kind.limit_per_profile for kind in kinds if kind.limit_per_profile is not None}
     advisory_lock("identity")
     known, settled, resettled, open_, seen, told, untold = confirm(links, foreseen)
-    profiles = read_profiles({identifier.profile_id for identifier in known.values()})
-    latest = latest_words(links, profiles)
+    named = told + [links[n] for n in open_]
+    profiles = read_profiles({known[key].profile_id for link in named for key in link.keys if key in known})
+    last_seen = {profile.id: profile.last_seen_at for profile in profiles.values()}
+    last_seen |= read_last_sights({identifier.profile_id for identifier in known.values()} - profiles.keys())
+    latest = latest_words(links, last_seen)
     late = late_settled(links, settled, latest)
-    lock_profiles(profiles.keys() - merely_seen(links, settled, seen, profiles, late))
+    lock_profiles(last_seen.keys() - merely_seen(links, settled, seen, profiles, late))
     alone = strangers(links, open_, known)
     joining = [n for n in open_ if n not in alone]
     groups = group_keys([links[n] for n in joining], known, profiles, limits)
@@ -117,7 +124,18 @@ def resolve(
         seen[survivor.id] = seen[survivor.id].and_at(absorbed.first_seen_at).and_at(absorbed.last_seen_at)
     merging_sources = [absorption.reason.source_id for absorption in joined if absorption.reason.source_id is not None]
     late |= late_open(groups, latest)
-    return Resolution(anchors, profiles, created, merged, merging_sources, gained, seen, late)
+    return Resolution(
+        anchors,
+        last_seen,
+        created,
+        merged,
+        merging_sources,
+        gained,
+        seen,
+        {pk: seen[pk].first for pk, old in profiles.items() if pk in seen and seen[pk].first < old.first_seen_at},
+        {pk: seen[pk].last for pk, at in last_seen.items() if pk in seen and seen[pk].last > at},
+        late,
+    )
 
 
 def merely_seen(
@@ -128,21 +146,20 @@ def merely_seen(
     late: Set[int],
 ) -> set[int]:
     """The people of settled links of whom these say nothing, but for what they did and when. `seen` are their times,
-    `late` those whose consents are to be told again.
+    `profiles` those who may have been seen earlier than was known, `late` those whose consents are to be told again.
     """
     told = {settled[n] for n in settled if links[n].has_traits or links[n].consents}
-    found = {pk for pk, when in seen.items() if when.first >= profiles[pk].first_seen_at}
+    found = {pk for pk, when in seen.items() if pk not in profiles or when.first >= profiles[pk].first_seen_at}
     return found - told - late
 
 
-def latest_words(links: Iterable[Link], profiles: Mapping[int, ProfileBefore]) -> dict[int, datetime]:
+def latest_words(links: Iterable[Link], last_seen: Mapping[int, datetime]) -> dict[int, datetime]:
     """By profile, how late anything may have been said or decided of who it is or what it wants, as far as that is not
     before all of the links that say so, too.
     """
-    latest = {profile.id: profile.last_seen_at for profile in profiles.values()}
     since = min((link.occurred_at for link in links if says_who_or_what(link)), default=None)
-    joined = joined_by_hand(profiles.keys(), since) if since and profiles else {}
-    return latest | {pk: max(at, latest[pk]) for pk, at in joined.items()}
+    joined = joined_by_hand(last_seen.keys(), since) if since and last_seen else {}
+    return {**last_seen, **{pk: max(at, last_seen[pk]) for pk, at in joined.items()}}
 
 
 def says_who_or_what(link: Link) -> bool:

@@ -105,7 +105,7 @@ class Planner:
         )
         for row in good:
             identifiers = row.understood.identifiers
-            is_known = any(key in people for key in identifiers)
+            is_known = not people.isdisjoint(identifiers)
             if not is_known and self.needs_person and not self.creates_people:
                 row.understood.problems.append(CellProblem("", nobody_yet(identifiers, self.kinds)))
                 plan.refused.append(row)
@@ -133,7 +133,7 @@ class Planner:
             if said is not None:
                 taken.add(said.key)
                 plan.messages.append(said)
-                if n_known := n_words(row.identify) - n_words(said):
+                if said is not row.identify and (n_known := n_words(row.identify) - n_words(said)):
                     plan.counts["known_words"] += n_known
         says_new = len(plan.messages) > n_before
         plan.counts["new" if says_new and not is_known else "changed" if says_new else "unchanged"] += 1

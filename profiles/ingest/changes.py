@@ -108,10 +108,10 @@ def seen_changes(
     for profile_id, seen in resolution.seen.items():
         if seen.last <= now and (profile_id in whole or not is_heard):
             continue
-        profile = resolution.profiles.get(profile_id)
-        if profile is None or seen.first < profile.first_seen_at:
+        is_new = profile_id not in resolution.last_seen
+        if is_new or profile_id in resolution.seen_earlier:
             yield from (Change(profile_id, "attribute:first_seen_at", at) for at in {now, max(seen.first, now)})
-        if profile is None or seen.last > profile.last_seen_at:
+        if is_new or profile_id in resolution.seen_later:
             yield from (Change(profile_id, "attribute:last_seen_at", at) for at in {now, max(seen.last, now)})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from cdp.copy import NULL, as_text, as_texts, copy_lines, json_as_text, time_as_text
+from cdp.copy import NULL, as_text, as_texts, copy_lines, json_as_text, times_as_texts
 from cdp.rows import rows_as_json
 from profiles.identity.resolve import Anchor
 from profiles.ingest.coerce import MISFIT, coerce
@@ -33,11 +33,12 @@ def event_texts(messages: Collection[Message], definitions: Mapping[str, EventDe
     """What the event of each message says, but for whose it is: the end of its line of COPY. Needs no lock."""
     ids = {name: str(definition.pk) for name, definition in definitions.items()}
     message_ids = as_texts(message.message_id for message in messages)
+    times = times_as_texts(message.occurred_at for message in messages)
     promoting = {name: definition for name, definition in definitions.items() if definition.value_property}
     return [
         "\t".join(
             (
-                time_as_text(message.occurred_at),
+                time,
                 ids[message.event],
                 str(message.source_id),
                 as_text(promoted_value(message.properties, promoting[message.event]))
@@ -48,7 +49,7 @@ def event_texts(messages: Collection[Message], definitions: Mapping[str, EventDe
                 message_id if message.event == IDENTIFY_EVENT else NULL,
             )
         )
-        for message, message_id in zip(messages, message_ids, strict=True)
+        for message, message_id, time in zip(messages, message_ids, times, strict=True)
     ]
 
 

@@ -23,11 +23,10 @@ from cdp.trouble import is_transient
 from profiles.identity.foresight import Glance, foresee
 from profiles.identity.groups import Link
 from profiles.identity.kinds import load_kinds
-from profiles.identity.merge import ProfileBefore, write_feeds
-from profiles.identity.resolve import Anchor, Resolution, resolve
+from profiles.identity.merge import write_feeds
+from profiles.identity.resolve import Anchor, resolve
 from profiles.identity.retelling import retell
 from profiles.identity.sights import write_last_sights
-from profiles.identity.strangers import Seen
 from profiles.ingest.accept import rejection
 from profiles.ingest.changes import changes_of, write_changes
 from profiles.ingest.contributions import sayings_of, write_contributions
@@ -339,11 +338,10 @@ def write(
         write_newcomers(resolution.created, records, attributes)
     survivors = {pair.survivor for pair in resolution.merged}
     said = {profile_id: values for profile_id, values in written.said.items() if profile_id not in survivors}
-    newest = {pk for pk in said if written.since[pk] > resolution.profiles[pk].last_seen_at}
+    newest = {pk for pk in said if written.since[pk] > resolution.last_seen[pk]}
     new_records = new_records_of((written.said.keys() | survivors) - created, said=said, newest=newest)
-    seen_again = sightings(resolution)
-    write_profiles({old.id: seen.first for old, seen in seen_again if seen.first < old.first_seen_at}, new_records)
-    write_last_sights({old.id: seen.last for old, seen in seen_again if seen.last > old.last_seen_at})
+    write_profiles(resolution.seen_earlier, new_records)
+    write_last_sights(resolution.seen_later)
     write_consents(messages, anchors)
     retold = retell(resolution.late) if resolution.late else set()
     changed = {profile_id: each.changed for profile_id, each in new_records.items()}
@@ -365,11 +363,6 @@ def tally_of_written(messages: Iterable[Message], attributes: Mapping[str, Attri
     for message in messages if odd else ():
         tally[message.source_id, "n_odd_traits"] += len(odd & message.traits.keys())
     return tally
-
-
-def sightings(resolution: Resolution) -> list[tuple[ProfileBefore, Seen]]:
-    """The profiles that were there before, with when the batch saw them; new ones were made with theirs."""
-    return [(old, resolution.seen[pk]) for pk, old in resolution.profiles.items() if pk in resolution.seen]
 
 
 def write_consents(messages: Sequence[Message], anchors: Sequence[Anchor]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -20,12 +21,14 @@ from profiles.models import AttributeDefinition
 RECORDS_AT_ONCE = 100  # golden records, as they are and as they were: some have thousands of attributes
 
 
-def fold(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+def load_keeping() -> dict[int, tuple[str, Policy]]:
+    """Key and policy of the definitions, by id, of which more than the last value counts."""
+    definitions = AttributeDefinition.objects.filter(survivorship__in=POLICIES)
+    return {each.pk: (each.key, POLICIES[each.survivorship](each.type)) for each in definitions}
+
+
+def fold(profile_ids: Collection[int], keeping: Mapping[int, tuple[str, Policy]]) -> dict[int, dict[str, Any]]:
     """The golden record of each profile: of every attribute the value that survives, left out where that is missing."""
-    keeping = {
-        each.pk: (each.key, POLICIES[each.survivorship](each.type))
-        for each in AttributeDefinition.objects.filter(survivorship__in=POLICIES)
-    }
     records = fold_last(profile_ids)
     for (profile_id, definition_id), candidates in candidates_of(profile_ids, keeping).items():
         key, policy = keeping[definition_id]
@@ -114,11 +117,12 @@ def new_records_of(
     """
     found: dict[int, NewRecord] = {}
     ids = sorted(profile_ids)
+    keeping = cache(load_keeping)  # asked once, and only where anything is folded
     for start in range(0, len(ids), RECORDS_AT_ONCE):
         stored = load_records(ids[start : start + RECORDS_AT_ONCE])
         asked = [pk for pk, record in stored.items() if pk not in said or says_more(said[pk], record)]
         told = {pk: overlaid(stored[pk], said[pk]) for pk in asked if pk in newest and is_told(said[pk])}
-        folded = fold([pk for pk in asked if pk not in told]) if len(told) < len(asked) else {}
+        folded = fold([pk for pk in asked if pk not in told], keeping()) if len(told) < len(asked) else {}
         for profile_id, record in sorted((told | folded).items()):
             if changed := different_keys(record, stored[profile_id]):
                 found[profile_id] = NewRecord(record, changed)
@@ -173,7 +177,7 @@ def write_profiles(first_seen: Mapping[int, datetime], new_records: Mapping[int,
         FROM json_to_recordset(%s) AS said(id bigint, first_at timestamptz, attributes jsonb)
         WHERE profile.id = said.id
         """,
-        [rows_as_json(rows.values())],
+        [rows_as_json(rows[pk] for pk in sorted(rows))],
     )
     if new_records:
         write_moments({pk: {key: each.record.get(key) for key in each.changed} for pk, each in new_records.items()})

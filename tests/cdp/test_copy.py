@@ -1,5 +1,7 @@
 """Lines that are written for COPY hold what was meant, whatever characters are in it."""
 
+from datetime import UTC, timedelta, timezone
+
 import orjson
 import psycopg
 import pytest
@@ -18,6 +20,7 @@ from cdp.copy import (
     json_as_text,
     json_as_texts,
     meanwhile,
+    times_as_texts,
 )
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +64,12 @@ def test_json_comes_back_as_it_went_in(values):
 @example(["a", 1])
 def test_values_of_a_column_are_each_as_json(values):
     assert json_as_texts(iter(values)) == list(map(json_as_text, values))
+
+
+@given(st.lists(st.datetimes(timezones=st.just(UTC)) | st.datetimes(timezones=st.just(timezone(timedelta(hours=8))))))
+@example([])
+def test_times_of_a_column_are_each_as_text(times):
+    assert times_as_texts(iter(times)) == [time.isoformat() for time in times]
 
 
 def test_empty_lines_are_lines_and_all_blocks_are_written():

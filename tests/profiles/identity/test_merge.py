@@ -7,6 +7,8 @@ import pytest
 from profiles.followers import _followers as registered
 from profiles.followers import all_followers
 from profiles.followers.identity import IdentifierFollower
+from profiles.identity.groups import Link
+from profiles.identity.links import Conflict, write_conflicts
 from profiles.models import (
     Consent,
     Event,
@@ -144,6 +146,44 @@ def test_the_login_of_another_person_on_a_device_leaves_the_device_where_it_was(
     assert (conflict.n_messages, conflict.message_id, conflict.reason) == (3, "c2", "limit")
     assert (conflict.first_at, conflict.last_at) == (START + timedelta(minutes=1), START + timedelta(minutes=3))
     assert not ProfileMerge.objects.exists()
+
+
+def test_conflicts_of_a_batch_are_written_by_one_statement(shop, django_assert_num_queries):
+    send(shop, *(identify(user=f"u{n}", anonymous=f"a{n}", at=0) for n in range(4)))
+    names = {identifier.value: identifier for identifier in Identifier.objects.select_related("kind")}
+
+    def found(user, device, message_id, *, at, kind):
+        anchor, left_out = names[user], names[device]
+        link = Link(START + timedelta(minutes=at), message_id, shop.pk, [(anchor.kind_id, user)])
+        return Conflict(link, (left_out.kind_id, device), kind)
+
+    ids = {(identifier.kind_id, value): identifier.pk for value, identifier in names.items()}
+    by = names["u0"].kind_id
+    write_conflicts([found("u1", "a0", "m0", at=3, kind=by), found("u2", "a0", "m1", at=3, kind=None)], ids)
+    IdentityConflict.objects.filter(message_id="m0").update(state="settled")
+    IdentityConflict.objects.filter(message_id="m1").update(state="dismissed")
+
+    with django_assert_num_queries(1) as asked:
+        write_conflicts(
+            [
+                found("u1", "a0", 'a"b\\', at=2, kind=by),
+                found("u1", "a0", 'c"d\\', at=4, kind=by),
+                found("u2", "a0", "earlier", at=1, kind=None),
+                found("u3", "a1", "客户", at=9, kind=by),
+            ],
+            ids,
+        )
+
+    assert "times: " not in asked.captured_queries[0]["sql"]
+    written = IdentityConflict.objects.order_by("anchor").values_list(
+        "anchor__value", "left_out__value", "reason", "kind", "message_id", "n_messages", "first_at", "last_at", "state"
+    )
+    at = [START + timedelta(minutes=n) for n in range(10)]
+    assert list(written) == [
+        ("u1", "a0", "limit", by, 'c"d\\', 3, at[2], at[4], "open"),
+        ("u2", "a0", "separation", None, "m1", 2, at[1], at[3], "dismissed"),
+        ("u3", "a1", "limit", by, "客户", 1, at[9], at[9], "open"),
+    ]
 
 
 def test_links_keep_the_first_message_that_said_so(shop):

@@ -4,7 +4,7 @@ import pytest
 
 from profiles.ingest.accept import accept_messages
 from profiles.ingest.process import process_batch
-from profiles.ingest.records import fold
+from profiles.ingest.records import fold, load_keeping
 from profiles.models import Profile, Survivorship
 from tests.factories.profiles import AttributeDefinitionFactory, SourceFactory
 from tests.profiles.ingest.messages import START, identify
@@ -30,5 +30,5 @@ def test_one_batch_folds_as_the_database_does(survivorship):
 
     stored = dict(Profile.objects.values_list("pk", "attributes"))
     assert len(stored) == 3
-    assert stored == fold(list(stored))
+    assert stored == fold(list(stored), load_keeping())
     assert {"name", "points"} in map(set, stored.values())
