@@ -58,6 +58,9 @@ class TagAssignmentFollower(Follower):
         """Not what a file wrote, while nothing else has: that goes with it."""
         return TagAssignment.objects.filter(origin__isnull=False, import_id__isnull=True)
 
+    def beside(self, import_id: int) -> QuerySet[TagAssignment]:
+        return TagAssignment.objects.filter(origin__isnull=False).exclude(import_id=import_id)
+
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = TagAssignment.objects.filter(profile=parted.from_id, origin__isnull=False).select_related("tag", "value")
         leaving = set(rows.filter(parted.takes_by_hand(TagAssignment)).values_list("pk", flat=True))

@@ -105,6 +105,10 @@ class Follower(ABC):
         """
         return None
 
+    def beside(self, import_id: int) -> QuerySet[Any] | None:
+        """The same, and what files have written but for this import: who has one is not forsaken without it."""
+        return self.by_hand()
+
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         """The rows by hand on `parted.from_id`, for somebody who is about to take it apart."""
         return ()

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import CASCADE, F, ForeignKey, ManyToOneRel
+from django.db.models import CASCADE, Exists, F, ForeignKey, ManyToOneRel, OuterRef
 
 from cdp.locks import advisory_lock
 from cdp.models import Run
@@ -35,10 +35,18 @@ from profiles.models import (
     Event,
     Identifier,
     Import,
+    Profile,
 )
 from profiles.refresh.enqueue import enqueue_changes, enqueue_coming
 from profiles.services.erase import erase_empty
-from profiles.services.written import STAYING, count_written, identify_definition, nameless_without, touched_by_hand
+from profiles.services.written import (
+    STAYING,
+    count_written,
+    forsaken_without,
+    identify_definition,
+    nameless_without,
+    touched_by_hand,
+)
 
 PEOPLE = 500  # taken back in one transaction
 KEYS = 20_000  # message keys deleted in one transaction
@@ -104,7 +112,7 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
     ).delete()
     keys = forget_contributions(import_, gone)
     n_kept = keep_whom_hands_touched(import_, profile_ids)
-    n_identifiers = forget_identifiers(import_, profile_ids)
+    n_identifiers = forget_identifiers(import_, profile_ids) + forget_forsaken(import_, profile_ids)
     if staying := who_has_identifiers(profile_ids):  # of most files, nobody
         for definition in AttributeDefinition.objects.filter(pk__in=keys).order_by("pk"):
             write_rows(rebuilt(definition, staying, kinds=kinds))
@@ -167,20 +175,37 @@ def keep_whom_hands_touched(import_: Import, profile_ids: Sequence[int]) -> int:
 
 
 def forget_identifiers(import_: Import, profile_ids: Sequence[int]) -> int:
-    """Delete those that only the import has named, with all that hangs on them; returns how many.
+    """Delete those that only the import has named; returns how many."""
+    rows = Identifier.objects.filter(Scope(profile_ids).on("profile_id"), import_id=import_.pk)
+    return delete_identifiers(list(rows.values_list("pk", flat=True)))
+
+
+def forget_forsaken(import_: Import, profile_ids: Sequence[int]) -> int:
+    """Delete all identifiers of people whom several files had named, now that nothing else speaks of them; returns how
+    many. They are erased by that, whichever of the files was taken back last.
+    """
+    values = Contribution.objects.filter(anchor__profile=OuterRef("pk"))
+    people = Profile.objects.current().filter(Scope(profile_ids).on("pk"), forsaken_without(import_), ~Exists(values))
+    forsaken = list(people.values_list("pk", flat=True))
+    if not forsaken:
+        return 0
+    rows = Identifier.objects.filter(Scope(forsaken).on("profile_id"))
+    return delete_identifiers(list(rows.values_list("pk", flat=True)))
+
+
+def delete_identifiers(ids: Sequence[int]) -> int:
+    """Delete them with all that hangs on them; returns how many.
 
     A statement for each table: Django's own deletion makes an object of each identifier first, which took half of the
     time of taking back.
     """
-    rows = Identifier.objects.filter(Scope(profile_ids).on("profile_id"), import_id=import_.pk)
-    made = list(rows.values_list("pk", flat=True))
-    if not made:
+    if not ids:
         return 0
     for key in keys_to_identifiers():
-        key.model._default_manager.filter(Scope(made).on(key.attname)).delete()
+        key.model._default_manager.filter(Scope(ids).on(key.attname)).delete()
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM profiles_identifier WHERE id = ANY(%s)", [made])
-    return len(made)
+        cursor.execute("DELETE FROM profiles_identifier WHERE id = ANY(%s)", [list(ids)])
+    return len(ids)
 
 
 def keys_to_identifiers() -> Iterator[ForeignKey[Any, Any]]:

@@ -6,16 +6,27 @@ from collections import Counter
 from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, UUIDField, Value
+from django.db.models.functions import MD5, Cast, Concat
 
 from cdp.local_settings import TimeLimitExceeded, deadline
 from profiles.followers import all_followers
 from profiles.imports.targets import all_targets
 from profiles.ingest.message import IDENTIFY_EVENT
-from profiles.models import Event, EventDefinition, Identifier, Import
+from profiles.models import (
+    Event,
+    EventDefinition,
+    Identifier,
+    IdentityLink,
+    Import,
+    MessageKey,
+    Profile,
+    Separation,
+)
 
 COUNT_SECONDS = 3  # somebody waits for the page
 MOST = 50_000  # rows that are looked at where all of them take longer
+IMPORTED = "import-"  # how the ids of messages begin that rows of files are (profiles/imports/messages.py)
 STAYING = ("merges", "kept")  # what is counted, and does not go
 
 
@@ -51,7 +62,7 @@ def count_some(import_: Import, *, most: int | None) -> Written:
     written = Event.objects.filter(import_id=import_.pk).values("definition")[:most]
     is_row = Q(definition=identify_definition())
     counts = Counter(written.aggregate(events=Count("pk", filter=~is_row), rows=Count("pk", filter=is_row)))
-    at_least = {"events", "rows"} if counts.total() == most else set()
+    at_least = {"events", "rows", "identifiers", "people"} if counts.total() == most else set()
     for target in all_targets().values():
         found = target.count(import_.pk, most=most)
         at_least |= {name for name, n in found.items() if most is not None and n >= most}
@@ -66,6 +77,10 @@ def count_some(import_: Import, *, most: int | None) -> Written:
     counts["identifiers"] = n_mine - kept.count()
     counts["kept"] = kept.values("profile").distinct().count()
     counts["people"] = alone.values("profile").distinct().count() - counts["kept"]
+    forsaken = forsaken_of(import_, most=most)
+    released = Identifier.objects.filter(import_id=None)
+    counts["identifiers"] += released.filter(profile__in=forsaken).count()
+    counts["people"] += forsaken.filter(Exists(released.filter(profile=OuterRef("pk")))).count()
     counts["merges"] = len(merges_of(import_, most=most))
     at_least |= {"merges"} if counts["merges"] == most else set()
     return Written({name: n for name, n in counts.items() if n}, frozenset(at_least))
@@ -79,6 +94,37 @@ def identify_definition() -> int | None:
 def nameless_without(import_: Import) -> Q:
     """Of identifiers: their person has none that the import has not made alone."""
     return ~Q(Exists(Identifier.objects.filter(profile=OuterRef("profile")).exclude(import_id=import_.pk)))
+
+
+def forsaken_of(import_: Import, *, most: int | None = None) -> QuerySet[Profile]:
+    """Of the first `most` people of whom it tells events, those of whom nothing else speaks."""
+    told = Event.objects.filter(import_id=import_.pk).values("profile")[:most]
+    return Profile.objects.current().filter(forsaken_without(import_), pk__in=told)
+
+
+def forsaken_without(import_: Import) -> Q:
+    """Of profiles: nothing but this import speaks of them. Several files have named them, so that their identifiers are
+    nobody's in particular, and of these no other is left; no other message has an event of theirs or ties one of their
+    identifiers, and no hand has written of them or taken them apart.
+    """
+    events = Event.objects.filter(profile=OuterRef("pk")).exclude(import_id=import_.pk)
+    rows = [events, *(found for each in all_followers() if (found := each.beside(import_.pk)) is not None)]
+    speaks = Q()
+    for found in rows:
+        speaks |= Q(Exists(found.filter(profile=OuterRef("pk"))))
+    for side in ("left", "right"):
+        theirs = {f"{side}__profile": OuterRef("pk")}
+        speaks |= Q(Exists(links_beside(import_).filter(**theirs)))
+        speaks |= Q(Exists(Separation.objects.in_force().filter(**theirs)))
+    return ~speaks
+
+
+def links_beside(import_: Import) -> QuerySet[IdentityLink]:
+    """What a message of this import, or of one that was taken back, has not tied."""
+    source = Cast(OuterRef("source_id"), CharField())
+    message_key = Cast(MD5(Concat(source, Value(":"), OuterRef("message_id"))), UUIDField())
+    known = MessageKey.objects.filter(key=message_key).exclude(import_id=import_.pk)
+    return IdentityLink.objects.filter(~Q(message_id__startswith=IMPORTED) | Exists(known))
 
 
 def touched_by_hand() -> Q:

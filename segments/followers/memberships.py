@@ -88,6 +88,9 @@ class MembershipFollower(Follower):
         """Not what a file wrote, while nothing else has: that goes with it."""
         return Membership.objects.filter(origin__isnull=False, import_id__isnull=True)
 
+    def beside(self, import_id: int) -> QuerySet[Membership]:
+        return Membership.objects.filter(origin__isnull=False).exclude(import_id=import_id)
+
     def hand_made(self, parted: Parted) -> Sequence[HandMade]:
         rows = Membership.objects.filter(profile=parted.from_id, origin__isnull=False).select_related("segment")
         leaving = set(rows.filter(parted.takes_by_hand(Membership)).values_list("pk", flat=True))

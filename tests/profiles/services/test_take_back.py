@@ -1,6 +1,7 @@
 """Imports, taken back: as if they had never been, as far as nothing has touched what they wrote."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import pytest
 
@@ -21,9 +22,11 @@ from profiles.models import (
     Profile,
     ProfileChange,
     ProfileMerge,
+    Separation,
 )
 from profiles.services import take_back as service
 from profiles.services import written
+from profiles.services.identity import split_profile
 from profiles.services.imports import (
     TAKE_BACK,
     ImportStateError,
@@ -34,6 +37,7 @@ from profiles.services.imports import (
 from profiles.services.resolve import find_by_public_ids
 from segments.models import MembershipChange
 from tags.models import TagAssignment
+from tests.factories.imports import ImportFactory
 from tests.factories.profiles import ConsentFactory, SourceFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory
 from tests.factories.tags import TagAssignmentFactory
@@ -311,6 +315,86 @@ def test_of_whom_a_hand_has_written_stays_with_that_alone(load, write):
     assert not Consent.objects.exclude(recorded_at=NOW).exists()
     assert not Event.objects.exists()
     assert load(MEMBERS, MEMBERS_MAPPING).counts["new"] == 2
+
+
+CARD = {"identifiers": {"Card": "member_card", "Phone": "phone"}, "traits": {"Name": "name", "City": "city"}}
+FILES = ["Card,Phone,Name\nV1,13800138000,Ann\n", "Card,City\nV1,Oslo\n", "Card,Phone,Name\nV1,13800138000,Anne\n"]
+
+
+def load_files(load, *, tags=None):
+    """Three files about one person: the first makes them, the others say more of them."""
+    found = []
+    for n, text in enumerate(FILES):
+        columns = text.partition("\n")[0].split(",")
+        mapping = {part: {key: to for key, to in said.items() if key in columns} for part, said in CARD.items()}
+        found.append(load(text, mapping | ({"tags": [{"tag": tags}]} if tags and n == 1 else {}), name=f"{n}.csv",
+                          now=NOW + timedelta(hours=n)))  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=lambda order: "".join(map(str, order)))
+def test_who_is_left_by_the_last_of_several_files_goes_with_it_whichever_that_is(load, order):
+    imports = load_files(load)
+    for n in order[:2]:
+        expected = preview_take_back(imports[n]).counts
+        assert "people" not in expected
+        assert undo(imports[n]) == {**expected, "messages": 1}
+        assert {dict(keys)["member_card"] for keys in people()} == {"V1"}
+
+    expected = preview_take_back(imports[order[2]]).counts
+
+    assert (expected["people"], expected["rows"]) == (1, 1)
+    assert undo(imports[order[2]]) == {**expected, "messages": 1}
+    assert facts() == {key: [] for key in ("profiles", "said", "events", "consents")} | {
+        "people": set(), "links": 0, "keys": set(),
+    }  # fmt: skip
+    assert list(IdentityChange.objects.values_list("change", flat=True)) == ["erased"]
+    assert not Identifier.objects.exists()
+
+
+def a_message(person):
+    said = {"context": {"externalIds": [{"type": "member_card", "id": "V1"}]}}
+    send(SourceFactory(), track("Viewed", user="u1") | said)
+
+
+def a_tag(person):
+    TagAssignmentFactory(profile=person, origin=person)
+
+
+def a_consent(person):
+    ConsentFactory(profile=person, source=None, channel="email", recorded_at=NOW)
+
+
+def a_tag_by_file(person):
+    TagAssignmentFactory(profile=person, origin=person, import_id=ImportFactory().pk)
+
+
+def a_tie(person):
+    """A message has tied a name of theirs to one that was split off, with its events."""
+    a_split(person)
+    Separation.objects.update(lifted_at=NOW)
+
+
+def a_split(person):
+    """By hand; that is told by no message that is still known."""
+    said = {"context": {"externalIds": [{"type": "phone", "id": "13800138000"}]}}
+    send(SourceFactory(), track("Viewed", user="u1") | said)
+    split_profile(person, [Identifier.objects.get(value="u1")], user=None, now=NOW)
+
+
+@pytest.mark.parametrize("speak", [a_message, a_tag, a_consent, a_tag_by_file, a_tie, a_split])
+def test_of_whom_anything_else_speaks_stays_when_the_last_of_several_files_goes(load, speak):
+    imports = load_files(load)
+    person = profile_of("member_card", "V1")
+    speak(person)
+    if speak is a_split:
+        IdentityLink.objects.all().delete()
+    for import_ in imports:
+        assert "people" not in preview_take_back(import_).counts
+        assert "people" not in undo(import_)
+
+    assert profile_of("member_card", "V1") == person
+    assert profile_of("member_card", "V1").erased_at is None
 
 
 def test_whose_other_names_stay_loses_those_of_the_import_though_a_hand_tagged_them(load):
