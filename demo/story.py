@@ -148,7 +148,7 @@ def watch_quality(story: Story, progress: Progress) -> None:
     for name, schema in offer.SCHEMAS.items():
         definition = EventDefinition.objects.get(name=name)
         definition.schema, definition.is_discovered = schema, False
-        save_event_definition(definition, changed=("schema", "is_discovered"))
+        save_event_definition(definition, user=None, changed=("schema", "is_discovered"))
     for key, policies in offer.POLICIES.items():
         source = Source.objects.get(key=key)
         for field, handling in policies.items():

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cdp.subjects import Subject, by_key, name_family
 from profiles.masking import Masking
-from profiles.models import AttributeDefinition, Import, Source
+from profiles.models import AttributeDefinition, EventDefinition, Import, Source
 
 
 def duplicates(keys: Collection[str]) -> Mapping[str, Subject]:
@@ -28,6 +28,12 @@ def imports(keys: Collection[str]) -> Mapping[str, Subject]:
     }
 
 
+def events(keys: Collection[str]) -> Mapping[str, Subject]:
+    """By their names."""
+    found = EventDefinition.objects.filter(name__in=keys).values_list("name", "pk")
+    return {name: Subject(name, reverse("admin:profiles_eventdefinition_change", args=[pk])) for name, pk in found}
+
+
 def everybody(keys: Collection[str]) -> Mapping[str, Subject]:
     """Whoever there is."""
     return {key: Subject(_("All profiles"), reverse("admin:profiles_profile_changelist")) for key in keys}
@@ -43,5 +49,6 @@ name_family("index_moments", everybody)
 name_family("import", imports)
 name_family("source", by_key(Source))
 name_family("attribute", by_key(AttributeDefinition, name="label"))
+name_family("event", events)
 name_family("find_duplicates", duplicates)
 name_family("accept_duplicates", duplicates)

@@ -23,7 +23,7 @@ from profiles.models.imports import IMPORT_AGAIN
 from profiles.refresh import changes, check, clock
 from profiles.refresh.full import refresh_in_full
 from profiles.refresh.queue import CHECK, REFOLD, REFRESH
-from profiles.services import definitions, rejected
+from profiles.services import definitions, event_values, rejected
 from profiles.services.drafts import purge_drafts
 from profiles.services.duplicates.bulk import ACCEPT_DUPLICATES, accept_at_least
 from profiles.services.duplicates.search import FIND_DUPLICATES, search_duplicates
@@ -113,6 +113,12 @@ def refresh(run: Run, now: datetime) -> None:
 def refold(run: Run, now: datetime) -> None:
     """Fold everybody again, after a change of what the run's subject names."""
     definitions.refold(run)
+
+
+@run_kind(event_values.PROMOTE)
+def promote(run: Run, now: datetime) -> None:
+    """Give the events stored so far the value that the definition of the run's subject names now."""
+    event_values.promote_values(run)
 
 
 @run_kind(INDEX_MOMENTS)

@@ -37,6 +37,7 @@ KIND_NAMES = {
     "tag_people": _("Tagging of many"),
     "untag_people": _("Taking back of a tagging"),
     "refold": _("Folding again"),
+    "promote": _("Filling in of event values"),
     "index_moments": _("Indexing dates and times"),
     "replay": _("Replay of rejected messages"),
     "discard": _("Discarding rejected messages"),
@@ -109,6 +110,7 @@ KIND_COUNT_NAMES = (
             "kept": _("people who stayed, for what somebody wrote of them by hand"),
         }
     }
+    | {"promote": {"events": _("events looked at"), "valued": _("events that got a value")}}
     | {"check": {"failed": _("whose rules fail")}}
 )
 STATE_LABELS = {

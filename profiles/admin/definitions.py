@@ -22,7 +22,7 @@ from cdp.admin.base import StrataAdmin, display
 from cdp.admin.meanwhile import MeanwhileForm
 from cdp.json_field import JsonDecoder
 from cdp.models import Run, User
-from profiles.admin.refold import RefoldingAdmin
+from profiles.admin.refold import ConfirmingAdmin, RefoldingAdmin
 from profiles.ingest.schemas import SchemaError, check_schema
 from profiles.masking import mask_attribute
 from profiles.models import AttributeDefinition, EventDefinition
@@ -37,6 +37,7 @@ from profiles.services.definitions import (
     save_event_definition,
     suggested_schema,
 )
+from profiles.services.event_values import ValueConsequences, consequences_of_value, failed_promotion
 
 PLANNED = {
     False: (pgettext_lazy("of a definition", "planned"), "success"),
@@ -184,6 +185,12 @@ class EventForm(MeanwhileForm):
     class Meta:
         model = EventDefinition
         fields = ("name", "label", "category", "value_property", "value_sign", "schema")
+        help_texts = {
+            "value_property": _(
+                "Dotted path of the number that counts, such as total or order.total. The events stored so far get "
+                "their value too; the next page says what that does. It cannot be changed later."
+            ),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -201,11 +208,16 @@ class EventForm(MeanwhileForm):
 
 
 @admin.register(EventDefinition)
-class EventDefinitionAdmin(PlanningAdmin):
-    """Events by name: which of their properties is the number that counts, and what all of them look like."""
+class EventDefinitionAdmin(PlanningAdmin, ConfirmingAdmin):
+    """Events by name: which of their properties is the number that counts, and what all of them look like.
+
+    The number is named once; a run then gives the events stored so far their value.
+    """
 
     form = EventForm
     change_form_outer_before_template = "profiles/event_bar.html"
+    confirmation_template = "profiles/promote.html"
+    queued_text = _("Saved. A run gives the events stored so far their value, and then refreshes what looks at it.")
     list_display = ("name", "event_label", "category", "value_property", "has_schema", "planned")
     list_filter = ("is_discovered",)
     search_fields = ("name", "label", "category")
@@ -218,8 +230,11 @@ class EventDefinitionAdmin(PlanningAdmin):
         return self.add_fields if obj is None else self.fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        """Events hold the value that they were stored with."""
-        return self.readonly_fields if obj is None else ("name", "value_property", "value_sign", *self.readonly_fields)
+        """What has a value keeps it: events hold it."""
+        if not isinstance(obj, EventDefinition):
+            return self.readonly_fields
+        value = ("value_property", "value_sign") if obj.value_property else ()
+        return ("name", *value, *self.readonly_fields)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """With `?suggest`, the form offers a schema that the latest events fit."""
@@ -237,8 +252,24 @@ class EventDefinitionAdmin(PlanningAdmin):
                 self.message_user(request, f"{said} {then}", messages.WARNING)
         return found
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        save_event_definition(obj, changed=self.written(request, form))
+    def consequences(self, before: EventDefinition, after: EventDefinition) -> ValueConsequences | None:
+        return consequences_of_value(before, after)
+
+    def save_and_queue(self, thing: EventDefinition, user: User, changed: Collection[str]) -> Run | None:
+        return save_event_definition(thing, user=user, changed=changed)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        definition = kwargs.get("obj")
+        context["failed_promotion"] = failed_promotion(definition) if isinstance(definition, EventDefinition) else None
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: EventDefinition, form: MeanwhileForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "value_property" not in form.fields and request.POST.get("value_property", obj.value_property) != (
+            obj.value_property
+        ):  # the page was opened while it had none
+            said = gettext("Its value is “%(name)s” already, and stays: events hold it.") % {"name": obj.value_property}
+            self.message_user(request, said, messages.WARNING)
 
     @display(description=pgettext_lazy("of an event", "label"), ordering="label")
     def event_label(self, definition: EventDefinition) -> str:

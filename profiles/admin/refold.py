@@ -1,4 +1,4 @@
-"""Pages whose change may fold all values again: they say what it will do, and do it once that was confirmed."""
+"""Pages whose change may alter what is stored: they say what it will do, and do it once that was confirmed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from cdp.admin.base import StrataAdmin, signed_in
 from cdp.admin.meanwhile import MeanwhileForm
@@ -21,12 +22,15 @@ from profiles.services.definitions import Consequences
 CONFIRMED = "_confirmed"
 
 
-class RefoldingAdmin(StrataAdmin):
-    """`consequences` says what a change sets off, None for nothing; `save_and_queue` saves what was `changed`, and
-    returns the run.
+class ConfirmingAdmin(StrataAdmin):
+    """`consequences` says what a change sets off, None for nothing, and `confirmation_template` shows it;
+    `save_and_queue` saves what was `changed`, and returns the run, of which `queued_text` tells.
     """
 
-    def consequences(self, before: Any, after: Any) -> Consequences | None:
+    confirmation_template: str
+    queued_text: Any
+
+    def consequences(self, before: Any, after: Any) -> Any:
         raise NotImplementedError
 
     def save_and_queue(self, thing: Any, user: User, changed: Collection[str]) -> Run | None:
@@ -46,7 +50,7 @@ class RefoldingAdmin(StrataAdmin):
             return HttpResponseRedirect(request.path)
 
     def confirmation(self, request: HttpRequest, object_id: str) -> HttpResponse | None:
-        """The page that asks; None where the form has errors, or nothing is folded again."""
+        """The page that asks; None where the form has errors, or the change sets nothing off."""
         before, after = self.get_object(request, object_id), self.get_object(request, object_id)
         if before is None or not self.has_change_permission(request, before):
             return None
@@ -59,16 +63,17 @@ class RefoldingAdmin(StrataAdmin):
             "title": _("What this change does"),
             "opts": self.opts,
             "original": before,
+            "after": form.instance,
             "found": found,
-            "misfits": [self.shown_misfit(request, before, value) for value in found.misfits],
+            **self.shown_with(request, before, found),
             "posted": [(name, value) for name in request.POST for value in request.POST.getlist(name)],
             "confirmed": CONFIRMED,
         }
-        return TemplateResponse(request, "profiles/refold.html", context)
+        return TemplateResponse(request, self.confirmation_template, context)
 
-    def shown_misfit(self, request: HttpRequest, thing: Any, value: Any) -> Any:
-        """One of the values that the change cannot hold, as this user may see it."""
-        return value
+    def shown_with(self, request: HttpRequest, before: Any, found: Any) -> dict[str, Any]:
+        """What else the page that asks shows."""
+        return {}
 
     def written(self, request: HttpRequest, form: MeanwhileForm) -> list[str]:
         """The fields that were changed on the page."""
@@ -80,5 +85,21 @@ class RefoldingAdmin(StrataAdmin):
             link = format_html(
                 '<a class="st-link" href="{}">{}</a>', reverse("admin:cdp_run_change", args=[run.pk]), _("Follow it")
             )
-            said = _("Saved. A run folds all values again, and then refreshes what depends on them.")
-            self.message_user(request, format_html("{} {}", said, link), messages.WARNING)
+            self.message_user(request, format_html("{} {}", self.queued_text, link), messages.WARNING)
+
+
+class RefoldingAdmin(ConfirmingAdmin):
+    """Pages whose change folds all values again."""
+
+    confirmation_template = "profiles/refold.html"
+    queued_text = gettext_lazy("Saved. A run folds all values again, and then refreshes what depends on them.")
+
+    def consequences(self, before: Any, after: Any) -> Consequences | None:
+        raise NotImplementedError
+
+    def shown_with(self, request: HttpRequest, before: Any, found: Consequences) -> dict[str, Any]:
+        return {"misfits": [self.shown_misfit(request, before, value) for value in found.misfits]}
+
+    def shown_misfit(self, request: HttpRequest, thing: Any, value: Any) -> Any:
+        """One of the values that the change cannot hold, as this user may see it."""
+        return value

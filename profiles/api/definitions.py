@@ -24,7 +24,18 @@ from profiles.models import AttributeDefinition, EventDefinition
 from profiles.services.definitions import save_attribute, save_event_definition
 
 ANY_TEXT = r"[^\x00]+"  # keys and names as they were sent, slashes and all
+VALUED = OpenApiResponse(RunSerializer, description="Saved; the run gives the events stored so far their value.")
 FOLDED = OpenApiResponse(RunSerializer, description="Saved; the run folds the values again.")
+
+
+class RunningUpdate(UpdateModelMixin):
+    """Answers with the run that a change sets off, which the serializer holds as `run`, where it sets off one."""
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        serializer: Any = self.get_serializer(self.get_object(), data=request.data, partial=True)  # type: ignore[attr-defined]
+        serializer.is_valid(raise_exception=True)
+        serializer.save()
+        return accepted(serializer.run, request) if serializer.run else Response(serializer.data)
 
 
 class AttributeSerializer(StrictModelSerializer[AttributeDefinition]):
@@ -66,7 +77,7 @@ class AttributeFilters(filters.FilterSet):
 
 
 @route("attributes")
-class AttributeViewSet(CreateModelMixin, UpdateModelMixin, AuditedViewSet):
+class AttributeViewSet(CreateModelMixin, RunningUpdate, AuditedViewSet):
     """Attributes by key. POST plans one that nobody has sent yet."""
 
     http_method_names = ["get", "head", "options", "post", "patch"]
@@ -80,17 +91,15 @@ class AttributeViewSet(CreateModelMixin, UpdateModelMixin, AuditedViewSet):
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Another type or survivorship folds all values again: the answer is 202 with the run that does. A type that a
         rule cannot compare is refused."""
-        serializer: Any = self.get_serializer(self.get_object(), data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
-        serializer.save()
-        return accepted(serializer.run, request) if serializer.run else Response(serializer.data)
+        return super().partial_update(request, *args, **kwargs)
 
 
 class EventDefinitionSerializer(StrictModelSerializer[EventDefinition]):
-    """Name, value and sign stay as they were made: events hold what they were. `schema` is a JSON Schema of the
-    properties (draft 2020-12, without references), or null."""
+    """`value_property` names the number that counts, with its sign, once: what has a value keeps it, since events hold
+    it. `schema` is a JSON Schema of the properties (draft 2020-12, without references), or null."""
 
-    fixed = ("name", "value_property", "value_sign")
+    run: Run | None = None  # of the update, where the events stored so far get their value
+    fixed: tuple[str, ...] = ("name",)
     name = serializers.CharField(max_length=MAX_KEY_LENGTH)
     schema = serializers.JSONField(required=False, allow_null=True)
 
@@ -101,6 +110,11 @@ class EventDefinitionSerializer(StrictModelSerializer[EventDefinition]):
         )  # fmt: skip
         read_only_fields = ("created_at",)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if isinstance(self.instance, EventDefinition) and self.instance.value_property:
+            self.fixed = ("name", "value_property", "value_sign")
+
     def validate_name(self, name: str) -> str:
         if self.instance is None and EventDefinition.objects.filter(name=name).exists():
             raise serializers.ValidationError(_("there is one already"))
@@ -108,11 +122,11 @@ class EventDefinitionSerializer(StrictModelSerializer[EventDefinition]):
 
     def create(self, validated_data: dict[str, Any]) -> EventDefinition:
         definition = EventDefinition(**{**validated_data, "is_discovered": False})
-        save_event_definition(definition)
+        save_event_definition(definition, user=self.context["request"].user)
         return definition
 
     def save_edited(self, edited: EventDefinition, *, changed: Collection[str]) -> None:
-        save_event_definition(edited, changed=changed)
+        self.run = save_event_definition(edited, user=self.context["request"].user, changed=changed)
 
 
 class EventDefinitionFilters(filters.FilterSet):
@@ -124,7 +138,7 @@ class EventDefinitionFilters(filters.FilterSet):
 
 
 @route("events")
-class EventDefinitionViewSet(CreateModelMixin, UpdateModelMixin, AuditedViewSet):
+class EventDefinitionViewSet(CreateModelMixin, RunningUpdate, AuditedViewSet):
     """Events by name, and which of their properties is the number that counts. POST plans one."""
 
     http_method_names = ["get", "head", "options", "post", "patch"]
@@ -133,3 +147,9 @@ class EventDefinitionViewSet(CreateModelMixin, UpdateModelMixin, AuditedViewSet)
     filterset_class = EventDefinitionFilters
     lookup_field = "name"
     lookup_value_regex = ANY_TEXT
+
+    @extend_schema(responses={200: EventDefinitionSerializer, 202: VALUED})
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A value that is named for events that had none is given to those stored so far: the answer is 202 with the
+        run that does. It cannot be changed later. Where the run failed, the next PATCH queues it again."""
+        return super().partial_update(request, *args, **kwargs)

@@ -23,6 +23,7 @@ from profiles.identity.kinds import load_kinds
 from profiles.ingest.contributions import Slot, stored
 from profiles.ingest.message import IDENTIFY_EVENT
 from profiles.ingest.moments import index_moments
+from profiles.ingest.people import lock_found
 from profiles.ingest.records import fold_into_profiles
 from profiles.ingest.survivorship import Kept, Policy, Said, policy_of
 from profiles.ingest.traits import attributes_of
@@ -74,7 +75,7 @@ def refold_chunk(after: int, *, rebuild: str | None = None, limit: int = CHUNK) 
     rows = next_profiles(after, limit)
     if not rows:
         return Refolded(None)
-    people = lock_people(rows)
+    people = lock_found(lambda: people_of(rows))  # a part that was merged away hangs on somebody else
     definition = AttributeDefinition.objects.filter(key=rebuild).first() if rebuild is not None else None
     if definition is not None:
         write_rows(rebuilt(definition, sorted(people), kinds=kinds))
@@ -91,18 +92,6 @@ def next_profiles(after: int, limit: int) -> list[int]:
     """
     following = Profile.objects.filter(pk__gt=after, erased_at__isnull=True).order_by("pk")
     return list(following.values_list("pk", flat=True)[:limit])
-
-
-def lock_people(profile_ids: Sequence[int]) -> set[int]:
-    """The ids of the people that these profiles are now, locked in the order of id."""
-    while True:
-        point = transaction.savepoint()
-        wanted = people_of(profile_ids)
-        people = Profile.objects.filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True)
-        found = set(people.values_list("pk", flat=True))
-        if people_of(profile_ids) == wanted:
-            return found
-        transaction.savepoint_rollback(point)  # somebody was merged or taken apart meanwhile; lets go of the locks
 
 
 def people_of(profile_ids: Sequence[int]) -> set[int]:

@@ -33,6 +33,7 @@ from profiles.models import (
 from profiles.refresh.graph import Graph
 from profiles.refresh.queue import REFOLD, queue_full_refresh
 from profiles.refresh.saving import check_users, lock_rules
+from profiles.services.event_values import check_value, failed_promotion, is_promoted, queue_promotion
 
 N_SAMPLED = 1_000
 N_EXAMPLES = 5
@@ -146,10 +147,13 @@ def check_plan(was_discovered: bool, is_discovered: bool) -> None:
         raise ValidationError({"is_discovered": _("What was planned stays planned.")})
 
 
-def save_event_definition(definition: EventDefinition, *, changed: Collection[str] | None = None) -> None:
-    """Save the definition of an event, new or changed; of one that is there the `changed` fields, None: all.
+def save_event_definition(
+    definition: EventDefinition, *, user: User | None, changed: Collection[str] | None = None
+) -> Run | None:
+    """Save the definition of an event, new or changed; returns the run that gives the events stored so far their value,
+    where it is named now, or the last such run failed. Of one that is there the `changed` fields are saved; None: all.
 
-    Raises ValidationError for a schema that cannot be used.
+    Raises ValidationError for a schema that cannot be used, and where another value is named than before.
     """
     if definition.schema is not None:
         try:
@@ -158,9 +162,15 @@ def save_event_definition(definition: EventDefinition, *, changed: Collection[st
             raise ValidationError({"schema": str(error)}) from error
     with transaction.atomic():
         before = lock_edited(definition, changed)
-        if before is not None:
-            check_plan(before.is_discovered, definition.is_discovered)
+        if before is None:
+            definition.save()
+            return None
+        check_plan(before.is_discovered, definition.is_discovered)
+        check_value(before, definition)
         definition.save()
+        if is_promoted(before, definition) or failed_promotion(definition) is not None:
+            return queue_promotion(definition, user)
+        return None
 
 
 def suggested_schema(definition: EventDefinition) -> tuple[dict[str, Any] | None, int]:

@@ -6,6 +6,7 @@ from django.urls import reverse
 from cdp.models import Run
 from cdp.roles import OPERATOR, VIEWER
 from profiles.models import AttributeDefinition, EventDefinition, Source
+from profiles.services import event_values
 from tests.factories.profiles import (
     AttributeDefinitionFactory,
     ContributionFactory,
@@ -137,7 +138,7 @@ def test_a_page_of_something_discovered_saves_it_as_planned():
     button = "profiles_{}_save_and_plan"
 
     assert "Save as planned" in client.get(address(event)).content.decode()
-    client.post(address(event), {"label": "Seen", button.format("eventdefinition"): "1"})
+    client.post(address(event), {"label": "Seen", "value_sign": "1", button.format("eventdefinition"): "1"})
     client.post(address(attribute), form_of(attribute, **{button.format("attributedefinition"): "1"}))
 
     assert not EventDefinition.objects.get(pk=event.pk).is_discovered
@@ -156,9 +157,9 @@ def test_a_schema_is_offered_from_the_events_seen_and_checked_when_saved():
     assert offered.context["adminform"].form["schema"].value().count('"integer"') == 2
     assert EventDefinition.objects.get(name="Booked").schema is None
 
-    refused = client.post(address(event), {"schema": '{"type": "array"}'})
+    refused = client.post(address(event), {"schema": '{"type": "array"}', "value_sign": "1"})
     assert "nothing would ever fit" in refused.content.decode()
-    client.post(address(event), {"schema": '{"required": ["table"]}', "label": "Booking"})
+    client.post(address(event), {"schema": '{"required": ["table"]}', "label": "Booking", "value_sign": "1"})
     saved = EventDefinition.objects.get(name="Booked")
     assert (saved.schema, saved.label) == ({"required": ["table"]}, "Booking")
 
@@ -167,3 +168,99 @@ def test_without_events_no_schema_is_offered():
     event = EventDefinitionFactory()
 
     assert "No event of this name" in sign_in(OPERATOR).get(f"{address(event)}?suggest=1").content.decode()
+
+
+def test_a_value_that_is_named_says_first_what_it_will_do():
+    event = EventDefinitionFactory(name="Purchase", is_discovered=True)
+    for properties in (
+        {"total": "7", "cart": {"items": 2}},
+        {"total": 8, "cart": {"items": 1}},
+        {"cart": {"items": 3}},
+    ):
+        EventFactory(definition=event, properties=properties)
+    EventFactory(properties={"total": 9})
+    sums = {"op": "event", "name": "Purchase", "measure": {"sum": "$value"}, "is": "gte", "value": 1}
+    SegmentFactory(name="Spenders", rule=sums)
+    SegmentFactory(name="Buyers", rule={"op": "event", "name": "Purchase"})
+    client = sign_in(OPERATOR)
+    fields = {"label": "", "category": "", "value_property": "total", "value_sign": "-1", "schema": ""}
+
+    text = client.post(address(event), fields).content.decode()
+    assert "3 stored events get their value from “total”" in text
+    assert "Numbers at “total”: in 2 of the latest 3 events." in text
+    assert text.index('<code class="st-code">cart.items</code>') < text.index('<code class="st-code">total</code>')
+    assert "counts negative" in text
+    assert "Spenders" in text
+    assert "Buyers" not in text
+    assert EventDefinition.objects.get(name="Purchase").value_property == ""
+    assert not Run.objects.exists()
+
+    done = client.post(address(event), {**fields, "_confirmed": "1"}, follow=True)
+    assert "A run gives the events stored so far their value" in done.content.decode()
+    saved = EventDefinition.objects.get(name="Purchase")
+    assert (saved.value_property, saved.value_sign, saved.is_discovered) == ("total", -1, True)
+    assert Run.objects.get().subject == "event:Purchase"
+    assert 'name="value_property"' not in client.get(address(event)).content.decode()
+
+
+def test_a_property_without_a_number_is_called_out():
+    event = EventDefinitionFactory(name="Purchase")
+    fields = {"value_property": "sum", "value_sign": "1", "schema": ""}
+    client = sign_in(OPERATOR)
+
+    assert "No event of this name has come yet" in client.post(address(event), fields).content.decode()
+    EventFactory(definition=event, properties={"note": "much"})
+    text = client.post(address(event), fields).content.decode()
+
+    assert '<li class="st-errors">Numbers at “sum”: in 0 of the latest 1 events.' in text
+    assert "No property of theirs holds a number." in text
+
+
+def test_who_names_a_value_that_a_colleague_has_named_meanwhile_is_told():
+    event = EventDefinitionFactory(name="Purchase", value_property="total")
+
+    answer = sign_in(OPERATOR).post(
+        address(event), {"label": "Buys", "value_property": "price", "value_sign": "-1", "schema": ""}, follow=True
+    )
+
+    assert "Its value is “total” already, and stays" in answer.content.decode()
+    saved = EventDefinition.objects.get(name="Purchase")
+    assert (saved.label, saved.value_property, saved.value_sign) == ("Buys", "total", 1)
+
+
+def test_a_new_event_names_its_value_without_a_question():
+    fields = {"name": "Booked", "value_property": "total", "value_sign": "1", "schema": ""}
+
+    sign_in(OPERATOR).post(reverse("admin:profiles_eventdefinition_add"), fields)
+
+    assert EventDefinition.objects.get(name="Booked").value_property == "total"
+    assert not Run.objects.exists()
+
+
+def test_a_run_that_failed_is_told_of_and_goes_on_once_the_page_is_saved():
+    definition = EventDefinitionFactory(name="Purchase", value_property="total")
+    Run.objects.create(
+        kind="promote", subject="event:Purchase", state="failed", params={"definition": definition.pk, "n_events": 7}
+    )
+    client = sign_in(OPERATOR)
+
+    shown = client.get(address(definition)).content.decode()
+    saved = client.post(address(definition), {"label": "", "category": "", "schema": ""}, follow=True)
+
+    assert "The run that gives the stored events their value failed" in shown
+    assert "A run gives the events stored so far their value" in saved.content.decode()
+    assert Run.objects.get(state="queued").params == {"definition": definition.pk, "n_events": 7}
+    assert "events their value failed" not in client.get(address(definition)).content.decode()
+
+
+def test_so_many_events_that_counting_them_takes_long_are_said_to_be_so_many_or_more(monkeypatch):
+    definition = EventDefinitionFactory(name="Purchase")
+    for total in (1, 2, 3):
+        EventFactory(definition=definition, properties={"total": total})
+    monkeypatch.setattr(event_values, "COUNT_SECONDS", 0)
+    monkeypatch.setattr(event_values, "MOST", 2)
+
+    fields = {"label": "", "category": "", "value_property": "total", "value_sign": "1", "schema": ""}
+    asked = sign_in(OPERATOR).post(address(definition), fields)
+
+    assert "2 or more stored events get their value from “total”" in asked.content.decode()

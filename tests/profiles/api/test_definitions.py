@@ -163,6 +163,24 @@ def test_an_event_gets_a_schema_and_keeps_its_value():
     assert [error["path"] for error in refused.json()["errors"]] == ["value_property"]
 
 
+def test_an_event_that_messages_brought_is_given_a_value_once():
+    EventDefinitionFactory(name="Purchase", is_discovered=True)
+    api = api_of("operator")
+
+    signed = api.send("patch", "events/Purchase/", {"value_sign": -1})
+    named = api.send("patch", "events/Purchase/", {"value_property": "total", "label": "Buys"})
+    again = api.send("patch", "events/Purchase/", {"value_property": "total", "value_sign": -1})
+    others = api.send("patch", "events/Purchase/", {"value_property": "price", "value_sign": 1})
+
+    assert (signed.status_code, named.status_code, again.status_code, others.status_code) == (200, 202, 200, 400)
+    run = Run.objects.get()
+    assert named["Location"] == f"/api/v1/runs/{run.pk}/"
+    assert (run.kind, run.subject, run.user_id is None) == ("promote", "event:Purchase", False)
+    assert sorted(error["path"] for error in others.json()["errors"]) == ["value_property", "value_sign"]
+    saved = EventDefinition.objects.get(name="Purchase")
+    assert (saved.value_property, saved.value_sign, saved.label, saved.is_discovered) == ("total", -1, "Buys", True)
+
+
 @pytest.mark.parametrize("schema", [[], {"type": "array"}, {"$ref": "http://example.com/x"}, {"properties": 1}])
 def test_a_schema_that_cannot_be_used_is_refused_with_its_place(schema):
     refused = api_of("operator").send("patch", "events/Order%20Completed/", {"schema": schema})

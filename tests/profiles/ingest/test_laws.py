@@ -1,6 +1,5 @@
 """What must hold for any messages: order, batching and repetition do not matter, and limits are kept."""
 
-import threading
 from collections import Counter
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -32,6 +31,7 @@ from profiles.models import (
 from tests.factories.profiles import SourceFactory
 from tests.moments import check_moments
 from tests.profiles.ingest.messages import START, message, people
+from tests.profiles.ingest.workers import emptying_inbox
 
 NOW = START + timedelta(days=1)
 PHONES = {"13800138000": "+8613800138000", "+86 138 0013 8000": "+8613800138000", "13900139000": "+8613900139000"}
@@ -122,24 +122,8 @@ def collect(sources, history, *, batch=1000):
 
 def work_at_once(*, batch, n_workers=2):
     """Empty the inbox by several workers, each in a thread and on a connection of its own."""
-    errors = []
-
-    def work():
-        try:
-            while process_batch(now=NOW, limit=batch).n_messages:
-                pass
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    workers = [threading.Thread(target=work) for _ in range(n_workers)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(timeout=60)
-    assert not any(worker.is_alive() for worker in workers)
-    assert errors == []
+    with emptying_inbox(now=NOW, batch=batch, n_workers=n_workers):
+        pass
 
 
 def state():
