@@ -18,7 +18,7 @@ Row = TypeVar("Row", bound=models.Model)
 def hold_rows(model: type[Row], ids: Collection[int]) -> dict[int, Row]:
     """Those that there are, by id: none is deleted until the open transaction ends, as foreign keys would have it.
 
-    Who locks one of them to edit it waits until then.
+    Who edits one of them with parts that may go (`lock_edited`, exclusive) waits until then.
     """
     table = model._meta.db_table
     held = model._default_manager.raw(
@@ -28,24 +28,30 @@ def hold_rows(model: type[Row], ids: Collection[int]) -> dict[int, Row]:
     return {row.pk: row for row in held}
 
 
-def lock_edited(edited: Row, changed: Collection[str] | None) -> Row | None:
+def lock_edited(edited: Row, changed: Collection[str] | None, *, is_exclusive: bool = False) -> Row | None:
     """Lock the row of what was edited, and return it as it is stored; None where it is new.
 
     Of `edited` only the `changed` fields stay: the others become what somebody else may have saved since it was read.
-    None: all of it was edited.
+    None: all of it was edited. What refers to the row is written meanwhile; `is_exclusive`, for edits that delete parts
+    of the thing, lets nothing be, and waits for those who `hold_rows`.
 
     Raises ValidationError where it was deleted meanwhile.
     """
     if edited.pk is None:
         return None
-    stored = type(edited)._default_manager.select_for_update().filter(pk=edited.pk).first()
+    stored = type(edited)._default_manager.select_for_update(no_key=not is_exclusive).filter(pk=edited.pk).first()
     if stored is None:
-        raise ValidationError(_("“%(thing)s” was deleted meanwhile.") % {"thing": edited})
+        raise deleted_meanwhile(edited)
     if changed is not None:
         for field in edited._meta.concrete_fields:
             if field.name not in changed:
                 setattr(edited, field.attname, getattr(stored, field.attname))
     return stored
+
+
+def deleted_meanwhile(thing: object) -> ValidationError:
+    """To be raised where what is to be saved is there no more: saved all the same, it would be made again."""
+    return ValidationError(_("“%(thing)s” was deleted meanwhile.") % {"thing": thing})
 
 
 def lock_key(name: str, subject: str | int = "") -> int:

@@ -25,11 +25,13 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from campaigns.channels.base import all_channels
 from campaigns.models import Campaign, Content, Delivery
 from campaigns.services.audience import render_samples
+from campaigns.services.edit import NotDraftError, delete_campaign, save_campaign
 from campaigns.services.launch import LaunchError, check_launch, launch_campaign
 from campaigns.services.plan import PLAN_CAMPAIGN
 from campaigns.services.stats import campaign_stats
 from cdp.admin.base import StrataAdmin, StrataStackedInline, display, has_perm, signed_in
 from cdp.admin.keys import KeyedForm
+from cdp.admin.meanwhile import MeanwhileForm
 from cdp.admin.runs import progress
 from cdp.models import Run
 from segments.models import Segment, Tier
@@ -42,7 +44,7 @@ STATE_LABELS = {
 }
 
 
-class CampaignForm(KeyedForm):
+class CampaignForm(MeanwhileForm, KeyedForm):
     """A campaign; its contents are the rows beneath."""
 
     channel = forms.ChoiceField(
@@ -197,7 +199,32 @@ class CampaignAdmin(StrataAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             obj.created_by = request.user
-        super().save_model(request, obj, form, change)
+        save_campaign(obj, changed=form.written() if change else None)
+
+    def delete_model(self, request: HttpRequest, obj: Campaign) -> None:
+        delete_campaign(obj)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except NotDraftError as error:
+            return self.back_to_launched(request, error, object_id)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except NotDraftError as error:
+            return self.back_to_launched(request, error, object_id)
+        except ValidationError as error:  # somebody else has deleted it meanwhile
+            messages.error(request, " ".join(error.messages))
+            return HttpResponseRedirect(reverse("admin:campaigns_campaign_changelist"))
+
+    def back_to_launched(self, request: HttpRequest, error: NotDraftError, object_id: str | None) -> HttpResponse:
+        """Who edited a draft while another launched it is told so; nothing is changed."""
+        messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[object_id]))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         obj = kwargs.get("obj")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -52,6 +53,7 @@ class ContentSerializer(PartSerializer):
 class CampaignSerializer(StrictModelSerializer[Campaign]):
     """A campaign that is sent when it is launched. `contents`, where given, replaces all of them."""
 
+    parts = ("contents",)
     audience = AudienceSerializer(source="*")
     trigger = serializers.ChoiceField(choices=[NOW], default=NOW, write_only=True)
     contents = ContentSerializer(many=True, required=False)
@@ -91,12 +93,8 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
         save_campaign(campaign, contents=contents)
         return campaign
 
-    def update(self, instance: Campaign, validated_data: dict[str, Any]) -> Campaign:
-        contents = validated_data.pop("contents", None)
-        for name, value in validated_data.items():
-            setattr(instance, name, value)
-        save_campaign(instance, contents=contents)
-        return instance
+    def save_edited(self, edited: Campaign, *, changed: Collection[str]) -> None:
+        save_campaign(edited, contents=self.validated_data.get("contents"), changed=changed)
 
     def to_representation(self, campaign: Campaign) -> dict[str, Any]:
         return super().to_representation(campaign) | {"trigger": NOW}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, Content
+from cdp.locks import lock_edited
 from segments.models import Tier
 
 
@@ -28,11 +29,16 @@ class Draft:
     body: str
 
 
-def save_campaign(campaign: Campaign, *, contents: Sequence[Draft] | None = None) -> None:
-    """Save a new campaign or a draft, and, where given, exactly these contents. Raises NotDraftError."""
+def save_campaign(
+    campaign: Campaign, *, contents: Sequence[Draft] | None = None, changed: Collection[str] | None = None
+) -> None:
+    """Save a new campaign or a draft, and, where given, exactly these contents; of a draft that is there the `changed`
+    fields, None: all. Raises NotDraftError.
+    """
     with transaction.atomic():
-        if campaign.pk is not None:
-            lock_draft(campaign)
+        stored = lock_edited(campaign, changed)
+        if stored is not None and not stored.is_draft:
+            raise NotDraftError(stored)
         campaign.save()
         if contents is None:
             return
@@ -48,13 +54,9 @@ def save_campaign(campaign: Campaign, *, contents: Sequence[Draft] | None = None
 
 
 def delete_campaign(campaign: Campaign) -> None:
-    """Delete a draft with its contents. Raises NotDraftError."""
+    """Delete a draft with its contents. Raises NotDraftError, and ValidationError where it was deleted meanwhile."""
     with transaction.atomic():
-        lock_draft(campaign)
+        stored = lock_edited(campaign, None, is_exclusive=True)
+        if stored is not None and not stored.is_draft:
+            raise NotDraftError(campaign)
         campaign.delete()
-
-
-def lock_draft(campaign: Campaign) -> None:
-    """Keep others from launching it until the end of the transaction. Raises NotDraftError where they did."""
-    if not Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk).is_draft:
-        raise NotDraftError(campaign)

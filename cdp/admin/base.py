@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, ClassVar, TypeVar, cast
 
-from django.db import models
-from django.http import HttpRequest
+from django.contrib import messages
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db import DatabaseError, models
+from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import display as unfold_display
 from unfold.views import ChangeList
@@ -95,6 +98,19 @@ class StrataAdmin(ModelAdmin):  # type: ignore[misc]
         if found is not None:
             found.viewer = request.user
         return found
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Where somebody deletes the thing while it is being saved, that is said on the list; nothing is made again."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (ValidationError, ObjectDoesNotExist, DatabaseError):
+            if object_id is None or self.model._default_manager.filter(pk=object_id).exists():
+                raise
+            said = gettext("Somebody has deleted it meanwhile: %(thing)s. What you wrote on its page is not kept.")
+            self.message_user(request, said % {"thing": self.opts.verbose_name}, messages.WARNING)
+            return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

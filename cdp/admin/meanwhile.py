@@ -19,7 +19,11 @@ class MeanwhileForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        return data | {name: getattr(self.instance, name) for name in self.left_alone() if name in data}
+        return data | {name: self.as_stored(name) for name in self.left_alone() if name in data}
+
+    def as_stored(self, name: str) -> Any:
+        """What a field holds by now; of the instance, which was read just before."""
+        return getattr(self.instance, name)
 
     def written(self) -> list[str]:
         """The fields that its editor changed, or wrote without having seen them: what is to be saved."""
@@ -28,5 +32,12 @@ class MeanwhileForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def left_alone(self) -> list[str]:
         """The fields that came back as they were shown."""
-        shown = [name for name in self.fields if self[name].html_initial_name in self.data]
-        return [name for name in shown if name not in self.changed_data]
+        shown = {name for name in self.fields if self[name].html_initial_name in self.data}
+        if shown:  # of none of several there is nothing to send
+            shown |= {name for name, field in self.fields.items() if shows_several(field)}
+        return [name for name in self.fields if name in shown and name not in self.changed_data]
+
+
+def shows_several(field: forms.Field) -> bool:
+    """Whether what was shown of a field comes back as any number of values."""
+    return field.show_hidden_initial and issubclass(field.hidden_widget, forms.MultipleHiddenInput)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget, UnfoldBooleanSwitchWidget
 
 from cdp.admin.keys import KeyedForm
+from cdp.admin.meanwhile import MeanwhileForm
 from cdp.admin.people import possible_owners
 from cdp.feeds import Feed, feeds
 from cdp.models import User
@@ -41,7 +42,7 @@ def feed_fields(feed: Feed) -> list[str]:
     return [hears_field(feed), *subjects, *([causes_field(feed)] if feed.has_causes else [])]
 
 
-class WebhookForm(KeyedForm):
+class WebhookForm(MeanwhileForm, KeyedForm):
     """What people give of a webhook. `form_for` adds the fields of `offered` feeds; others stay as they were."""
 
     offered: tuple[Feed, ...] = ()
@@ -82,6 +83,9 @@ class WebhookForm(KeyedForm):
         if not any(data.get(hears_field(feed)) for feed in self.offered) and not self.kept():
             self.add_error(None, _("Tick at least one feed: without, it hears nothing."))
         return data
+
+    def as_stored(self, name: str) -> Any:
+        return super().as_stored(name) if name in OWN_FIELDS else self.initial.get(name, False)
 
     def kept(self) -> list[Hearing]:
         """What it hears of feeds that are not offered to this person."""

@@ -117,7 +117,13 @@ class WebhookAdmin(WebhookPages, StrataAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:
-        save_webhook(obj, hears=form.hears(), now=timezone.now(), from_start=form.cleaned_data.get("from_start", False))
+        save_webhook(
+            obj,
+            hears=form.hears(),
+            now=timezone.now(),
+            from_start=form.cleaned_data.get("from_start", False),
+            changed=form.written() if change else None,
+        )
 
     def delete_model(self, request: HttpRequest, obj: Webhook) -> None:
         delete_webhook(obj)

@@ -60,9 +60,12 @@ class PartSerializer(StrictSerializer):
 
 
 class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Saved]):
-    """`fixed` fields are given when a thing is made and stay as they are."""
+    """`fixed` fields are given when a thing is made and stay as they are; `parts` are rows of their own, or say how
+    to save it.
+    """
 
     fixed: tuple[str, ...] = ("key",)
+    parts: tuple[str, ...] = ()
 
     def validate_key(self, key: str) -> str:
         if key in RESERVED_KEYS:
@@ -82,15 +85,16 @@ class StrictModelSerializer(StrictSerializer, serializers.ModelSerializer[Saved]
         no change of this user's, and the audit must not say so.
         """
         edited = copy(instance)
-        for name, value in validated_data.items():
+        given = {name: value for name, value in validated_data.items() if name not in self.parts}
+        for name, value in given.items():
             setattr(edited, name, value)
-        self.save_edited(edited, changed=validated_data.keys())
-        for name in validated_data:
+        self.save_edited(edited, changed=given.keys())
+        for name in given:
             setattr(instance, name, getattr(edited, name))
         return instance
 
     def save_edited(self, edited: Saved, *, changed: Collection[str]) -> None:
-        """Save the `changed` fields, by the service that owns the thing where there is one."""
+        """Save the `changed` fields, by the service that owns the thing where there is one, which writes the parts."""
         lock_edited(edited, changed)
         edited.save()
 

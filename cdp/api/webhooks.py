@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -72,6 +73,7 @@ class WebhookSerializer(StrictModelSerializer[Webhook]):
     starts now, with `from_start` at its oldest change.
     """
 
+    parts = ("subscriptions", "from_start")
     owner = serializers.SlugRelatedField(
         slug_field="username", queryset=User.objects.filter(is_active=True), allow_null=True, required=False
     )
@@ -104,23 +106,19 @@ class WebhookSerializer(StrictModelSerializer[Webhook]):
         return hears
 
     def create(self, validated_data: dict[str, Any]) -> Webhook:
-        webhook = self._save(Webhook(), {"owner": self.context["request"].user, **validated_data})
+        given = {name: value for name, value in validated_data.items() if name not in self.parts}
+        webhook = Webhook(**{"owner": self.context["request"].user, **given})
+        self.save_edited(webhook, changed=None)
         webhook.shows_secret = True  # type: ignore[attr-defined]
         return webhook
 
-    def update(self, instance: Webhook, validated_data: dict[str, Any]) -> Webhook:
-        return self._save(instance, validated_data)
-
-    def _save(self, webhook: Webhook, given: dict[str, Any]) -> Webhook:
-        hears, from_start = given.pop("subscriptions", None), given.pop("from_start", False)
-        for name, value in given.items():
-            setattr(webhook, name, value)
+    def save_edited(self, edited: Webhook, *, changed: Collection[str] | None) -> None:
+        hears = self.validated_data.get("subscriptions")
         chosen = None
         if hears is not None:
             chosen = [Hearing(each["feed"], tuple(each["subjects"]), tuple(each["causes"])) for each in hears]
-        save_webhook(webhook, hears=chosen, now=timezone.now(), from_start=from_start)
-        webhook._prefetched_objects_cache = {}  # type: ignore[attr-defined]
-        return webhook
+        from_start = self.validated_data.get("from_start", False)
+        save_webhook(edited, hears=chosen, now=timezone.now(), from_start=from_start, changed=changed)
 
 
 class AttemptSerializer(serializers.Serializer[Any]):

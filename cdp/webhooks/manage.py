@@ -5,7 +5,7 @@ What people do to one that is no field of a form stands in the audit from here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from cdp.audit import write_change, write_secret_change, write_words
 from cdp.feeds import STAGE, Feed, feeds
+from cdp.locks import lock_edited
 from cdp.models import User
 from cdp.stages import wake
 from cdp.webhooks.models import Subscription, Webhook, WebhookMessage
@@ -36,20 +37,23 @@ class Hearing:
 
 
 def save_webhook(
-    webhook: Webhook, *, hears: Sequence[Hearing] | None, now: datetime, from_start: bool = False
+    webhook: Webhook,
+    *,
+    hears: Sequence[Hearing] | None,
+    now: datetime,
+    from_start: bool = False,
+    changed: Collection[str] | None = None,
 ) -> Webhook:
-    """Save what people give of it, and what it hears (None: as before).
+    """Save what people give of it, and what it hears (None: as before); of one that is there the `changed` fields,
+    None: all.
 
     A feed that it did not hear before starts now, or `from_start` with the oldest change that is kept. Of one that it
     hears no more nothing is sent again, also what is under way.
     """
     with transaction.atomic():
-        if webhook.pk is None:
-            webhook.next_at = now
-            webhook.save()
-        else:
-            webhook.next_at = now  # a new address is tried at once
-            webhook.save(update_fields=[*GIVEN, "next_at"])
+        stored = lock_edited(webhook, changed)
+        webhook.next_at = now  # a new address is tried at once
+        webhook.save(update_fields=None if stored is None else [*GIVEN, "next_at"])
         if hears is not None:
             _hear(webhook, hears, from_start=from_start)
         wake(STAGE)

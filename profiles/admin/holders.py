@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -199,8 +199,12 @@ class HolderAdmin(RefusalPages, VersionPages, StrataAdmin):
     # --- Saving: the service writes the thing and its parts as one ---
 
     @abstractmethod
-    def save_thing(self, thing: Any, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
-        """Save by the service; `parts` are the rows of the inline in their order. Returns the refresh it queued."""
+    def save_thing(
+        self, thing: Any, parts: list[Any], *, user: User, seen_version: int | None, changed: Collection[str] | None
+    ) -> Run | None:
+        """Save by the service; `parts` are the rows of the inline in their order, `changed` the fields that are to be
+        saved of one that is there. Returns the refresh it queued.
+        """
 
     @abstractmethod
     def delete_thing(self, thing: Any) -> None:
@@ -224,7 +228,11 @@ class HolderAdmin(RefusalPages, VersionPages, StrataAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         parts = [part for formset in formsets for part in parts_of(formset)]
         run = self.save_thing(
-            form.instance, parts, user=signed_in(request), seen_version=form.cleaned_data.get("seen_version")
+            form.instance,
+            parts,
+            user=signed_in(request),
+            seen_version=form.cleaned_data.get("seen_version"),
+            changed=form.written() if change else None,
         )
         if run is not None:
             messages.success(request, gettext("Queued a refresh."))

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from cdp.dependents import binding_on
 from cdp.keys import RESERVED_KEYS
-from cdp.locks import advisory_lock
+from cdp.locks import advisory_lock, deleted_meanwhile
 from cdp.models import RuleVersion
 from cdp.rules.errors import Problem, RuleError
 from cdp.rules.holders import Holder
@@ -74,8 +74,10 @@ def lock_rules() -> None:
 def check_key(thing: Keyed, *, stored: Keyed | None) -> None:
     """Rules speak of things by their keys, so a key stays; some are the API's own. `stored` None: it is new.
 
-    Raises ValidationError.
+    Raises ValidationError, also where it is not new and was deleted meanwhile.
     """
+    if stored is None and thing.pk is not None:
+        raise deleted_meanwhile(thing)
     if stored is not None and thing.key != stored.key:
         raise ValidationError({"key": _("The key cannot be changed: rules speak of it.")})
     if stored is None and thing.key in RESERVED_KEYS:

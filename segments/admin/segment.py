@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -337,8 +337,10 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
 
     # --- Saving ---
 
-    def save_thing(self, thing: Segment, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
-        return save_segment(thing, user=user, expected_version=seen_version)
+    def save_thing(
+        self, thing: Segment, parts: list[Any], *, user: User, seen_version: int | None, changed: Collection[str] | None
+    ) -> Run | None:
+        return save_segment(thing, user=user, expected_version=seen_version, changed=changed)
 
     def restore_rules(self, thing: Segment, version: int, *, user: User) -> None:
         restore_segment_rule(thing, version, user=user)

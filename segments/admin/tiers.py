@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -82,9 +82,17 @@ class TierSchemeAdmin(HolderAdmin):
     def refresh(self, scheme: TierScheme) -> SafeString:
         return refresh_state(self.holder_key(scheme), scheme)
 
-    def save_thing(self, thing: TierScheme, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
+    def save_thing(
+        self,
+        thing: TierScheme,
+        parts: list[Any],
+        *,
+        user: User,
+        seen_version: int | None,
+        changed: Collection[str] | None,
+    ) -> Run | None:
         give_keys(parts, otherwise="tier")
-        return save_tier_scheme(thing, tiers=parts, user=user, expected_version=seen_version)
+        return save_tier_scheme(thing, tiers=parts, user=user, expected_version=seen_version, changed=changed)
 
     def restore_rules(self, thing: TierScheme, version: int, *, user: User) -> None:
         restore_tier_rules(thing, version, user=user)

@@ -100,7 +100,8 @@ class SegmentSerializer(HolderSerializer[Segment]):
         version = validated_data.pop("rule_version", None)
         for name, value in validated_data.items():
             setattr(instance, name, value)
-        save_segment(instance, user=self.context["request"].user, expected_version=version)
+        user = self.context["request"].user
+        save_segment(instance, user=user, expected_version=version, changed=validated_data.keys())
         return instance
 
 

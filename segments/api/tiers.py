@@ -68,6 +68,7 @@ class TierSchemeSerializer(HolderSerializer[TierScheme]):
             tiers=None if tiers is None else [Tier(**tier) for tier in tiers],
             user=self.context["request"].user,
             expected_version=version,
+            changed=validated_data.keys(),
         )
         return instance
 

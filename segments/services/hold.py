@@ -1,4 +1,4 @@
-"""Keeping a segment as it is while people, who were locked before, are put in."""
+"""Keeping a segment from being deleted while people, who were locked before, are put in."""
 
 from __future__ import annotations
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from cdp.locks import lock_edited
 from cdp.models import Run, User
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import Archived, check_key, check_rules, check_version, delete_unused, differ, lock_rules
@@ -17,18 +20,25 @@ EDITABLE = ["name", "category", "owner", "description", "alert_percent", "rule",
 
 
 @transaction.atomic
-def save_segment(segment: Segment, *, user: User | None = None, expected_version: int | None = None) -> Run | None:
+def save_segment(
+    segment: Segment,
+    *,
+    user: User | None = None,
+    expected_version: int | None = None,
+    changed: Collection[str] | None = None,
+) -> Run | None:
     """Check and write a new or edited segment; returns the full refresh, or filling, that a new rule needs, else None.
 
     A static one has no rule, a snapshot keeps that which it was frozen by. The kind stays as it was made.
 
     `expected_version` is the `rule_version` that the editor saw; without it the edit wins over whatever is stored.
+    Of a segment that is there the `changed` fields are saved; None: all.
 
     Raises:
         VersionConflict, RuleError (also for a circle of rules), ValidationError. Nothing is written then.
     """
     lock_rules()
-    stored = Segment.objects.select_for_update().filter(pk=segment.pk).first()
+    stored = lock_edited(segment, changed)
     check_key(segment, stored=stored)
     if stored is not None:
         check_version(expected_version, current=stored.rule_version)

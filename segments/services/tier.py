@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from cdp.locks import lock_edited
 from cdp.models import Run, User
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import (
@@ -36,18 +37,20 @@ def save_tier_scheme(
     tiers: Sequence[Tier] | None = None,
     user: User | None = None,
     expected_version: int | None = None,
+    changed: Collection[str] | None = None,
 ) -> Run | None:
     """Check and write a new or edited scheme; returns the full refresh that new rules need, else None.
 
     `tiers` are all its tiers, highest first, and replace those stored: each is matched by its id, else by its key.
-    None leaves them as they are. Only the lowest may be without an entry rule. `expected_version` as for segments.
+    None leaves them as they are. Only the lowest may be without an entry rule. `expected_version` and `changed`
+    as for segments.
 
     Raises:
         VersionConflict, RuleError (paths such as `tiers[0].entry.all[1].op`), ValidationError, StillUsed where a tier
         that a rule or a campaign speaks of would go. Nothing is written then.
     """
     lock_rules()
-    stored = TierScheme.objects.select_for_update().filter(pk=scheme.pk).first()
+    stored = lock_edited(scheme, changed, is_exclusive=True)
     check_key(scheme, stored=stored)
     if stored is not None:
         check_version(expected_version, current=stored.rule_version)

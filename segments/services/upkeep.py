@@ -70,7 +70,7 @@ def restore_segment(segment: Segment, *, user: User) -> Run | None:
     Raises RuleError where its rule speaks of what is gone by now.
     """
     lock_rules()
-    stored = Segment.objects.select_for_update().get(pk=segment.pk)
+    stored = Segment.objects.select_for_update(no_key=True).get(pk=segment.pk)
     if stored.archived_at is None:
         return None
     if stored.kind == Segment.Kind.DYNAMIC:

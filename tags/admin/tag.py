@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django import forms
@@ -185,7 +185,9 @@ class TagAdmin(HolderAdmin):
             raise ValidationError(gettext("It has more values by now than a form shows: reload the page."))
         super().save_related(request, form, formsets, change)
 
-    def save_thing(self, thing: Tag, parts: list[Any], *, user: User, seen_version: int | None) -> Run | None:
+    def save_thing(
+        self, thing: Tag, parts: list[Any], *, user: User, seen_version: int | None, changed: Collection[str] | None
+    ) -> Run | None:
         """Of a tag by score, the bands become the rules of its values; what is hidden for a kind is not meant."""
         model, _dot, field = getattr(thing, "asked_score", "").partition(".")
         give_keys(parts, otherwise="value")
@@ -195,7 +197,8 @@ class TagAdmin(HolderAdmin):
                 part.rule = Band(model, field, start, end, among).rule
             elif not thing.is_by_rule:
                 part.rule = None
-        return save_tag(thing, values=None if has_many(thing) else parts, user=user, expected_version=seen_version)
+        values = None if has_many(thing) else parts
+        return save_tag(thing, values=values, user=user, expected_version=seen_version, changed=changed)
 
     def restore_rules(self, thing: Tag, version: int, *, user: User) -> None:
         restore_tag_rules(thing, version, user=user)

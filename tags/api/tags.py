@@ -136,6 +136,7 @@ class TagSerializer(HolderSerializer[Tag]):
             values=None if values is None else values_of(values, score),
             user=self.context["request"].user,
             expected_version=version,
+            changed=validated_data.keys(),
         )
         return instance
 

@@ -10,7 +10,7 @@ from tags.models import Tag
 
 
 def hold_tag(tag_id: int) -> Tag:
-    """Nor do its values change: whoever edits a tag locks it first, and waits.
+    """Nor do its values change: whoever edits a tag locks it first, exclusively, and waits.
 
     Raises ValidationError where it is gone.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from cdp.audit import write_change
+from cdp.locks import lock_edited
 from cdp.models import Run, User
 from cdp.rules.causes import Cause
 from profiles.refresh.queue import queue_full_refresh
@@ -46,7 +47,12 @@ EDITABLE = ["name", "lifecycle", "category", "owner", "description", "expires_af
 
 @transaction.atomic
 def save_tag(
-    tag: Tag, *, values: Sequence[TagValue] | None = None, user: User | None = None, expected_version: int | None = None
+    tag: Tag,
+    *,
+    values: Sequence[TagValue] | None = None,
+    user: User | None = None,
+    expected_version: int | None = None,
+    changed: Collection[str] | None = None,
 ) -> Run | None:
     """Check and write a new or edited tag; returns the full refresh that new rules of a rule tag need, else None.
 
@@ -54,7 +60,8 @@ def save_tag(
 
     `values` are all its values in the order of their rules, and replace those stored: each is matched by its id, else
     by its key. None leaves them as they are. A rule tag has one rule, or values with a rule each. `expected_version`
-    is the `rule_version` that the editor saw; without it the edit wins over whatever is stored.
+    is the `rule_version` that the editor saw; without it the edit wins over whatever is stored. Of a tag that is there
+    the `changed` fields are saved; None: all.
 
     Raises:
         VersionConflict, RuleError (paths such as `values[0].rule.all[1].op`), ValidationError, StillUsed where a value
@@ -62,7 +69,7 @@ def save_tag(
         written then.
     """
     lock_rules()
-    stored = Tag.objects.select_for_update().filter(pk=tag.pk).first()
+    stored = lock_edited(tag, changed, is_exclusive=True)
     check_key(tag, stored=stored)
     if stored is not None:
         check_version(expected_version, current=stored.rule_version)

@@ -1,16 +1,24 @@
 """Campaigns in the admin: drafts, the launch, and what is read afterwards."""
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
 from campaigns.models import Campaign
+from campaigns.services.edit import delete_campaign
+from campaigns.services.launch import launch_campaign
 from cdp.models import Run
 from cdp.roles import CAMPAIGN_MANAGER, OPERATOR, VIEWER
 from tests.admin_world import make_world
+from tests.clients import api_of
+from tests.elsewhere import Elsewhere
 from tests.factories.campaigns import CampaignFactory, ContentFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory, TierSchemeFactory, TierStandingFactory, lives_in
+from tests.pages import filled_in
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
+at_once = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 ADD = "/admin/campaigns/campaign/add/"
 
 
@@ -122,6 +130,64 @@ def test_others_do_not_launch(role):
 
     assert answer.status_code == 403
     assert Campaign.objects.get().state == Campaign.State.DRAFT
+
+
+def test_what_an_editor_left_alone_stays_as_another_has_saved_it():
+    campaign = CampaignFactory(name="Spring")
+    scheme = TierSchemeFactory(tiers={"gold": None})
+    client, page = sign_in(CAMPAIGN_MANAGER), f"/admin/campaigns/campaign/{campaign.pk}/change/"
+    shown = filled_in(client.get(page))
+    Campaign.objects.update(segment=None, tier_scheme=scheme)
+
+    answer = client.post(page, {**shown, "name": "Mine"})
+
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.segment, campaign.tier_scheme) == ("Mine", None, scheme)
+
+
+@at_once
+@pytest.mark.parametrize(("address", "given"), [("change", {"name": "Mine"}), ("delete", {"post": "yes"})])
+def test_who_edits_what_is_launched_meanwhile_is_told_and_changes_nothing(address, given):
+    campaign = CampaignFactory(name="Spring")
+    ContentFactory(campaign=campaign)
+    client, page = sign_in(CAMPAIGN_MANAGER), f"/admin/campaigns/campaign/{campaign.pk}/{{}}/"
+    shown = filled_in(client.get(page.format("change"))) if address == "change" else {}
+    answers = []
+    with transaction.atomic():
+        launch_campaign(campaign, user=None, now=timezone.now())
+        post = Elsewhere(lambda: answers.append(client.post(page.format(address), {**shown, **given}, follow=True)))
+        assert post.come_as_far_as_it_can(), "it waits for nobody"
+    post.finish()
+
+    assert f"The campaign “{campaign.key}” was launched and stays as it is." in answers[0].content.decode()
+    assert Campaign.objects.values_list("name", "state").get() == ("Spring", "planning")
+
+
+@at_once
+@pytest.mark.parametrize("way", ["page", "api"])
+def test_who_deletes_what_is_deleted_meanwhile_is_told(way):
+    campaign = CampaignFactory(name="Spring")
+    client, api, answers = sign_in(CAMPAIGN_MANAGER), api_of(CAMPAIGN_MANAGER), []
+
+    def delete():
+        if way == "page":
+            answers.append(
+                client.post(f"/admin/campaigns/campaign/{campaign.pk}/delete/", {"post": "yes"}, follow=True)
+            )
+        else:
+            answers.append(api.send("delete", f"campaigns/{campaign.key}/"))
+
+    with transaction.atomic():
+        delete_campaign(Campaign.objects.get())
+        other = Elsewhere(delete)
+        assert other.come_as_far_as_it_can(), "it waits for nobody"
+    other.finish()
+
+    (answer,) = answers
+    assert answer.status_code == (200 if way == "page" else 400)
+    assert "was deleted meanwhile" in answer.content.decode()
+    assert not Campaign.objects.exists()
 
 
 def test_a_launched_campaign_is_only_read():

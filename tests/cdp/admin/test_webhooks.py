@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from cdp.models import Subscription, Webhook, WebhookMessage
 from cdp.roles import CAMPAIGN_MANAGER, INTEGRATION, OPERATOR, PRIVACY_OFFICER, VIEWER
+from cdp.webhooks.manage import Hearing, save_webhook
 from tests.factories.cdp import ApiTokenFactory
 from tests.factories.segments import MembershipChangeFactory, SegmentFactory
 from tests.factories.webhooks import SECRET, WebhookAttemptFactory, WebhookFactory, WebhookMessageFactory
+from tests.pages import filled_in
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +82,11 @@ def test_a_change_keeps_how_far_it_has_heard_and_the_audit_knows_it():
     webhook = WebhookFactory(key="shop", hears=["segments", "tiers"])
     webhook.subscriptions.update(after=7)
 
-    answer = sign_in(OPERATOR).post(f"{LIST}{webhook.pk}/change/", SHOP | {"name": "Till", "hears_profiles": "on"})
+    client, page = sign_in(OPERATOR), f"{LIST}{webhook.pk}/change/"
+    shown = filled_in(client.get(page))
+    del shown["hears_tiers"]
+
+    answer = client.post(page, shown | SHOP | {"name": "Till", "hears_profiles": "on"})
 
     webhook.refresh_from_db()
     entry = LogEntry.objects.get().change_message
@@ -91,6 +97,28 @@ def test_a_change_keeps_how_far_it_has_heard_and_the_audit_knows_it():
     ]
     assert '"name": ["Shop", "Till"]' in entry
     assert '"hears_tiers": [true, false]' in entry
+
+
+@pytest.mark.parametrize("chosen", [[], ["vip"]], ids=["of-all", "of-one"])
+def test_what_an_editor_left_alone_stays_as_another_has_saved_it(chosen, now):
+    SegmentFactory(key="vip")
+    SegmentFactory(key="loyal")
+    webhook = WebhookFactory(key="shop", hears=["segments"])
+    webhook.subscriptions.update(subjects=chosen)
+    client, page = sign_in(OPERATOR), f"{LIST}{webhook.pk}/change/"
+    shown = filled_in(client.get(page))
+    hears = [Hearing("segments", ("loyal",), ("data",)), Hearing("tiers")]
+    other = Webhook.objects.get()
+    other.url, other.batch_size = "https://b.example.com/", 7
+    save_webhook(other, hears=hears, now=now)
+
+    answer = client.post(page, {**shown, "name": "Mine"})
+
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    webhook.refresh_from_db()
+    assert (webhook.name, webhook.url, webhook.batch_size) == ("Mine", "https://b.example.com/", 7)
+    heard = list(webhook.subscriptions.order_by("feed").values_list("feed", "subjects", "causes"))
+    assert heard == [("segments", ["loyal"], ["data"]), ("tiers", [], [])]
 
 
 def test_a_segment_that_is_no_more_stays_chosen_until_somebody_takes_it_out():

@@ -1,17 +1,22 @@
 """Two people on one page: what the second left alone is not set back."""
 
+from html import unescape
 from typing import Any
 
 import pytest
 from django.db.models import Model
 from django.urls import reverse
 
+from cdp.admin.base import StrataAdmin
 from cdp.models import Run
 from cdp.roles import ADMIN
 from profiles.admin.refold import CONFIRMED
 from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, ImportMapping, Source
+from tests.elsewhere import Elsewhere
 from tests.factories.imports import ImportMappingFactory
 from tests.factories.profiles import AttributeDefinitionFactory, EventDefinitionFactory, EventFactory, SourceFactory
+from tests.factories.segments import SegmentFactory, TierSchemeFactory
+from tests.factories.tags import TagFactory
 from tests.pages import filled_in
 from tests.rsa_keys import public_pem
 from tests.sign_in import sign_in
@@ -66,7 +71,7 @@ SAVED: list[tuple[type[Model], dict[str, Any]]] = [
 
 
 def page_of(thing):
-    return reverse(f"admin:profiles_{thing._meta.model_name}_change", args=[thing.pk])
+    return reverse(f"admin:{thing._meta.app_label}_{thing._meta.model_name}_change", args=[thing.pk])
 
 
 @pytest.mark.parametrize(("model", "by_other"), SAVED, ids=[f"{m.__name__}-{'-'.join(by)}" for m, by in SAVED])
@@ -121,3 +126,27 @@ def test_a_suggested_schema_is_saved_as_it_is_offered():
     client.post(page_of(event), filled_in(client.get(f"{page_of(event)}?suggest=1")))
 
     assert list(EventDefinition.objects.get(name="Booked").schema["properties"]) == ["table"]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_another_deletes_while_it_is_saved_is_said_on_the_list_and_not_made_again(monkeypatch):
+    client, real = sign_in(ADMIN), StrataAdmin.save_form
+    made = [make() for make in MADE.values()]
+    made += [SegmentFactory(key="idle"), TagFactory(key="idle"), TierSchemeFactory(key="idle")]
+    shown = [filled_in(client.get(page_of(thing))) for thing in made]
+
+    def save_form(self, request, form, change):
+        gone = Elsewhere(lambda: form.instance._meta.model.objects.filter(pk=form.instance.pk).delete())
+        gone.finish()
+        return real(self, request, form, change)
+
+    monkeypatch.setattr(StrataAdmin, "save_form", save_form)
+    for thing, fields in zip(made, shown, strict=True):
+        named = "name" if "name" in fields else "label"
+
+        answer = client.post(page_of(thing), {**fields, named: "Mine"}, follow=True)
+
+        assert answer.redirect_chain == [(page_of(thing).removesuffix(f"{thing.pk}/change/"), 302)]
+        said = f"Somebody has deleted it meanwhile: {thing._meta.verbose_name}. What you wrote"
+        assert said in unescape(answer.content.decode())
+        assert not type(thing).objects.filter(pk=thing.pk).exists()

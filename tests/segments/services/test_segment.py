@@ -30,6 +30,17 @@ def test_new_segment_is_written_and_refreshed():
     assert (run.kind, run.subject, run.user) == ("refresh", "segment:loyal", user)
 
 
+def test_of_one_that_was_read_before_another_saved_it_the_changed_fields_are_saved():
+    segment = SegmentFactory(rule=lives_in("Oslo"))
+    Segment.objects.update(description="Ours", rule=lives_in("Rome"), rule_version=2)
+    segment.name = "Mine"
+
+    assert save_segment(segment, changed=["name"]) is None
+
+    stored = Segment.objects.values_list("name", "description", "rule", "rule_version").get()
+    assert stored == ("Mine", "Ours", lives_in("Rome"), 2)
+
+
 def test_new_rule_gets_a_new_version_and_a_refresh():
     segment = SegmentFactory()
     Segment.objects.update(n_members=7)

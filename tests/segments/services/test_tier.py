@@ -22,6 +22,16 @@ def ladder_of(scheme: TierScheme) -> list[tuple[str, int]]:
     return list(scheme.tiers.order_by("position").values_list("key", "position"))
 
 
+def test_of_one_that_was_read_before_another_saved_it_the_changed_fields_are_saved():
+    scheme = TierSchemeFactory(tiers={"basic": None})
+    TierScheme.objects.update(description="Ours")
+    scheme.name = "Mine"
+
+    assert save_tier_scheme(scheme, changed=["name"]) is None
+
+    assert TierScheme.objects.values_list("name", "description").get() == ("Mine", "Ours")
+
+
 def test_new_scheme_is_written_and_refreshed():
     scheme = TierScheme(key="club", name="Club")
 

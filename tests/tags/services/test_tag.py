@@ -18,6 +18,16 @@ def value(key: str, rule: object = None) -> TagValue:
     return TagValue(key=key, name=key.title(), rule=rule)
 
 
+def test_of_one_that_was_read_before_another_saved_it_the_changed_fields_are_saved():
+    tag = TagFactory()
+    Tag.objects.update(description="Ours", expires_after_days=7)
+    tag.name = "Mine"
+
+    assert save_tag(tag, changed=["name"]) is None
+
+    assert Tag.objects.values_list("name", "description", "expires_after_days").get() == ("Mine", "Ours", 7)
+
+
 def test_tag_by_hand_needs_no_refresh():
     assert save_tag(Tag(key="vip", name="VIP"), values=[value("gold"), value("silver")]) is None
 
