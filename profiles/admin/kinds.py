@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
@@ -26,11 +27,15 @@ from cdp.admin.base import StrataAdmin, display, signed_in
 from cdp.admin.meanwhile import MeanwhileForm
 from cdp.audit import write_change
 from cdp.disclosure import may_see_pii
+from cdp.templatetags.numbers import grouped
+from profiles.admin.conflicts import list_url
+from profiles.admin.identity import identifier_text
 from profiles.identity.normalise import all_normalisers
 from profiles.masking import MASK
 from profiles.models import IdentifierKind
 from profiles.services.kinds import (
     KindInUse,
+    blocked_in_conflict,
     count_over,
     delete_kind,
     known_among,
@@ -57,6 +62,19 @@ HELP = {
         "dropped for every kind. Identifiers that are there already stay with their profile until you split them off."
     ),
 }
+
+
+N_LINKED = 5  # identifiers of a message
+
+
+def conflicts_of_blocked(kind: IdentifierKind, viewer: Any) -> list[tuple[str, str, str]]:
+    """Blocked identifiers that open conflicts name: the list of these, the identifier, and how many, as people read it;
+    nothing for who may not see conflicts.
+    """
+    if not viewer.has_perm("profiles.view_identityconflict"):
+        return []
+    found = blocked_in_conflict(kind)
+    return [(list_url(each), identifier_text(each, viewer), grouped(n)) for each, n in found]
 
 
 class BlockedValuesField(forms.CharField):
@@ -190,8 +208,16 @@ class IdentifierKindAdmin(StrataAdmin):
         return render_to_string("profiles/kind_place.html", {"kind": kind, "may_move": may_move})
 
     @display(description=_("in use"))
-    def use(self, kind: IdentifierKind) -> SafeString:
-        return render_to_string("profiles/kind_use.html", {"kind": kind, "use": use_of(kind), "why": why_fixed(kind)})
+    def use(self, kind: Any) -> SafeString:
+        """Of the kind as it is: below a form that was refused, `kind` is what was typed."""
+        stored = IdentifierKind.objects.get(pk=kind.pk)
+        context = {
+            "kind": stored,
+            "use": use_of(stored),
+            "why": why_fixed(stored),
+            "conflicts": conflicts_of_blocked(stored, kind.viewer),
+        }
+        return render_to_string("profiles/kind_use.html", context)
 
     def may_change(self, user: Any) -> bool:
         return may_see_pii(user) and bool(user.has_perm("profiles.change_identifierkind"))
@@ -232,6 +258,10 @@ class IdentifierKindAdmin(StrataAdmin):
                 n,
             )
             messages.warning(request, text % {"n": n})
+            if conflicts := conflicts_of_blocked(obj, request.user):
+                links = format_html_join(", ", '<a class="st-link" href="{}">{} ({})</a>', conflicts[:N_LINKED])
+                said = gettext("Open conflicts name what is blocked, and stay until they are dismissed:")
+                messages.warning(request, format_html("{} {}", said, links))
 
     def move_view(self, request: HttpRequest, pk: int, way: str) -> HttpResponse:
         """One step up or down in the order of the kinds."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -18,16 +20,22 @@ from cdp.api.router import route
 from cdp.api.serializers import StrictSerializer
 from cdp.api.viewsets import ROW_PATTERN, ReadingViewSet
 from cdp.disclosure import Viewer, may_see_pii
+from profiles.api.filters import reference_in
 from profiles.api.identity import MERGING, SideSerializer, refusals, show_side
 from profiles.masking import MASK
-from profiles.models import IdentityConflict
+from profiles.models import IdentifierKind, IdentityConflict, Source
 from profiles.services.identity.conflicts import (
     MAX_NOTE,
     dismiss_conflict,
+    dismiss_conflicts,
     reopen_conflict,
     settle_by_merge,
     settle_by_move,
 )
+from profiles.services.resolve import known_identifiers
+
+MAX_AT_ONCE = 1_000
+MAX_ROW = 10**18 - 1  # as ROW_PATTERN has it
 
 
 class ConflictSerializer(serializers.Serializer[Any]):
@@ -72,13 +80,38 @@ class NoteSerializer(StrictSerializer):
     note = serializers.CharField(max_length=MAX_NOTE, required=False, default="", allow_blank=True)
 
 
+class DismissalSerializer(NoteSerializer):
+    ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MAX_ROW), allow_empty=False, max_length=MAX_AT_ONCE
+    )
+
+
+DISMISSED = inline_serializer(
+    "Dismissed",
+    {
+        "dismissed": serializers.IntegerField(help_text="Those that were open."),
+        "unchanged": serializers.IntegerField(help_text="Those that were decided before."),
+        "unknown": serializers.ListField(child=serializers.IntegerField()),
+    },
+)
+
+
 class ConflictFilters(filters.FilterSet):
-    kind = filters.CharFilter(field_name="kind__key", label="Kind whose limit binds")
-    source = filters.CharFilter(field_name="source__key", label="Source")
+    identifier = filters.CharFilter(
+        method="naming", label=_("Identifier on either side, as kind:value; needs profiles.view_pii")
+    )
+    kind = filters.ModelChoiceFilter(
+        to_field_name="key", queryset=IdentifierKind.objects.all(), label="Kind whose limit binds"
+    )
+    source = filters.ModelChoiceFilter(to_field_name="key", queryset=Source.objects.all(), label="Source")
 
     class Meta:
         model = IdentityConflict
         fields = ("state", "reason")
+
+    def naming(self, conflicts: QuerySet[IdentityConflict], name: str, given: str) -> QuerySet[IdentityConflict]:
+        known = known_identifiers([reference_in(given, name=name, viewer=self.request.user)])
+        return conflicts.filter(pk__in=IdentityConflict.objects.naming([each.id for each in known.values()]))
 
 
 @route("conflicts")
@@ -92,7 +125,22 @@ class ConflictViewSet(ReadingViewSet):
     filterset_class = ConflictFilters
     lookup_url_kwarg = "id"
     lookup_value_regex = ROW_PATTERN
-    action_permissions = dict.fromkeys(("dismiss", "merge", "move", "reopen"), MERGING)
+    action_permissions = dict.fromkeys(("dismiss", "dismiss_many", "merge", "move", "reopen"), MERGING)
+
+    @extend_schema(operation_id="conflicts_dismiss_many", request=DismissalSerializer, responses=DISMISSED)
+    @action(detail=False, methods=["post"], url_path="dismiss", pagination_class=None, filterset_class=None)
+    def dismiss_many(self, request: Request) -> Response:
+        """Nothing is to be done about up to 1,000 conflicts. Those decided before stay as they are: asking twice
+        changes nothing."""
+        body = DismissalSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        ids = set(body.validated_data["ids"])
+        user: Any = request.user
+        with transaction.atomic():
+            known = set(IdentityConflict.objects.filter(pk__in=ids).values_list("pk", flat=True))
+            chosen = IdentityConflict.objects.filter(pk__in=known)
+            n = dismiss_conflicts(chosen, note=body.validated_data["note"], user=user, now=timezone.now())
+        return Response({"dismissed": n, "unchanged": len(known) - n, "unknown": sorted(ids - known)})
 
     @extend_schema(request=NoteSerializer, responses=ConflictSerializer)
     @action(detail=True, methods=["post"])

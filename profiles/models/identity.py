@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Self
 
 from django.conf import settings
@@ -143,6 +144,10 @@ class IdentityConflictQuerySet(models.QuerySet["IdentityConflict"]):
     def open(self) -> Self:
         """Those to look at: undecided, between two people still. What a merge brought together is no conflict."""
         return self.filter(state=IdentityConflict.State.OPEN).exclude(anchor__profile=models.F("left_out__profile"))
+
+    def naming(self, identifier_ids: Collection[int]) -> Self:
+        """Those of which one of these identifiers is a side."""
+        return self.filter(models.Q(anchor__in=identifier_ids) | models.Q(left_out__in=identifier_ids))
 
 
 class IdentityConflict(models.Model):

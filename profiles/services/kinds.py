@@ -26,6 +26,7 @@ from profiles.refresh.graph import Graph, used_by
 from profiles.refresh.protection import MAX_NAMED, protectors
 from profiles.refresh.queue import queue_full_refresh
 from profiles.refresh.saving import lock_rules
+from profiles.services.identity.conflicts import open_by_identifier
 
 STEP = 10  # between the priorities of neighbours, so that one more fits by number
 MAX_PRIORITY = 10_000
@@ -173,6 +174,13 @@ def normalise_blocked(values: Iterable[str], normaliser: str) -> list[str]:
 def known_among(values: Sequence[str], kind: IdentifierKind) -> int:
     """How many of these normalised values are identifiers already: blocking does not split them off."""
     return Identifier.objects.filter(kind=kind, value__in=values).count()
+
+
+def blocked_in_conflict(kind: IdentifierKind) -> list[tuple[Identifier, int]]:
+    """Identifiers that the kind blocks by now, with how many open conflicts name them: those that most do first."""
+    known = {each.pk: each for each in Identifier.objects.filter(kind=kind, value__in=kind.blocked_values)}
+    n_open = open_by_identifier(known)
+    return [(known[pk], n) for pk, n in sorted(n_open.items(), key=lambda found: (-found[1], found[0]))]
 
 
 def place_new(kind: IdentifierKind) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models.functions import Coalesce
 
 from profiles.identity.groups import Key
-from profiles.identity.identifiers import load_identifiers
+from profiles.identity.identifiers import Known, load_identifiers
 from profiles.identity.normalise import spell
 from profiles.models import IdentifierKind, Profile
 from profiles.models.source import DEFAULT_REGION
@@ -17,7 +17,12 @@ Reference = tuple[str, str]  # kind key and value, as somebody wrote them
 
 
 def find_by_identifiers(references: Iterable[Reference], *, region: str = DEFAULT_REGION) -> dict[Reference, int]:
-    """Profile ids of the identifiers that somebody has, by the reference as written; two queries for any number.
+    """Profile ids of the identifiers that somebody has, by the reference as written; two queries for any number."""
+    return {reference: known.profile_id for reference, known in known_identifiers(references, region=region).items()}
+
+
+def known_identifiers(references: Iterable[Reference], *, region: str = DEFAULT_REGION) -> dict[Reference, Known]:
+    """The identifiers that somebody has, by the reference as written; two queries for any number.
 
     One that was blocked after it came is found as well: somebody still has it.
     """
@@ -29,7 +34,7 @@ def find_by_identifiers(references: Iterable[Reference], *, region: str = DEFAUL
         if kind and value is not None:
             keys[kind_key, written] = Key(kind.pk, value)
     known = load_identifiers(sorted(set(keys.values())))
-    return {reference: known[key].profile_id for reference, key in keys.items() if key in known}
+    return {reference: known[key] for reference, key in keys.items() if key in known}
 
 
 def find_by_public_ids(public_ids: Iterable[str | UUID]) -> dict[UUID, int]:

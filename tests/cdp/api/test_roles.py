@@ -16,6 +16,7 @@ CONSENTS = {"operator", "integration", "privacy_officer", "admin"}
 MERGES = {"operator", "integration", "admin"}
 MAY = {
     ("post", "profiles/merge/"): MERGES,
+    ("post", "conflicts/dismiss/"): MERGES,
     ("post", "conflicts/{id}/dismiss/"): MERGES,
     ("post", "conflicts/{id}/merge/"): MERGES,
     ("post", "conflicts/{id}/move/"): MERGES,

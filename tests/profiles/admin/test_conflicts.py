@@ -3,7 +3,7 @@
 import pytest
 
 from cdp.roles import OPERATOR, VIEWER
-from profiles.models import IdentityConflict
+from profiles.models import Identifier, IdentityConflict
 from tests.factories.profiles import SourceFactory
 from tests.profiles.ingest.messages import identify, profile_of, send
 from tests.sign_in import sign_in
@@ -74,3 +74,102 @@ def test_viewers_decide_nothing(conflict):
     conflict.refresh_from_db()
     assert (answers, conflict.state) == ([403, 403], "open")
     assert "/dismiss/" not in client.get(f"{LIST}{conflict.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize("way", ["dismiss", "move"])
+def test_who_decides_what_is_gone_is_told_on_the_list(conflict, way):
+    IdentityConflict.objects.all().delete()
+
+    answer = sign_in(OPERATOR).post(f"{LIST}{conflict.pk}/{way}/", follow=True)
+
+    assert answer.redirect_chain == [(LIST, 302)]
+    assert "This conflict is there no more" in answer.content.decode()
+
+
+@pytest.fixture
+def kiosk():
+    """Three people signed in at it; it stays with the first."""
+    shop = SourceFactory(key="till")
+    send(shop, *(identify(user=f"u{n}", anonymous="KIOSK-1", at=n) for n in range(3)), identify(user="x", at=9))
+    return Identifier.objects.get(value="KIOSK-1")
+
+
+def test_a_search_finds_the_conflicts_of_an_identifier_and_says_how_many_are_open(conflict, kiosk):
+    client = sign_in(OPERATOR)
+
+    found = client.get(LIST, {"q": "anonymous_id:KIOSK-1"})
+    text = found.content.decode()
+
+    assert [len(found.context["cl"].result_list), len(client.get(LIST).context["cl"].result_list)] == [2, 3]
+    assert "2 open conflicts name it" in text
+    assert f'href="{LIST}?identifier={kiosk.pk}&amp;state__exact=open"' in text
+    assert "Dismiss all of the list" in text
+    assert "KIOSK-1" not in client.get(LIST, {"q": "nobody"}).content.decode()
+
+
+def test_all_open_conflicts_of_an_identifier_are_dismissed_after_a_question(conflict, kiosk):
+    client = sign_in(OPERATOR, username="ann")
+    page = f"{LIST}?identifier={kiosk.pk}&state__exact=open"
+    asked = {"action": "dismiss_chosen", "index": "0", "select_across": "1", "_selected_action": "0"}
+
+    question = client.post(page, asked).content.decode()
+    untouched = IdentityConflict.objects.open().count()
+    done = client.post(page, {**asked, "apply": "1", "note": "Till tablet."}, follow=True).content.decode()
+
+    assert "2 open conflicts are dismissed" in question
+    assert untouched == 3
+    assert "2 conflicts were dismissed." in done
+    assert list(IdentityConflict.objects.open()) == [conflict]
+    rows = IdentityConflict.objects.filter(left_out=kiosk).values_list("state", "note", "settled_by__username")
+    assert list(rows) == [("dismissed", "Till tablet.", "ann")] * 2
+
+
+def test_the_ticked_are_dismissed_and_those_decided_before_stay(conflict, kiosk):
+    first, second = IdentityConflict.objects.filter(left_out=kiosk).order_by("pk")
+    IdentityConflict.objects.filter(pk=second.pk).update(state="settled")
+    asked = {"action": "dismiss_chosen", "index": "0", "_selected_action": [first.pk, second.pk]}
+    client = sign_in(OPERATOR)
+
+    question = client.post(LIST, asked).content.decode()
+    client.post(LIST, {**asked, "apply": "1", "note": ""})
+
+    assert "1 open conflict is dismissed" in question
+    assert "1 more was decided before" in question
+    states = IdentityConflict.objects.order_by("pk").values_list("pk", "state")
+    assert dict(states) == {conflict.pk: "open", first.pk: "dismissed", second.pk: "settled"}
+
+
+def test_an_identifier_that_is_gone_chooses_nothing(conflict):
+    asked = {"action": "dismiss_chosen", "index": "0", "select_across": "1", "_selected_action": "0", "apply": "1"}
+    client = sign_in(OPERATOR)
+
+    for gone in ("999999", "junk", "9" * 30):
+        assert len(client.get(LIST, {"identifier": gone}).context["cl"].result_list) == 0
+        client.post(f"{LIST}?identifier={gone}", asked)
+
+    assert IdentityConflict.objects.get().state == "open"
+
+
+def test_viewers_neither_search_nor_dismiss(kiosk):
+    client = sign_in(VIEWER)
+
+    found = client.get(LIST, {"q": "KIOSK-1"})
+    one = client.get(LIST, {"identifier": kiosk.pk}).content.decode()
+    client.post(f"{LIST}?identifier={kiosk.pk}", {"action": "dismiss_chosen", "index": "0", "select_across": "1",
+                "_selected_action": "0", "apply": "1"})  # fmt: skip
+
+    assert len(found.context["cl"].result_list) == 0
+    assert "Only those who may see personal data" in found.content.decode()
+    assert "2 open conflicts name it" in one
+    assert "dismiss_chosen" not in one
+    assert IdentityConflict.objects.open().count() == 2
+
+
+def test_the_page_of_a_conflict_leads_to_the_others_of_its_identifier(kiosk):
+    found = IdentityConflict.objects.filter(left_out=kiosk).first()
+
+    text = sign_in(OPERATOR).get(f"{LIST}{found.pk}/change/").content.decode()
+
+    url = f"{LIST}?identifier={kiosk.pk}&amp;state__exact=open"
+    assert f'<a class="st-link" href="{url}">2 open conflicts name it</a>' in text
+    assert f"identifier={found.anchor_id}" not in text

@@ -4,8 +4,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from cdp.roles import ADMIN, OPERATOR, PRIVACY_OFFICER, VIEWER
-from profiles.models import IdentifierKind
-from tests.factories.profiles import IdentifierFactory, ProfileFactory
+from profiles.models import IdentifierKind, IdentityConflict
+from tests.factories.profiles import ConflictFactory, IdentifierFactory, ProfileFactory
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +40,17 @@ def test_a_lower_limit_says_who_exceeds_it():
 
     assert "1 profile has more than that already." in answer.content.decode()
     assert kind_of("email").limit_per_profile == 1
+
+
+def test_a_refused_limit_counts_nobody_who_exceeds_it():
+    IdentifierFactory.create_batch(2, kind_key="email", profile=ProfileFactory())
+    IdentifierKind.objects.filter(key="email").update(limit_per_profile=1)
+    IdentifierFactory(kind_key="email")
+
+    page = sign_in(OPERATOR).post(page_of("email"), {**FORM, "limit_per_profile": 0}).content.decode()
+
+    assert "3 identifiers" in page
+    assert "1 profile has more than the limit" in page
 
 
 def test_what_is_refused_stands_beside_its_field_and_what_was_typed_stays():
@@ -122,3 +133,25 @@ def test_a_kind_in_use_is_not_deleted_and_the_page_counts():
 
 def test_a_shipped_kind_has_no_delete_page():
     assert sign_in(ADMIN).get(f"{LIST}{kind_of('email').pk}/delete/").status_code == 403
+
+
+def test_a_value_that_is_blocked_says_which_conflicts_it_leaves_and_leads_there():
+    kiosk = IdentifierFactory(kind_key="device_id", value="KIOSK-1")
+    ConflictFactory.create_batch(2, left_out=kiosk)
+    ConflictFactory(left_out__kind_key="device_id")
+    client = sign_in(ADMIN)
+    link = f'href="/admin/profiles/identityconflict/?identifier={kiosk.pk}&amp;state__exact=open"'
+    label = IdentifierKind.objects.get(key="device_id").label
+
+    before = client.get(page_of("device_id")).content.decode()
+    done = client.post(
+        page_of("device_id"), {"label": label, "limit_per_profile": "", "blocked_values": "KIOSK-1"}, follow=True
+    ).content.decode()
+    after = client.get(page_of("device_id")).content.decode()
+
+    assert "Open conflicts" not in before
+    assert "Open conflicts name what is blocked" in done
+    assert [link in text for text in (before, done, after)] == [False, True, True]
+    assert "KIOSK-1 (2)" in after
+    IdentityConflict.objects.update(state="dismissed")
+    assert "Open conflicts" not in client.get(page_of("device_id")).content.decode()

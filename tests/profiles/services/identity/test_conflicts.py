@@ -4,15 +4,24 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection, transaction
 
 from cdp.feeds import FeedLock, lock_feed
 from profiles.identity.errors import IdentityError, KeptApartError
-from profiles.models import IdentityConflict, ProfileMerge
+from profiles.models import Identifier, IdentityConflict, ProfileMerge
 from profiles.refresh.people import lock_profiles
-from profiles.services.identity.conflicts import dismiss_conflict, reopen_conflict, settle_by_merge, settle_by_move
+from profiles.services.identity import conflicts
+from profiles.services.identity.conflicts import (
+    dismiss_conflict,
+    dismiss_conflicts,
+    open_by_identifier,
+    reopen_conflict,
+    settle_by_merge,
+    settle_by_move,
+)
 from tests.factories.cdp import UserFactory
-from tests.factories.profiles import SourceFactory
+from tests.factories.profiles import ConflictFactory, IdentifierFactory, SourceFactory
 from tests.profiles.ingest.messages import START, event_names, identify, profile_of, send, track
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +73,18 @@ def test_two_who_are_one_person_by_now_cannot_be_made_one_again(shop, settle):
 
     with pytest.raises(IdentityError, match=r"These are one person already\."):
         settle(IdentityConflict.objects.get(), user=None, now=NOW)
+
+
+@pytest.mark.parametrize("settle", [settle_by_merge, settle_by_move, reopen_conflict])
+def test_a_conflict_that_went_with_its_identifier_is_not_decided(shop, settle):
+    conflict = shared_device(shop)
+    IdentityConflict.objects.all().delete()
+    Identifier.objects.filter(pk=conflict.left_out_id).delete()
+
+    with pytest.raises(IdentityError, match="is there no more"):
+        settle(conflict, user=None, now=NOW)
+
+    assert not ProfileMerge.objects.exists()
 
 
 def test_a_dismissed_conflict_can_be_opened_again_and_keeps_its_note(shop):
@@ -141,3 +162,57 @@ def test_moving_takes_the_locks_of_people_before_those_of_feeds(shop):
 
     assert (errors, moving.is_alive()) == ([], False)
     assert profile_of("user_id", "b") == profile_of("anonymous_id", "device")
+
+
+def test_many_are_dismissed_at_once_and_what_was_decided_stays():
+    open_ones = ConflictFactory.create_batch(3)
+    settled = ConflictFactory(state="settled", note="Moved.")
+    operator = UserFactory(username="ann")
+
+    everything = IdentityConflict.objects.all()
+    n = dismiss_conflicts(everything, note="Till tablet.", user=operator, now=NOW)
+    again = dismiss_conflicts(everything, note="Again.", user=None, now=NOW + timedelta(days=1))
+
+    assert (n, again) == (3, 0)
+    rows = IdentityConflict.objects.order_by("pk").values_list("state", "note", "settled_by__username", "settled_at")
+    assert list(rows) == [("dismissed", "Till tablet.", "ann", NOW)] * 3 + [("settled", "Moved.", None, None)]
+    entries = LogEntry.objects.order_by("object_id").values_list("user__username", "object_id", "change_message")
+    assert [(name, pk) for name, pk, _said in entries] == [("ann", str(each.pk)) for each in open_ones]
+    assert {said for _name, _pk, said in entries} == {
+        '[{"changed": {"fields": ["state"]}, "values": {"state": ["open", "dismissed"]}}]'
+    }
+    assert settled.pk not in [int(pk) for _name, pk, _said in entries]
+
+
+def test_no_more_are_dismissed_than_was_said_the_oldest_first(monkeypatch):
+    monkeypatch.setattr(conflicts, "AT_ONCE", 2)
+    first = ConflictFactory.create_batch(7)
+
+    assert dismiss_conflicts(IdentityConflict.objects.all(), note="", user=None, now=NOW, limit=5) == 5
+
+    assert list(IdentityConflict.objects.open().order_by("pk")) == first[5:]
+
+
+def test_open_conflicts_are_counted_by_identifier_on_either_side():
+    tablet, ann = IdentifierFactory(kind_key="anonymous_id"), IdentifierFactory()
+    ConflictFactory(left_out=tablet)
+    ConflictFactory(left_out=tablet, anchor=ann)
+    ConflictFactory(anchor=tablet, left_out=ann)
+    ConflictFactory(left_out=tablet, state="dismissed")
+    ConflictFactory(left_out=tablet, anchor__profile=tablet.profile)
+
+    assert open_by_identifier([tablet.pk, ann.pk]) == {tablet.pk: 3, ann.pk: 2}
+
+
+def test_a_decision_stands_in_the_audit(shop):
+    conflict, operator = shared_device(shop), UserFactory()
+
+    dismiss_conflict(conflict, note="Ann and Bob", user=operator, now=NOW)
+    reopen_conflict(conflict, user=operator, now=NOW)
+
+    said = list(LogEntry.objects.order_by("pk").values_list("user", "object_id", "change_message"))
+    moved = '[{"changed": {"fields": ["state"]}, "values": {"state": %s}}]'
+    assert said == [
+        (operator.pk, str(conflict.pk), moved % '["open", "dismissed"]'),
+        (operator.pk, str(conflict.pk), moved % '["dismissed", "open"]'),
+    ]
