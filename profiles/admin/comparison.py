@@ -77,13 +77,25 @@ def compare(preview: Preview, viewer: Any, *, after_notes: Sequence[str] = ()) -
                 is_after=is_after,
             )
         )
+    were = [*([] for _person in preview.before), *(who_were(person, preview.before) for person in preview.after)]
     groups = [
         Group(_("Identifiers"), [identifier_row(people, viewer)]),
-        Group(_("Attributes"), attribute_rows(people, n_before, viewer)),
-        Group(_("Consents"), consent_rows(people, n_before)),
+        Group(_("Attributes"), attribute_rows(people, were, viewer)),
+        Group(_("Consents"), consent_rows(people, were)),
         Group(_("More"), [*section_rows(people), event_row(people)]),
     ]
     return Comparison(columns, [group for group in groups if group.rows])
+
+
+def who_were(person: Snapshot, before: Sequence[Snapshot]) -> list[int]:
+    """The places of those before the change who are `person` after it: they themselves and all who went into them; of a
+    part that was split off, those whom it was part of.
+    """
+    identifiers = {identifier.pk for identifier in person.identifiers}
+    sides = [{identifier.pk for identifier in each.identifiers} for each in before]
+    went = [bool(side) and side <= identifiers for side in sides]
+    whole = [n for n, each in enumerate(before) if went[n] or each.profile.pk == person.profile.pk]
+    return whole or [n for n, side in enumerate(sides) if side & identifiers]
 
 
 def cell(words: Sequence[str], *, is_loud: bool = False) -> Cell:
@@ -95,19 +107,18 @@ def identifier_row(people: Sequence[Snapshot], viewer: Any) -> Row:
     return Row("", [cell(words) for words in texts])
 
 
-def attribute_rows(people: Sequence[Snapshot], n_before: int, viewer: Any) -> list[Row]:
-    """One a key; what the change decides, where the people before differ, or alters, is loud."""
+def attribute_rows(people: Sequence[Snapshot], were: Sequence[Sequence[int]], viewer: Any) -> list[Row]:
+    """One a key; a value is loud that is another than one of those who were this person had."""
     keys = sorted({key for person in people for key in person.profile.attributes})
     labels = {found.key: definition_label(found) for found in AttributeDefinition.objects.filter(key__in=keys)}
     masked = [mask_attributes(person.profile.attributes, viewer) for person in people]
     rows = []
     for key in keys:
         stored = [person.profile.attributes.get(key) for person in people]
-        differ = any(value != stored[0] for value in stored[1:n_before])
         cells = [
             cell(
                 [attribute_value(values[key])] if key in values else [],
-                is_loud=n >= n_before and (differ or stored[n] != stored[0]),
+                is_loud=any(stored[n] != stored[place] for place in were[n]),
             )
             for n, values in enumerate(masked)
         ]
@@ -115,17 +126,23 @@ def attribute_rows(people: Sequence[Snapshot], n_before: int, viewer: Any) -> li
     return rows
 
 
-def consent_rows(people: Sequence[Snapshot], n_before: int) -> list[Row]:
-    """One a channel, saying where a grant gives way to a denial."""
+def consent_rows(people: Sequence[Snapshot], were: Sequence[Sequence[int]]) -> list[Row]:
+    """One a channel, saying where somebody's grant gives way to a denial."""
     states = dict(Consent.State.choices)
     rows = []
     for channel in sorted({channel for person in people for channel in person.consents}):
         said = [person.consents.get(channel) for person in people]
-        is_stricter = Consent.State.GRANTED in said[:n_before] and Consent.State.DENIED in said[n_before:]
-        note = gettext("The stricter word counts.") if is_stricter else ""
-        cells = [cell([str(states[state])] if state else [], is_loud=is_stricter and n >= n_before)
-                 for n, state in enumerate(said)]  # fmt: skip
-        rows.append(Row(channel_label(channel), cells, note))
+        is_stricter = any(
+            state == Consent.State.DENIED and said[place] == Consent.State.GRANTED
+            for n, state in enumerate(said)
+            for place in were[n]
+        )
+        cells = [
+            cell([str(states[state])] if state else [], is_loud=any(state != said[place] for place in were[n]))
+            for n, state in enumerate(said)
+        ]
+        label = gettext("Consent: %(channel)s") % {"channel": channel_label(channel)}
+        rows.append(Row(label, cells, gettext("The stricter word counts.") if is_stricter else ""))
     return rows
 
 

@@ -28,7 +28,7 @@ from profiles.admin.merging import MAY_MERGE, merge_url
 from profiles.admin.people import asked_again
 from profiles.identity.errors import IdentityError
 from profiles.masking import MASK
-from profiles.models import Identifier, IdentityConflict
+from profiles.models import Identifier, IdentityConflict, Profile
 from profiles.services.identity.conflicts import (
     MAX_DISMISSED,
     MAX_NOTE,
@@ -269,15 +269,14 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
             "conflict": conflict,
         }
         try:
-            tried = preview(sides, lambda: [sides[0], settled_in(conflict, signed_in(request))])
+            tried = preview(sides, lambda: both_after(conflict, sides[0], signed_in(request)))
         except PreviewUnavailable as error:
             return TemplateResponse(request, "profiles/conflict_move.html", {**context, "trouble": str(error)})
         if tried.refused is not None:
             context["trouble"] = error_text(tried.refused, request)
         else:
-            context["comparison"] = compare(
-                tried, request.user, after_notes=[gettext("Without it"), gettext("With it")]
-            )
+            notes = [gettext("Without it"), gettext("With it")]
+            context["comparison"] = compare(tried, request.user, after_notes=notes[-len(tried.after) :])
         return TemplateResponse(request, "profiles/conflict_move.html", context)
 
     def reopen_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -305,9 +304,11 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(reverse("admin:profiles_identityconflict_change", args=[pk]))
 
 
-def settled_in(conflict: IdentityConflict, user: User) -> int:
-    """Move what was left out, and return the id of the person who has it then."""
-    return settle_by_move(conflict, user=user, now=timezone.now()).pk
+def both_after(conflict: IdentityConflict, owner_id: int, user: User) -> list[int]:
+    """Move what was left out, and return the ids of its owner, where anything else was theirs, and of whom has it."""
+    person = settle_by_move(conflict, user=user, now=timezone.now())
+    owner = Profile.objects.current().filter(pk=owner_id).values_list("pk", flat=True)
+    return [*owner, person.pk]
 
 
 def is_moot(conflict: IdentityConflict) -> bool:

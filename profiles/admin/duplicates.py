@@ -28,7 +28,7 @@ from profiles.admin.identity import error_text, person_link
 from profiles.admin.pairs import page_of, rejected_between, rows_of, sides_of
 from profiles.admin.profile import chips
 from profiles.identity.errors import IdentityError
-from profiles.models import DuplicateSuggestion, ProfileMerge
+from profiles.models import DuplicateSuggestion
 from profiles.services.duplicates import (
     NotInstalled,
     NotToReview,
@@ -200,11 +200,10 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
         suggestion = get_object_or_404(DuplicateSuggestion, pk=pk)
         try:
             if decision == "accept":
-                survivor = accept_suggestion(pk, user=signed_in(request), now=timezone.now())
-                merge = ProfileMerge.objects.filter(survivor=survivor).latest("pk")
+                merge = accept_suggestion(pk, user=signed_in(request), now=timezone.now())
                 text = gettext('Merged into {}. <a class="st-link" href="{}">Undo</a>')
                 undo_url = reverse("admin:profiles_profile_undo", args=[merge.pk])
-                messages.success(request, format_html(text, person_link(survivor, request.user), undo_url))
+                messages.success(request, format_html(text, person_link(merge.survivor, request.user), undo_url))
             elif decision == "reject":
                 reject_suggestion(pk, user=signed_in(request), now=timezone.now())
                 text = gettext('Rejected: they are not suggested again. <a class="st-link" href="{}">Look again</a>')

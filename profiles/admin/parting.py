@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.contrib import messages
@@ -37,17 +37,30 @@ MAX_SHOWN = 500  # identifiers to tick
 
 
 def split_page(request: HttpRequest, profile: Profile, context: dict[str, Any]) -> HttpResponse:
-    """`?identifier=1&identifier=2` are ticked, `along` the rows by hand that go too; POST splits."""
+    """`?identifier=1&identifier=2` are ticked, `along` the rows by hand that go too; POST splits, unless a ticked
+    identifier is not this person's: then it shows what is theirs now, since less than was previewed would go.
+    """
     if not has_perm(request, MAY_MERGE):
         return HttpResponse(status=403)
     given = request.POST if request.method == "POST" else request.GET
-    ticked = identifiers_of(profile, given.getlist("identifier"))
+    wanted = set(given.getlist("identifier"))
+    ticked = identifiers_of(profile, wanted)
+    n_gone = len(wanted) - len(ticked)
     along = given.getlist("along")
 
     def split() -> Profile:
         return split_profile(profile, ticked, user=signed_in(request), now=timezone.now(), along=along)
 
-    if request.method == "POST":
+    if n_gone:
+        text = ngettext(
+            "Nothing was split off: %(n)d of the ticked identifiers is not of this person any more. The page shows "
+            "what is theirs now.",
+            "Nothing was split off: %(n)d of the ticked identifiers are not of this person any more. The page shows "
+            "what is theirs now.",
+            n_gone,
+        )
+        messages.error(request, text % {"n": n_gone})
+    elif request.method == "POST":
         return part(request, profile, split, back=request.get_full_path())
     owned = Identifier.objects.filter(profile=profile).select_related("kind").order_by("kind__priority", "pk")
     # The ticked are all there, however many others: what is not on the page would not be split off.
@@ -95,7 +108,7 @@ def undo_page(request: HttpRequest, merge_id: int, context: dict[str, Any]) -> H
     return TemplateResponse(request, "profiles/part.html", context)
 
 
-def identifiers_of(profile: Profile, ids: Sequence[str]) -> list[Identifier]:
+def identifiers_of(profile: Profile, ids: Collection[str]) -> list[Identifier]:
     """Those of the person's identifiers that were ticked."""
     wanted = [int(pk) for pk in ids if is_id(pk)]
     return list(Identifier.objects.filter(profile=profile, pk__in=wanted).select_related("kind"))

@@ -89,12 +89,12 @@ class DuplicateViewSet(ReadingViewSet):
         """Merge the two; undoing it takes them apart. 409 where a limit, a separation or a rejection forbids it."""
         self._exists(pk)
         try:
-            survivor = accept_suggestion(int(pk), user=request.user, now=timezone.now())  # type: ignore[arg-type]
+            merge = accept_suggestion(int(pk), user=request.user, now=timezone.now())  # type: ignore[arg-type]
         except KeptApartError as error:
             raise Conflict(error.message_for(request.user)) from error
         except NotToReview as error:
             raise Conflict(str(error)) from error
-        return Response({"survivor": survivor.public_id})
+        return Response({"survivor": merge.survivor.public_id})
 
     @extend_schema(request=None, responses=DuplicateSerializer)
     @action(detail=True, methods=["post"], pagination_class=None, filterset_class=None)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from cdp.locks import advisory_lock
 from cdp.models import User
 from profiles.identity.errors import MAX_NAMED, KeptApartError, Rejected
-from profiles.models import DuplicateSuggestion, Profile, ProfileMerge
+from profiles.models import DuplicateSuggestion, ProfileMerge
 from profiles.refresh.people import survivors_of
 from profiles.services.identity import merge_profiles
 
@@ -26,8 +26,8 @@ class RejectedBefore(KeptApartError):
     """Somebody rejected another suggestion of these people, or of one who merged into them. It holds until reopened."""
 
 
-def accept_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -> Profile:
-    """Merge the two people; returns the survivor.
+def accept_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -> ProfileMerge:
+    """Merge the two people; returns the merge, by which it can be undone.
 
     Raises:
         NotToReview: it is not open any more; where its profiles are one already, it is outdated from now on.
@@ -41,7 +41,9 @@ def accept_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -
             if rejected := rejections_between(people):
                 raise RejectedBefore(rejected)
             _decide([suggestion.pk], State.ACCEPTED, user=user, now=now)
-            return merge_profiles(people, user=user, now=now, cause=ProfileMerge.Cause.DUPLICATE)
+            survivor = merge_profiles(people, user=user, now=now, cause=ProfileMerge.Cause.DUPLICATE)
+            merges = ProfileMerge.objects.filter(survivor=survivor).select_related("survivor")
+            return merges.latest("pk")  # nobody else merges until this transaction ends
         _decide([suggestion.pk], State.OUTDATED, user=None, now=now)
     raise NotToReview(_("These profiles are one already."))
 

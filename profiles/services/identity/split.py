@@ -80,12 +80,7 @@ def undo_merge(merge: ProfileMerge, *, user: User | None, now: datetime, along: 
     merge = ProfileMerge.objects.select_related("absorbed__merged_into").get(pk=merge.pk)
     check_not_undone(merge)
     tree = locked_tree(merge.absorbed)
-    going = undoing(tree, merge.absorbed_id)
-    if not going.identifiers:
-        raise IdentityError(
-            _("None of the identifiers that this merge brought is there any more; nothing is left to take back.")
-        )
-    check(tree, going)
+    going = taken_back(tree, merge)
     return part(tree, going, to=merge.absorbed, merge_id=merge.pk, along=along, user=user, now=now)
 
 
@@ -101,9 +96,7 @@ def preview_undo(merge: ProfileMerge) -> SplitPreview:
     """What `undo_merge` would do. Raises IdentityError as it does."""
     check_not_undone(merge)
     tree = load_tree(root_of(merge.absorbed))
-    going = undoing(tree, merge.absorbed_id)
-    check(tree, going)
-    return preview(tree, going)
+    return preview(tree, taken_back(tree, merge))
 
 
 def preview(tree: Tree, going: Going) -> SplitPreview:
@@ -142,6 +135,17 @@ def chosen_identifiers(tree: Tree, identifiers: Iterable[Identifier]) -> set[int
     if chosen - tree.homes.keys():
         raise IdentityError(_("One of these identifiers is not of this person."))
     return chosen
+
+
+def taken_back(tree: Tree, merge: ProfileMerge) -> Going:
+    """What goes with the absorbed of a merge. Raises IdentityError where one side would be nobody."""
+    going = undoing(tree, merge.absorbed_id)
+    if not going.identifiers:
+        raise IdentityError(
+            _("None of the identifiers that this merge brought is there any more; nothing is left to take back.")
+        )
+    check(tree, going)
+    return going
 
 
 def check(tree: Tree, going: Going) -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from cdp.roles import OPERATOR, VIEWER
 from profiles.models import Identifier, IdentityConflict
+from profiles.services.identity import split_profile
 from tests.factories.profiles import SourceFactory
-from tests.profiles.ingest.messages import identify, profile_of, send
+from tests.profiles.ingest.messages import START, identify, profile_of, send
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -173,3 +174,56 @@ def test_the_page_of_a_conflict_leads_to_the_others_of_its_identifier(kiosk):
     url = f"{LIST}?identifier={kiosk.pk}&amp;state__exact=open"
     assert f'<a class="st-link" href="{url}">2 open conflicts name it</a>' in text
     assert f"identifier={found.anchor_id}" not in text
+
+
+def shown(comparison):
+    """Words and loudness of each cell, and the note, by the label of the row."""
+    return {
+        row.label: ([(*cell.words, cell.is_loud) for cell in row.cells], row.note)
+        for group in comparison.groups
+        for row in group.rows
+        if row.label
+    }
+
+
+def test_a_move_that_changes_neither_word_nor_attribute_says_so():
+    """B named the device of A; each has said yes or no and where they live."""
+    till = SourceFactory(key="till")
+    send(till, identify(user="a", at=0, city="Oslo", consents={"email": True}), identify(user="a", anonymous="d", at=1))
+    send(till, identify(user="b", anonymous="d", at=2, city="Rome", consents={"email": False}))
+    conflict = IdentityConflict.objects.get()
+
+    rows = shown(sign_in(OPERATOR).get(f"{LIST}{conflict.pk}/move/").context["comparison"])
+
+    assert rows["City"] == ([("Oslo", False), ("Rome", False), ("Oslo", False), ("Rome", False)], "")
+    words = [("Granted", False), ("Denied", False), ("Granted", False), ("Denied", False)]
+    assert rows["Consent: email"] == (words, "")
+
+
+def test_a_move_is_loud_about_what_goes_with_the_identifier():
+    """The device brought its city first, as an anonymous visitor: it goes to B, who has none of their own."""
+    till = SourceFactory(key="till")
+    send(till, identify(anonymous="d", at=0, city="Oslo", consents={"email": False}), identify(user="a", at=1))
+    send(till, identify(user="a", anonymous="d", at=2), identify(user="b", at=3, consents={"email": True}))
+    send(till, identify(user="b", anonymous="d", at=4))
+    conflict = IdentityConflict.objects.get()
+
+    rows = shown(sign_in(OPERATOR).get(f"{LIST}{conflict.pk}/move/").context["comparison"])
+
+    assert rows["City"] == ([("Oslo", False), (False,), (True,), ("Oslo", True)], "")
+    words = [("Denied", False), ("Granted", False), (True,), ("Denied", True)]
+    assert rows["Consent: email"] == (words, "The stricter word counts.")
+
+
+def test_who_has_nothing_but_what_is_moved_is_gone_afterwards():
+    till = SourceFactory(key="till")
+    send(till, identify(user="a", anonymous="d", at=0), identify(user="b", anonymous="d", at=1, city="Rome"))
+    conflict = IdentityConflict.objects.get()
+    split_profile(conflict.left_out.profile, [conflict.left_out], user=None, now=START)
+    IdentityConflict.objects.update(state="open")
+
+    comparison = sign_in(OPERATOR).get(f"{LIST}{conflict.pk}/move/").context["comparison"]
+
+    notes = [(column.note, column.is_after) for column in comparison.columns]
+    assert notes == [("", False), ("", False), ("With it", True)]
+    assert shown(comparison)["City"] == ([(False,), ("Rome", False), ("Rome", True)], "")

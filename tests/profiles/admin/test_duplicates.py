@@ -4,8 +4,10 @@ import pytest
 
 from cdp.models import Run
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
+from profiles.admin import duplicates
 from profiles.models import DuplicateSuggestion, Profile, ProfileMerge
 from profiles.services.duplicates import engine
+from profiles.services.identity import merge_profiles
 from tests.factories.profiles import DuplicateSuggestionFactory, IdentifierFactory, ProfileFactory
 from tests.sign_in import sign_in
 
@@ -68,6 +70,23 @@ def test_a_pair_stands_side_by_side_with_what_differs():
     assert rows["Gender"] == (["f"], [], "one")
     assert "names are similar" in answer.content.decode()
     assert "speaks strongly for" in answer.content.decode()
+
+
+def test_the_link_undoes_the_merge_of_this_pair_though_another_was_merged_meanwhile(monkeypatch):
+    suggestion = DuplicateSuggestionFactory()
+    real = duplicates.accept_suggestion
+
+    def accept(*args, **given):
+        merge = real(*args, **given)
+        merge_profiles([merge.survivor_id, ProfileFactory().pk], user=None, now=given["now"])
+        return merge
+
+    monkeypatch.setattr(duplicates, "accept_suggestion", accept)
+
+    (text,) = texts(decide(suggestion, "accept"))[:1]
+
+    merge = ProfileMerge.objects.get(cause="duplicate")
+    assert f'href="/admin/profiles/profile/merge/{merge.pk}/undo/"' in text
 
 
 def test_accepting_merges_and_the_next_pair_follows():

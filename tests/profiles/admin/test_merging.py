@@ -61,7 +61,7 @@ def test_the_preview_shows_what_will_be_and_changes_nothing(ann, visitor):
     assert rows["City"] == [["Rome"], ["Oslo"], ["Rome"]]
     assert rows["Name"] == [[], ["Ann"], ["Ann"]]
     assert rows["Identifiers"][2] == ["Email ann@example.com", "Anonymous id a1"]
-    assert rows["email"] == [["Denied"], ["Granted"], ["Denied"]]
+    assert rows["Consent: email"] == [["Denied"], ["Granted"], ["Denied"]]
     assert "The stricter word counts." in page.content.decode()
     assert rows["Tags"] == [[tag.name], [], [tag.name]]
     assert rows["Events"] == [["1"], ["1"], ["2"]]

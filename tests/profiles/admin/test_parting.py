@@ -110,8 +110,43 @@ def test_what_cannot_be_split_says_why_and_changes_nothing(ann):
     assert everything() == before
 
 
+def test_a_split_of_what_meanwhile_left_the_person_is_refused_and_shows_what_is_now(shop, ann):
+    send(shop, identify(email="ann@example.com", phone="13800138000", at=6))
+    phone, device = identifier("phone", "+8613800138000"), identifier("anonymous_id", "a1")
+    client, ticked = sign_in(OPERATOR), {"identifier": [phone.pk, device.pk]}
+    client.get(f"{PROFILES}{ann.pk}/split/", ticked)
+    split_profile(ann, [phone], user=None, now=NOW)
+    before = everything()
+
+    page = client.post(f"{PROFILES}{ann.pk}/split/", ticked)
+    unchanged = everything() == before
+    client.post(f"{PROFILES}{ann.pk}/split/", {"identifier": device.pk})
+
+    assert [str(message) for message in page.context["messages"]] == [
+        "Nothing was split off: 1 of the ticked identifiers is not of this person any more. "
+        "The page shows what is theirs now."
+    ]  # fmt: skip
+    assert unchanged
+    assert {shown.value: is_ticked for shown, _text, is_ticked in page.context["identifiers"]} == {
+        "ann@example.com": False, "a1": True,
+    }  # fmt: skip
+    assert rows_of(page.context["comparison"])["Identifiers"][2] == ["Anonymous id a1"]
+    assert profile_of("anonymous_id", "a1") not in (ann, profile_of("phone", "+8613800138000"))
+
+
+def test_a_split_of_nothing_but_what_meanwhile_left_the_person_previews_nothing(ann):
+    device = identifier("anonymous_id", "a1")
+    split_profile(ann, [device], user=None, now=NOW)
+
+    page = sign_in(OPERATOR).post(f"{PROFILES}{ann.pk}/split/", {"identifier": device.pk})
+
+    assert len(page.context["messages"]) == 1
+    assert "comparison" not in page.context
+    assert ProfileSplit.objects.count() == 1
+
+
 @pytest.mark.parametrize("ticked", ["x", "0", "99999999999999999999"])
-def test_odd_ticks_are_passed_by(ann, ticked):
+def test_odd_ticks_are_nobodys(ann, ticked):
     page = sign_in(OPERATOR).get(f"{PROFILES}{ann.pk}/split/", {"identifier": ticked})
 
     assert (page.status_code, "comparison" in page.context) == (200, False)

@@ -30,12 +30,12 @@ def state_of(suggestion):
 def test_an_accepted_pair_is_merged_by_its_cause(now):
     suggestion, user = DuplicateSuggestionFactory(), UserFactory()
 
-    survivor = accept_suggestion(suggestion.pk, user=user, now=now)
+    made = accept_suggestion(suggestion.pk, user=user, now=now)
 
     suggestion.refresh_from_db()
     assert (suggestion.state, suggestion.decided_by, suggestion.decided_at) == ("accepted", user, now)
     merge = ProfileMerge.objects.get()
-    assert (merge.survivor, merge.cause, merge.merged_by) == (survivor, "duplicate", user)
+    assert (merge, merge.cause, merge.merged_by) == (made, "duplicate", user)
     assert {merge.survivor_id, merge.absorbed_id} == {suggestion.left_id, suggestion.right_id}
 
 

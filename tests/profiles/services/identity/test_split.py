@@ -432,6 +432,8 @@ def test_a_merge_of_which_nothing_is_left_cannot_be_undone(shop):
     Identifier.objects.filter(value="b").delete()
 
     with pytest.raises(IdentityError, match="nothing is left"):
+        preview_undo(ProfileMerge.objects.get())
+    with pytest.raises(IdentityError, match="nothing is left"):
         undo(bob)
 
 
