@@ -31,6 +31,7 @@ from profiles.services.duplicates.search import queue_due_search as queue_due_se
 from profiles.services.imports import DRY_RUN, IMPORT, TAKE_BACK
 from profiles.services.moments import INDEX_MOMENTS, index_everybody
 from profiles.services.orphans import report_orphans
+from profiles.services.stray_files import purge_stray_files
 from profiles.services.take_back import take_back_rows
 from profiles.services.watch import import_new_files
 
@@ -77,9 +78,12 @@ def accept_duplicates(run: Run, now: datetime) -> None:
 
 @shared_task(name="profiles.clean_up_uploads")
 def clean_up_uploads() -> None:
-    """Delete what was uploaded and left: files that stopped coming in, and imports that nobody started."""
+    """Delete what was uploaded and left: files that stopped coming in or never got a row, and imports that nobody
+    started.
+    """
     now = timezone.now()
     purge_uploads(before=now - UPLOAD_KEPT)
+    purge_stray_files(before=now - UPLOAD_KEPT)
     purge_drafts(before=now - DRAFT_KEPT)
 
 

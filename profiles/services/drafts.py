@@ -13,23 +13,33 @@ from profiles.services.imports import ImportStateError
 UNTOUCHED = (Import.State.DRAFT, Import.State.FAILED)
 
 
-def discard_import(import_id: int) -> None:
-    """Delete an import and its file. Raises ImportStateError where something was taken of it, or is being taken."""
+def discard_import(import_id: int) -> bool:
+    """Delete an import and its file; returns whether it was still there.
+
+    Raises ImportStateError where something was taken of it, or is being taken.
+    """
     with transaction.atomic():
-        Import.objects.select_for_update(of=("self",)).get(pk=import_id)  # a run is queued under this lock too
+        # A run is queued under this lock too.
+        if Import.objects.select_for_update(of=("self",)).filter(pk=import_id).first() is None:
+            return False
         draft = Import.objects.with_state().get(pk=import_id)
         if draft.state not in UNTOUCHED:
             raise ImportStateError(_("Rows were taken in already: take the import back instead."))
         file = draft.file
         draft.delete()
         transaction.on_commit(lambda: file.storage.delete(file.name), robust=True)
+    return True
 
 
 def purge_drafts(*, before: datetime) -> int:
     """Discard the imports made before this moment that nobody started; returns how many."""
     abandoned = Import.objects.with_state().filter(state__in=UNTOUCHED, created_at__lt=before)
-    n_purged = 0
-    for import_id in list(abandoned.values_list("pk", flat=True)):
-        discard_import(import_id)
-        n_purged += 1
-    return n_purged
+    return sum(purge_draft(import_id) for import_id in list(abandoned.values_list("pk", flat=True)))
+
+
+def purge_draft(import_id: int) -> bool:
+    """Discard one, unless somebody has started or discarded it just now."""
+    try:
+        return discard_import(import_id)
+    except ImportStateError:
+        return False
