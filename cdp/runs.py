@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 
 from cdp.celery import app
 from cdp.disclosure import Viewer
+from cdp.file_errors import in_words
 from cdp.local_settings import commit_soon
 from cdp.locks import advisory_lock, held_subjects, session_lock
 from cdp.models import Run, User
@@ -149,7 +150,7 @@ def _carry_out(run: Run, *, now: datetime) -> None:
 def _describe(error: Exception) -> str:
     """What a person reads; of a path only its last part, since where files lie on the server is nobody's concern."""
     if isinstance(error, OSError) and error.strerror:
-        return ": ".join(filter(None, [PurePath(str(error.filename or "")).name, error.strerror]))
+        return ": ".join(filter(None, [PurePath(str(error.filename or "")).name, in_words(error)]))
     return str(error) or type(error).__name__
 
 

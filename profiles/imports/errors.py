@@ -11,6 +11,10 @@ class ImportFileError(RefusedError):
     """Nothing was taken from the file; the text names the place and the way out."""
 
 
+class SourceDisabledError(ImportFileError):
+    """Nothing is wrong with the file: it may come again when its source is enabled."""
+
+
 @dataclass(frozen=True)
 class MappingProblem:
     """What is wrong with a mapping: `path` is the place in its JSON, such as `traits.Points.type`; "" is the whole."""

@@ -34,7 +34,7 @@ from django.utils.translation import gettext as _
 from cdp.models import Run, User
 from cdp.runs import queue_run
 from profiles.imports.check import check, parse_mapping, reading_of
-from profiles.imports.errors import ImportFileError, MappingProblem
+from profiles.imports.errors import MappingProblem, SourceDisabledError
 from profiles.imports.facts import FileFacts, facts_of
 from profiles.imports.guess import guess
 from profiles.imports.preview import PreviewRow
@@ -102,9 +102,9 @@ def preview_rows(
 
 
 def check_enabled(source: Source) -> None:
-    """Raises ImportFileError where the source is disabled: what it says is not taken, by whichever door it comes."""
+    """Raises SourceDisabledError where the source is: what it says is not taken, by whichever door it comes."""
     if not Source.objects.filter(pk=source.pk, is_enabled=True).exists():
-        raise ImportFileError(
+        raise SourceDisabledError(
             _("The source “%(name)s” is disabled: its files are not imported.") % {"name": source.name}
         )
 
@@ -130,6 +130,31 @@ def create_import(
 
     Raises ImportFileError where the source is disabled or the file cannot be read at all; it is not kept then.
     """
+    import_ = new_import(
+        file, name=name, source=source, mapping=mapping, saved_mapping=saved_mapping, user=user, now=now
+    )
+    try:
+        import_.save()
+    except BaseException:
+        import_.file.delete(save=False)
+        raise
+    return import_
+
+
+def new_import(
+    file: File[bytes],
+    *,
+    name: str,
+    source: Source,
+    mapping: Mapping[str, Any] | None = None,
+    saved_mapping: ImportMapping | None = None,
+    user: User | None = None,
+    now: datetime,
+) -> Import:
+    """The same, but for its row, which is not written yet: copying a large file is no matter for a transaction.
+
+    A file that never gets a row is deleted after a day (`stray_files.py`).
+    """
     check_enabled(source)
     given = mapping if mapping is not None else saved_mapping.mapping if saved_mapping else None
     name = Path(name).name[:255]
@@ -143,7 +168,6 @@ def create_import(
         import_.size, import_.sha256 = path.stat().st_size, sha256_of(path)
         import_.mapping = dict(given) if given is not None else guess_mapping(facts, source=source)
         import_.format, import_.encoding, import_.delimiter, _has_header = facts.reading
-        import_.save()
     except BaseException:
         storage.delete(import_.file.name or stored_name)  # also what came in before the disk was full
         raise

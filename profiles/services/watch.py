@@ -1,181 +1,201 @@
-"""Folders that are watched: each new file in them is imported once, by the saved mapping that watches."""
+"""Folders that are watched: each new file in them is imported once, by the saved mapping that watches.
+
+A look is one query for a folder, however many files lie in it. Files are copied and hashed in no transaction; a lock of
+the mapping's own, which is no row's, has one worker alone at it.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from errno import ELOOP
-from pathlib import Path
-from stat import S_ISREG
-from typing import NamedTuple
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.files import File
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils.translation import gettext as _
 
-from profiles.imports.errors import ImportFileError
+from cdp.file_errors import in_words
+from cdp.locks import session_lock
+from profiles.imports.errors import ImportFileError, SourceDisabledError
 from profiles.models import Import, ImportedFile, ImportMapping
-from profiles.services.imports import check_enabled, create_import, queue_import, sha256_of
+from profiles.services.imports import check_enabled, new_import, queue_import, sha256_of
+from profiles.services.watched_files import Seen, files_in, folder_of
 
 logger = logging.getLogger(__name__)
 
-UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart")  # what programs call files that they still write
-LAST_SECOND = datetime(2100, 1, 1, tzinfo=UTC).timestamp()  # a broken clock or copy may write any time
+LOCK = "watch"
+AWAY = (OperationalError, InterfaceError)  # the database is
 
 
-class Seen(NamedTuple):
-    """A file of a folder as it stands now; `name` is how people read it (`name_of`)."""
-
-    path: Path
-    name: str
-    size: int
-    modified_at: datetime
+class ChangedMeanwhileError(Exception):
+    """The file, or the mapping or source that it is for, is another than when it was read: a later look takes it."""
 
 
 def import_new_files(*, now: datetime) -> int:
     """Look into every watched folder; returns how many files were taken up. Several workers may do this at once."""
-    watching = ImportMapping.objects.filter(is_watching=True).order_by("pk")
-    return sum(look_into(pk, now=now) for pk in watching.values_list("pk", flat=True))
+    watching = ImportMapping.objects.filter(is_watching=True).select_related("source").order_by("pk")
+    return sum(look_into(mapping, now=now) for mapping in watching)
 
 
-@transaction.atomic
-def look_into(mapping_id: int, *, now: datetime) -> int:
-    """The files of one mapping's folder; passes by where another worker looks into it."""
-    found = ImportMapping.objects.select_for_update(of=("self",), skip_locked=True).select_related("source")
-    mapping = found.filter(pk=mapping_id, is_watching=True).first()
-    if mapping is None:
-        return 0
+def look_into(mapping: ImportMapping, *, now: datetime) -> int:
+    """Import what is due of one mapping's folder; where another worker is at it, that is left to it."""
     try:
         check_enabled(mapping.source)
-        files = list(files_in(folder_of(mapping)))
+        files = list(files_in(folder_of(mapping.folder)))
     except ImportFileError as error:
         note_error(mapping, str(error))
         return 0
     except OSError as error:
-        note_error(mapping, _("%(folder)s: %(error)s") % {"folder": mapping.folder, "error": error.strerror})
+        note_error(mapping, _("%(folder)s: %(error)s") % {"folder": mapping.folder, "error": in_words(error)})
         return 0
     note_error(mapping, "")
-    return sum(take_up(mapping, file, now=now) for file in files)
+    if not due_of(mapping, files, now=now):
+        return 0
+    with session_lock(LOCK, mapping.pk, wait=False) as is_mine:
+        due = due_of(mapping, files, now=now) if is_mine else []  # another may have taken some just before
+        return sum(take_up(mapping, file, now=now) for file in due)
 
 
-def folder_of(mapping: ImportMapping) -> Path:
-    """The folder, which lies below `settings.IMPORT_FOLDER` wherever links lead. Raises OSError."""
-    root = Path(settings.IMPORT_FOLDER).resolve()
-    try:
-        folder = (root / mapping.folder).resolve()
-    except RuntimeError:  # links that lead to each other
-        raise OSError(ELOOP, os.strerror(ELOOP), mapping.folder) from None
-    if not folder.is_relative_to(root):
-        raise PermissionError(13, _("leads out of the import folder"), mapping.folder)
-    return folder
+def note_error(mapping: ImportMapping, error: str) -> None:
+    if mapping.watch_error != error[:500]:
+        ImportMapping.objects.filter(pk=mapping.pk).update(watch_error=error[:500])
 
 
-def files_in(folder: Path) -> Iterator[Seen]:
-    """The files by name; hidden ones, links and those that a program says it still writes are passed by."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() in UNFINISHED:
-            continue
-        try:
-            stat = path.lstat()
-        except FileNotFoundError:
-            continue  # gone since
-        if S_ISREG(stat.st_mode):
-            modified_at = datetime.fromtimestamp(min(max(stat.st_mtime, 0), LAST_SECOND), tz=UTC)
-            yield Seen(path, name_of(path), stat.st_size, modified_at)
+def due_of(mapping: ImportMapping, files: Collection[Seen], *, now: datetime) -> list[Seen]:
+    """Those that are new and have been quiet for `settings.IMPORT_QUIET_SECONDS`; of others that are new, or have
+    changed, it is written down how they stand. One or two queries.
+    """
+    if not files:
+        return []
+    known, looked_at = set(), {}
+    rows = ImportedFile.objects.filter(saved_mapping=mapping, name__in={file.name for file in files})
+    for *stands, sha256, seen_at in rows.values_list("name", "size", "modified_at", "sha256", "seen_at"):
+        if sha256:
+            known.add(tuple(stands))
+        else:
+            looked_at[tuple(stands)] = seen_at
+    new = {file.name: file for file in files if file.stands not in known}  # of two that read alike one, then the other
+    write_down(mapping, [file for file in new.values() if file.stands not in looked_at], now=now)
+    quiet_since = now - timedelta(seconds=settings.IMPORT_QUIET_SECONDS)
+    return [file for file in new.values() if looked_at.get(file.stands, now) <= quiet_since]
 
 
-def name_of(path: Path) -> str:
-    """The name as text: Windows in Chinese writes it in GBK, which is no UTF-8; what is neither has marks in it."""
-    written = os.fsencode(path.name)
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return written.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return written.decode(errors="replace")
+def write_down(mapping: ImportMapping, files: Collection[Seen], *, now: datetime) -> None:
+    """How these files stand now, from when on they have to be quiet."""
+    if not files:
+        return
+    ImportedFile.objects.bulk_create(
+        [
+            ImportedFile(
+                saved_mapping=mapping, name=file.name, size=file.size, modified_at=file.modified_at, seen_at=now
+            )
+            for file in files
+        ],
+        update_conflicts=True,
+        unique_fields=["saved_mapping", "name", "sha256"],
+        update_fields=["size", "modified_at", "seen_at", "error"],
+    )
 
 
 def take_up(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
-    """Import the file if it is new and has been quiet for `settings.IMPORT_QUIET_SECONDS`; returns whether it was.
+    """Import the file, if its content is new under its name; returns whether it is imported.
 
     Whatever is wrong with it is said of it, and the others go on. Where the disk is, it is tried again.
     """
     try:
-        with transaction.atomic():
-            return take_if_quiet(mapping, file, now=now)
+        return import_once(mapping, file, now=now)
+    except ChangedMeanwhileError:
+        return False
     except OSError as error:
-        said = _("It cannot be taken in yet: %(error)s") % {"error": error.strerror or error}
+        said = _("It cannot be taken in yet: %(error)s") % {"error": in_words(error)}
         looked = ImportedFile.objects.filter(saved_mapping=mapping, name=file.name, sha256="")
         looked.update(error=storable(said), seen_at=now)
         return False
 
 
-def take_if_quiet(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
-    """Raises OSError."""
-    rows = ImportedFile.objects.filter(saved_mapping=mapping, name=file.name)
-    if rows.exclude(sha256="").filter(size=file.size, modified_at=file.modified_at).exists():
-        return False
-    looked, is_first = rows.get_or_create(
-        saved_mapping=mapping,
-        name=file.name,
-        sha256="",
-        defaults={"size": file.size, "modified_at": file.modified_at, "seen_at": now},
-    )
-    if is_first or (looked.size, looked.modified_at) != (file.size, file.modified_at):
-        looked.size, looked.modified_at, looked.seen_at, looked.error = file.size, file.modified_at, now, ""
-        looked.save()
-        return False
-    if now - looked.seen_at < timedelta(seconds=settings.IMPORT_QUIET_SECONDS):
-        return False
-    looked.delete()
-    return import_once(mapping, file, now=now)
-
-
 def import_once(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
-    """Queue the import of a file whose content is new under its name. Raises OSError."""
+    """Copy a file whose content is new under its name, and queue its import. Raises OSError, ChangedMeanwhileError."""
     sha256 = sha256_of(file.path)
-    row, is_new = ImportedFile.objects.get_or_create(
-        saved_mapping=mapping,
-        name=file.name,
-        sha256=sha256,
-        defaults={"size": file.size, "modified_at": file.modified_at, "seen_at": now},
-    )
-    if not is_new:
-        row.size, row.modified_at = file.size, file.modified_at
-        row.save(update_fields=["size", "modified_at"])
+    if is_touched(mapping, file, sha256):
         return False
+    made, error = None, ""
     try:
-        row.imported = store(mapping, file, now=now)
-        queue_import(row.imported, user=None)
-    except (OSError, OperationalError, InterfaceError):
-        if row.imported is not None:  # its row is taken back
-            row.imported.file.delete(save=False)
+        made = copy_of(file, mapping, now=now)
+    except (OSError, *AWAY):
         raise
-    except ImportFileError as error:
-        logger.warning("%s of %s was not imported: %s", file.name, mapping.key, error)
-        row.error = storable(str(error))
-    except Exception as error:  # whatever it is about the file, it must stop no other
-        logger.exception("%s of %s was not imported", file.name, mapping.key)
-        row.error = storable(_("It cannot be imported: %(error)s") % {"error": f"{type(error).__name__}: {error}"})
-    row.save()
-    return not row.error
+    except SourceDisabledError:
+        raise ChangedMeanwhileError from None
+    except Exception as problem:  # whatever it is about the file, it must stop no other
+        error = said_of(problem, file)
+    try:
+        if made is not None and made.sha256 != sha256:
+            raise ChangedMeanwhileError
+        return settle(mapping, file, sha256, made, error, now=now)
+    except AWAY:
+        raise  # nobody knows whether that was committed: the purge of stray files does
+    except BaseException:
+        if made is not None:
+            made.file.delete(save=False)
+        raise
+
+
+def is_touched(mapping: ImportMapping, file: Seen, sha256: str) -> bool:
+    """Whether the content was looked at before under this name; it is known as it stands now from now on."""
+    known = ImportedFile.objects.filter(saved_mapping=mapping, name=file.name, sha256=sha256)
+    if not known.update(size=file.size, modified_at=file.modified_at):
+        return False
+    ImportedFile.objects.filter(saved_mapping=mapping, name=file.name, sha256="").delete()
+    return True
+
+
+def copy_of(file: Seen, mapping: ImportMapping, *, now: datetime) -> Import:
+    """An import of the file, of which no row is written yet. Raises OSError, ImportFileError."""
+    with file.path.open("rb") as content:
+        return new_import(File(content), name=file.name, source=mapping.source, saved_mapping=mapping, now=now)
 
 
 @transaction.atomic
-def store(mapping: ImportMapping, file: Seen, *, now: datetime) -> Import:
-    with file.path.open("rb") as content:
-        return create_import(File(content), name=file.name, source=mapping.source, saved_mapping=mapping, now=now)
+def settle(mapping: ImportMapping, file: Seen, sha256: str, made: Import | None, error: str, *, now: datetime) -> bool:
+    """Queue the import that was made of a file, and write down what became of it; returns whether it is imported.
+
+    Raises ChangedMeanwhileError where the mapping no longer watches, or understands files otherwise, and where the
+    source was disabled.
+    """
+    same = ImportMapping.objects.filter(
+        pk=mapping.pk, is_watching=True, folder=mapping.folder, mapping=mapping.mapping, source=mapping.source_id
+    )
+    if same.select_for_update(no_key=True).first() is None:
+        raise ChangedMeanwhileError
+    if made is not None:
+        made.save()
+        try:
+            with transaction.atomic():
+                queue_import(made, user=None)
+        except (OSError, *AWAY):
+            raise
+        except SourceDisabledError:
+            raise ChangedMeanwhileError from None
+        except Exception as problem:  # as above
+            error = said_of(problem, file)
+    rows = ImportedFile.objects.filter(saved_mapping=mapping, name=file.name)
+    rows.filter(sha256="").delete()
+    rows.create(
+        saved_mapping=mapping, name=file.name, size=file.size, modified_at=file.modified_at, sha256=sha256,
+        imported=made, error=error, seen_at=now,
+    )  # fmt: skip
+    return not error
+
+
+def said_of(problem: Exception, file: Seen) -> str:
+    """Why a file is not imported, as it is kept; logged, where nobody foresaw it."""
+    if isinstance(problem, ImportFileError):
+        logger.warning("%s was not imported: %s", file.name, problem)
+        return storable(str(problem))
+    logger.error("%s was not imported", file.name, exc_info=problem)
+    return storable(_("It cannot be imported: %(error)s") % {"error": f"{type(problem).__name__}: {problem}"})
 
 
 def storable(error: str) -> str:
     """As much as there is room for, and no letter that a database text cannot hold."""
     return error.replace("\0", "").encode(errors="replace").decode()[:500]
-
-
-def note_error(mapping: ImportMapping, error: str) -> None:
-    if mapping.watch_error != error:
-        mapping.watch_error = error[:500]
-        mapping.save(update_fields=["watch_error"])

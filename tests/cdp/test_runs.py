@@ -101,7 +101,7 @@ def test_failure_names_a_file_and_not_where_it_lies(sent, monkeypatch, tmp_path)
     runs.execute_run(run.pk, now=NOW)
 
     run.refresh_from_db()
-    assert run.error == "members.csv: No such file or directory"
+    assert run.error == "members.csv: it is not there"
 
 
 @pytest.mark.django_db

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
+from cdp.file_errors import in_words
 from profiles.imports.errors import ImportFileError
 from profiles.imports.readers.csv_rows import count_csv, csv_header, read_csv
 from profiles.imports.readers.json_rows import read_ndjson
@@ -94,5 +95,5 @@ def count_rows(path: Path, reading: Reading) -> int:
 
 def unreadable(error: OSError | EOFError | zlib.error) -> ImportFileError:
     """Without the name of the file: under that it is stored, which says nothing to whoever uploaded it."""
-    what = getattr(error, "strerror", None) or error
+    what = in_words(error) if isinstance(error, OSError) else error
     return ImportFileError(_("The file cannot be read: %(error)s") % {"error": what})

@@ -12,6 +12,7 @@ from django.core.files import File
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from cdp.file_errors import in_words
 from cdp.garbage import collect_rarely
 from cdp.models import Run
 from cdp.runs import execute_run
@@ -50,7 +51,7 @@ class Command(BaseCommand):
                     File(file), name=path.name, source=source, mapping=mapping, saved_mapping=saved, now=timezone.now()
                 )
         except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
+            raise CommandError(f"{path}: {in_words(error)}") from error
         except ImportFileError as error:
             raise CommandError(str(error)) from error
 
@@ -102,6 +103,6 @@ class Command(BaseCommand):
         try:
             return orjson.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
+            raise CommandError(f"{path}: {in_words(error)}") from error
         except ValueError as error:
             raise CommandError(f"{path}: not JSON: {error}") from error

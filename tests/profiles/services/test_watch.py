@@ -2,13 +2,16 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.files.base import File
+from django.core.files.storage import default_storage
 from django.db import connection
 
 from profiles.models import Import, ImportedFile, Source
 from profiles.services import watch
+from profiles.services.imports import queue_import
 from profiles.services.watch import import_new_files
 from tests.factories.imports import ImportMappingFactory
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW
@@ -35,6 +38,10 @@ def put(folder, content=MEMBERS, name="members.csv", at=NOW):
     path.write_text(content)
     os.utime(path, (at.timestamp(), at.timestamp()))
     return path
+
+
+def stored():
+    return [path for path in Path(default_storage.path("")).rglob("*") if path.is_file()]
 
 
 def look(*times):
@@ -100,6 +107,82 @@ def test_what_cannot_be_imported_is_said_once(folder, mapping):
     assert list(Import.objects.with_state().filter(state=Import.State.DRAFT)) == []
 
 
+@pytest.mark.usefixtures("mapping")
+def test_a_look_asks_once_for_a_folder_however_many_files_lie_in_it(folder, django_assert_num_queries):
+    for n in range(30):
+        put(folder, MEMBERS + "\n" * n, name=f"{n}.csv")
+    assert look(NOW, QUIET) == [0, 30]
+
+    with django_assert_num_queries(3):  # the mappings, the source, the files
+        assert look(QUIET + timedelta(seconds=15)) == [0]
+    put(folder, name="new.csv")
+    with django_assert_num_queries(3 + 1):  # how the new one stands
+        assert look(QUIET + timedelta(seconds=30)) == [0]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_files_are_copied_and_hashed_in_no_transaction(folder, mapping, monkeypatch):
+    """A mapping can be saved meanwhile, and a second worker leaves the folder to the first."""
+    put(folder)
+    looks, really = [], {"sha256_of": watch.sha256_of, "new_import": watch.new_import}
+
+    def looked_at(name):
+        def slow(*args, **given):
+            looks.append((name, connection.in_atomic_block, import_new_files(now=QUIET)))
+            return really[name](*args, **given)
+
+        return slow
+
+    for name in really:
+        monkeypatch.setattr(watch, name, looked_at(name))
+
+    assert look(NOW, QUIET) == [0, 1]
+    assert looks == [("sha256_of", False, 0), ("new_import", False, 0)]
+    assert Import.objects.count() == 1
+
+
+@pytest.mark.parametrize("change", [{"is_watching": False}, {"mapping": {}}, {"folder": "till/more"}])
+def test_a_mapping_that_changes_while_a_file_is_copied_is_asked_again(folder, mapping, monkeypatch, change):
+    put(folder)
+    real = watch.new_import
+
+    def meanwhile(*args, **given):
+        type(mapping).objects.update(**change)
+        return real(*args, **given)
+
+    monkeypatch.setattr(watch, "new_import", meanwhile)
+
+    assert look(NOW, QUIET) == [0, 0]
+    assert not Import.objects.exists()
+    assert list(ImportedFile.objects.values_list("sha256", "error")) == [("", "")]
+    assert stored() == []
+
+
+def test_a_file_that_is_written_to_while_it_is_copied_waits_until_it_is_quiet(folder, mapping, monkeypatch):
+    path = put(folder)
+    real = watch.new_import
+
+    def meanwhile(*args, **given):
+        with path.open("a") as file:
+            file.write("VIP009,,Late,,2025-02-01,1\n")
+        return real(*args, **given)
+
+    monkeypatch.setattr(watch, "new_import", meanwhile)
+    assert look(NOW, QUIET) == [0, 0]
+    monkeypatch.setattr(watch, "new_import", real)
+
+    assert look(QUIET + timedelta(seconds=15), QUIET + timedelta(seconds=46)) == [0, 1]
+    assert Import.objects.get().size == path.stat().st_size
+
+
+def test_two_names_that_read_alike_are_two_files(folder, mapping):
+    for n, encoding in enumerate(("gbk", "utf-8")):
+        put(folder, MEMBERS + "\n" * n, name=os.fsdecode("会员.csv".encode(encoding)))
+
+    assert look(NOW, QUIET, QUIET + timedelta(seconds=15), NOW + 3 * (QUIET - NOW)) == [0, 1, 0, 1]
+    assert list(Import.objects.values_list("name", flat=True)) == ["会员.csv"] * 2
+
+
 def becomes_of(name):
     """Whether a file was imported, and the words of its error."""
     file = ImportedFile.objects.get(name=name)
@@ -114,17 +197,21 @@ def test_whatever_is_wrong_with_a_file_is_said_of_it_and_the_others_go_on(folder
     put(folder, MEMBERS.replace("张三", "李四"), name="b.csv")
     put(folder, MEMBERS.replace("张三", "王五"), name="c.csv")
     put(folder.parent / "more", name="d.csv")
-    real = watch.create_import
+    real = watch.new_import
 
     def poisoned(file, *, name, **given):
         if name == "a.csv":
             raise TypeError("what is\0 this?")
-        if name == "b.csv":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1 / 0")
         return real(file, name=name, **given)
 
-    monkeypatch.setattr(watch, "create_import", poisoned)
+    def broken(made, **given):
+        if made.name == "b.csv":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 / 0")
+        return queue_import(made, **given)
+
+    monkeypatch.setattr(watch, "new_import", poisoned)
+    monkeypatch.setattr(watch, "queue_import", broken)
 
     assert look(NOW, QUIET, QUIET + timedelta(days=1)) == [0, 2, 0]
     assert becomes_of("a.csv") == (False, "It cannot be imported: TypeError: what is this?")
@@ -144,7 +231,7 @@ def test_a_file_that_the_disk_does_not_give_is_tried_again(folder, mapping, monk
 
     monkeypatch.setattr(watch, "sha256_of", guarded)
     assert look(NOW, QUIET) == [0, 1]
-    assert becomes_of("a.csv") == (False, "It cannot be taken in yet: Permission denied")
+    assert becomes_of("a.csv") == (False, "It cannot be taken in yet: the server has no right to it")
     assert becomes_of("b.csv") == (True, "")
     monkeypatch.setattr(watch, "sha256_of", real)
 
@@ -152,8 +239,7 @@ def test_a_file_that_the_disk_does_not_give_is_tried_again(folder, mapping, monk
     assert becomes_of("a.csv") == (True, "")
 
 
-def test_what_a_full_disk_took_of_a_file_does_not_stay(folder, mapping, monkeypatch, settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path / "media"
+def test_what_a_full_disk_took_of_a_file_does_not_stay(folder, mapping, monkeypatch):
     put(folder)
 
     def chunks(_file, chunk_size=None):
@@ -163,8 +249,8 @@ def test_what_a_full_disk_took_of_a_file_does_not_stay(folder, mapping, monkeypa
     monkeypatch.setattr(File, "chunks", chunks)
 
     assert look(NOW, QUIET) == [0, 0]
-    assert becomes_of("members.csv") == (False, "It cannot be taken in yet: No space left on device")
-    assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
+    assert becomes_of("members.csv") == (False, "It cannot be taken in yet: the disk is full")
+    assert stored() == []
 
 
 @pytest.mark.parametrize(
@@ -202,8 +288,8 @@ def test_a_folder_that_is_not_there_or_leads_out_is_said(folder, mapping, tmp_pa
     assert look(NOW, QUIET) == [0, 0]
     mapping.refresh_from_db()
     assert mapping.watch_error == {
-        "none": "none: No such file or directory", "out": "out: leads out of the import folder",
-        "loop": "loop: Too many levels of symbolic links",
+        "none": "none: it is not there", "out": "out: leads out of the import folder",
+        "loop": "loop: its links lead to each other",
     }[where]  # fmt: skip
 
 
@@ -213,6 +299,26 @@ def test_a_folder_is_not_watched_any_more(folder, mapping):
     put(folder)
 
     assert look(NOW, QUIET) == [0, 0]
+
+
+@pytest.mark.usefixtures("mapping")
+@pytest.mark.parametrize("step", ["new_import", "queue_import"])
+def test_a_source_that_is_disabled_while_a_file_is_taken_up_has_it_imported_later(folder, monkeypatch, step):
+    put(folder)
+    real = getattr(watch, step)
+
+    def meanwhile(made, **given):
+        Source.objects.update(is_enabled=False)
+        return real(made, **given)
+
+    monkeypatch.setattr(watch, step, meanwhile)
+    assert look(NOW, QUIET) == [0, 0]
+    monkeypatch.setattr(watch, step, real)
+    assert list(ImportedFile.objects.values_list("sha256", "error")) == [("", "")]
+    assert stored() == []
+
+    Source.objects.update(is_enabled=True)
+    assert look(QUIET + timedelta(days=1)) == [1]
 
 
 def test_the_files_of_a_disabled_source_wait_until_it_is_enabled(folder, mapping):
