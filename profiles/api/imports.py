@@ -28,9 +28,10 @@ from cdp.api.router import route
 from cdp.api.runs import CountsField, RunSerializer, accepted
 from cdp.api.serializers import StrictSerializer
 from cdp.api.viewsets import ReadingViewSet
-from cdp.disclosure import VIEW_PII, may_see_pii, shown_error, shown_reason
+from cdp.disclosure import VIEW_PII, may_see_pii, shown_reason
 from cdp.models import Run, User
 from cdp.uploads import UploadTooLargeError, receive_to_disk, too_large
+from profiles.imports.again import error_of
 from profiles.imports.errors import ImportFileError, MappingProblem
 from profiles.imports.facts import FileFacts
 from profiles.imports.readers import reading_as_stored
@@ -163,10 +164,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
         return imported.mapping if may_see_pii(self.context["request"].user) else None
 
     def get_error(self, imported: Any) -> str:
-        user = self.context["request"].user
-        if imported.run is None:
-            return shown_reason(imported.not_queued or "", user)
-        return shown_error(imported.run, user)
+        return shown_reason(imported.not_queued or error_of(imported), self.context["request"].user)
 
     def get_has_refused(self, imported: Import) -> bool:
         return bool(imported.refused_file)

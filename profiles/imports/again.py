@@ -12,16 +12,19 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
+from cdp.file_errors import in_words
 from cdp.models import Run
 from cdp.runs import RefusedError, advance
 from profiles.imports.engine import start, take_all
 from profiles.imports.messages import RowMessages
 from profiles.imports.take import Taken
 from profiles.models import Import
+from profiles.models.imports import IMPORT_AGAIN
 
 logger = logging.getLogger(__name__)
 
-DONE, PASSED = "again", "not_again"  # lists in the counts of the run: ids of files that are through, or could not be
+# Lists in the counts of the run: ids of files that are through, and of those that could not be, each `id: reason`.
+DONE, PASSED = "again", "not_again"
 COUNTED = ("new", "changed", "unchanged", "events", "merges")
 
 
@@ -34,8 +37,23 @@ class Place(NamedTuple):
 
 def place_of(run: Run, sizes: dict[int, int]) -> Place:
     """`sizes` are the rows of each file of the run, in its order."""
-    behind = frozenset(int(pk) for name in (DONE, PASSED) for pk in run.counts.get(name, []))
+    behind = frozenset(int(pk) for pk in [*run.counts.get(DONE, []), *passed_over(run)])
     return Place(behind, run.done - sum(n for pk, n in sizes.items() if pk in behind))
+
+
+def passed_over(run: Run) -> dict[str, str]:
+    """The files that it could not take in, by id: why."""
+    return {pk: reason for pk, _colon, reason in (said.partition(": ") for said in run.counts.get(PASSED, []))}
+
+
+def error_of(import_: Import) -> str:
+    """Why the latest run of the import failed; where that took in several files, why it did not take in this one."""
+    run = import_.run
+    if run is None:
+        return ""
+    if run.kind == IMPORT_AGAIN and str(import_.pk) in run.counts.get(DONE, []):
+        return ""
+    return passed_over(run).get(str(import_.pk)) or run.error
 
 
 def is_through(import_: Import, *, run_before: int) -> bool:
@@ -53,24 +71,23 @@ def take_again(taken_back: Import, later: Sequence[Import], run: Run, *, now: da
     """
     sizes = {import_.pk: import_.n_done for import_ in later}
     advance(run, run.done, sum(sizes.values()))
-    reasons = []
     for import_ in later:
         behind, n_done = place_of(run, sizes)
         if import_.pk in behind:
             continue
-        outcome = DONE
+        outcome, said = DONE, str(import_.pk)
         try:
             take_file(import_, run, n_done, is_twin=is_twin(import_, taken_back), now=now)
         except (RefusedError, OSError) as error:
             logger.warning("import %s was not taken in again: %s", import_.pk, error)
-            outcome = PASSED
-            reasons.append(f"#{import_.pk}: {getattr(error, 'strerror', None) or error}")
-        listed = [*run.counts.get(outcome, []), str(import_.pk)]
+            reason = in_words(error) if isinstance(error, OSError) else str(error)
+            outcome, said = PASSED, f"{import_.pk}: {reason}"
+        listed = [*run.counts.get(outcome, []), said]
         end = sum(n for pk, n in sizes.items() if pk in behind or pk == import_.pk)
         advance(run, end, run.total, **{outcome: listed})
     if run.counts.get(PASSED):
-        reasons = reasons or [f"#{pk}" for pk in run.counts[PASSED]]  # those of before a crash are in the log
-        raise RefusedError(_("Not imported again: %(files)s") % {"files": "; ".join(reasons)})
+        files = "; ".join(f"#{said}" for said in run.counts[PASSED])
+        raise RefusedError(_("Not imported again: %(files)s") % {"files": files})
 
 
 def is_twin(import_: Import, other: Import) -> bool:

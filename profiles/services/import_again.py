@@ -6,7 +6,7 @@ go with it, though the later file says them too: it is taken in again then, as f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from django.db import transaction
@@ -40,17 +40,23 @@ def leaning_on(import_: Import) -> QuerySet[Import]:
     return later.filter(found_so).select_related("run").order_by("pk")
 
 
-def lost_by(import_: Import, *, of: Iterable[Import] | None = None) -> list[Leaning]:
-    """The same, or those `of` them, with what can become, or became, of each since `import_` was taken back."""
+def lost_by(import_: Import, *, of: Iterable[Import]) -> Iterator[Leaning]:
+    """Those `of` them with what can become, or became, of each since `import_` was taken back. Looks for each file."""
     has_gone, taken_back = import_.taken_back_at is not None, import_.run_id or 0
-    return [
-        Leaning(
+    for later in of:
+        yield Leaning(
             later,
             is_kept=later.file.storage.exists(later.file.name or ""),
             is_again=has_gone and is_through(later, run_before=taken_back),
         )
-        for later in (leaning_on(import_) if of is None else of)
-    ]
+
+
+def missing(import_: Import) -> Iterator[Import]:
+    """Those of them that can be taken in again, and were not since `import_` was taken back, in their order."""
+    done = {"run__kind": IMPORT_AGAIN, "run__state": Run.State.SUCCEEDED, "run__gt": import_.run_id or 0}
+    for found in lost_by(import_, of=leaning_on(import_).exclude(**done).defer("mapping", "dry_run_counts")):
+        if found.is_kept and not found.is_again:
+            yield found.import_
 
 
 def again_run(import_: Import) -> Run | None:
@@ -71,7 +77,7 @@ def import_again(import_: Import, *, user: User | None) -> Run:
         taken_back = Import.objects.select_for_update(of=("self",)).get(pk=import_.pk)
         if taken_back.taken_back_at is None:
             raise ImportStateError(_("This import was not taken back, so nothing of later files is missing."))
-        wanted = [found.import_.pk for found in lost_by(taken_back) if found.is_kept and not found.is_again]
+        wanted = [later.pk for later in missing(taken_back)]
         if not wanted:
             raise ImportStateError(_("There is no later file to be imported again."))
         locked = Import.objects.select_for_update(of=("self",)).select_related("run").filter(pk__in=wanted)

@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from cdp.admin.base import StrataAdmin, display, has_perm
 from cdp.admin.runs import progress
-from cdp.disclosure import may_see_pii, shown_counts, shown_error, shown_reason
+from cdp.disclosure import may_see_pii, shown_counts, shown_reason
 from cdp.uploads import UploadTooLargeError, receive_to_disk
 from profiles.admin.holders import badge
 from profiles.admin.imports import actions
@@ -31,6 +31,7 @@ from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, again_view, ta
 from profiles.admin.imports.target_forms import in_words
 from profiles.admin.imports.upload import refuse_too_large, upload_view
 from profiles.admin.imports.words import counted, file_name, leaning_context, so_far
+from profiles.imports.again import error_of
 from profiles.imports.engine import N_NAMED
 from profiles.models import Import
 from profiles.services.imports import check_mapping, equal_imports, reading_id
@@ -203,11 +204,7 @@ class ImportAdmin(StrataAdmin):
             "counts": counted(imported.counts),
             "so_far": so_far(imported.run) if imported.is_running else [],
             "may_stop": self.has_add_permission(request) and imported.is_running and imported.run.can_cancel,
-            "error": (
-                shown_error(imported.run, request.user)
-                if imported.run is not None
-                else shown_reason(imported.not_queued or "", request.user)
-            ),
+            "error": shown_reason(imported.not_queued or error_of(imported), request.user),
         }
 
     def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -15,11 +15,12 @@ from cdp.templatetags.numbers import grouped
 from profiles.admin.imports.column_form import state_of
 from profiles.masking import masking_for
 from profiles.models import AttributeDefinition, IdentifierKind, Import, ImportedFile
-from profiles.services.import_again import again_run, lost_by
+from profiles.services.import_again import again_run, leaning_on, lost_by, missing
 from profiles.services.imports import IMPORT, TAKE_BACK
 from profiles.services.written import Written
 from profiles.templatetags.profile_values import definition_label
 
+N_LEANING = 50  # later imports that a page lists
 ALWAYS = ("new", "changed", "refused")  # said even where they are none
 
 
@@ -81,14 +82,17 @@ def leaning_context(imported: Import, user: Any) -> dict[str, Any]:
     """Those later imports that lost rows, or would lose them, with the taking back of this one: what
     `profiles/imports/leaning.html` needs.
     """
-    found = lost_by(imported)
-    run = again_run(imported) if imported.taken_back_at is not None else None
+    has_gone = imported.taken_back_at is not None
+    leaning = leaning_on(imported)
+    found = list(lost_by(imported, of=leaning[:N_LEANING]))
+    run = again_run(imported) if has_gone else None
     is_going = run is not None and run.is_unfinished
     return {
         "leaning": [(each, file_name(each.import_, user)) for each in found],
+        "n_more_leaning": leaning.count() - N_LEANING if len(found) == N_LEANING else 0,
         "again_bar": progress(run) if run is not None else "",
         "again_error": shown_error(run, user) if run is not None and run.state == Run.State.FAILED else "",
-        "may_again": not is_going and any(each.is_kept and not each.is_again for each in found),
+        "may_again": has_gone and not is_going and next(missing(imported), None) is not None,
         "is_going_again": is_going,
     }
 

@@ -4,15 +4,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.db import OperationalError
 
 from cdp.models import Run
 from cdp.runs import cancel_run, execute_run
 from profiles.imports import engine
+from profiles.imports.again import error_of
 from profiles.imports.errors import ImportFileError
 from profiles.models import Consent, Contribution, Event, Import, MessageKey, Profile, Source
 from profiles.models.source import SourceDay
-from profiles.services.import_again import import_again, leaning_on, lost_by
+from profiles.services.import_again import import_again, leaning_on, lost_by, missing
 from profiles.services.imports import ImportStateError, take_back
 from tags.models import TagAssignment
 from tests.factories.profiles import SourceFactory
@@ -37,6 +39,10 @@ def do_again(import_, *, now=NOW + HOUR):
     execute_run(run.pk, now=now)
     run.refresh_from_db()
     return run
+
+
+def lost(import_):
+    return list(lost_by(import_, of=leaning_on(import_)))
 
 
 def facts():
@@ -163,19 +169,56 @@ def test_files_that_are_gone_or_cannot_be_read_are_told_and_the_others_are_done(
     Path(gone.file.path).unlink()
     Import.objects.filter(pk=odd.pk).update(mapping={"identifiers": {"Card": "till card"}, "traits": {"Name": "name"}})
     undo(taken_back)
-    assert [(found.import_, found.is_kept) for found in lost_by(taken_back)] == [
+    assert [(found.import_, found.is_kept) for found in lost(taken_back)] == [
         (gone, False),
         (odd, True),
         (done, True),
     ]
+    assert list(missing(taken_back)) == [odd, done]
 
     run = do_again(taken_back)
 
     assert run.state == Run.State.FAILED
-    assert run.error.startswith(f"Not imported again: #{odd.pk}: mapping, ")
-    assert (run.counts["again"], run.counts["not_again"]) == ([str(done.pk)], [str(odd.pk)])
-    assert [found.is_again for found in lost_by(taken_back)] == [False, False, True]
+    reason = 'mapping, "identifiers.Card": unknown kind of identifier “till card”'
+    assert run.error.startswith(f"Not imported again: #{odd.pk}: {reason}")
+    assert [run.counts["again"], run.counts["not_again"][0].startswith(f"{odd.pk}: {reason}")] == [[str(done.pk)], True]
+    assert [found.is_again for found in lost(taken_back)] == [False, False, True]
+    assert list(missing(taken_back)) == [odd]
+    assert [error_of(Import.objects.get(pk=each.pk))[: len(reason)] for each in (gone, odd, done)] == ["", reason, ""]
     assert len(people()) == 4
+
+
+def test_reasons_outlive_a_crash_of_the_run_that_told_them(load, monkeypatch):
+    taken_back = load(MEMBERS, MEMBERS_MAPPING, now=NOW - 4 * HOUR)
+    gone, cut = (load(MORE + "\n" * n, MEMBERS_MAPPING, now=NOW - (3 - n) * HOUR) for n in range(2))
+    undo(taken_back)
+    run = import_again(taken_back, user=None)
+    Path(gone.file.path).unlink()
+    whole = engine.take_in
+
+    def cut_off(*args):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(engine, "take_in", cut_off)
+    execute_run(run.pk, now=NOW)
+    monkeypatch.setattr(engine, "take_in", whole)
+    execute_run(run.pk, now=NOW)
+
+    run.refresh_from_db()
+    reason = "The file cannot be read: it is not there"
+    assert (run.error, run.counts["again"]) == (f"Not imported again: #{gone.pk}: {reason}", [str(cut.pk)])
+    assert [error_of(Import.objects.get(pk=each.pk)) for each in (gone, cut)] == [reason, ""]
+
+
+def test_once_all_are_through_no_file_is_looked_for(load, monkeypatch):
+    taken_back = load(MEMBERS, MEMBERS_MAPPING, now=NOW - 4 * HOUR)
+    load(MORE, MEMBERS_MAPPING, now=NOW - 3 * HOUR)
+    undo(taken_back)
+    do_again(taken_back)
+
+    monkeypatch.setattr(FileSystemStorage, "exists", None)
+
+    assert list(missing(Import.objects.get(pk=taken_back.pk))) == []
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_was(load, monkeypatch):
