@@ -20,11 +20,12 @@ from cdp.disclosure import shown_reason
 from profiles.api.imports import MappingField, usable_sources
 from profiles.masking import masking_for
 from profiles.models import ImportedFile, ImportMapping, Source
+from profiles.services.saved_mappings import NameTakenError, check_name_is_free
 
 
 class ImportMappingSerializer(StrictModelSerializer[ImportMapping]):
-    """`folder` lies below the import folder of the installation; while `is_watching`, each new file in it is imported
-    once. `watch_error` says why nothing comes of that.
+    """No two of a source have one `name`. `folder` lies below the import folder of the installation; while
+    `is_watching`, each new file in it is imported once. `watch_error` says why nothing comes of that.
     """
 
     source = serializers.SlugRelatedField(slug_field="key", queryset=usable_sources())  # type: ignore[assignment]
@@ -41,7 +42,17 @@ class ImportMappingSerializer(StrictModelSerializer[ImportMapping]):
 
         if now("is_watching") and not now("folder"):
             raise serializers.ValidationError({"folder": [_("is needed to watch: which folder?")]})
+        self.check_name(now("name"), now("source"))
         return data
+
+    def check_name(self, name: str, source: Source) -> None:
+        """Those of one name that are there from before can be changed in all else."""
+        if self.instance is not None and (self.instance.name, self.instance.source_id) == (name, source.pk):
+            return
+        try:
+            check_name_is_free(name, source.pk)
+        except NameTakenError as error:
+            raise serializers.ValidationError({"name": error.messages}) from error
 
 
 class ImportMappingFilters(filters.FilterSet):

@@ -47,6 +47,7 @@ from profiles.services.imports import (
     guess_mapping,
     inspect_file,
     queue_import,
+    reading_id,
     refused_name,
     refused_rows,
     take_back,
@@ -123,16 +124,20 @@ class ImportForm(FileForm):
 
 
 class StartSerializer(StrictSerializer):
-    """With `dry_run`, nothing is taken."""
+    """With `dry_run`, nothing is taken. `seen`: the `reading` of the import that was looked at, or checked; 409 where
+    somebody has changed meanwhile how the file is understood.
+    """
 
     dry_run = serializers.BooleanField(default=False)
+    seen = serializers.CharField(required=False)
 
 
 class ImportSerializer(serializers.ModelSerializer[Import]):
     """`n_done` of `n_rows` are in; `counts` say what became of them, `dry_run_counts` what the last dry run expects.
 
-    `mapping` is null for whoever may not see personal data: it may hold values for all rows. `run` is the latest run.
-    `error`: why that failed, or why a watched folder could not start the import.
+    `mapping` is null for whoever may not see personal data: it may hold values for all rows; so is `reading`, another
+    text whenever the file would be understood otherwise. `run` is the latest run. `error`: why that failed, or did not
+    take in this file, or why a watched folder could not start the import.
     """
 
     source = serializers.CharField(source="source.key")  # type: ignore[assignment]
@@ -144,6 +149,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
     counts = CountsField()
     dry_run_counts = CountsField(allow_null=True)
     mapping = serializers.SerializerMethodField()
+    reading = serializers.SerializerMethodField()
     has_refused = serializers.SerializerMethodField()
     error = serializers.SerializerMethodField()
 
@@ -151,7 +157,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
         model = Import
         fields = (
             "id", "name", "source", "saved_mapping", "state", "format", "encoding", "delimiter", "size", "mapping",
-            "run", "n_rows", "n_done", "counts", "dry_run_counts", "has_refused", "error", "user",
+            "reading", "run", "n_rows", "n_done", "counts", "dry_run_counts", "has_refused", "error", "user",
             "created_at", "started_at", "ended_at", "taken_back_at",
         )  # fmt: skip
         read_only_fields = fields
@@ -162,6 +168,9 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_mapping(self, imported: Import) -> Any:
         return imported.mapping if may_see_pii(self.context["request"].user) else None
+
+    def get_reading(self, imported: Import) -> str | None:
+        return reading_id(imported) if may_see_pii(self.context["request"].user) else None
 
     def get_error(self, imported: Any) -> str:
         return shown_reason(imported.not_queued or error_of(imported), self.context["request"].user)
@@ -290,12 +299,14 @@ class ImportViewSet(ReadingViewSet):
     @extend_schema(request=StartSerializer, responses={202: ImportRunSerializer})
     @action(detail=True, methods=["post"], parser_classes=[JsonParser])
     def start(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Import after a dry run, or go on where an import stopped. 409 where it runs, has ended or was taken back."""
+        """Import after a dry run, or go on where an import stopped. 409 where it runs, has ended or was taken back, or
+        is understood otherwise than was `seen`.
+        """
         form = StartSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         imported = self.get_object()
         try:
-            run = queue_import(imported, user=user_of(request), dry_run=form.validated_data["dry_run"])
+            run = queue_import(imported, user=user_of(request), **form.validated_data)
         except (ImportStateError, ImportFileError) as error:
             raise Conflict(str(error)) from error
         return accepted_for(imported, run, request)

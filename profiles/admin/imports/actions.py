@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import (
     Http404,
     HttpRequest,
@@ -19,7 +18,7 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext
 
-from cdp.admin.base import has_perm, signed_in
+from cdp.admin.base import signed_in
 from cdp.runs import NotCancellableError, cancel_run
 from profiles.imports.errors import ImportFileError
 from profiles.models import Import
@@ -31,7 +30,6 @@ from profiles.services.imports import (
     refused_name,
     refused_rows,
 )
-from profiles.services.saved_mappings import keep_mapping
 
 
 def to_page(imported: Import) -> HttpResponse:
@@ -79,23 +77,6 @@ def discard_view(request: HttpRequest, imported: Import, context: dict[str, Any]
         return to_page(imported)
     messages.success(request, gettext("The file was deleted. Nothing was imported."))
     return HttpResponseRedirect(reverse("admin:profiles_import_changelist"))
-
-
-def keep_mapping_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> HttpResponse:
-    """Keep the mapping of this import under a name, for the next file."""
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
-    if not has_perm(request, "profiles.add_importmapping"):
-        raise PermissionDenied
-    name = request.POST.get("name", "").strip()
-    try:
-        keep_mapping(imported, name)
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-    else:
-        text = gettext("“%(name)s” is saved, and chosen for the next file with these columns.")
-        messages.success(request, text % {"name": name})
-    return to_page(imported)
 
 
 def refused_file(imported: Import) -> StreamingHttpResponse:

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.urls.resolvers import URLPattern
@@ -26,6 +26,7 @@ from profiles.admin.imports import actions
 from profiles.admin.imports.columns_step import columns_view, preview_view
 from profiles.admin.imports.file_step import file_view
 from profiles.admin.imports.filters import StateFilter, UserFilter, WhenFilter
+from profiles.admin.imports.keeping import keep, keeping_of
 from profiles.admin.imports.report import refused_sample
 from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, again_view, take_back_view
 from profiles.admin.imports.target_forms import in_words
@@ -111,7 +112,7 @@ class ImportAdmin(StrataAdmin):
             "discard": actions.discard_view,
             "take-back": take_back_view,
             "again": again_view,
-            "keep-mapping": actions.keep_mapping_view,
+            "keep-mapping": self.keep_mapping_view,
         }
         own = [
             path(f"<int:pk>/{name}/", self.step(view), name=f"profiles_import_{name.replace('-', '_')}")
@@ -189,12 +190,22 @@ class ImportAdmin(StrataAdmin):
             "places": (shown_counts(imported.dry_run_counts, request.user) or {}).get("refused_rows", []),
             "more_places": (imported.dry_run_counts or {}).get("refused", 0) > N_NAMED,
             "refused": refused_sample(imported) if sees_cells else [],
-            "may_keep_mapping": may_import and has_perm(request, "profiles.add_importmapping"),
-            "mapping_name": imported.name.rsplit(".", 1)[0],
+            "keeping": keeping_of(request, imported) if may_import else None,
+            **(extra_context or {}),
         }
         if may_import and imported.state == Import.State.TAKEN_BACK:
             context |= leaning_context(imported, request.user)
         return TemplateResponse(request, "profiles/imports/page.html", context)
+
+    def keep_mapping_view(self, request: HttpRequest, imported: Any, context: dict[str, Any]) -> HttpResponse:
+        """Keep the mapping for the next file; where its name does not do, the page says so at the field."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not has_perm(request, "profiles.add_importmapping"):
+            raise PermissionDenied
+        if (refused := keep(request, imported)) is None:
+            return actions.to_page(imported)
+        return self.change_view(request, str(imported.pk), extra_context={"keeping": refused})
 
     def live_context(self, request: HttpRequest, imported: Any) -> dict[str, Any]:
         return {

@@ -21,6 +21,7 @@ from cdp.disclosure import may_see_pii
 from cdp.locks import lock_edited
 from profiles.admin.imports.words import file_name, mapping_in_words
 from profiles.models import ImportedFile, ImportMapping
+from profiles.services.saved_mappings import check_name_is_free
 
 N_FILES = 50
 
@@ -32,6 +33,12 @@ class MappingForm(MeanwhileForm):
         model = ImportMapping
         fields = ("name", "folder", "is_watching")
         widgets = {"folder": UnfoldAdminTextInputWidget, "is_watching": UnfoldBooleanSwitchWidget}
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if "name" in self.changed_data and name != self.instance.name:
+            check_name_is_free(name, self.instance.source_id)
+        return name
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()

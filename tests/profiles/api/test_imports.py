@@ -69,6 +69,24 @@ def test_a_dry_run_takes_nothing_and_is_followed_by_a_start(till):
     assert api.send("post", f"imports/{made.pk}/start/", {}).status_code == 409
 
 
+def test_what_was_checked_is_what_is_started(till):
+    api = api_of("operator")
+    carry_out(post(api, source="till", mapping=json.dumps(MAPPING), dry_run="true"))
+    made = Import.objects.get()
+    shown = api.send("get", f"imports/{made.pk}/").json()
+    Import.objects.update(mapping=MAPPING | {"traits": {"Name": "nickname"}})
+
+    started = api.send("post", f"imports/{made.pk}/start/", {"seen": shown["reading"]})
+
+    words = "Somebody has changed meanwhile how this file is understood: look at it, and check it again."
+    assert (started.status_code, started.json()["detail"]) == (409, words)
+    assert (Import.objects.get().n_done, Profile.objects.count()) == (0, 0)
+    seen = api.send("get", f"imports/{made.pk}/").json()["reading"]
+    carry_out(api.send("post", f"imports/{made.pk}/start/", {"seen": seen}))
+    assert Profile.objects.get().attributes == {"nickname": "Ann"}
+    assert api_of("viewer").send("get", f"imports/{made.pk}/").json()["reading"] is None
+
+
 def test_files_of_a_disabled_source_are_refused(till):
     ImportMappingFactory(key="members", source=till)
     api = api_of("operator")
@@ -245,6 +263,22 @@ def test_a_saved_mapping_that_does_not_do_is_refused(till, body, path):
     answer = api_of("operator").send("patch", "import-mappings/members/", body)
 
     assert (answer.status_code, [error["path"] for error in answer.json()["errors"]]) == (400, [path])
+
+
+def test_two_mappings_of_a_source_have_two_names(till):
+    api, first = api_of("operator"), ImportMappingFactory(key="members", name="Members", source=till)
+    ImportMappingFactory(key="double", name="Members", source=till)  # from before names were looked at
+    body = {"key": "more", "name": "Members", "source": "till", "mapping": MAPPING}
+
+    answer = api.send("post", "import-mappings/", body)
+    again = api.send("patch", "import-mappings/members/", {"name": "Members", "folder": "till"})
+    elsewhere = api.send("post", "import-mappings/", body | {"source": SourceFactory().key})
+    moved = api.send("patch", "import-mappings/more/", {"source": "till"})
+
+    assert [(each.status_code, each.json()["errors"][0]["path"]) for each in (answer, moved)] == [(400, "name")] * 2
+    assert (again.status_code, elsewhere.status_code) == (200, 201)
+    first.refresh_from_db()
+    assert first.folder == "till"
 
 
 def test_files_of_a_folder_that_could_not_be_taken_in_say_why(till, settings, tmp_path):

@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 from cdp.models import Run
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
 from cdp.runs import execute_run
+from profiles.admin.imports import words
 from profiles.admin.imports.words import counted
 from profiles.imports.targets import all_targets
 from profiles.models import Import, ImportMapping, Profile
@@ -195,15 +196,78 @@ def test_taking_back_names_the_later_files_that_relied_on_it(done):
     assert "no later file" in client.post(page(done, "again"), follow=True).content.decode()
 
 
-def test_a_mapping_is_kept_under_a_name_and_replaced_under_the_same(done):
+def test_of_many_later_files_the_first_are_listed(done, monkeypatch):
+    monkeypatch.setattr(words, "N_LEANING", 2)
+    client = sign_in(OPERATOR)
+    for n in range(3):
+        client.post(page(made := ImportFactory(text=TEXT + "\n" * n, name=f"{n}.csv", source=done.source), "start"))
+        carry_out(made)
+
+    shown = client.get(page(done, "take_back")).content.decode()
+
+    assert [f">{n}.csv</a>" in shown for n in range(3)] == [True, True, False]
+    assert "and 1 more" in shown
+
+
+def test_a_mapping_is_kept_once_under_a_name(done):
     client = sign_in(OPERATOR)
 
-    for _time in range(2):
-        client.post(page(done, "keep_mapping"), {"name": "会员"})
-    client.post(page(done, "keep_mapping"), {"name": " "})
+    refused = client.post(page(done, "keep_mapping"), {"name": " "}).content.decode()
+    for _time in range(2):  # a double click
+        assert client.post(page(done, "keep_mapping"), {"name": "会员"}).status_code == 302
 
     kept = ImportMapping.objects.get()
     assert (kept.key, kept.name, kept.source, kept.mapping) == ("hui-yuan", "会员", done.source, MAPPING)
+    assert "This field cannot be blank" in refused
+
+
+def test_a_name_that_is_taken_is_refused_and_its_mapping_replaced_only_by_who_says_so(done):
+    other = {"identifiers": {"Card": "member_card"}}
+    taken = ImportMappingFactory(source=done.source, name="members", mapping=other)
+    client, address = sign_in(OPERATOR), page(done, "keep_mapping")
+
+    shown = client.get(page(done)).content.decode()
+    refused = client.post(address, {"name": "members"}).content.decode()
+    client.post(address, {"name": "members", "replace": str(taken.pk + 1)})
+
+    assert 'value="members 2"' in shown
+    assert 'name="replace"' not in shown
+    assert 'value="members"' in refused
+    assert "a saved mapping of this name already" in refused
+    assert f'name="replace" value="{taken.pk}"' in refused
+    taken.refresh_from_db()
+    assert (taken.mapping, ImportMapping.objects.count()) == (other, 1)
+    client.post(address, {"name": "members", "replace": str(taken.pk)})
+    taken.refresh_from_db()
+    done.refresh_from_db()
+    assert (taken.mapping, done.saved_mapping, ImportMapping.objects.count()) == (MAPPING, taken, 1)
+
+
+def test_a_mapping_that_watches_a_folder_is_not_replaced(done):
+    other = {"identifiers": {"Card": "member_card"}}
+    taken = ImportMappingFactory(source=done.source, name="members", mapping=other, folder="till", is_watching=True)
+
+    refused = sign_in(OPERATOR).post(page(done, "keep_mapping"), {"name": "members", "replace": str(taken.pk)})
+
+    shown = refused.content.decode()
+    assert "watches the folder “till”" in shown
+    assert 'name="replace"' not in shown
+    taken.refresh_from_db()
+    assert (taken.mapping, ImportMapping.objects.count()) == (other, 1)
+
+
+def test_a_saved_mapping_takes_no_name_of_another():
+    first = ImportMappingFactory(name="Members")
+    second, elsewhere = ImportMappingFactory(source=first.source, name="Sales"), ImportMappingFactory(name="Sales")
+    client = sign_in(OPERATOR)
+
+    def rename(saved):
+        address = reverse("admin:profiles_importmapping_change", args=[saved.pk])
+        return client.post(address, {"name": "Members", "folder": ""}).content.decode()
+
+    assert "a saved mapping of this name already" in rename(second)
+    assert rename(elsewhere) == rename(first) == ""
+    assert sorted(ImportMapping.objects.values_list("name", flat=True)) == ["Members", "Members", "Sales"]
 
 
 def test_an_import_that_runs_is_watched_and_stopped():
