@@ -35,7 +35,11 @@ LOCAL_TIME = re.compile(
 )
 COMPACT_TIME = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[ T]?(\d{2}):?(\d{2}):?(\d{2})?)?", re.ASCII)
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-MONEY = re.compile(r"^[¥￥$€£]\s*|\s*[元€]$|(?<=\d)[,，](?=\d{3}(?:\D|$))")
+CURRENCY = re.compile(r"^[¥￥$€£]\s*|\s*[元€]$")
+GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d*)?", re.ASCII)  # 0,125 and 1234,567 are no thousands
+DECIMAL_COMMA = "1.234,5"  # the format of numbers that are written so
+WITH_COMMA = re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d+)?", re.ASCII)
+TWO_WAYS = re.compile(r"[+-]?[.,]*\d[\d.,]*", re.ASCII)  # a number in one country, and another or none elsewhere
 BOOLEANS = {
     **dict.fromkeys(("是", "有", "对", "√", "y", "t", "on"), True),
     **dict.fromkeys(("否", "无", "没有", "×", "n", "f", "off"), False),
@@ -152,17 +156,14 @@ def as_name(cell: Any) -> str:
     Raises CellError for what is no text and no number, and for a number that is not what it was: others became the
     same one.
     """
+    if isinstance(cell, str):
+        return unshortened(cell.strip())
     if isinstance(cell, bool | list | dict):
         raise CellError(
             _("“%(cell)s” is not a text or a number, so it names nobody and nothing")
             % {"cell": orjson.dumps(cell, default=str).decode()[:60]}
         )
     text = as_text(cell).strip()
-    if isinstance(cell, str) and SHORTENED.fullmatch(text):
-        raise CellError(
-            _("“%(cell)s” is a number that a spreadsheet shortened: format the column as text there, and save it anew")
-            % {"cell": text}
-        )
     if isinstance(cell, float) and abs(cell) >= MAX_EXACT:
         raise CellError(
             _("“%(cell)s” is a number whose last digits are lost: write the column as text where the file is made")
@@ -171,11 +172,33 @@ def as_name(cell: Any) -> str:
     return text
 
 
+def unshortened(text: str) -> str:
+    """The text, which a spreadsheet has not made of a long number. Raises CellError."""
+    if SHORTENED.fullmatch(text):
+        raise CellError(
+            _("“%(cell)s” is a number that a spreadsheet shortened: format the column as text there, and save it anew")
+            % {"cell": text}
+        )
+    return text
+
+
 def _number(cell: Any, zone: tzinfo, format: str) -> Any:
-    """`¥1,234.50`, full-width digits, an amount with 元."""
+    """`¥1,234.50`, full-width digits, an amount with 元; with the format DECIMAL_COMMA `1.234,50 €`."""
     if not isinstance(cell, str):
         return cell
-    return MONEY.sub("", cell if cell.isascii() else unicodedata.normalize("NFKC", cell).replace("¥", "").strip())
+    plain = CURRENCY.sub("", cell if cell.isascii() else unicodedata.normalize("NFKC", cell).replace("¥", "").strip())
+    if format == DECIMAL_COMMA:
+        return plain.replace(".", "").replace(",", ".") if WITH_COMMA.fullmatch(plain) else MISFIT
+    if "," not in plain:
+        return plain
+    if not TWO_WAYS.fullmatch(plain):
+        return MISFIT  # nor would it be a number with another format
+    if not GROUPED.fullmatch(plain):
+        raise CellError(
+            _("“%(cell)s” is no number such as 1,234.5; where the comma is decimal, the column has the format 1.234,5")
+            % {"cell": cell[:60]}
+        )
+    return plain.replace(",", "")
 
 
 def _boolean(cell: Any, zone: tzinfo, format: str) -> Any:

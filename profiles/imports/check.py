@@ -16,7 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from profiles.imports.cells import CellError, TimeReader, ValueReader
+from profiles.imports.cells import DECIMAL_COMMA, CellError, TimeReader, ValueReader
 from profiles.imports.date_patterns import date_pattern
 from profiles.imports.errors import ImportFileError, MappingProblem
 from profiles.imports.mapping import CREATE, KNOWN, Column, FileMapping
@@ -32,6 +32,7 @@ OWN_KEYS = (
 ENCODINGS = {"utf-8": "utf-8", "utf8": "utf-8", "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"}
 FORMATS = ("csv", "ndjson", "parquet")
 N_NAMED = 30  # columns of the file that a problem names
+NUMBER_FORMATS = (DECIMAL_COMMA,)
 VALUE_KEYS = ("key", "type", "format", "split", "values", "empty", "trim")
 
 
@@ -197,9 +198,10 @@ class Checker:
         for key in sorted(said.keys() - set(allowed)):
             self.problem(f"{path}.{key}", _("unknown key; known: %(keys)s") % {"keys": ", ".join(allowed)})
         type_ = self.choice(said, "type", AttributeType.values, path)
-        format = self.pattern(said, path)
-        if format and type_ not in (AttributeType.DATE, AttributeType.DATETIME):
-            self.problem(f"{path}.format", _("only dates and datetimes have a format"))
+        is_number = type_ == AttributeType.NUMBER
+        format = self.choice(said, "format", NUMBER_FORMATS, path) if is_number else self.pattern(said, path)
+        if format and not is_number and type_ not in (AttributeType.DATE, AttributeType.DATETIME):
+            self.problem(f"{path}.format", _("only dates, datetimes and numbers have a format"))
         values = said.get("values", {})
         if not isinstance(values, dict):
             self.problem(f"{path}.values", _("not an object of words"))

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 from typing import Any
 
 import email_validator
 import phonenumbers
 
-from profiles.imports.cells import BOOLEANS, CONSENT_WORDS, as_text, to_time
+from profiles.imports.cells import (
+    BOOLEANS,
+    CONSENT_WORDS,
+    CURRENCY,
+    DECIMAL_COMMA,
+    GROUPED,
+    WITH_COMMA,
+    as_text,
+    to_time,
+)
 from profiles.imports.facts import FileFacts
 from profiles.imports.names import (
     AMOUNTS,
@@ -30,7 +39,7 @@ SHARE = 0.8  # of the filled cells that must be of a kind
 
 ORDER = "Order Completed"
 LONG_NUMBER = re.compile(r"\d{12,}")
-NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,11})(\.\d+)?|[+-]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(0|[1-9]\d{0,11})(\.\d+)?|[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
 
 
 def folded(name: str) -> str:
@@ -57,7 +66,10 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
     consents = {name: key for key, known in CONSENTS.items() if (name := take(left, names(known)))}
     traits = person(left, filled)
     parts = targets_of(left, filled)
-    rest = others(left, filled) if facts.has_header else {}  # a number is no name of an attribute
+    may_have_comma = (
+        facts.delimiter != ","
+    )  # where it stands between the columns, one in a cell is between other things
+    rest = others(left, filled, may_have_comma) if facts.has_header else {}  # a number is no name of an attribute
     if is_event:
         mapping["event"] = {"column": event_column} if event_column else ORDER
         properties = {name: {"key": "order_id", "type": "text"} for name in [order] if name}
@@ -82,8 +94,26 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
     mapping["traits"] = traits
     mapping["consents"] = consents
     mapping |= parts
+    if may_have_comma:
+        for column in with_decimal_comma(traits | mapping.get("properties", {}), filled):
+            column["format"] = DECIMAL_COMMA
     found = {key: value for key, value in mapping.items() if value}
     return found if facts.has_header else {"header": False, **found}
+
+
+def with_decimal_comma(columns: dict[str, Any], filled: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
+    """The numbers among these columns that are written `1.234,5`: all may be, and one can be nothing else."""
+    for name, said in columns.items():
+        if isinstance(said, dict) and said.get("type") == "number" and is_with_decimal_comma(filled[name]):
+            yield said
+
+
+def is_with_decimal_comma(cells: Sequence[str]) -> bool:
+    """Also with a currency before or behind."""
+    plain = [CURRENCY.sub("", cell) for cell in cells]
+    return mostly(plain, lambda cell: WITH_COMMA.fullmatch(cell) is not None) and any(
+        "," in cell and not GROUPED.fullmatch(cell) for cell in plain if WITH_COMMA.fullmatch(cell)
+    )
 
 
 def take(left: dict[str, None], known: frozenset[str]) -> str | None:
@@ -126,11 +156,11 @@ def targets_of(left: dict[str, None], filled: dict[str, list[str]]) -> dict[str,
     return parts
 
 
-def others(left: dict[str, None], filled: dict[str, list[str]]) -> dict[str, Any]:
+def others(left: dict[str, None], filled: dict[str, list[str]], may_have_comma: bool) -> dict[str, Any]:
     """Columns whose names say nothing, under their own names, typed by their cells."""
     found: dict[str, Any] = {}
     for name in left:
-        type_ = type_of(filled[name])
+        type_ = "number" if may_have_comma and is_with_decimal_comma(filled[name]) else type_of(filled[name])
         found[name] = {"key": name, "type": type_} if type_ else name
     return found
 

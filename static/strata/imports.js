@@ -101,6 +101,7 @@ document.addEventListener("alpine:init", () => {
     },
     shown() { return this.found().filter(({ name }, place) => place < this.limit || name in this.problems); },
     used() { return this.state.columns.filter(({ uses }) => uses.some((use) => use.as)).length; },
+    numeric(use) { return use.type === "number"; },
     dated(use) { return use.as === "time" || use.type === "date" || use.type === "datetime"; },
     forget(what) {  // what a row no longer says leaves no trace behind
       if (this.makes[what]) {

@@ -25,7 +25,16 @@ BAD = [
     (MEMBERS_MAPPING | {"traits": {"Name": 7}}, "traits.Name", "needs a text, or an object with “key”"),
     (MEMBERS_MAPPING | {"traits": {"Name": "n" * 201}}, "traits.Name", "the key is over 200 characters"),
     (MEMBERS_MAPPING | {"traits": {"N": {"key": "n", "type": "colour"}}}, "traits.N.type", "“colour” is not known"),
-    (MEMBERS_MAPPING | {"traits": {"N": {"key": "n", "format": "DD/MM/YYYY"}}}, "traits.N.format", "only dates and"),
+    (
+        MEMBERS_MAPPING | {"traits": {"N": {"key": "n", "format": "DD/MM/YYYY"}}},
+        "traits.N.format",
+        "only dates, datetimes",
+    ),
+    (
+        MEMBERS_MAPPING | {"traits": {"N": {"key": "n", "type": "number", "format": "1 234,5"}}},
+        "traits.N.format",
+        "known: 1.234,5",
+    ),
     (
         MEMBERS_MAPPING | {"traits": {"N": {"key": "n", "type": "date", "format": "day"}}},
         "traits.N.format",

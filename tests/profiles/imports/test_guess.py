@@ -99,6 +99,18 @@ def test_english_names_and_cells_tell_too(look):
     }
 
 
+def test_numbers_with_a_decimal_comma_are_told_by_their_cells(look):
+    """A column at a time, so that 1,234 among them is no thousand; between commas they are something else."""
+    text = "Card;Points;Weight;Sizes\nVIP1;1,234;1,234;7\nVIP2;80;0,125;8\nVIP3;7;12,5 €;9\n"
+
+    traits = look(text)[2]["traits"]
+
+    assert traits["Weight"] == {"key": "Weight", "type": "number", "format": "1.234,5"}
+    assert [traits[name].get("format", "") for name in ("Points", "Sizes")] == ["", ""]
+    by_commas = look('Card,Sizes\nVIP1,"38,5"\nVIP2,"7,8"\n')[2]
+    assert by_commas["traits"] == {"Sizes": "Sizes"}
+
+
 def test_nobody_is_guessed_where_nothing_says_who(look):
     _path, facts, mapping = look("x,y\n1,2\n")
 
