@@ -6,7 +6,7 @@ Every mistake is named with its place.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from itertools import islice
 from typing import Any
@@ -42,14 +42,35 @@ def parse_mapping(
     """Check a mapping; `kinds` are the keys of the identifier kinds, `columns` those of the file (`is_open`: `check`).
 
     Raises:
-        ImportFileError: of the first problem, with its place.
+        ImportFileError: of the first problem, with its place; of a file that lacks columns, of all these.
     """
     parsed, problems = check(mapping, kinds=kinds, columns=columns, is_open=is_open)
     if problems or parsed is None:
-        first = problems[0]
-        place = f'mapping, "{first.path}"' if first.path else "mapping"
-        raise ImportFileError(f"{place}: {first.message}")
+        raise ImportFileError(in_one(problems, columns or ()))
     return parsed
+
+
+def in_one(problems: Sequence[MappingProblem], columns: Collection[str]) -> str:
+    """What is wrong with the mapping, the first of it with its place; else with the file, all columns that it lacks in
+    one sentence.
+    """
+    first = problems[0]
+    if not first.column:
+        place = f', "{first.path}"' if first.path else ""
+        return f"{_('mapping')}{place}: {first.message}"
+    lacking = [problem for problem in problems if problem.lacks]
+    if len(lacking) < 2:
+        return " · ".join(problem.message for problem in problems)
+    names = ", ".join(f"“{problem.column}”" for problem in lacking[:N_NAMED]) + (" …" if len(lacking) > N_NAMED else "")
+    said = _("the file has none of the columns %(names)s; it has: %(columns)s")
+    others = [problem.message for problem in problems if not problem.lacks]
+    return " · ".join([said % {"names": names, "columns": some_of(columns)}, *others])
+
+
+def some_of(columns: Collection[str]) -> str:
+    """The columns of a file, the first where there are many."""
+    names = dict.fromkeys(columns)
+    return ", ".join(islice(names, N_NAMED)) + (" …" if len(names) > N_NAMED else "")
 
 
 def check(
@@ -138,14 +159,15 @@ class Checker:
         counted = Counter(columns)
         wrong = [name for name in sorted(parsed.columns()) if counted[name] != 1]
         places = first_places(mapping) if wrong else {}
-        there_are = ", ".join(islice(counted, N_NAMED)) + (" …" if len(counted) > N_NAMED else "")
+        there_are = some_of(columns)
         for name in wrong:
             if not counted[name]:
                 message = _("the file has no column “%(name)s”; it has: %(columns)s")
-                self.problem(places.get(name, ""), message % {"name": name, "columns": there_are})
+                message %= {"name": name, "columns": there_are}
             else:
                 message = _("the file has %(n)d columns named “%(name)s”")
-                self.problem(places.get(name, ""), message % {"n": counted[name], "name": name})
+                message %= {"n": counted[name], "name": name}
+            self.problems.append(MappingProblem(places.get(name, ""), message, name, lacks=not counted[name]))
 
     # --- parts ------------------------------------------------------------------------------------------------
 

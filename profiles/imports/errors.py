@@ -17,7 +17,12 @@ class SourceDisabledError(ImportFileError):
 
 @dataclass(frozen=True)
 class MappingProblem:
-    """What is wrong with a mapping: `path` is the place in its JSON, such as `traits.Points.type`; "" is the whole."""
+    """What is wrong with a mapping: `path` is the place in its JSON, such as `traits.Points.type`; "" is the whole.
+
+    `column`: it is the file that does not fit, with this column, which it `lacks` or has more than once.
+    """
 
     path: str
     message: str
+    column: str = ""
+    lacks: bool = False

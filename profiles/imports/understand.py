@@ -17,9 +17,10 @@ from profiles.imports.cells import SKIP, CellError, TimeReader, as_name, as_text
 from profiles.imports.mapping import Column, FileMapping
 from profiles.imports.preview import CellProblem
 from profiles.imports.readers import Row
+from profiles.ingest.coerce import MISFIT, coerce
 from profiles.ingest.message import FIRST_TIME, MAX_AHEAD, RESERVED_EVENTS
 from profiles.ingest.traits import MAX_KEY_LENGTH
-from profiles.models import Consent, IdentifierKind, Source
+from profiles.models import AttributeType, Consent, IdentifierKind, Source
 
 SHORT = 4_000  # characters that a row may have before its size is looked at
 
@@ -82,6 +83,8 @@ class Understanding:
             return understood
         mapping, cells = self.mapping, row.cells
         self._read_columns(mapping.traits, cells, understood.traits, understood)
+        if any(type(value) is list for value in understood.traits.values()):
+            self._check_lists(understood)
         understood.traits.update(mapping.constants)
         self._read_consents(cells, understood)
         self._read_event(cells, understood)
@@ -102,6 +105,15 @@ class Understanding:
             else:
                 if value is not SKIP:
                     into[column.key] = value
+
+    def _check_lists(self, understood: Understood) -> None:
+        """Refuse what would be kept with its message and be no attribute. As a property of an event it may be."""
+        for column in self.mapping.traits:
+            value = understood.traits.get(column.key)
+            if isinstance(value, list) and coerce(value, AttributeType.LIST) is MISFIT:
+                said = _("“%(cell)s” is a list of more than texts and numbers: no attribute can hold it")
+                written = orjson.dumps(value, default=str).decode()[:60]
+                understood.problems.append(CellProblem(column.name, said % {"cell": written}))
 
     def _read_consents(self, cells: Mapping[str, Any], understood: Understood) -> None:
         for column in self.mapping.consents:
@@ -157,7 +169,8 @@ class Understanding:
         for column in self.mapping.identifiers:
             self._read_identifier(column.name, column.key, cells.get(column.name), found, understood)
         for key in self.also_identifiers:
-            if not isinstance(value := understood.traits.get(key), bool | list | dict):
+            value = understood.traits.get(key)
+            if value is not None and not isinstance(value, bool | list | dict):
                 self._read_identifier("", key, value, found, understood)
         if len(found) > 1:
             found = sorted(set(found))

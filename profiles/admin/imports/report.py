@@ -12,6 +12,7 @@ import orjson
 from django.utils.translation import gettext, pgettext
 
 from profiles.imports.readers.row import REASON_COLUMN, ROW_COLUMN
+from profiles.imports.refused import plain
 from profiles.models import Import
 from profiles.services.imports import refused_rows
 
@@ -57,4 +58,4 @@ def records_of(text: str, imported: Import) -> Iterator[list[str]]:
             return
         if not header:
             yield (header := list(row))
-        yield ["" if row.get(name) is None else str(row[name]) for name in header]
+        yield [plain(row.get(name)) for name in header]

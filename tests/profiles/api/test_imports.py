@@ -300,7 +300,7 @@ def test_files_of_a_folder_that_could_not_be_taken_in_say_why(till, settings, tm
         ("b.csv", good.pk, True),
         ("a.csv", odd.pk, False),
     ]
-    assert "the file has no column “Name”" in files[1]["error"]
+    assert files[1]["error"] == "the file has none of the columns “Name”, “Phone”; it has: Other"
     assert (shown["state"], shown["error"]) == ("failed", files[1]["error"])
     viewer = api_of("viewer").send("get", f"imports/{odd.pk}/").json()
     assert (viewer["state"], viewer["error"]) == ("failed", "Details are hidden: they may hold personal data.")

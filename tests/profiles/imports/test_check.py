@@ -121,6 +121,28 @@ def test_a_mapping_is_walked_as_often_whether_it_names_few_columns_or_many():
     assert problems[0].message.endswith("c29 …")
 
 
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (["Card"], "the file has none of the columns “City”, “Joined”, “Name”, “Phone”, “SMS”; it has: Card"),
+        (
+            ["Card", "Phone", "Name", "SMS", "Joined"],
+            "the file has no column “City”; it has: Card, Phone, Name, SMS, Joined",
+        ),
+        (
+            ["Card", "Phone", "Phone", "Name", "SMS"],
+            "the file has none of the columns “City”, “Joined”; it has: Card, Phone, Name, SMS"
+            " · the file has 2 columns named “Phone”",
+        ),
+    ],
+)
+def test_a_file_that_does_not_fit_is_said_in_words_with_all_that_it_lacks(columns, said):
+    with pytest.raises(ImportFileError) as raised:
+        parse_mapping(MEMBERS_MAPPING, kinds=KINDS, columns=columns)
+
+    assert str(raised.value) == said
+
+
 def test_the_first_mistake_is_the_error():
     with pytest.raises(ImportFileError, match=r'^mapping, "traits": not an object of columns$'):
         parse_mapping(MEMBERS_MAPPING | {"traits": []}, kinds=KINDS)

@@ -63,7 +63,7 @@ def test_what_is_wrong_is_said(files, caplog):
     for options, problem in [
         ({"source": "tilt"}, "No enabled source 'tilt'; there are: till"),
         ({"file": "none.csv"}, "none.csv: it is not there"),
-        ({"file": "other.csv"}, "the file has no column “Card”"),
+        ({"file": "other.csv"}, "the file has none of the columns “Card”, “City”"),
         ({"mapping": files / "none.json"}, "none.json: it is not there"),
         ({"mapping": files / "broken.json"}, "broken.json: not JSON"),
         ({"name": "import_file", "mapping": None, "saved_mapping": "none"}, "No saved mapping 'none'; there are: none"),

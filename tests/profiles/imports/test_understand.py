@@ -109,3 +109,19 @@ def test_what_a_row_of_ndjson_leaves_out_is_empty(load, monkeypatch, said):
 
     assert import_.counts == {"new": 3, "refused_rows": []}
     assert {card: profile_of("member_card", card).attributes for card in people} == people
+
+
+def test_a_list_of_objects_is_no_attribute_and_is_said(load):
+    """As a property of an event it stays, in whatever shape it comes."""
+    rows = [{"card": "V1", "vans": [{"size": 9}]}, {"card": "V2", "vans": [9, "9.5"]}, {"card": "V3", "vans": [None]}]
+    content = "".join(f"{json.dumps(row)}\n" for row in rows)
+    mapping = {"identifiers": {"card": "member_card"}, "traits": {"vans": "vans"}}
+
+    people = load(content, mapping)
+    events = load(content, {**MAPPING, "traits": {}, "message_id": ["card"], "properties": {"vans": "vans"}})
+
+    assert people.counts == {"new": 1, "refused": 2, "refused_rows": ["1: vans", "3: vans"]}
+    words = 'vans: “[{\\"size\\":9}]” is a list of more than texts and numbers: no attribute can hold it'
+    assert words in people.refused_file.read().decode()
+    assert profile_of("member_card", "V2").attributes == {"vans": [9, "9.5"]}
+    assert (events.counts["events"], "refused" in events.counts) == (3, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.core.files.base import ContentFile
@@ -315,13 +316,14 @@ def test_uploads_that_nobody_went_on_with_are_cleaned_up():
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 def test_refused_rows_of_ndjson_are_shown_too(encoding):
-    text = '{"strata_row": 1, "strata_reason": "odd", "姓名": "张三"}\n'
+    text = '{"strata_row": 1, "strata_reason": "odd", "姓名": "张三", "sizes": [{"n": 9}], "old": true}\n'
     refused = ContentFile(text.encode(encoding), "1.ndjson")
     made = ImportFactory(
         format="ndjson", encoding=encoding, refused_file=refused, refused_size=9, n_done=1, name="members.ndjson"
     )
 
-    assert "<td>1</td><td>odd</td><td>张三</td>" in sign_in(OPERATOR).get(page(made)).content.decode()
+    row = '<td>1</td><td>odd</td><td>张三</td><td>[{"n":9}]</td><td>true</td>'
+    assert row in unescape(sign_in(OPERATOR).get(page(made)).content.decode())
 
 
 def test_the_list_is_filtered_by_state_source_and_who(done):
@@ -360,6 +362,22 @@ def test_the_columns_offer_the_tags_by_hand_to_be_assigned():
 
     assert [form["key"] for form in shown.context["targets"]][:1] != []
     assert '<option value="=vip">Very important</option>' in shown.content.decode()
+
+
+def test_lines_of_the_file_and_rows_of_data_are_two_words():
+    """A heading is counted by the one and not by the other: row 2 is in line 3."""
+    made, client = ImportFactory(text=TEXT), sign_in(OPERATOR, language="zh-hans")
+
+    client.post(page(made, "start"), {"dry_run": "1"})
+    carry_out(made)
+    checked = client.get(page(made)).content.decode()
+    client.post(page(made, "start"))
+    carry_out(made)
+
+    assert "<li>文件行号 3" in checked
+    imported = client.get(page(made)).content.decode()
+    assert "<th>数据行号</th>" in imported
+    assert "<td>2</td>" in imported
 
 
 def test_reasons_are_in_the_language_of_whoever_asked():
