@@ -8,6 +8,10 @@ from cdp.admin.keys import made_key
 from cdp.health import ReadinessView
 from cdp.metrics import metrics
 
+handler400 = "cdp.api.handlers.bad_request"
+handler404 = "cdp.api.handlers.page_not_found"
+handler500 = "cdp.api.handlers.server_error"
+
 urlpatterns = [
     path("health/", ReadinessView.as_view(), name="health"),
     path("metrics", metrics, name="metrics"),

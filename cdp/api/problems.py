@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
 from django.db import IntegrityError
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -52,6 +52,10 @@ class Gone(exceptions.APIException):
         self.members = members
 
 
+class UnknownPath(exceptions.NotFound):
+    default_detail = _("Nothing is served at this path; all paths end with a slash.")
+
+
 class TooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "too-large"
@@ -79,11 +83,25 @@ def rule_problems(error: RuleError) -> exceptions.ValidationError:
 def as_problem(error: Exception, context: dict[str, Any]) -> Response:
     """The answer to an exception of a view; what nobody foresaw is logged, and answered without its details."""
     set_rollback()
-    known = _as_known(error)
+    known = as_known(error)
     if known is None:
-        logger.exception("Unforeseen error", exc_info=error)
-        got_request_exception.send(sender=None, request=context["request"]._request)
-        return problem(status.HTTP_500_INTERNAL_SERVER_ERROR, slug="error", detail=_("Something went wrong here."))
+        note_unforeseen(error, context["request"]._request)
+        return unforeseen()
+    return answer_to(known)
+
+
+def note_unforeseen(error: Exception, request: HttpRequest) -> None:
+    """Log an error that a view answers itself, and tell those who listen, as Django does of others."""
+    logger.exception("Unforeseen error", exc_info=error)
+    got_request_exception.send(sender=None, request=request)
+
+
+def unforeseen() -> Response:
+    """Nothing is said of the error: it may hold anything."""
+    return problem(status.HTTP_500_INTERNAL_SERVER_ERROR, slug="error", detail=_("Something went wrong here."))
+
+
+def answer_to(known: exceptions.APIException) -> Response:
     headers = {}
     if authenticate := getattr(known, "auth_header", None):
         headers["WWW-Authenticate"] = authenticate
@@ -123,7 +141,8 @@ def problem(
     return Response(body, status=status_code, headers=headers, content_type=CONTENT_TYPE)
 
 
-def _as_known(error: Exception) -> exceptions.APIException | None:
+def as_known(error: Exception) -> exceptions.APIException | None:
+    """The error in the words of the API; None for one that nobody foresaw."""
     match error:
         case exceptions.APIException():
             return error
@@ -138,7 +157,7 @@ def _as_known(error: Exception) -> exceptions.APIException | None:
             return exceptions.PermissionDenied()
         case RequestDataTooBig():
             return TooLarge()
-        case SuspiciousOperation():
+        case SuspiciousOperation() | BadRequest():
             return exceptions.ParseError()
         case IntegrityError():  # two requests at once: the serializer saw no conflict, the constraint did
             return Conflict()

@@ -3,13 +3,12 @@
 from typing import Any
 
 from django.urls import path, re_path
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from cdp.api.problems import UnknownPath
 from cdp.api.router import router
 from cdp.discovery import discover
 
@@ -24,7 +23,7 @@ class Nowhere(APIView):
     permission_classes = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        raise NotFound(_("Nothing is served at this path; all paths end with a slash."))
+        raise UnknownPath
 
 
 discover("api")

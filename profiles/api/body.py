@@ -18,6 +18,8 @@ from cdp.json_field import whole
 from profiles.ingest.accept import NoNumber
 
 GZIP_MAGIC = b"\x1f\x8b"
+GZIP = 31  # how zlib calls it
+PIECE = 4_096  # bytes that are unpacked at a time
 MAX_FIELDS = 20
 
 
@@ -71,15 +73,29 @@ def read_raw(request: HttpRequest, limit: int) -> bytes:
 
 
 def unzip(raw: bytes, limit: int) -> bytes:
-    """At most one byte more than `limit`, so that a small body cannot unpack into all memory."""
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacker.decompress(raw, limit + 1)
-    except zlib.error as error:
-        raise CollectError(400, "invalid_gzip", "The body is not gzip.") from error
-    if not unpacker.eof and len(unpacked) <= limit:
+    """All members of the gzip body, and zeros after the last, as RFC 1952 and its tools have it.
+
+    At most one byte more than `limit`, so that a small body cannot unpack into all memory. A piece at a time: what is
+    left behind a member is copied, and 5 MB may be 250,000 members (0.3 s).
+    """
+    unpacked: list[bytes] = []
+    room, at = limit + 1, 0
+    unpacker = zlib.decompressobj(wbits=GZIP)
+    while room and at < len(raw):
+        if unpacker.eof:
+            if not raw[at] and not any(raw[at:]):
+                break
+            unpacker = zlib.decompressobj(wbits=GZIP)
+        piece = raw[at : at + PIECE]
+        try:
+            unpacked.append(unpacker.decompress(piece, room))
+        except zlib.error as error:
+            raise CollectError(400, "invalid_gzip", "The body is not gzip.") from error
+        room -= len(unpacked[-1])
+        at += len(piece) - len(unpacker.unused_data)
+    if room and not unpacker.eof:
         raise CollectError(400, "invalid_gzip", "The gzip body ended early.")
-    return unpacked
+    return b"".join(unpacked)
 
 
 def decode(raw: bytes) -> Any:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
+from cdp.api.problems import note_unforeseen
 from cdp.throttle import seconds_to_wait
 from profiles.api.body import CollectError, read_form, read_json
 from profiles.api.browser_files import BUNDLE_SECONDS, MAIN_FILE, SNIPPET_SECONDS, browser_file
@@ -69,6 +70,9 @@ def collecting(method: str, *, refusal: Refusal = refusal) -> Callable[[View], V
                 response = answer_of(method, view, request, *args)
             except CollectError as error:
                 response = refusal(error)
+            except Exception as error:  # also what nobody foresaw is told to come again, and says nothing of itself
+                note_unforeseen(error, request)
+                response = refusal(CollectError(500, "error", "Something went wrong here. Try again later."))
             return with_cors(request, response)
 
         return answer

@@ -1,9 +1,11 @@
 import logging
 
 import pytest
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.db import IntegrityError
+from django.test import Client
 from rest_framework import exceptions
+from rest_framework.response import Response
 
 from cdp.api.problems import as_problem, flatten, rule_problems
 from cdp.api.runs import RunViewSet
@@ -62,12 +64,58 @@ def test_what_nobody_foresaw_is_logged_and_answered_without_details(monkeypatch,
     assert "ZeroDivisionError" in caplog.text
 
 
+@pytest.mark.parametrize("place", ["answer", "middleware"])
+@pytest.mark.parametrize(("language", "detail"), [("en", "Something went wrong here."), ("zh-hans", "服务器出错了。")])
+def test_what_fails_outside_of_views_is_a_problem_too(place, language, detail, monkeypatch, caplog):
+    api = api_of("viewer")
+    api.raise_request_exception = False
+    if place == "answer":
+        monkeypatch.setattr(RunViewSet, "list", lambda *args, **how: Response({"secret": object()}))
+    else:
+        monkeypatch.setattr("cdp.nul.NulInAddress.process_view", lambda *args: 1 / 0)
+
+    response = api.send("get", "runs/", accept_language=language)
+
+    assert response.status_code == 500
+    assert response["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert body.pop("type").endswith("/problems/error")
+    assert body == {"title": "Internal Server Error", "status": 500, "detail": detail}
+    assert [(each.levelname, each.exc_info is not None) for each in caplog.records] == [("ERROR", True)]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "slug"),
+    [
+        ("/api/v1/runs/", {"host": "elsewhere.example"}, 400, "parse-error"),
+        ("/api/v2/runs/", {}, 404, "not-found"),
+        ("/api/", {}, 404, "not-found"),
+    ],
+    ids=["host", "version", "root"],
+)
+def test_what_is_refused_before_the_views_is_a_problem_too(path, headers, status, slug):
+    response = Client(headers=headers).get(path)
+
+    assert (response.status_code, response["Content-Type"]) == (status, "application/problem+json")
+    assert (response.json()["status"], response.json()["type"].rsplit("/", 1)[1]) == (status, slug)
+
+
+def test_people_are_answered_by_a_page():
+    client = Client(headers={"host": "elsewhere.example"})
+
+    assert (client.get("/admin/").status_code, client.get("/admin/")["Content-Type"]) == (
+        400,
+        "text/html; charset=utf-8",
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "status", "slug"),
     [
         (IntegrityError("duplicate key"), 409, "conflict"),
         (RequestDataTooBig("2 MB"), 413, "too-large"),
         (SuspiciousOperation("odd"), 400, "parse-error"),
+        (BadRequest("torn"), 400, "parse-error"),
         (exceptions.UnsupportedMediaType("text/xml"), 415, "unsupported-media-type"),
     ],
 )

@@ -14,6 +14,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from cdp.throttle import seconds_to_wait
+from profiles.api.body import GZIP_MAGIC
 from profiles.ingest.accept import accept_messages
 from profiles.ingest.process import process_batch
 from profiles.models import Event, InboxMessage, Profile, RejectedMessage, Source
@@ -155,6 +156,48 @@ def test_gzip_is_seen_with_and_without_its_header(client, shop, headers):
 
     assert post(client, "/v1/batch", raw, **headers).status_code == 200
     assert len(payloads()) == 1
+
+
+@pytest.mark.parametrize("tail", [b"", b"\0" * 512], ids=["", "padded"])
+@pytest.mark.parametrize("size", [1, 700, 1_000_000])
+def test_gzip_of_several_members_is_read_whole(client, shop, size, tail):
+    raw = orjson.dumps({"batch": [track("Viewed", user="u1", n=n) for n in range(3_000)]})
+    whole = size if size > 1 else len(raw) // 2
+    members = [gzip.compress(raw[at : at + whole]) for at in range(0, len(raw), whole)] + [gzip.compress(b"")]
+
+    assert post(client, "/v1/batch", b"".join(members) + tail, Authorization=basic("WK")).status_code == 200
+    assert [payload["properties"]["n"] for payload in payloads()] == list(range(3_000))
+
+
+MEMBERS = [gzip.compress(part, mtime=0) for part in (b'{"batch": ', b"[]}")]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"".join(MEMBERS)[:-1],
+        MEMBERS[0] + MEMBERS[1][:4],
+        b"".join(MEMBERS) + b"\0\0more",
+        b"".join(MEMBERS) + b"more",
+        b"".join(MEMBERS) + GZIP_MAGIC,
+    ],
+    ids=["cut-off", "cut-off-in-its-header", "zeros-and-more", "more", "begun"],
+)
+def test_gzip_whose_last_member_is_not_whole_is_400(client, shop, raw):
+    response = post(client, "/v1/batch", raw, Authorization=basic("WK"))
+
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_gzip")
+
+
+def test_members_of_gzip_are_bounded_together(client, shop, settings):
+    settings.COLLECT_MAX_REQUEST_BYTES = 1_000_000
+    member = gzip.compress(b" " * 400_000)
+
+    taken = post(client, "/v1/batch", member * 2 + gzip.compress(b'{"batch": []}'), Authorization=basic("WK"))
+    refused = post(client, "/v1/batch", member * 3, Authorization=basic("WK"))
+
+    assert taken.status_code == 200
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize(
@@ -421,6 +464,20 @@ def test_while_the_database_is_away_a_client_is_told_to_come_later(client, shop,
     assert (response.status_code, response["Retry-After"]) == (503, "5")
     assert response.json() == {"code": "unavailable", "message": "Nothing can be stored now. Try again later."}
     assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+
+
+@pytest.mark.parametrize("path", ["/v1/batch", "/token"])
+def test_what_nobody_foresaw_says_nothing_of_itself_and_is_logged(client, shop, monkeypatch, caplog, path):
+    client.raise_request_exception = False
+    for broken in ("accept_messages", "read_form"):
+        monkeypatch.setattr(f"profiles.api.collect.{broken}", lambda *args, **how: 1 / 0)
+
+    response = post(client, path, {"batch": []}, Authorization=basic("WK"), Origin="https://shop.example")
+
+    assert response.status_code == 500
+    assert sorted(response.json().values()) == ["Something went wrong here. Try again later.", "error"]
+    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_source_over_its_rate_is_told_when_to_come_again(client):
