@@ -7,7 +7,7 @@ from functools import cache
 
 from django.utils.translation import gettext, gettext_noop
 
-# As `ingest/schemas.py`, `ingest/quality.py` and `ingest/contributions.py` write them.
+# As `ingest/schemas.py`, `ingest/quality.py`, `ingest/contributions.py` and `ingest/message.py` write them.
 PROBLEMS = (
     gettext_noop("is missing"),
     gettext_noop("is not in the schema"),
@@ -15,6 +15,14 @@ PROBLEMS = (
     gettext_noop("is not a planned attribute"),
     gettext_noop("event %(what)s is not a planned event"),
     gettext_noop("does not fit its type, %(what)s"),
+    gettext_noop("no identifier that can name anybody"),
+    gettext_noop("is of a kind that is not defined"),
+    gettext_noop("is neither a text nor a whole number"),
+    gettext_noop("is empty"),
+    gettext_noop("is a value that names nobody, such as null or 0"),
+    gettext_noop("is a blocked value of its kind"),
+    gettext_noop("has more than %(what)s characters"),
+    gettext_noop("does not have the form of its kind"),
     gettext_noop("has a name that %(what)s"),
     gettext_noop("is not of type %(what)s"),
     gettext_noop("is not of types %(what)s"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import orjson
+
 from profiles.identity.groups import Key
-from profiles.identity.normalise import normalise
+from profiles.identity.normalise import MAX_LENGTH, fold, is_blocked, normalise, spell
 from profiles.ingest.times import parse_time
 from profiles.ingest.traits import MAX_KEY_LENGTH, attributes_of, consents_of
 from profiles.models import Consent, IdentifierKind, RejectedMessage, Source
@@ -19,9 +21,15 @@ ALIAS_EVENT = "$alias"
 RESERVED_EVENTS = (IDENTIFY_EVENT, GROUP_EVENT, ALIAS_EVENT)
 VIEWED = {"page": "Page Viewed", "screen": "Screen Viewed"}  # one event each, whatever the page is called
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
+EXTERNAL_IDS = "context.externalIds"
+TAKEN = "userId, anonymousId, context.device.id, context.externalIds, traits.email, traits.phone"
+MAX_EXPLAINED = 10  # identifiers
 MIN_SKEW = timedelta(seconds=60)
 MAX_AHEAD = timedelta(hours=24)
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+Given = tuple[str, str, Any]  # where an identifier stands in a message, the key of its kind, and what stands there
 
 
 class MessageError(ValueError):
@@ -75,7 +83,7 @@ def parse_message(
     """
     type_ = payload.get("type")
     if type_ not in TYPES:
-        raise MessageError(f"type {type_!r} is not taken; taken are {', '.join(TYPES)}")
+        raise MessageError(f"type {quoted(type_)} is not taken; taken are {', '.join(TYPES)}")
     message_id = message_id_of(payload)
     context = object_at(payload, "context")
     traits = object_at(context, "traits", "context.") | own_traits(payload)
@@ -165,7 +173,7 @@ def time_of(payload: Mapping[str, Any], *, received_at: datetime, sent_at: datet
         return received_at
     time = parse_time(written)
     if time is None:
-        raise MessageError(f"timestamp {written!r:.100} is not an ISO 8601 time")
+        raise MessageError(f"timestamp {quoted(written):.100} is not an ISO 8601 time")
     if sent_at is not None and abs(received_at - sent_at) > MIN_SKEW:
         try:
             time += received_at - sent_at
@@ -189,7 +197,8 @@ def identifiers_of(
     """The usable identifiers by priority, then value; and how many were dropped because they cannot name anybody."""
     found: set[tuple[int, Key]] = set()
     n_blocked = 0
-    for kind_key, written in identifiers_written(payload, context, traits, source=source):
+    given = identifiers_written(payload, context, traits, source=source)
+    for _place, kind_key, written in given:
         if written is None or written == "" or (kind := kinds.get(kind_key)) is None:
             continue
         text = written if type(written) is str else text_of(written)
@@ -199,11 +208,45 @@ def identifiers_of(
         else:
             found.add((kind.priority, Key(kind.id, value)))  # Django takes a microsecond to tell a pk
     if not found:
-        raise NobodyError(
-            "no identifier that can name anybody; taken are userId, anonymousId, context.device.id, "
-            "context.externalIds, traits.email and traits.phone"
-        )
+        raise NobodyError(why_nobody(given, kinds=kinds, region=source.default_region))
     return tuple(key for _priority, key in sorted(found)), n_blocked
+
+
+def why_nobody(given: Sequence[Given], *, kinds: Mapping[str, IdentifierKind], region: str) -> str:
+    """What is wrong with each identifier that there was, without its value."""
+    problems = [
+        f"{f'{place} ({kind_key})' if place == EXTERNAL_IDS and kind_key in kinds else place}: "
+        f"{what_is_wrong(written, kinds.get(kind_key), region)}"
+        for place, kind_key, written in given
+        if written is not None
+    ]
+    if not problems:
+        return f"no identifier that can name anybody; taken are {TAKEN}"
+    return "; ".join(["no identifier that can name anybody", *problems[:MAX_EXPLAINED]])
+
+
+def what_is_wrong(written: Any, kind: IdentifierKind | None, region: str) -> str:
+    """Why this names nobody; profiles/problems.py translates it."""
+    if kind is None:
+        return "is of a kind that is not defined"
+    text = text_of(written)
+    if text is None:
+        return "is neither a text nor a whole number"
+    folded = fold(text)
+    if not folded:
+        return "is empty"
+    if is_blocked(folded):
+        return "is a value that names nobody, such as null or 0"
+    if spell(kind.normaliser, text, region) is not None:
+        return "is a blocked value of its kind"
+    if len(folded) > MAX_LENGTH:
+        return f"has more than {MAX_LENGTH} characters"
+    return "does not have the form of its kind"
+
+
+def quoted(value: Any) -> str:
+    """A value as the message wrote it; texts in single quotes."""
+    return repr(value) if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def text_of(written: Any) -> str | None:
@@ -213,22 +256,25 @@ def text_of(written: Any) -> str | None:
 
 def identifiers_written(
     payload: Mapping[str, Any], context: Mapping[str, Any], traits: Mapping[str, Any], *, source: Source
-) -> list[tuple[str, Any]]:
-    """Pairs of kind key and value as sent. An external id of a kind that is not defined is somebody else's."""
-    written = [("user_id", payload.get("userId")), ("anonymous_id", payload.get("anonymousId"))]
+) -> list[Given]:
+    """As sent. An external id of a kind that is not defined is somebody else's."""
+    written: list[Given] = [
+        ("userId", "user_id", payload.get("userId")),
+        ("anonymousId", "anonymous_id", payload.get("anonymousId")),
+    ]
     if payload["type"] == "alias" and payload.get("previousId") != payload.get("userId"):
         kind_key = source.previous_id_kind.key if source.previous_id_kind else "anonymous_id"
-        written.append((kind_key, payload.get("previousId")))
+        written.append(("previousId", kind_key, payload.get("previousId")))
     device = context.get("device")
     if isinstance(device, dict):  # some clients write the name of the device there
-        written.append(("device_id", device.get("id")))
+        written.append(("context.device.id", "device_id", device.get("id")))
     if traits:
-        written += [("email", traits.get("email")), ("phone", traits.get("phone"))]
+        written += [("traits.email", "email", traits.get("email")), ("traits.phone", "phone", traits.get("phone"))]
     external_ids = context.get("externalIds") or ()
     if not isinstance(external_ids, list | tuple):
         raise MessageError("context.externalIds is not a list")
     for external_id in external_ids:
         if not isinstance(external_id, dict) or not isinstance(external_id.get("type"), str):
             raise MessageError("context.externalIds holds something that is not an object with type and id")
-        written.append((external_id["type"], external_id.get("id")))
+        written.append((EXTERNAL_IDS, external_id["type"], external_id.get("id")))
     return written

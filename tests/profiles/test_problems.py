@@ -98,3 +98,18 @@ def test_a_refusal_quotes_what_it_found():
         said = reason_in_words("type 'sing' is not taken; taken are identify, track")
 
     assert said == "不接受类型 'sing'；可用类型：identify, track"
+
+
+def test_why_each_identifier_was_dropped_is_told_in_the_language_of_the_reader():
+    reason = (
+        "no identifier that can name anybody; userId: is neither a text nor a whole number; "
+        "anonymousId: has more than 400 characters; context.externalIds (phone): does not have the form of its kind"
+    )
+
+    with override("zh-hans"):
+        said = reason_in_words(reason)
+
+    assert said == (
+        "没有能识别客户的标识符; userId: 既不是文本也不是整数; anonymousId: 超过 400 个字符; "
+        "context.externalIds (phone): 不符合该类型的格式"
+    )

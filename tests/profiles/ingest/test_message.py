@@ -10,7 +10,7 @@ from profiles.models import IdentifierKind, Source
 
 RECEIVED = datetime(2026, 6, 1, 12, tzinfo=UTC)
 KINDS = {
-    key: IdentifierKind(pk=n, key=key, normaliser=normaliser, priority=n)
+    key: IdentifierKind(pk=n, key=key, normaliser=normaliser, priority=n, blocked_values=["SH0001"])
     for n, (key, normaliser) in enumerate(
         [
             ("user_id", "text"),
@@ -79,6 +79,46 @@ def test_a_message_of_nobody_is_refused(user_id):
         parse(userId=user_id)
 
 
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"userId": 12345.0}, "userId: is neither a text nor a whole number"),
+        ({"userId": True}, "userId: is neither a text nor a whole number"),
+        ({"userId": ["a"]}, "userId: is neither a text nor a whole number"),
+        ({"userId": "x" * 401}, "userId: has more than 400 characters"),
+        ({"userId": "null"}, "userId: is a value that names nobody, such as null or 0"),
+        ({"userId": 0}, "userId: is a value that names nobody, such as null or 0"),
+        ({"userId": " ", "anonymousId": "000"},
+         "userId: is empty; anonymousId: is a value that names nobody, such as null or 0"),
+        ({"userId": "SH0001"}, "userId: is a blocked value of its kind"),
+        ({"traits": {"phone": "call me", "email": "ann"}},
+         "traits.email: does not have the form of its kind; traits.phone: does not have the form of its kind"),
+        ({"context": {"device": {"id": False}, "externalIds": [{"type": "google", "id": "7"}]}},
+         "context.device.id: is neither a text nor a whole number; "
+         "context.externalIds: is of a kind that is not defined"),
+        ({"context": {"externalIds": [{"type": "phone", "id": "7"}]}},
+         "context.externalIds (phone): does not have the form of its kind"),
+        ({"type": "alias", "previousId": "0"}, "previousId: is a value that names nobody, such as null or 0"),
+    ],
+    ids=["float", "boolean", "list", "long", "null", "zero", "empty", "blocked", "form", "kinds", "external", "alias"],
+)  # fmt: skip
+def test_a_message_of_nobody_says_why_each_identifier_was_dropped_and_never_its_value(fields, said):
+    with pytest.raises(NobodyError) as refused:
+        parse(**{"userId": None, **fields})
+
+    assert str(refused.value) == f"no identifier that can name anybody; {said}"
+
+
+def test_a_message_without_identifiers_says_what_is_taken():
+    with pytest.raises(NobodyError) as refused:
+        parse(userId=None)
+
+    assert str(refused.value) == (
+        "no identifier that can name anybody; taken are userId, anonymousId, context.device.id, context.externalIds, "
+        "traits.email, traits.phone"
+    )
+
+
 def test_phones_without_country_are_of_the_sources_region():
     message = parse(userId=None, traits={"phone": "(415) 555-2671"}, region="US")
 
@@ -145,7 +185,10 @@ def test_a_time_ahead_is_judged_after_the_correction():
     ("fields", "reason"),
     [
         ({"type": "charge"}, "type 'charge' is not taken; taken are identify, track, page, screen, group, alias"),
-        ({"type": None}, "type None is not taken"),
+        ({"type": None}, "type null is not taken"),
+        ({"type": {"a": True}}, 'type {"a":true} is not taken'),
+        ({"timestamp": True}, "timestamp true is not an ISO 8601 time"),
+        ({"timestamp": "soon"}, "timestamp 'soon' is not an ISO 8601 time"),
         ({"messageId": None}, "messageId is not a text"),
         ({"messageId": "m" * 201}, "messageId is longer than 200 characters"),
         ({"event": None}, "event is not a text"),
