@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from django import forms
@@ -17,6 +18,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from cdp.admin.base import StrataAdmin, display
 from cdp.admin.people import role_name
+from cdp.clocks import on_clocks
 from cdp.models import ApiToken
 from cdp.roles import ROLE_NAMES, VIEWER
 from cdp.tokens import issue_token, revoke_token
@@ -41,7 +43,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         expires_at = self.cleaned_data["expires_at"]
         if expires_at is not None and expires_at <= timezone.now():
             raise ValidationError(_("This time has passed."))
-        return expires_at
+        return None if expires_at is None else on_clocks(expires_at, UTC)
 
 
 @admin.register(ApiToken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from copy import copy
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
@@ -15,6 +15,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from cdp.api.bodies import dump
+from cdp.clocks import on_clocks
 from cdp.keys import RESERVED_KEYS
 from cdp.locks import lock_edited
 
@@ -105,4 +106,4 @@ class MomentField(serializers.DateTimeField):
     def enforce_timezone(self, value: datetime) -> datetime:
         if is_naive(value):
             raise serializers.ValidationError(_("must name its zone, such as 2026-11-22T12:00:00Z"))
-        return value
+        return on_clocks(value, UTC)  # as it is stored: the years 1 and 9999 have no room for an offset

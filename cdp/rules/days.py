@@ -44,6 +44,13 @@ def start_of(day: date, zone: tzinfo | None = None) -> datetime:
     return on_clocks(datetime.combine(day, time.min, tzinfo=zone or get_default_timezone()), UTC)
 
 
+def end_of(day: date) -> datetime:
+    """The first instant after a business day in UTC; after the last of the calendar comes none, and its last one ends
+    it.
+    """
+    return start_of(day + DAY) if day < date.max else datetime.max.replace(tzinfo=UTC)
+
+
 def period_of(days: Days, zone: tzinfo | None = None) -> Period:
     first, last = days
     return Period(start_of(first, zone) if first else None, start_of(last + DAY, zone) if last else None)

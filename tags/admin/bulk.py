@@ -30,7 +30,7 @@ from cdp.admin.searched import SearchedSelect
 from cdp.disclosure import may_see_pii
 from cdp.ids import is_id
 from cdp.rules.catalogue import Wanted, catalogue
-from cdp.rules.days import DAY, start_of
+from cdp.rules.days import end_of
 from profiles.admin.actions import register_profile_action
 from profiles.admin.people import asked_again, chosen_people
 from profiles.models import IdentifierKind, Profile
@@ -110,7 +110,7 @@ class BulkForm(forms.Form):
         if self.cleaned_data["what"] == BulkTagging.Action.REMOVE:
             return None
         until = self.cleaned_data["until"]
-        return start_of(until + DAY) if until else tag.end_of(timezone.now())
+        return end_of(until) if until else tag.end_of(timezone.now())
 
 
 class PeopleForm(BulkForm):

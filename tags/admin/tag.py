@@ -25,7 +25,7 @@ from cdp.admin.base import display, has_perm, signed_in
 from cdp.keys import give_keys
 from cdp.keyset import keyset_page
 from cdp.models import Run, User
-from cdp.rules.days import DAY, start_of
+from cdp.rules.days import end_of
 from cdp.rules.errors import RuleError
 from profiles.admin.holders import HolderAdmin, refresh_label, refresh_state
 from profiles.admin.names import display_name
@@ -284,7 +284,7 @@ class TagAdmin(HolderAdmin):
         now = timezone.now()
         try:
             until = forms.DateField(required=False).clean(request.POST.get("until", ""))
-            expires_at = None if request.POST.get("endless") else start_of(until + DAY) if until else tag.end_of(now)
+            expires_at = None if request.POST.get("endless") else end_of(until) if until else tag.end_of(now)
             assign_tag(tag, [profile.pk], value=value, expires_at=expires_at, user=signed_in(request), now=now)
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))

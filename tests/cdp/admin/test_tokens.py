@@ -1,7 +1,10 @@
 """API tokens in the admin."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.utils import timezone
 
 from cdp.models import ApiToken, User
 from cdp.roles import ADMIN, OPERATOR, VIEWER
@@ -71,3 +74,19 @@ def test_accounts_of_tokens_are_not_among_the_users():
     users = sign_in(ADMIN).get("/admin/cdp/user/").context["cl"].result_list
 
     assert token.user not in users
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour"),
+    [("Asia/Shanghai", 15), ("America/New_York", 23)],
+)
+def test_one_that_never_expires_is_shown_and_good(zone, hour):
+    client = sign_in(ADMIN)
+    with timezone.override(zone):
+        given = {"expires_at_0": "9999-12-31", "expires_at_1": "23:59:59"}
+        made = client.post(ADD, {"name": "till", "role": VIEWER, **given})
+
+        assert ApiToken.objects.get(name="till").expires_at == datetime(9999, 12, 31, hour, 59, 59, tzinfo=UTC)
+        assert client.get("/admin/cdp/apitoken/").status_code == 200
+        api = ApiClient(headers={"Authorization": f"Bearer {made.context['token']}"})
+        assert api.send("get", "segments/").status_code == 200
