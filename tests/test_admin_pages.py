@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import html
+import re
 
 import pytest
 from django.contrib import admin
 from django.db.models import CharField, JSONField, TextField, UUIDField
 from django.urls import reverse
 
+from campaigns.models import Campaign, Suppression
+from cdp.models import Run, User
 from cdp.roles import ADMIN, CAMPAIGN_MANAGER, OPERATOR, VIEWER
+from profiles.models import ProfileMerge
+from segments.models import Segment
+from tags.models import Tag
 from tests.admin_world import EMAIL, NAME, PERSONAL, STREET, make_world, pages
+from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SourceFactory
 from tests.sign_in import sign_in
 
@@ -99,6 +106,38 @@ def test_an_address_that_was_cut_or_mistyped_is_no_failure():
 
     assert len(answers) > 250
     assert {address: status for address, status in answers.items() if status not in (200, 400, 404)} == {}
+
+
+@pytest.mark.parametrize("role", [VIEWER, CAMPAIGN_MANAGER, OPERATOR])
+def test_nobody_is_led_to_an_account_whose_page_they_may_not_open(role):
+    make_world()
+    somebody, client = UserFactory(username="somebody-else"), sign_in(role)
+    led, named = [], set()
+    for model in admin.site._registry:
+        fields = [field.name for field in model._meta.fields if field.related_model is User and field.null]
+        if fields and not issubclass(model, User):
+            model._default_manager.update(**dict.fromkeys(fields, somebody))
+            for pk in model._default_manager.values_list("pk", flat=True):
+                page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
+                text = client.get(page).content.decode()
+                led += [page] * ("/admin/cdp/user/" in text)
+                named |= {model} if "somebody-else" in text else set()
+
+    assert led == []
+    assert named >= {Run, ProfileMerge, Campaign, Suppression, Segment, Tag}
+
+
+def test_no_link_of_a_list_stands_within_another():
+    make_world()
+    client = sign_in(is_superuser=True)
+    lists = [
+        reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist") for model in admin.site._registry
+    ]
+
+    nested = [page for page in lists if re.search(r"<a\b(?:(?!</a>).)*<a\b", client.get(page).content.decode(), re.S)]
+
+    assert len(lists) > 20
+    assert nested == []
 
 
 def test_a_write_key_is_for_those_who_may_change_its_source():

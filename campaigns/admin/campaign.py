@@ -29,7 +29,7 @@ from campaigns.services.edit import NotDraftError, delete_campaign, save_campaig
 from campaigns.services.launch import LaunchError, check_launch, launch_campaign
 from campaigns.services.plan import PLAN_CAMPAIGN
 from campaigns.services.stats import campaign_stats
-from cdp.admin.base import StrataAdmin, StrataStackedInline, display, has_perm, signed_in
+from cdp.admin.base import StrataAdmin, StrataStackedInline, account, display, has_perm, signed_in
 from cdp.admin.keys import KeyedForm
 from cdp.admin.meanwhile import MeanwhileForm
 from cdp.admin.runs import progress
@@ -131,7 +131,7 @@ class CampaignAdmin(StrataAdmin):
         "channel_name",
         "state_shown",
         "results",
-        "created_by",
+        "by",
         "created_at",
         "launched_at",
         "finished_at",
@@ -141,13 +141,17 @@ class CampaignAdmin(StrataAdmin):
         view = self.admin_site.admin_view(self.launch_view)
         return [path("<int:pk>/launch/", view, name="campaigns_campaign_launch"), *super().get_urls()]
 
+    @display(description=_("created by"))
+    def by(self, campaign: Any) -> SafeString | str:
+        return account(campaign.created_by, campaign.viewer)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         channel = "channel" if self.has_change_permission(request, obj) else "channel_name"
         edited = (None, {"fields": ("name", "key", channel, "segment", "tier_scheme")})
         if obj is None:
             return (edited,)
         launched = () if obj.is_draft else ("launched_at", "finished_at", "results")
-        return (edited, (_("State"), {"fields": ("state_shown", *launched, "created_by", "created_at")}))
+        return (edited, (_("State"), {"fields": ("state_shown", *launched, "by", "created_at")}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj is None else ("key", *self.readonly_fields)

@@ -41,6 +41,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     empty_text = _("Nothing was planned yet. A campaign that is launched has one delivery for each person here.")
     list_display = ("person", "campaign", "tier", "state_shown", "reason", "address_shown", "settled_at")
+    list_display_links = ("state_shown",)
     list_filter = ("state", "reason", "campaign")
     list_select_related = ("campaign", "tier", "profile")
     ordering = ("-id",)

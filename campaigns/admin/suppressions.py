@@ -13,14 +13,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from campaigns.models import Suppression
 from campaigns.services.suppressions import MAX_REASON, SuppressionError, lift_suppression, suppress_address
-from cdp.admin.base import ReadOnlyAdmin, display, signed_in
+from cdp.admin.base import ReadOnlyAdmin, account, display, signed_in
 from cdp.disclosure import may_see_pii
+from profiles.admin.identity import KindField
 from profiles.masking import mask_address, mask_identifier
 from profiles.models import IdentifierKind
 from profiles.templatetags.profile_values import channel_label
@@ -28,13 +30,6 @@ from profiles.templatetags.profile_values import channel_label
 
 def channel_choices() -> list[tuple[str, Any]]:
     return [("", _("Every channel")), *((channel, channel_label(channel)) for channel in settings.CONSENT_CHANNELS)]
-
-
-class KindField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """Kinds by their label in the language of the reader."""
-
-    def label_from_instance(self, kind: Any) -> str:
-        return gettext(kind.label)
 
 
 class SuppressionForm(forms.Form):
@@ -86,7 +81,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
     list_select_related = ("kind", "source", "user")
     ordering = ("-id",)
     sortable_by = ()
-    fields = ("address", "kind_label", "channel_shown", "reason_shown", "source", "user", "created_at")
+    fields = ("address", "kind_label", "channel_shown", "reason_shown", "source", "by", "created_at")
     readonly_fields = fields
     search_fields = ("value",)  # shows the search box; get_search_results decides what it finds
     search_help_text = _("The whole address")
@@ -126,6 +121,10 @@ class SuppressionAdmin(ReadOnlyAdmin):
     @display(description=_("reason"))
     def reason_shown(self, suppression: Any) -> str:
         return mask_address(suppression.reason, suppression.viewer) or "-"
+
+    @display(description=_("by"))
+    def by(self, suppression: Any) -> SafeString | str:
+        return account(suppression.user, suppression.viewer)
 
     # --- Adding and removing ---
 

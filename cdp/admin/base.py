@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_noop
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import display as unfold_display
@@ -169,6 +171,15 @@ class ReadOnlyAdmin(StrataAdmin):
 def signed_in(request: HttpRequest) -> User:
     """Who is signed in; the admin lets nobody else through."""
     return cast(User, request.user)
+
+
+def account(user: User | None, viewer: User) -> SafeString | str:
+    """The name of somebody's account, as a link for those who may open its page."""
+    if user is None:
+        return "-"
+    if not viewer.has_perm("cdp.view_user"):
+        return str(user)
+    return format_html('<a class="st-link" href="{}">{}</a>', reverse("admin:cdp_user_change", args=[user.pk]), user)
 
 
 def has_perm(request: HttpRequest, permission: str) -> bool:

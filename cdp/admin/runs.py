@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, display, signed_in
+from cdp.admin.base import ReadOnlyAdmin, StrataChangeList, account, display, signed_in
 from cdp.disclosure import may_see_pii, shown_counts, shown_error
 from cdp.models import Run
 from cdp.results import result_response
@@ -164,7 +164,7 @@ class RunAdmin(ReadOnlyAdmin):
     search_help_text = _("Key of what was worked on")
     ordering = ("-id",)
     fields = (
-        "name", "subject_shown", "bar", "choices", "user", "counted", "created_at", "started_at", "ended_at", "failure",
+        "name", "subject_shown", "bar", "choices", "by", "counted", "created_at", "started_at", "ended_at", "failure",
     )  # fmt: skip
     readonly_fields = fields
 
@@ -228,6 +228,10 @@ class RunAdmin(ReadOnlyAdmin):
     @display(description=pgettext_lazy("of a run", "subject"), ordering="subject")
     def subject_shown(self, run: Any) -> SafeString | str:
         return thing_link(run.thing)
+
+    @display(description=_("started by"))
+    def by(self, run: Any) -> SafeString | str:
+        return account(run.user, run.viewer)
 
     @display(description=_("progress"), ordering="state")
     def bar(self, run: Run) -> SafeString:

@@ -15,6 +15,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cdp.admin.base import display, has_perm, signed_in
@@ -23,8 +24,9 @@ from cdp.admin.meanwhile import MeanwhileForm
 from cdp.audit import write_secret_change
 from cdp.models import Run, User
 from profiles.admin.connect import GraceForm, connect_context, connection_context
+from profiles.admin.identity import KindField
 from profiles.admin.refold import RefoldingAdmin
-from profiles.models import Source, SourceDay
+from profiles.models import IdentifierKind, Source, SourceDay
 from profiles.models.source import COUNTERS
 from profiles.services.definitions import Consequences, consequences_of_rank, save_source
 from profiles.services.sources import replace_write_key
@@ -47,7 +49,7 @@ class SourceAdmin(RefoldingAdmin):
     list_filter = ("kind", "is_enabled")
     search_fields = ("key", "name")
     search_help_text = _("Key or name")
-    readonly_fields = ("write_key_shown", "created_at", "last_days", "oauth_client")
+    readonly_fields = ("write_key_shown", "previous_id_kind_read", "created_at", "last_days", "oauth_client")
     form = SourceForm
     change_form_outer_before_template = "profiles/connect.html"
 
@@ -103,13 +105,19 @@ class SourceAdmin(RefoldingAdmin):
             field.choices = [(key, label) for key, label in db_field.choices if key != Source.Kind.BUILT_IN]
         return field
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "previous_id_kind":
+            kwargs |= {"form_class": KindField, "queryset": IdentifierKind.objects.order_by("priority")}
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         what_it_is = ("name", "key", "kind", "rank", "is_enabled")
         plan = ("unplanned_events", "unplanned_attributes", "schema_violations")
+        may_change = has_perm(request, "profiles.change_source")
         edited = (
             *what_it_is,
             "default_region",
-            "previous_id_kind",
+            "previous_id_kind" if may_change else "previous_id_kind_read",
             "max_messages_per_second",
             *plan,
             "oauth_public_keys",
@@ -117,7 +125,7 @@ class SourceAdmin(RefoldingAdmin):
         if obj is None:
             return edited
         client = ("oauth_client",) if getattr(obj, "oauth_public_keys", "") else ()
-        shown = ("write_key_shown",) if has_perm(request, "profiles.change_source") else ()
+        shown = ("write_key_shown",) if may_change else ()
         return (*edited, *client, *shown, "created_at", "last_days")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
@@ -137,6 +145,10 @@ class SourceAdmin(RefoldingAdmin):
     @display(description=_("write key"))
     def write_key_shown(self, source: Source) -> SafeString:
         return render_to_string("profiles/write_key.html", {"write_key": source.write_key})
+
+    @display(description=_("kind of previous ids"))
+    def previous_id_kind_read(self, source: Source) -> str:
+        return gettext(source.previous_id_kind.label) if source.previous_id_kind else "-"
 
     @display(description=_("OAuth"))
     def oauth_client(self, source: Source) -> str:

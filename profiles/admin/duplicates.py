@@ -101,6 +101,7 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
         "the pairs here that are probably one person."
     )
     list_display = ("sure", "one", "other", "reasons", "status", "suggested_at")
+    list_display_links = None  # the probability leads to the pair
     list_filter = (StateFilter, ProbabilityFilter)
     list_select_related = ("left__merged_into", "right__merged_into")
     list_before_template = "profiles/duplicates/bar.html"

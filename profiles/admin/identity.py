@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -14,7 +15,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cdp.admin.base import ReadOnlyAdmin, display, signed_in
+from cdp.admin.base import ReadOnlyAdmin, account, display, signed_in
 from profiles.admin.names import display_name
 from profiles.admin.search import find_people
 from profiles.identity.errors import IdentityError, KeptApartError
@@ -35,6 +36,13 @@ def identifier_text(identifier: Identifier, viewer: Any) -> str:
     return f"{gettext(kind.label)} {mask_identifier(kind.key, identifier.value, viewer)}"
 
 
+class KindField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """Kinds by their label in the language of the reader."""
+
+    def label_from_instance(self, kind: Any) -> str:
+        return gettext(kind.label)
+
+
 def error_text(error: IdentityError, request: HttpRequest) -> str:
     """Why it cannot be done, as this user may read it."""
     return error.message_for(signed_in(request)) if isinstance(error, KeptApartError) else str(error)
@@ -53,7 +61,7 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
     search_fields = ("message_id",)
     search_help_text = _("Profile id or identifier")
     fields = (
-        "merged_at", "survivor_link", "absorbed_link", "cause", "source", "message_id", "merged_by", "undone", "moved",
+        "merged_at", "survivor_link", "absorbed_link", "cause", "source", "message_id", "by", "undone", "moved",
         "before",
     )  # fmt: skip
 
@@ -69,6 +77,10 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
     @display(description=_("absorbed"))
     def absorbed_link(self, merge: Any) -> SafeString:
         return person_link(merge.absorbed, merge.viewer)
+
+    @display(description=_("merged by"))
+    def by(self, merge: Any) -> SafeString | str:
+        return account(merge.merged_by, merge.viewer)
 
     @display(description=_("undone"))
     def undone(self, merge: Any) -> SafeString | str:

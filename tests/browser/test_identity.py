@@ -1,11 +1,11 @@
 """Merging two people, splitting one off, undoing a merge: in a real browser, in both languages."""
 
 import pytest
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext
 from playwright.sync_api import Page, expect
 
-from cdp.roles import OPERATOR
+from cdp.roles import ADMIN, OPERATOR
 from profiles.models import Identifier
 from tests.browser.test_admin import sign_in, switch_language
 from tests.factories.cdp import UserFactory
@@ -63,3 +63,26 @@ def test_an_operator_merges_splits_and_undoes(page, language):
 
     assert [profile_of("user_id", "u1"), profile_of("email", "ann@example.com")] == [second, first]
     assert profile_of("anonymous_id", "a1") not in (first, second)
+
+
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_the_parts_of_a_person_are_read_at_any_width(page, width):
+    shop = SourceFactory()
+    said = identify(email="ann@example.com", anonymous="a1", name="Ann") | {"timestamp": timezone.now().isoformat()}
+    send(shop, said, now=timezone.now())
+    person = profile_of("email", "ann@example.com")
+    UserFactory(role=ADMIN, username="ann", password="a long password")
+    sign_in(page, "ann", "a long password")
+    page.set_viewport_size({"width": width, "height": 900})
+
+    page.goto(f"/admin/profiles/profile/{person.pk}/change/")
+    expect(page.locator("#identity")).to_be_visible()
+
+    widths = page.locator(".st-cards .st-card").evaluate_all("cards => cards.map(card => card.clientWidth)")
+    assert len(widths) > 5
+    assert min(widths) > 300
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    page.goto(f"/admin/profiles/source/{shop.pk}/change/")
+    expect(page.get_by_role("cell", name=timezone.localdate().isoformat())).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.urls.resolvers import URLPattern
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -97,8 +97,9 @@ class ImportAdmin(StrataAdmin):
 
     @display(description=_("rows"))
     def rows(self, imported: Import) -> SafeString:
-        words = " · ".join(f"{name} {n:,}" for name, n in counted(imported.counts))
-        return format_html('<span class="st-nowrap">{}</span>', words or "-")
+        """A line may break between two counts, and not within one."""
+        words = ((f"{name} {n:,}",) for name, n in counted(imported.counts))
+        return format_html_join(" · ", '<span class="st-nowrap">{}</span>', words) or SafeString("-")
 
     # --- The pages ---
 

@@ -82,6 +82,16 @@ def test_what_was_rejected_of_files_leads_to_their_imports():
     assert f"{link}{other.pk}" not in page
 
 
+@pytest.mark.parametrize("label", ["Booked", "Booking"])
+def test_a_label_that_says_what_the_name_says_is_not_printed_twice(label):
+    make_day()
+    EventDefinition.objects.filter(name="Booked").update(label=label)
+
+    table = sign_in(VIEWER).get(PAGE).content.decode().split("<table")[2]
+
+    assert (table.count(">Booked<"), table.count(f">{label}<")) == (1, 1)
+
+
 def test_a_number_opens_its_rows():
     source, event = make_day()
     EventFactory(source=source, definition=event, occurred_at=timezone.now(), properties={"table": 7, "guest": "Ann"})

@@ -1,5 +1,6 @@
 """The page of a source."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from cdp.roles import OPERATOR, VIEWER
 from cdp.servers.data_dir import BASE_DIR
 from profiles.ingest.accept import accept_messages
 from profiles.ingest.process import process_batch
-from profiles.models import Source, SourceDay
+from profiles.models import IdentifierKind, Source, SourceDay
 from profiles.models.source import STRATA
 from profiles.sdks import OAUTH_SNIPPETS, SNIPPETS
 from tests.factories.profiles import SourceFactory
@@ -44,6 +45,18 @@ def test_the_built_in_source_is_neither_listed_nor_to_be_made(admin_client):
     assert own.write_key not in page
     assert 'value="till"' in form
     assert "built_in" not in form
+
+
+def test_the_kind_of_previous_ids_is_called_by_its_label_to_those_who_choose_and_those_who_read():
+    source = SourceFactory(previous_id_kind=IdentifierKind.objects.get(key="member_card"))
+    page = reverse("admin:profiles_source_change", args=[source.pk])
+
+    form = sign_in(OPERATOR, language="zh-hans").get(page).content.decode()
+    read = sign_in(VIEWER, username="vic").get(page).content.decode()
+
+    assert re.findall(r"<option[^>]* selected[^>]*>\s*会员卡\s*</option>", form) != []
+    assert "Member card" in read
+    assert "member_card" not in read
 
 
 def test_help_stands_only_where_something_can_be_filled_in(admin_client):
