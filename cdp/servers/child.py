@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -34,6 +35,7 @@ class Child:
             log.replace(log.with_suffix(".log.1"))
         self.stop_signal = stop_signal
         with log.open("ab") as output:
+            fcntl.flock(output, fcntl.LOCK_SH)  # goes with the last process that writes there
             self.process = subprocess.Popen(  # noqa: S603 - our own commands
                 command,
                 stdin=subprocess.DEVNULL,
@@ -67,6 +69,16 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
+
+
+def is_written(log: Path) -> bool:
+    """Whether a child that writes this log still lives, or what it started, also where it outlived who started it."""
+    with suppress(FileNotFoundError), log.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def ending_with_parent(command: Sequence[str], stop_signal: signal.Signals) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,12 +16,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
-from cdp.servers.child import Child, ending_with_parent
+from cdp.servers.child import Child, ending_with_parent, is_written
 from cdp.servers.data_dir import BASE_DIR
 from cdp.servers.database_check import database_faults
 from cdp.servers.errors import StackError
 from cdp.servers.ports import HOST, is_free
-from cdp.servers.supervisor import Say, Service, Supervisor, ignore_signals, say_to_stderr
+from cdp.servers.supervisor import POLL_SECONDS, Say, Service, Supervisor, ignore_signals, say_to_stderr
 
 READY_SECONDS = 90
 # A worker that is asked to stop finishes its task first; what it cannot finish in time is done again at the next start.
@@ -65,6 +66,8 @@ def running_stack(say: Say = say_to_stderr) -> Iterator[Stack]:
         StackError: the port is taken, the database unfit, or the site not healthy; in one line, with the way out.
     """
     port: int = settings.PORT
+    log_dir = settings.DATA_DIR / "logs"
+    _wait_for_leftover(port, log_dir / "web.log")
     if not is_free(port):
         raise StackError(f"Port {port} is taken: stop what listens there, or choose another, such as PORT={port + 1}.")
     faults = database_faults()
@@ -73,7 +76,6 @@ def running_stack(say: Say = say_to_stderr) -> Iterator[Stack]:
     call_command("migrate", interactive=False, verbosity=0)
     connections.close_all()
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-    log_dir = settings.DATA_DIR / "logs"
     services = {name: _service(name, port, log_dir) for name in COMMANDS}
     with Supervisor(say) as supervisor:
         try:
@@ -83,6 +85,13 @@ def running_stack(say: Say = say_to_stderr) -> Iterator[Stack]:
             yield Stack(f"http://{HOST}:{port}/", log_dir, supervisor)
         finally:
             ignore_signals()
+
+
+def _wait_for_leftover(port: int, log: Path) -> None:
+    """Let the site of a stack that was killed here end, which it does by itself: until then it holds the port."""
+    deadline = time.monotonic() + STOP_SECONDS["web"]
+    while not is_free(port) and is_written(log) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def is_healthy(port: int) -> bool:

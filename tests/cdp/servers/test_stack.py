@@ -69,6 +69,22 @@ def test_next_start_goes_on_after_the_stack_itself_was_killed(tmp_path):
     assert stat.S_IMODE((data_dir / "stack.env").stat().st_mode) == 0o600
 
 
+def test_next_start_waits_for_the_site_that_outlived_its_stack(tmp_path):
+    env = environment_of(tmp_path / "data")
+    port = int(env["PORT"])
+    with running_manage("up", env=env, output=tmp_path / "first.txt") as process:
+        wait_for(lambda: is_healthy(port), "the first start")
+        for pid in processes_of(tmp_path / "data")["granian"][1:]:
+            os.kill(pid, signal.SIGSTOP)  # as one that is in the middle of something
+        process.kill()
+        process.wait()
+
+    with running_manage("up", env=env, output=tmp_path / "second.txt") as again:
+        wait_for(lambda: is_healthy(port) or again.poll() is not None, "the second start")
+        assert (tmp_path / "second.txt").read_text() == ""
+        assert again.poll() is None
+
+
 def test_pid_file_of_another_process_is_no_hindrance(tmp_path):
     env = environment_of(tmp_path)
     assert run_beside_servers("true", env=env).returncode == 0
