@@ -40,7 +40,7 @@ def _no_templates_left():
                 "accept_beside_a_worker": 100,
             },
         ),
-        (unify.unify, {"unify": 400, "unify_by_two": 400, "unify_growth": 400, "unify_memory": 400}),
+        (unify.unify, {"unify": 400, "unify_by_two": 400, "unify_growth": 2_400, "unify_memory": 400}),
         (
             refresh_full.refresh_full,
             {
