@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import re_path
@@ -19,6 +20,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 
+from cdp.api.handlers import says_bad_requests
 from cdp.api.problems import note_unforeseen
 from cdp.throttle import seconds_to_wait
 from profiles.api.body import CollectError, read_form, read_json
@@ -75,9 +77,19 @@ def collecting(method: str, *, refusal: Refusal = refusal) -> Callable[[View], V
                 response = refusal(CollectError(500, "error", "Something went wrong here. Try again later."))
             return with_cors(request, response)
 
-        return answer
+        def say_bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+            return with_cors(request, refusal(bad_request_of(exception)))
+
+        return says_bad_requests(answer, say_bad_request)
 
     return decorate
+
+
+def bad_request_of(exception: Exception) -> CollectError:
+    """What Django refused before it looked for a view."""
+    if isinstance(exception, DisallowedHost):
+        return CollectError(400, "unknown_host", "The host name is neither that of PUBLIC_URL nor in ALLOWED_HOSTS.")
+    return CollectError(400, "bad_request", "The request cannot be understood.")
 
 
 def answer_of(method: str, view: View, request: HttpRequest, *args: str) -> HttpResponse:

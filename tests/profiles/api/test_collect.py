@@ -453,6 +453,26 @@ def test_an_unknown_path_is_404_with_code_and_message(client, shop, method, path
     assert response.json() == {"code": "unknown_path", "message": "Nothing is collected at this path."}
 
 
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/track/", "/beacon/v1/batch", "/v1/nothing", "/sourceConfig/"])
+def test_a_host_that_is_not_ours_is_400_with_code_and_message(client, shop, path):
+    """Without these the Python SDK of RudderStack sends it again ten times, and a page sees only a broken network."""
+    body = {"batch": [track("Viewed", user="u1")], "writeKey": "WK"}
+
+    response = post(client, path, body, host="elsewhere.example", origin="https://shop.example")
+
+    said = {"code": "unknown_host", "message": "The host name is neither that of PUBLIC_URL nor in ALLOWED_HOSTS."}
+    assert (response.status_code, response.json()) == (400, said)
+    assert response["Access-Control-Allow-Origin"] == "https://shop.example"
+    assert not InboxMessage.objects.exists()
+
+
+def test_a_host_that_is_not_ours_hears_of_it_in_words_of_oauth_where_tokens_are_made(client):
+    response = client.post("/token", headers={"host": "elsewhere.example"})
+
+    assert response.status_code == 400
+    assert response.json()["error"] == "unknown_host"
+
+
 def test_while_the_database_is_away_a_client_is_told_to_come_later(client, shop, monkeypatch):
     def is_away(*args, **kwargs):
         raise OperationalError("connection refused")
