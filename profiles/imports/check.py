@@ -273,18 +273,21 @@ class Checker:
         return "", ""
 
     def value(self, mapping: Mapping[str, Any], zone: tzinfo) -> Column | None:
-        """`"column"` or `{"column": …, "key": …}`: the number that counts; its property is the definition's own."""
+        """`"column"` or `{"column": …, "key": …, "format": …}`: the number that counts; without a key, its property is
+        the definition's own.
+        """
         given = mapping.get("value")
         if given is None:
             return None
         said = {"column": given} if isinstance(given, str) else given
-        names = ("column", "key")
+        names = ("column", "key", "format")
         if not isinstance(said, dict) or not said.get("column") or not all(isinstance(said[key], str) for key in said):
             self.problem("value", _("needs the name of a column, or an object with “column”"))
             return None
         for key in sorted(said.keys() - set(names)):
             self.problem(f"value.{key}", _("unknown key; known: %(keys)s") % {"keys": ", ".join(names)})
-        reader = ValueReader(type=AttributeType.NUMBER, zone=zone)
+        format = self.choice(said, "format", NUMBER_FORMATS, "value")
+        reader = ValueReader(type=AttributeType.NUMBER, format=format, zone=zone)
         return Column(said["column"], said.get("key", ""), reader)
 
     def time(self, mapping: Mapping[str, Any], zone: tzinfo) -> TimeReader | None:

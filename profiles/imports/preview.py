@@ -27,7 +27,8 @@ class PreviewRow:
 
     `number` counts the rows of the file from 1, the header left out; `line` is where the row starts in the file (0 in
     Parquet). `identifiers` are (kind key, normalised value), `occurred_at` the ISO 8601 time in UTC, "" without a time
-    column. `others` are the words of the further targets, by target: `{"tags": ["vip: gold"], "segments": ["loyal"]}`.
+    column; `value` is what the column of the event's value becomes. `others` are the words of the further targets, by
+    target: `{"tags": ["vip: gold"], "segments": ["loyal"]}`.
     """
 
     number: int
@@ -38,6 +39,7 @@ class PreviewRow:
     consents: dict[str, str]
     event: str
     properties: dict[str, Any]
+    value: Any
     occurred_at: str
     others: dict[str, list[str]]
     problems: tuple[CellProblem, ...]

@@ -10,7 +10,7 @@ from profiles.imports.understand import Understood
 from profiles.models import IdentifierKind
 
 
-def show(row: Understood, mapping: FileMapping, *, kinds: Mapping[str, IdentifierKind]) -> PreviewRow:
+def show(row: Understood, mapping: FileMapping, *, kinds: Mapping[str, IdentifierKind], value_key: str) -> PreviewRow:
     kind_keys = {kind.pk: kind.key for kind in kinds.values()}
     return PreviewRow(
         number=row.row.number,
@@ -21,6 +21,7 @@ def show(row: Understood, mapping: FileMapping, *, kinds: Mapping[str, Identifie
         consents={channel: str(state) for channel, state in row.consents.items()},
         event=row.event,
         properties=row.properties,
+        value=row.properties.get(value_key),
         occurred_at=row.occurred_at.isoformat() if row.occurred_at else "",
         others={key: mapping.targets[key].describe(said) for key, said in row.others.items() if said},
         problems=tuple(row.problems),

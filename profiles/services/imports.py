@@ -96,9 +96,10 @@ def preview_rows(
     """
     kinds = load_kinds()
     parsed = parse_mapping(mapping, kinds=kinds, columns=facts.columns, is_open=facts.reading.is_open)
-    understanding = Understanding(parsed, source=source, kinds=kinds, value_key=value_key(parsed), now=now)
+    key = value_key(parsed)
+    understanding = Understanding(parsed, source=source, kinds=kinds, value_key=key, now=now)
     rows = islice(open_rows(path, facts.reading, is_look=True), n)
-    return [show(understanding.read(row), parsed, kinds=kinds) for row in rows]
+    return [show(understanding.read(row), parsed, kinds=kinds, value_key=key) for row in rows]
 
 
 def check_enabled(source: Source) -> None:

@@ -91,7 +91,8 @@ document.addEventListener("alpine:init", () => {
     },
     picked(column, use) {
       const [as, ...rest] = use.choice.split(":"), key = rest.join(":");
-      Object.assign(use, { as, type: "", format: "", more: {}, key: key === "*" ? column.name : key });
+      const format = as === "value" && this.numeric(use) ? use.format : "";  // it stays the number that it was
+      Object.assign(use, { as, type: "", format, more: {}, key: key === "*" ? column.name : key });
       this.preview();
     },
     has(...as) { return this.state.columns.some(({ uses }) => uses.some((use) => as.includes(use.as))); },
@@ -101,7 +102,7 @@ document.addEventListener("alpine:init", () => {
     },
     shown() { return this.found().filter(({ name }, place) => place < this.limit || name in this.problems); },
     used() { return this.state.columns.filter(({ uses }) => uses.some((use) => use.as)).length; },
-    numeric(use) { return use.type === "number"; },
+    numeric(use) { return use.as === "value" || use.type === "number"; },
     dated(use) { return use.as === "time" || use.type === "date" || use.type === "datetime"; },
     forget(what) {  // what a row no longer says leaves no trace behind
       if (this.makes[what]) {

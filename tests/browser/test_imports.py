@@ -136,6 +136,32 @@ def test_of_many_columns_some_are_drawn_and_the_others_found(page, operator):
     assert list(made.mapping["traits"]) == names[1:-1]
 
 
+def test_an_amount_with_a_decimal_comma_stays_one_as_the_value_of_the_event(page, operator):
+    made = ImportFactory(
+        text="Card;Sum;Day\nV1;1.234,50;2026-01-31\n",
+        delimiter=";",
+        mapping={
+            "identifiers": {"Card": "member_card"},
+            "event": "Sold",
+            "time": "Day",
+            "properties": {"Sum": {"key": "sum", "type": "number", "format": "1.234,5"}},
+        },
+    )
+    sign_in(page, "ann", "a long password")
+    switch_language(page, "en")
+
+    page.goto(f"/admin/profiles/import/{made.pk}/columns/")
+    with page.expect_response("**/preview/"):
+        page.get_by_label("Sum", exact=True).select_option("value")
+    expect(page.get_by_label("Format of the number")).to_have_value("1.234,5")
+    expect(page.locator("#preview")).to_contain_text("1234.5")
+    page.get_by_role("button", name="Save without a check").click()
+    page.wait_for_url(f"**/import/{made.pk}/change/")
+
+    made.refresh_from_db()
+    assert made.mapping["value"] == {"column": "Sum", "format": "1.234,5"}
+
+
 @pytest.mark.parametrize(
     ("language", "titles"),
     [("en", ["Imports", "Import a file", "Saved mappings"]), ("zh-hans", ["导入", "导入文件", "已保存的映射"])],

@@ -5,8 +5,8 @@ A column has any number of uses, each `{"as": …, "key": …, "type": …, "for
     identifier, trait, consent, property    `key` is the kind, attribute, channel or property
     event, time, value, message_id          the column alone says it
 
-`format` is that of dates, `more` what the form does not show of a use and gives back, such as words and what they stand
-for. What a mapping says beside its columns (constants, zone, targets) stands beside them in the state.
+`format` is that of dates and of numbers, `more` what the form does not show of a use and gives back, such as words and
+what they stand for. What a mapping says beside its columns (constants, zone, targets) stands beside them in the state.
 `mapping_of(state_of(mapping))` says what the mapping said.
 """
 
@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 
 KEYED = {"identifier": "identifiers", "trait": "traits", "consent": "consents", "property": "properties"}
 TYPED = ("trait", "property")
+FORMATTED = ("time", "value")
 ALONE = ("event", "time", "value", "message_id")
 ALONE_NAMES = {
     "event": gettext_lazy("name of the event"),
@@ -89,7 +90,7 @@ def alone_of(mapping: Mapping[str, Any]) -> Iterable[tuple[str, dict[str, Any]]]
     if isinstance(value, str) and value:
         yield value, new_use("value")
     elif isinstance(value, dict) and value.get("column"):
-        yield value["column"], new_use("value", key=value.get("key") or "")
+        yield value["column"], new_use("value", key=value.get("key") or "", format=value.get("format") or "")
     for name in mapping.get("message_id") or []:
         yield name, new_use("message_id")
 
@@ -152,9 +153,9 @@ def alone_as_json(as_: str, column: str, key: str, format: str) -> Any:
     """`"column"` wherever there is nothing more to say."""
     if as_ == "event":
         return {"column": column}
-    if as_ == "time" and format:
-        return {"column": column, "format": format}
-    return {"column": column, "key": key} if as_ == "value" and key else column
+    said = {"key": key if as_ == "value" else "", "format": format if as_ in FORMATTED else ""}
+    more = {name: text for name, text in said.items() if text}
+    return {"column": column, **more} if more else column
 
 
 def constants_of(rows: list[Any]) -> dict[str, dict[str, Any]]:

@@ -99,6 +99,8 @@ def becomes(row: PreviewRow, use: Mapping[str, Any]) -> Iterator[str]:
         yield attribute_value(row.attributes[key])
     elif use["as"] == "property" and key in row.properties:
         yield attribute_value(row.properties[key])
+    elif use["as"] == "value" and row.value is not None:
+        yield attribute_value(row.value)
     elif use["as"] == "consent" and key in row.consents:
         yield str(Consent.State(row.consents[key]).label)
     elif use["as"] == "time" and row.occurred_at:

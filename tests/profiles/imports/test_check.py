@@ -56,6 +56,9 @@ BAD = [
     (MEMBERS_MAPPING | {"format": "xml"}, "format", "“xml” is not known; known: csv, ndjson, parquet"),
     (MEMBERS_MAPPING | {"people": "some"}, "people", "“some” is not known; known: create, known"),
     (SALES_MAPPING | {"value": 7}, "value", "needs the name of a column"),
+    (SALES_MAPPING | {"value": {"column": "Amount", "format": "1 234,5"}}, "value.format", "known: 1.234,5"),
+    (SALES_MAPPING | {"value": {"column": "Amount", "format": 7}}, "value", "needs the name of a column"),
+    (SALES_MAPPING | {"value": {"column": "Amount", "type": "number"}}, "value.type", "known: column, key, format"),
 ]
 
 

@@ -323,6 +323,18 @@ def test_the_value_of_a_new_event_counts(load):
     assert (definition.value_property, definition.is_discovered) == ("value", True)
 
 
+def test_a_value_with_a_decimal_comma_has_the_format_that_says_so(load):
+    sales = SALES.replace("99.50", "1.099,50 €").replace(";1;", ";0,125;")
+    mapping = {**SALES_MAPPING, "event": "Sold", "properties": {}, "message_id": ["Receipt"]}
+
+    refused = load(sales, mapping | {"value": "Amount"})
+    taken = load(sales, mapping | {"value": {"column": "Amount", "format": "1.234,5"}})
+
+    assert (refused.counts["refused"], b"the column has the format 1.234,5" in refused.refused_file.read()) == (3, True)
+    assert taken.counts["refused_rows"] == []
+    assert sorted(Event.objects.values_list("value", flat=True)) == [0.125, 1099.5]
+
+
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_a_file_plans_no_event(load, dry_run):
     """Not by its value either, and the check says what the import does."""

@@ -30,7 +30,10 @@ mappings = st.fixed_dictionaries(
         "time": column
         | st.fixed_dictionaries({"column": column, "format": word})
         | st.fixed_dictionaries({"constant": word}),
-        "value": column | st.fixed_dictionaries({"column": column, "key": word}),
+        "value": column
+        | st.fixed_dictionaries({"column": column}, optional={"key": word, "format": word}).filter(
+            lambda said: len(said) > 1
+        ),
         "message_id": st.lists(column, min_size=1, unique=True).map(lambda names: sorted(names, key=COLUMNS.index)),
         "timezone": word,
         "people": st.just("known"),
