@@ -9,9 +9,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from cdp.audit import write_addition, write_change
 from cdp.keys import free_key_among
 from cdp.locks import advisory_lock
-from profiles.imports.check import check
+from cdp.models import User
+from profiles.imports.check import check, parse_mapping
+from profiles.imports.errors import ImportFileError
 from profiles.models import IdentifierKind, Import, ImportMapping, Source
 
 MIN_SHARE = 0.5  # of a file's columns that a mapping must use: one that knows two of fifty is not of such files
@@ -40,29 +43,45 @@ class NameTakenError(ValidationError):
             super().__init__(_("The source has a saved mapping of this name already: choose another one."))
 
 
-def keep_mapping(imported: Import, name: str, *, replace: int | None = None) -> ImportMapping:
+def keep_mapping(imported: Import, name: str, *, user: User, replace: int | None = None) -> ImportMapping:
     """Keep the mapping of an import under a name. One of the same source and name is replaced where it is `replace`
     (its id), and watches no folder.
 
-    Raises ValidationError where the name does not do; NameTakenError where it is another's.
+    Raises ValidationError where the name does not do, or the mapping is not whole; NameTakenError where the name is
+    another's.
     """
     with transaction.atomic():
         lock_names(imported.source_id)
         saved = ImportMapping.objects.select_for_update().filter(source=imported.source, name=name).first()
-        imported.refresh_from_db(fields=["saved_mapping"])
+        imported.refresh_from_db(fields=["mapping", "saved_mapping"])
         if saved is not None and saved.pk == imported.saved_mapping_id:
             return saved  # by a second click
         if saved is not None and (saved.is_watching or saved.pk != replace):
             raise NameTakenError(saved)
+        check_whole(imported)
+        before = {"mapping": saved.mapping} if saved is not None else None
         saved = saved or ImportMapping(
             key=free_key_among(ImportMapping.objects, name, otherwise="mapping"), name=name, source=imported.source
         )
         saved.mapping = imported.mapping
         saved.full_clean()
         saved.save()
+        if before is not None:
+            write_change(user, saved, before=before, after={"mapping": saved.mapping})
+        else:
+            values = {"key": saved.key, "name": name, "source": saved.source.key, "mapping": saved.mapping}
+            write_addition(user, saved, values)
         imported.saved_mapping = saved
         imported.save(update_fields=["saved_mapping"])
     return saved
+
+
+def check_whole(imported: Import) -> None:
+    """Raises ValidationError where the mapping of the import has problems: its file is taken in by none such."""
+    try:
+        parse_mapping(imported.mapping, kinds=set(IdentifierKind.objects.values_list("key", flat=True)))
+    except ImportFileError as error:
+        raise ValidationError(str(error)) from error
 
 
 def lock_names(source_id: int) -> None:

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
-from cdp.admin.base import has_perm
+from cdp.admin.base import has_perm, signed_in
 from profiles.models import Import, ImportMapping
 from profiles.services.saved_mappings import NameTakenError, free_name, keep_mapping
 
@@ -36,7 +36,7 @@ def keep(request: HttpRequest, imported: Import) -> Keeping | None:
     """Do what the form asks for; returns it, with what is wrong, where it cannot be done."""
     name, replace = request.POST.get("name", "").strip(), request.POST.get("replace", "")
     try:
-        keep_mapping(imported, name, replace=int(replace) if replace.isdecimal() else None)
+        keep_mapping(imported, name, user=signed_in(request), replace=int(replace) if replace.isdecimal() else None)
     except NameTakenError as error:
         return Keeping(name, " ".join(error.messages), error.taken)
     except ValidationError as error:

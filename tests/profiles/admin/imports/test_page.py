@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from html import unescape
 
+import orjson
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.files.base import ContentFile
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -242,6 +244,55 @@ def test_a_name_that_is_taken_is_refused_and_its_mapping_replaced_only_by_who_sa
     taken.refresh_from_db()
     done.refresh_from_db()
     assert (taken.mapping, done.saved_mapping, ImportMapping.objects.count()) == (MAPPING, taken, 1)
+
+
+def audited():
+    """The entries about saved mappings, the earliest first: what was done, and the values before and after."""
+    entries = LogEntry.objects.filter(content_type__model="importmapping").order_by("pk")
+    return [
+        (entry.get_action_flag_display(), orjson.loads(entry.change_message or "[{}]")[0].get("values"))
+        for entry in entries
+    ]
+
+
+def test_the_audit_knows_who_kept_replaced_watched_and_deleted_a_mapping(done):
+    client, other = sign_in(OPERATOR), {"identifiers": {"Card": "member_card"}}
+    for _time in range(2):  # a double click
+        client.post(page(done, "keep_mapping"), {"name": "members"})
+    kept = ImportMapping.objects.get()
+    ImportMapping.objects.update(mapping=other)
+    Import.objects.update(saved_mapping=None)
+
+    client.post(page(done, "keep_mapping"), {"name": "members", "replace": str(kept.pk)})
+    address = reverse("admin:profiles_importmapping_change", args=[kept.pk])
+    client.post(address, {"name": "members", "folder": "till", "is_watching": "on"})
+    client.post(reverse("admin:profiles_importmapping_delete", args=[kept.pk]), {"post": "yes"})
+
+    made = {
+        "key": [None, "members"],
+        "name": [None, "members"],
+        "source": [None, done.source.key],
+        "mapping": [None, MAPPING],
+    }
+    watched = {"folder": ["", "till"], "is_watching": [False, True]}
+    assert audited() == [
+        ("Addition", made),
+        ("Change", {"mapping": [other, MAPPING]}),
+        ("Change", watched),
+        ("Deletion", None),
+    ]
+    assert {str(entry.user_id) for entry in LogEntry.objects.all()} == {client.session["_auth_user_id"]}
+
+
+@pytest.mark.parametrize("mapping", [{}, {"identifiers": {"Phone": "phone"}}, {**MAPPING, "identifiers": {"P": "no"}}])
+def test_a_mapping_that_is_not_whole_is_not_kept(mapping):
+    draft = ImportFactory(text=TEXT, mapping=mapping)
+
+    refused = sign_in(OPERATOR).post(page(draft, "keep_mapping"), {"name": "members"})
+
+    assert (refused.status_code, ImportMapping.objects.count(), audited()) == (200, 0, [])
+    draft.refresh_from_db()
+    assert draft.saved_mapping is None
 
 
 def test_a_mapping_that_watches_a_folder_is_not_replaced(done):
