@@ -77,7 +77,7 @@ def consequences_of_value(before: EventDefinition, after: EventDefinition) -> Va
     samples = list(events.order_by("-occurred_at").values_list("properties", flat=True)[:N_SAMPLED])
     numbers = Counter(path for properties in samples for path in number_paths(properties))
     graph = Graph.load()
-    n_events, is_more = count_in_time(events)
+    n_events, is_more = count_in_time(events, at_least=len(samples))
     return ValueConsequences(
         n_events=n_events,
         is_more=is_more,
@@ -88,14 +88,18 @@ def consequences_of_value(before: EventDefinition, after: EventDefinition) -> Va
     )
 
 
-def count_in_time(events: QuerySet[Event]) -> tuple[int, bool]:
-    """How many there are, or else so many or more: somebody waits for it."""
-    try:
-        with transaction.atomic(), deadline(COUNT_SECONDS):
-            return events.count(), False
-    except TimeLimitExceeded:
-        n_first = events[:MOST].count()
-        return n_first, n_first == MOST
+def count_in_time(events: QuerySet[Event], *, at_least: int) -> tuple[int, bool]:
+    """How many there are, or else so many or more: somebody waits for it, twice COUNT_SECONDS at most. `at_least` so
+    many there are, which is said where not even the first could be counted.
+    """
+    for most in (None, MOST):
+        try:
+            with transaction.atomic(), deadline(COUNT_SECONDS):
+                n_found = events[:most].count()
+        except TimeLimitExceeded:
+            continue
+        return n_found, n_found == most
+    return at_least, True
 
 
 def number_paths(properties: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
