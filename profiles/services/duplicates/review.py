@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from cdp.locks import advisory_lock
 from cdp.models import User
 from profiles.identity.errors import MAX_NAMED, KeptApartError, Rejected
-from profiles.models import DuplicateSuggestion, ProfileMerge
+from profiles.models import DuplicateSuggestion, Profile, ProfileMerge
 from profiles.refresh.people import survivors_of
 from profiles.services.identity import merge_profiles
 
@@ -30,14 +30,16 @@ def accept_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -
     """Merge the two people; returns the merge, by which it can be undone.
 
     Raises:
-        NotToReview: it is not open any more; where its profiles are one already, it is outdated from now on.
+        NotToReview: it is not open any more; where its profiles are one already, or one of them was erased, it is
+            outdated from now on.
         RejectedBefore: of two of the people who would be one, another suggestion was rejected; this one stays open.
         KeptApartError: a limit or a separation forbids it; the suggestion stays open.
     """
     with transaction.atomic():
         suggestion = _locked(suggestion_id)
         people = _people(suggestion)
-        if people[0] != people[1]:
+        nothing_left = _why_nothing(people)
+        if not nothing_left:
             if rejected := rejections_between(people):
                 raise RejectedBefore(rejected)
             _decide([suggestion.pk], State.ACCEPTED, user=user, now=now)
@@ -45,7 +47,7 @@ def accept_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -
             merges = ProfileMerge.objects.filter(survivor=survivor).select_related("survivor")
             return merges.latest("pk")  # nobody else merges until this transaction ends
         _decide([suggestion.pk], State.OUTDATED, user=None, now=now)
-    raise NotToReview(_("These profiles are one already."))
+    raise NotToReview(nothing_left)
 
 
 def reject_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -> int:
@@ -65,14 +67,14 @@ def reopen_suggestion(suggestion_id: int) -> None:
     """Put a rejected suggestion back for review; other rejected ones of the same two come with it.
 
     Raises:
-        NotToReview: it was not rejected, or its profiles are one by now.
+        NotToReview: it was not rejected, or its profiles are one by now, or one of them was erased.
     """
     with transaction.atomic():
         suggestion = _locked(suggestion_id, state=State.REJECTED)
-        left, right = _people(suggestion)
-        if left == right:
-            raise NotToReview(_("These profiles are one already."))
-        same = DuplicateSuggestion.objects.rejected().between([left, right])
+        people = _people(suggestion)
+        if nothing_left := _why_nothing(people):
+            raise NotToReview(nothing_left)
+        same = DuplicateSuggestion.objects.rejected().between(people)
         _decide(list(same.values_list("pk", flat=True)), State.OPEN, user=None, now=None)
 
 
@@ -97,6 +99,15 @@ def _people(suggestion: DuplicateSuggestion) -> list[int]:
     """Ids of the people that the two profiles have become, left first."""
     current = survivors_of([suggestion.left_id, suggestion.right_id])
     return [current[suggestion.left_id], current[suggestion.right_id]]
+
+
+def _why_nothing(people: Collection[int]) -> str:
+    """Why there is nothing to decide of these people, by id; "" where there is."""
+    if len(set(people)) == 1:
+        return _("These profiles are one already.")
+    if Profile.objects.filter(pk__in=people, erased_at__isnull=False).exists():
+        return _("One of these profiles was erased; nobody is left to merge.")
+    return ""
 
 
 def _decide(ids: set[int] | list[int], state: State, *, user: User | None, now: datetime | None) -> int:

@@ -169,8 +169,10 @@ def write_suggestions(found: Iterable[Found], *, run: Run, now: datetime) -> tup
                     (left_id, right_id, probability, evidence, state, run_id, suggested_at)
                 SELECT left_id, right_id, probability, evidence, 'open', %(run)s, %(now)s
                 FROM found_pair
-                JOIN profiles_profile AS one ON one.id = left_id AND one.merged_into_id IS NULL
-                JOIN profiles_profile AS other ON other.id = right_id AND other.merged_into_id IS NULL
+                JOIN profiles_profile AS one
+                    ON one.id = left_id AND one.merged_into_id IS NULL AND one.erased_at IS NULL
+                JOIN profiles_profile AS other
+                    ON other.id = right_id AND other.merged_into_id IS NULL AND other.erased_at IS NULL
                 ORDER BY left_id, right_id
                 ON CONFLICT (left_id, right_id) DO UPDATE
                 SET probability = excluded.probability, evidence = excluded.evidence, run_id = excluded.run_id,

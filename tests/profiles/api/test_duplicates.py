@@ -112,6 +112,17 @@ def test_a_rejection_of_who_merged_with_one_is_a_conflict():
     assert state_of(suggestion) == "open"
 
 
+@pytest.mark.parametrize(("state", "decision"), [("open", "accept"), ("rejected", "reopen")])
+def test_one_of_whom_one_was_erased_is_a_conflict(now, state, decision):
+    suggestion = DuplicateSuggestionFactory(state=state)
+    Profile.objects.filter(pk=suggestion.right_id).update(erased_at=now)
+
+    answer = api_of("operator").send("post", f"duplicates/{suggestion.pk}/{decision}/")
+
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "One of these profiles was erased; nobody is left to merge."
+
+
 def test_reject_and_reopen():
     suggestion, api = DuplicateSuggestionFactory(), api_of("operator")
 

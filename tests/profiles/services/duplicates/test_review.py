@@ -84,6 +84,28 @@ def test_one_of_whom_one_was_erased_is_outdated(now):
     assert [state_of(each) for each in (suggestion, other)] == ["outdated", "open"]
 
 
+def test_a_rejected_one_of_whom_one_was_erased_stays_rejected(now):
+    suggestion = DuplicateSuggestionFactory(state="rejected")
+    erase_empty([suggestion.left_id], now=now)
+
+    with pytest.raises(NotToReview, match="was erased"):
+        reopen_suggestion(suggestion.pk)
+
+    assert state_of(suggestion) == "rejected"
+
+
+def test_an_open_one_of_whom_one_was_erased_is_outdated_when_it_is_accepted(now):
+    """As a search left it that had read them before they were erased."""
+    suggestion = DuplicateSuggestionFactory()
+    Profile.objects.filter(pk=suggestion.left_id).update(erased_at=now)
+
+    with pytest.raises(NotToReview, match="was erased"):
+        accept_suggestion(suggestion.pk, user=None, now=now)
+
+    assert state_of(suggestion) == "outdated"
+    assert not ProfileMerge.objects.exists()
+
+
 def test_a_rejected_one_comes_back_for_review(now):
     suggestion, user = DuplicateSuggestionFactory(), UserFactory()
     reject_suggestion(suggestion.pk, user=user, now=now)

@@ -10,7 +10,15 @@ from cdp.runs import cancel_run, execute_run
 from profiles import tasks  # noqa: F401 - registers the work of runs
 from profiles.models import DuplicateSuggestion, Profile, ProfileSplit, Separation
 from profiles.services.duplicates import engine
-from profiles.services.duplicates.search import FIND_DUPLICATES, FOLDER, queue_due_search, queue_search
+from profiles.services.duplicates.engine import Found
+from profiles.services.duplicates.search import (
+    FIND_DUPLICATES,
+    FOLDER,
+    queue_due_search,
+    queue_search,
+    write_suggestions,
+)
+from profiles.services.erase import erase_empty
 from tests.factories.profiles import SEEN_AT, DuplicateSuggestionFactory, IdentifierFactory, ProfileFactory
 
 pytestmark = [
@@ -157,6 +165,17 @@ def test_a_second_search_keeps_what_is_still_so_and_outdates_the_rest(now):
     kept = DuplicateSuggestion.objects.get(left=one, right=other)
     assert (kept.state, kept.suggested_at, kept.run) == ("open", now, run)
     assert [run.counts[f"{name}_suggestions"] for name in ("new", "kept", "outdated")] == [0, 1, 0]
+
+
+def test_who_is_erased_while_they_are_weighed_is_not_suggested(now):
+    one, other, third = (ProfileFactory() for _ in range(3))
+    run = Run.objects.create(kind=FIND_DUPLICATES, subject="duplicates")
+    found = [Found(one.pk, other.pk, 0.99, []), Found(other.pk, third.pk, 0.99, [])]
+    erase_empty([one.pk], now=now)
+
+    assert write_suggestions(found, run=run, now=now) == (1, 0, 0)
+
+    assert pairs() == {(other.pk, third.pk)}
 
 
 def test_common_values_are_left_out_and_counted(now, monkeypatch):
