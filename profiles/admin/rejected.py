@@ -23,7 +23,9 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 
 from cdp.admin.base import StrataAdmin, display, has_perm, signed_in
+from cdp.admin.meanwhile import MeanwhileForm
 from cdp.disclosure import may_see_pii
+from cdp.locks import lock_edited
 from profiles.masking import MASK, masking_for
 from profiles.models import RejectedMessage, Source
 from profiles.problems import reason_in_words
@@ -72,7 +74,7 @@ def days_of(value: str | None) -> dict[str, str]:
     return {"since": asked.isoformat(), "until": asked.isoformat()} if asked else {}
 
 
-class RejectedForm(forms.ModelForm):  # type: ignore[type-arg]
+class RejectedForm(MeanwhileForm):
     """The message, which can be corrected before it is replayed."""
 
     payload = forms.CharField(
@@ -154,6 +156,10 @@ class RejectedMessageAdmin(StrataAdmin):
         return format_html('<pre class="st-code">{}</pre>', text)
 
     # --- Replay ---
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        lock_edited(obj, form.written())  # replayed meanwhile, it would be saved as rejected anew
+        super().save_model(request, obj, form, change)
 
     @admin.action(description=_("Replay"), permissions=["change"])
     def replay_chosen(self, request: HttpRequest, chosen: QuerySet[RejectedMessage]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
@@ -50,12 +51,6 @@ class RejectedSerializer(StrictModelSerializer[RejectedMessage]):
         if not may_see_pii(user):
             shown |= {"payload": MASK, "reason": masking_for(user).reason(rejected.code, rejected.reason)}
         return shown
-
-    def update(self, instance: RejectedMessage, validated_data: dict[str, Any]) -> RejectedMessage:
-        if "payload" in validated_data:
-            instance.payload = validated_data["payload"]
-            instance.save(update_fields=["payload"])
-        return instance
 
 
 class ChosenMessagesSerializer(StrictSerializer):
@@ -127,7 +122,8 @@ class RejectedViewSet(DestroyModelMixin, ReadingViewSet):
         """Correct the message before it is replayed."""
         serializer = self.get_serializer(self.get_object(), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        serializer.save()
+        with transaction.atomic():
+            serializer.save()
         return Response(serializer.data)
 
     @extend_schema(request=ChosenMessagesSerializer, responses={200: REPLAYED, 202: QUEUED})

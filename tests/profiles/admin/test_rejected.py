@@ -4,10 +4,14 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from cdp.admin.base import StrataAdmin
 from cdp.models import Run
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
 from profiles.models import InboxMessage, RejectedMessage
+from profiles.services.rejected import replay
+from tests.elsewhere import Elsewhere
 from tests.factories.profiles import SEEN_AT, SourceFactory
+from tests.pages import filled_in
 from tests.sign_in import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +70,46 @@ def test_a_message_is_corrected_and_replayed():
     assert done.status_code == 200
     assert InboxMessage.objects.get().payload == '{"type":"track","messageId":"m1"}'
     assert not RejectedMessage.objects.exists()
+
+
+def test_what_is_left_alone_is_replayed_as_it_came():
+    """A browser writes ends of lines in its own way."""
+    rejected = make(payload='{"type": "track", "userId": "u1", "total": NaN}')
+    client = sign_in(OPERATOR)
+
+    saved = client.post(address(rejected), filled_in(client.get(address(rejected))))
+
+    assert saved.status_code == 302, saved.context["adminform"].form.errors
+    assert RejectedMessage.objects.get().payload == rejected.payload
+
+
+def test_what_another_corrects_meanwhile_is_not_set_back():
+    rejected = make()
+    client = sign_in(OPERATOR)
+    shown = filled_in(client.get(address(rejected)))
+    RejectedMessage.objects.update(payload=PAYLOAD.replace("trak", "track"))
+
+    client.post(address(rejected), {**shown, BUTTON: "1"})
+
+    assert InboxMessage.objects.get().payload == '{"type":"track","messageId":"m1"}'
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_another_replays_while_it_is_corrected_is_not_rejected_again(monkeypatch):
+    rejected, real = make(), StrataAdmin.save_form
+    client = sign_in(OPERATOR)
+    shown = filled_in(client.get(address(rejected)))
+
+    def save_form(self, request, form, change):
+        Elsewhere(lambda: replay([rejected.pk])).finish()
+        return real(self, request, form, change)
+
+    monkeypatch.setattr(StrataAdmin, "save_form", save_form)
+    answer = client.post(address(rejected), {**shown, "payload": PAYLOAD.replace("trak", "track")}, follow=True)
+
+    assert "Somebody has deleted it meanwhile" in answer.content.decode()
+    assert not RejectedMessage.objects.exists()
+    assert InboxMessage.objects.count() == 1
 
 
 def test_all_that_match_are_replayed_by_a_run():

@@ -1,7 +1,9 @@
 import pytest
 
 from cdp.models import Run
+from profiles.api import rejected as api
 from profiles.models import InboxMessage, RejectedMessage
+from profiles.services.rejected import replay
 from tests.clients import api_of
 from tests.factories.profiles import SEEN_AT, SourceFactory
 
@@ -92,6 +94,22 @@ def test_a_message_is_corrected_or_thrown_away():
     assert api.send("post", "rejected-messages/discard/", {"ids": [second.pk]}).json() == {"discarded": 1}
     assert not RejectedMessage.objects.exists()
     assert not InboxMessage.objects.exists()
+
+
+def test_what_was_replayed_while_it_is_corrected_stays_so(monkeypatch):
+    rejected = make()
+
+    def replayed_meanwhile(text):
+        replay([rejected.pk])
+        return text
+
+    monkeypatch.setattr(api, "corrected", replayed_meanwhile)
+    answer = api_of("operator").send("patch", f"rejected-messages/{rejected.pk}/", {"payload": "{}"})
+
+    assert answer.status_code == 400
+    assert "was deleted meanwhile" in answer.json()["detail"]
+    assert not RejectedMessage.objects.exists()
+    assert InboxMessage.objects.count() == 1
 
 
 @pytest.mark.parametrize("n", [1, 20])
