@@ -57,12 +57,13 @@ def running_servers(folder: Path, *, say: Say = say_to_stderr, is_throwaway: boo
 
 
 def _on_free_ports(stack_file: StackFile) -> StackFile:
-    """The kept ports, or others where something else has taken them meanwhile."""
-    urls = [
-        url if is_free(port_of(url)) else with_port(url, free_port())
-        for url in (stack_file.database_url, stack_file.broker_url)
-    ]
-    return StackFile(stack_file.secret_key, *urls)
+    """The kept ports, or others where something else has taken them meanwhile; never one for both."""
+    database_url, broker_url = stack_file.database_url, stack_file.broker_url
+    if not is_free(port_of(database_url)):
+        database_url = with_port(database_url, free_port(besides=[port_of(broker_url)]))
+    if port_of(broker_url) == port_of(database_url) or not is_free(port_of(broker_url)):
+        broker_url = with_port(broker_url, free_port(besides=[port_of(database_url)]))
+    return StackFile(stack_file.secret_key, database_url, broker_url)
 
 
 def _start(supervisor: Supervisor, server: Postgres | Valkey, stop_seconds: float) -> None:

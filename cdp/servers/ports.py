@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Container, Sequence
 
 HOST = "127.0.0.1"
 # Below the range from which Linux takes the ports of outgoing connections (32768 and up).
@@ -19,6 +20,9 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    """A port on which nothing listens, by chance, so that two stacks started together rarely meet."""
-    return next(port for port in random.SystemRandom().sample(EMBEDDED_PORTS, len(EMBEDDED_PORTS)) if is_free(port))
+def free_port(ports: Sequence[int] = EMBEDDED_PORTS, *, besides: Container[int] = ()) -> int:
+    """One of the ports on which nothing listens, by chance, so that two stacks started together rarely meet; none of
+    `besides`, which are promised to others that do not listen yet.
+    """
+    by_chance = random.SystemRandom().sample(ports, len(ports))
+    return next(port for port in by_chance if port not in besides and is_free(port))

@@ -45,10 +45,12 @@ class StackFile:
     @classmethod
     def make(cls) -> StackFile:
         """A new one with free ports, 256-bit passwords and a secret key."""
+        database_port = free_port()
+        broker_port = free_port(besides=[database_port])
         return cls(
             secret_key=secrets.token_urlsafe(48),
-            database_url=f"postgres://strata:{secrets.token_urlsafe(32)}@{HOST}:{free_port()}/strata",
-            broker_url=f"redis://:{secrets.token_urlsafe(32)}@{HOST}:{free_port()}/0",
+            database_url=f"postgres://strata:{secrets.token_urlsafe(32)}@{HOST}:{database_port}/strata",
+            broker_url=f"redis://:{secrets.token_urlsafe(32)}@{HOST}:{broker_port}/0",
         )
 
     def save(self, data_dir: Path) -> None:
