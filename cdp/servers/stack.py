@@ -26,6 +26,7 @@ from cdp.servers.supervisor import POLL_SECONDS, Say, Service, Supervisor, ignor
 READY_SECONDS = 90
 # A worker that is asked to stop finishes its task first; what it cannot finish in time is done again at the next start.
 STOP_SECONDS = {"web": 10, "worker": 15, "beat": 5}
+LEFTOVER_SECONDS = 30  # for what ends by itself: on a busy machine that takes longer than it should
 COMMANDS = {
     # Where nobody is left to kill it, as when this process was killed, granian ends what does not end in order itself.
     "web": [
@@ -89,7 +90,7 @@ def running_stack(say: Say = say_to_stderr) -> Iterator[Stack]:
 
 def _wait_for_leftover(port: int, log: Path) -> None:
     """Let the site of a stack that was killed here end, which it does by itself: until then it holds the port."""
-    deadline = time.monotonic() + STOP_SECONDS["web"]
+    deadline = time.monotonic() + LEFTOVER_SECONDS
     while not is_free(port) and is_written(log) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
 
