@@ -43,7 +43,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     with told_of_cancelling():
         set_local(statement_timeout=f"{seconds * 1000:.0f}ms")
         yield
-    set_local(statement_timeout="0")
+        set_local(statement_timeout="0")  # under the limit itself
 
 
 @contextmanager
@@ -67,9 +67,10 @@ def deadline(seconds: float) -> Iterator[None]:
             connection.connection.execute("SELECT set_config('statement_timeout', %s, true)", [limit])
         return execute(statement, params, many, context)
 
-    with told_of_cancelling(), connection.execute_wrapper(within):
-        yield
-    set_local(statement_timeout="0")
+    with told_of_cancelling():
+        with connection.execute_wrapper(within):
+            yield
+        set_local(statement_timeout="0")  # under what is left of the limit
 
 
 @contextmanager
