@@ -17,7 +17,7 @@ from cdp.servers.child import Child, ending_with_parent
 from cdp.servers.ports import free_port
 from cdp.servers.postgres import unprivileged
 from tests.needs import needed_program
-from tests.stacks import wait_for
+from tests.stacks import SITE_PORTS, wait_for
 
 POSTGRES_FOLDER = "/usr/lib/postgresql/15/bin"
 REDIS = "/usr/bin/redis-server"
@@ -37,7 +37,8 @@ def running_plain_servers(folder: Path) -> Iterator[PlainServers]:
     """Both servers on free loopback ports, with their data in this folder, for as long as the block."""
     initdb = needed_program(f"{POSTGRES_FOLDER}/initdb", package="postgresql-15", required_by="REQUIRE_SERVERS")
     redis_server = needed_program(REDIS, package="redis-server", required_by="REQUIRE_SERVERS")
-    servers = PlainServers(secrets.token_hex(16), free_port(), free_port())
+    database_port = free_port(SITE_PORTS)
+    servers = PlainServers(secrets.token_hex(16), database_port, free_port(SITE_PORTS, besides=[database_port]))
     children = [_postgres(folder, initdb, servers), _redis(folder, redis_server, servers)]
     try:
         wait_for(lambda: _database_is_made(servers), "PostgreSQL 15")
@@ -85,8 +86,9 @@ def _database_is_made(servers: PlainServers) -> bool:
         with psycopg.connect(
             host="127.0.0.1", port=servers.database_port, user="postgres", password=servers.password, autocommit=True
         ) as connection:
-            connection.execute(f"CREATE ROLE strata LOGIN PASSWORD '{servers.password}'")
-            connection.execute("CREATE DATABASE strata OWNER strata")
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'strata'").fetchone():
+                connection.execute(f"CREATE ROLE strata LOGIN PASSWORD '{servers.password}'")
+            connection.execute("CREATE DATABASE strata OWNER strata")  # fails while somebody looks at its template
     except psycopg.OperationalError:
         return False
     return True

@@ -17,7 +17,7 @@ from cdp.servers.data_dir import BASE_DIR
 from cdp.servers.ports import free_port
 from cdp.servers.stack import is_healthy
 from tests.plain_servers import PlainServers, running_plain_servers
-from tests.stacks import wait_for
+from tests.stacks import SITE_PORTS, wait_for
 
 COMPOSE: dict[str, Any] = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())
 APP_SERVICES = {name: service for name, service in COMPOSE["services"].items() if service["image"] == "strata"}
@@ -71,7 +71,7 @@ def plain_servers(tmp_path_factory):
 @pytest.mark.servers
 def test_services_run_on_plain_servers(plain_servers, tmp_path):
     """Also says that the migrations pass on PostgreSQL 15, by a role that is no superuser."""
-    port = free_port()
+    port = free_port(SITE_PORTS)
     environments = {name: environment_of(name, plain_servers, tmp_path, port) for name in APP_SERVICES}
     lasting = [name for name in APP_SERVICES if name != "migrate"]
 
@@ -98,7 +98,7 @@ def test_services_run_on_plain_servers(plain_servers, tmp_path):
 @pytest.mark.servers
 def test_unfit_database_is_refused_with_the_way_out(plain_servers, tmp_path):
     address = f"127.0.0.1:{plain_servers.database_port}"
-    environment = environment_of("migrate", plain_servers, tmp_path, free_port())
+    environment = environment_of("migrate", plain_servers, tmp_path, free_port(SITE_PORTS))
     wrong = {
         f"postgres://strata:{plain_servers.password}@{address}/nowhere": 'database "nowhere" does not exist',
         f"postgres://strata:wrong@{address}/strata": "password authentication failed",

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.stacks import environment_of, processes_of, run_manage, running_manage, wait_for
+from tests.stacks import environment_of, run_manage, running_manage, wait_for, wait_for_process
 
 pytestmark = pytest.mark.servers
 
@@ -38,9 +38,9 @@ def files_of(folder):
 def test_the_main_job_once_through_and_a_second_time_adds_nothing(tmp_path):
     env = environment_of(tmp_path)
 
-    first = run_manage("demo", "--once", "--customers", CUSTOMERS, env=env, timeout=240)
+    first = run_manage("demo", "--once", "--customers", CUSTOMERS, env=env, timeout=600)
     mails = files_of(tmp_path / "outbox" / "autumn-sounds")
-    second = run_manage("demo", "--once", env=env, timeout=240)
+    second = run_manage("demo", "--once", env=env, timeout=600)
 
     assert (first.returncode, first.stderr) == (0, ""), first.stdout + first.stderr
     figures = table_of(first.stdout)
@@ -71,19 +71,19 @@ def test_killed_in_the_middle_the_next_start_goes_on_and_doubles_nothing(tmp_pat
     env = environment_of(data_dir)
 
     def told(words):
-        wait_for(lambda: words in output.read_text() or process.poll() is not None, words, seconds=120)
+        wait_for(lambda: words in output.read_text() or process.poll() is not None, words)
 
     with running_manage("demo", "--once", "--customers", CUSTOMERS, env=env, output=output) as process:
         told("Import members")
-        os.kill(processes_of(data_dir)["worker"][0], signal.SIGKILL)
+        os.kill(wait_for_process(data_dir, "worker"), signal.SIGKILL)
         told("Collect and unify")
-        os.kill(processes_of(data_dir)["postgres"][0], signal.SIGKILL)
-        wait_for(lambda: process.poll() is not None, "the end of the first", seconds=120)
+        os.kill(wait_for_process(data_dir, "postgres"), signal.SIGKILL)
+        wait_for(lambda: process.poll() is not None, "the end of the first")
     with running_manage("demo", "--once", "--customers", CUSTOMERS, env=env, output=output) as process:
         told("Tag")
         process.kill()
         process.wait()
-    done = run_manage("demo", "--once", env=env, timeout=240)
+    done = run_manage("demo", "--once", env=env, timeout=600)
 
     assert "Traceback" not in output.read_text()
     assert done.returncode == 0, done.stdout + done.stderr

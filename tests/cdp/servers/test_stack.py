@@ -7,7 +7,16 @@ import stat
 import pytest
 
 from cdp.servers.stack import is_healthy
-from tests.stacks import environment_of, processes_of, run_beside_servers, run_manage, running_manage, wait_for
+from tests.stacks import (
+    PROCESSES,
+    environment_of,
+    processes_of,
+    run_beside_servers,
+    run_manage,
+    running_manage,
+    wait_for,
+    wait_for_all,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -19,7 +28,7 @@ def test_stack_recovers_from_kill_9_and_stops_cleanly(tmp_path):
 
     with running_manage("up", env=env, output=output) as process:
         wait_for(lambda: is_healthy(port), "the first start")
-        before = processes_of(data_dir)
+        before = wait_for_all(data_dir)
 
         second = run_manage("up", env=environment_of(data_dir))
 
@@ -36,13 +45,12 @@ def test_stack_recovers_from_kill_9_and_stops_cleanly(tmp_path):
             f"strata: Port {port} is taken: stop what listens there, or choose another, such as PORT={port + 1}.\n"
         )
 
-        for name in ("postgres", "valkey", "worker", "beat", "granian"):
+        for name in PROCESSES:
             os.kill(before[name][0], signal.SIGKILL)
         wait_for(lambda: not is_healthy(port), "the fall")
         wait_for(lambda: is_healthy(port), "the rise")
-        wait_for(lambda: all(processes_of(data_dir).values()), "every process")
 
-        after = processes_of(data_dir)
+        after = wait_for_all(data_dir)
         assert all(before[name][0] != after[name][0] for name in before)
         assert "strata: worker ended (SIGKILL); it starts again in 1 s. Its log: " in output.read_text()
 
@@ -74,7 +82,7 @@ def test_next_start_waits_for_the_site_that_outlived_its_stack(tmp_path):
     port = int(env["PORT"])
     with running_manage("up", env=env, output=tmp_path / "first.txt") as process:
         wait_for(lambda: is_healthy(port), "the first start")
-        for pid in processes_of(tmp_path / "data")["granian"][1:]:
+        for pid in wait_for_all(tmp_path / "data")["granian"][1:]:
             os.kill(pid, signal.SIGSTOP)  # as one that is in the middle of something
         process.kill()
         process.wait()

@@ -19,7 +19,7 @@ import pytest
 from cdp.servers.ports import HOST
 from cdp.servers.stack import is_healthy
 from cdp.servers.stack_file import read_stack_file
-from tests.stacks import environment_of, processes_of, run_manage, running_manage, wait_for
+from tests.stacks import environment_of, run_manage, running_manage, wait_for, wait_for_process
 
 pytestmark = pytest.mark.servers
 
@@ -118,8 +118,7 @@ def test_exactly_what_was_sent_is_there_after_everything_was_killed(tmp_path):
         flow.start()
         for number, victim in zip(range(1, N_KILLS + 1), itertools.cycle(VICTIMS)):
             wait_for(lambda: flow.n_answered >= flow.n_open - N_CLIENTS * BATCH, f"{flow.n_open} messages")
-            wait_for(lambda victim=victim: processes_of(data_dir)[victim], victim)
-            pid = processes_of(data_dir)[victim][0]
+            pid = wait_for_process(data_dir, victim)
             flow.open_to(N_MESSAGES * number // N_KILLS)
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
