@@ -8,11 +8,29 @@ from redis import Redis
 
 from cdp import throttle
 from cdp.servers.ports import free_port
+from tests.stacks import wait_for
+
+CLOCK = "redis.call('TIME')"
 
 
 @pytest.fixture
 def name():
     return f"test:{uuid4()}"
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Sets the clock of the limits, in seconds; it stands until it is set again, however slow the machine is. Keys live
+    by the server's own, so that the times here are long.
+    """
+    script = throttle.ADMIT
+    assert CLOCK in script
+
+    def set_clock(seconds):
+        monkeypatch.setattr(throttle, "ADMIT", script.replace(CLOCK, f"{{{seconds}, 0}}"))
+
+    set_clock(1_000_000)
+    return set_clock
 
 
 @pytest.fixture
@@ -31,14 +49,15 @@ def away(monkeypatch):
     return tried
 
 
-def test_the_rate_is_let_in_with_a_burst_ahead(name):
-    assert [throttle.seconds_to_wait(name, n=10, per_second=10) for _ in range(11)] == [0] * 11
+def test_the_rate_is_let_in_with_a_burst_ahead(name, at, monkeypatch):
+    monkeypatch.setattr(throttle, "BURST_SECONDS", 10_000)
+    assert [throttle.seconds_to_wait(name, n=10_000, per_second=10) for _ in range(11)] == [0] * 11
 
-    assert throttle.seconds_to_wait(name, n=10, per_second=10) == 1
-    assert throttle.seconds_to_wait(f"{name}:other", n=10, per_second=10) == 0
+    assert throttle.seconds_to_wait(name, n=10_000, per_second=10) == 1_000
+    assert throttle.seconds_to_wait(f"{name}:other", n=10_000, per_second=10) == 0
 
 
-def test_one_that_is_larger_than_the_burst_is_let_in_and_then_paid_for(name):
+def test_one_that_is_larger_than_the_burst_is_let_in_and_then_paid_for(name, at):
     assert throttle.seconds_to_wait(name, n=3_000, per_second=10) == 0
 
     waits = [throttle.seconds_to_wait(name, n=1, per_second=10) for _ in range(3)]
@@ -46,28 +65,38 @@ def test_one_that_is_larger_than_the_burst_is_let_in_and_then_paid_for(name):
     assert waits == [290] * 3  # 300 s in debt, of which 10 are allowed; the refused add nothing
 
 
-def test_after_the_wait_there_is_room_again(name):
-    throttle.seconds_to_wait(name, n=1_020, per_second=100)
+def test_after_the_wait_there_is_room_again(name, at):
+    at(1_000)
+    throttle.seconds_to_wait(name, n=50_000, per_second=100)
+    assert throttle.seconds_to_wait(name, n=1, per_second=100) == 490
+
+    at(1_489)
     assert throttle.seconds_to_wait(name, n=1, per_second=100) == 1
 
-    time.sleep(0.3)
-
+    at(1_490)
     assert throttle.seconds_to_wait(name, n=1, per_second=100) == 0
+    assert throttle.seconds_to_wait(name, n=1, per_second=100) == 1
 
 
-def test_the_key_goes_when_all_is_paid(name):
-    throttle.seconds_to_wait(name, n=1, per_second=10)
+def test_by_the_servers_own_clock_room_comes_by_itself(name):
+    throttle.seconds_to_wait(name, n=1_050, per_second=100)
+
+    wait_for(lambda: throttle.seconds_to_wait(name, n=1, per_second=100) == 0, "room")
+
+
+def test_the_key_goes_when_all_is_paid(name, at):
+    throttle.seconds_to_wait(name, n=6_000, per_second=10)
 
     (key,) = throttle.server().scan_iter(f"*{name}")
-    assert 0 < throttle.server().pttl(key) <= 101
+    assert 500_000 < throttle.server().pttl(key) <= 600_001
 
 
 def test_the_first_within_a_while_is_one(name):
-    assert [throttle.is_first_within(name, 0.2) for _ in range(100)] == [True] + [False] * 99
+    assert [throttle.is_first_within(name, 600) for _ in range(100)] == [True] + [False] * 99
 
-    time.sleep(0.25)
+    throttle.is_first_within(f"{name}:soon", 0.2)
 
-    assert throttle.is_first_within(name, 0.2)
+    wait_for(lambda: throttle.is_first_within(f"{name}:soon", 0.2), "the end of the while")
 
 
 def test_without_its_server_nothing_is_limited_and_the_log_says_so_once(name, away, caplog):

@@ -20,6 +20,7 @@ from profiles.ingest.process import process_batch
 from profiles.models import Event, InboxMessage, Profile, RejectedMessage, Source
 from tests.factories.profiles import SourceFactory
 from tests.profiles.ingest.messages import people, profile_of, track
+from tests.stacks import wait_for
 
 pytestmark = pytest.mark.django_db
 CAPTURES = Path(__file__).parent / "captures"
@@ -599,13 +600,21 @@ def sdk(live_server, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_segments_own_python_sdk_waits_while_its_source_is_over_its_rate(sdk):
+def test_segments_own_python_sdk_waits_while_its_source_is_over_its_rate(sdk, monkeypatch):
     source = SourceFactory(write_key="SLOW", max_messages_per_second=10)
-    seconds_to_wait(f"collect:{source.pk}", n=110, per_second=10)
     client = sdk("SLOW")
+    waits = []
+
+    def ask(name, **options):
+        waits.append(seconds_to_wait(name, **options))
+        return waits[-1]
+
+    monkeypatch.setattr("profiles.api.collect.seconds_to_wait", ask)
+    seconds_to_wait(f"collect:{source.pk}", n=130, per_second=10)
 
     client.track("u1", "Viewed")
-    time.sleep(0.5)
+    wait_for(lambda: waits, "the SDK")
+    assert waits[0] > 0
     assert not InboxMessage.objects.exists()
     client.flush()
     client.join()
