@@ -14,7 +14,7 @@ from django.core.cache import caches
 from django.db import connection
 from django.utils import translation
 from hypothesis import settings as hypothesis_settings
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
@@ -22,6 +22,7 @@ from profiles.api.write_keys import forget_sources
 from tests.needs import needed_program
 
 CHROMIUM = "/usr/bin/chromium"
+PATIENCE_MS = 120_000  # for whatever must come in a browser, of a machine that does other things too
 
 # No test asserts a time; all else is as Hypothesis has it, which is other where it sees that it runs in CI.
 hypothesis_settings.register_profile("strata", hypothesis_settings.default, deadline=None)
@@ -82,11 +83,12 @@ def chromium(django_db_setup: None) -> Iterator[Browser]:
     program = needed_program(CHROMIUM, package="chromium", required_by="REQUIRE_BROWSER")
     # Playwright's synchronous API runs an event loop in this thread, where Django's ORM suspects asynchronous code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    expect.set_options(timeout=PATIENCE_MS)
     shipped: Any = connection._test_serialized_contents  # type: ignore[attr-defined]
     with sync_playwright() as playwright:
         # Beside a loop Django opens another connection, which must know as well what to restore after a test.
         connection._test_serialized_contents = shipped  # type: ignore[attr-defined]
         # Chromium refuses its sandbox as root, as whom CI runs.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=PATIENCE_MS)
         yield browser
         browser.close()

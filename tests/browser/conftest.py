@@ -8,6 +8,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 from pytest_django.live_server_helper import LiveServer
 
+from tests.conftest import PATIENCE_MS
+
 
 @pytest.fixture
 def page(django_db_serialized_rollback: None, chromium: Browser, live_server: LiveServer) -> Iterator[Page]:
@@ -22,6 +24,7 @@ def page(django_db_serialized_rollback: None, chromium: Browser, live_server: Li
             troubles.append(f"{message.text} ({message.location.get('url')})")
 
     context = chromium.new_context(base_url=live_server.url, locale="en-GB", viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.on("console", note)
     page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -6,7 +6,7 @@ from django.utils.translation import gettext
 from playwright.sync_api import Page, expect
 
 from cdp.roles import ADMIN, OPERATOR
-from profiles.models import Identifier
+from profiles.models import Identifier, SourceDay
 from tests.browser.test_admin import sign_in, switch_language
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SourceFactory
@@ -84,5 +84,5 @@ def test_the_parts_of_a_person_are_read_at_any_width(page, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     page.goto(f"/admin/profiles/source/{shop.pk}/change/")
-    expect(page.get_by_role("cell", name=timezone.localdate().isoformat())).to_be_visible()
+    expect(page.get_by_role("cell", name=SourceDay.objects.get().day.isoformat())).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

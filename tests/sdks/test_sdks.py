@@ -16,6 +16,7 @@ from django.utils import timezone
 from profiles.ingest.process import Processed, process_batch
 from profiles.models import Event, Identifier, InboxMessage, MessageKey, Profile
 from profiles.services.oauth import signer
+from tests.conftest import PATIENCE_MS
 from tests.factories.profiles import SourceFactory
 from tests.needs import needed_command
 from tests.rsa_keys import id_of, private_pem, public_pem
@@ -217,6 +218,7 @@ def test_what_a_page_says_arrives_once_and_whole(
 ):
     source = SourceFactory(write_key=write_key)
     context = chromium.new_context()
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(f"{website}/{sdk}.html")
     page.wait_for_function("() => window.make && true")
