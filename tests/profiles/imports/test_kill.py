@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, seria
 N_ROWS = int(os.environ.get("IMPORT_ROWS", "6000"))
 N_KILLS = 3
 BATCH = max(200, N_ROWS // 100)
+# After each batch a line is read, so that a worker gets no further than it is let, however late it is killed.
+N_LINES = 5
 WORKER = """
 import sys, django
 django.setup()
@@ -39,6 +41,10 @@ from cdp.runs import execute_run
 from profiles import tasks
 from profiles.imports import engine
 engine.BATCH_ROWS = int(sys.argv[3])
+def advance_and_read(*args, **counts):
+    advance(*args, **counts)
+    sys.stdin.readline()
+advance, engine.advance = engine.advance, advance_and_read
 settings.STORAGES["default"]["OPTIONS"]["location"] = sys.argv[2]
 execute_run(int(sys.argv[1]), now=timezone.now())
 """
@@ -58,7 +64,11 @@ def start_worker(run: Run) -> subprocess.Popen[bytes]:
     base = os.environ["DATABASE_URL"].rpartition("/")[0]
     env = {**os.environ, "DATABASE_URL": f"{base}/{database['NAME']}", "DJANGO_SETTINGS_MODULE": "cdp.settings"}
     command = [sys.executable, "-c", WORKER, str(run.pk), default_storage.path(""), str(BATCH)]
-    return subprocess.Popen(command, cwd=BASE_DIR, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    worker = subprocess.Popen(command, cwd=BASE_DIR, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert worker.stdin
+    worker.stdin.write(b"\n" * N_LINES)
+    worker.stdin.flush()
+    return worker
 
 
 def wait_until_behind(import_: Import, n_rows: int, worker: subprocess.Popen[bytes]) -> None:

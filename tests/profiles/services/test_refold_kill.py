@@ -30,6 +30,8 @@ NOW = START + timedelta(days=1)
 N_PEOPLE = int(os.environ.get("REFOLD_PEOPLE", "600"))
 CHUNK = max(1, N_PEOPLE // 200)
 N_KILLS = 2
+# After each chunk a line is read, so that a worker gets no further than it is let, however late it is killed.
+N_LINES = 20
 WORKER = """
 import sys, django
 django.setup()
@@ -38,6 +40,10 @@ from cdp.runs import execute_run
 from profiles import tasks
 from profiles.services import definitions, event_values
 definitions.CHUNK = event_values.CHUNK = int(sys.argv[2])
+def advance_and_read(*args, **counts):
+    advance(*args, **counts)
+    sys.stdin.readline()
+advance, definitions.advance, event_values.advance = definitions.advance, advance_and_read, advance_and_read
 execute_run(int(sys.argv[1]), now=timezone.now())
 """
 
@@ -47,7 +53,11 @@ def start_worker(run: Run) -> subprocess.Popen[bytes]:
     base = os.environ["DATABASE_URL"].rpartition("/")[0]
     env = {**os.environ, "DATABASE_URL": f"{base}/{database['NAME']}", "DJANGO_SETTINGS_MODULE": "cdp.settings"}
     command = [sys.executable, "-c", WORKER, str(run.pk), str(CHUNK)]
-    return subprocess.Popen(command, cwd=BASE_DIR, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    worker = subprocess.Popen(command, cwd=BASE_DIR, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert worker.stdin
+    worker.stdin.write(b"\n" * N_LINES)
+    worker.stdin.flush()
+    return worker
 
 
 def n_done(run: Run) -> int:
