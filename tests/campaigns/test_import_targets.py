@@ -1,9 +1,7 @@
 """Addresses not to be written to, from a file."""
 
-import threading
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from campaigns.import_targets import SuppressionTarget
 from campaigns.models import Delivery, Suppression
@@ -13,6 +11,7 @@ from cdp.runs import execute_run
 from profiles.imports.check import check
 from profiles.models import IdentifierKind
 from profiles.services.imports import preview_take_back, take_back
+from tests.elsewhere import Elsewhere
 from tests.factories.campaigns import DeliveryFactory, ReachableFactory
 from tests.factories.cdp import UserFactory
 from tests.profiles.conftest import load, till  # noqa: F401
@@ -101,20 +100,14 @@ def test_an_address_added_by_hand_while_its_import_is_taken_back_is_there(load):
     answers = []
 
     def add():
-        try:
-            email = IdentifierKind.objects.get(key="email")
-            answers.append(
-                suppress_address(email, "ann@example.com", channel="email", reason="asked", user=user, now=NOW)
-            )
-        finally:
-            connection.close()
+        email = IdentifierKind.objects.get(key="email")
+        answers.append(suppress_address(email, "ann@example.com", channel="email", reason="asked", user=user, now=NOW))
 
-    waiting = threading.Thread(target=add)
     with transaction.atomic():
         SuppressionTarget().take_back(import_.pk, now=NOW, limit=10)
-        waiting.start()
-        waiting.join(timeout=0.5)
-    waiting.join(timeout=10)
+        waiting = Elsewhere(add)
+        assert waiting.come_as_far_as_it_can()
+    waiting.finish()
 
     ((suppression, is_new),) = answers
     assert is_new

@@ -17,6 +17,7 @@ from campaigns.services.deliver import LEASE, MAX_ATTEMPTS, Clock, claim, delive
 from campaigns.services.ledger import lock_recipient
 from profiles.models import Identifier, Profile
 from profiles.services.identity import merge_profiles
+from tests.elsewhere import Elsewhere
 from tests.factories.campaigns import (
     CampaignFactory,
     ContentFactory,
@@ -287,26 +288,17 @@ def test_a_delivery_and_a_merge_of_the_same_person_do_not_lock_each_other_out(ca
     earlier, other = ProfileFactory(), ProfileFactory()
     person = ProfileFactory(first_seen_at=earlier.first_seen_at - timedelta(days=1))
     merge(earlier, person)
-    errors = []
 
     def recipient():
-        try:
-            with transaction.atomic():
-                assert lock_recipient(person.pk, "ann@example.com") is None
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connection.close()
+        with transaction.atomic():
+            assert lock_recipient(person.pk, "ann@example.com") is None
 
-    waiting = threading.Thread(target=recipient)
     with transaction.atomic():
         Profile.objects.select_for_update(no_key=True).get(pk=person.pk)
-        waiting.start()
-        waiting.join(timeout=0.5)
+        waiting = Elsewhere(recipient)
+        assert waiting.come_as_far_as_it_can()
         merge_profiles([person.pk, other.pk], user=None, now=now, into=other.pk)
-    waiting.join(timeout=10)
-
-    assert (errors, waiting.is_alive()) == ([], False)
+    waiting.finish()
 
 
 # Where a worker may die, how many calls later, and how many of three messages have left by then.

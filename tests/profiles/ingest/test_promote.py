@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +25,7 @@ from profiles.services.definitions import save_event_definition
 from profiles.services.event_values import promote_next, promote_values
 from profiles.services.identity import merge_profiles
 from segments.models import Membership
+from tests.elsewhere import PATIENCE, Elsewhere
 from tests.factories.profiles import EventDefinitionFactory, IdentifierFactory, SourceFactory
 from tests.factories.segments import SegmentFactory
 from tests.profiles.ingest.messages import START, message, profile_of, send, track
@@ -239,16 +240,12 @@ def test_a_chunk_waits_for_a_merge_and_reaches_what_it_moved():
     ann, guest = profile_of("user_id", "ann"), profile_of("anonymous_id", "a1")
     EventDefinition.objects.filter(name="Purchase").update(value_property="total")
     definition = EventDefinition.objects.get(name="Purchase")
-    promoting = threading.Thread(
-        target=lambda: (promote_chunk(definition, keys_after(definition, None)), connection.close())
-    )
 
     with transaction.atomic():
         merge_profiles([ann.pk, guest.pk], user=None, now=NOW)
-        promoting.start()
-        promoting.join(timeout=0.5)
-        assert promoting.is_alive()
-    promoting.join(timeout=30)
+        promoting = Elsewhere(lambda: promote_chunk(definition, keys_after(definition, None)))
+        assert promoting.come_as_far_as_it_can()
+    promoting.finish()
 
     assert sorted(Event.objects.values_list("profile", "value")) == [(ann.pk, 1), (ann.pk, 2)]
 
@@ -266,20 +263,16 @@ def test_a_batch_that_read_the_old_definition_is_waited_for():
             share_definitions()
             process_batch(now=NOW)
             read.set()
-            go_on.wait(30)
-        connection.close()
+            assert go_on.wait(PATIENCE)
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    assert read.wait(30)
+    worker = Elsewhere(work)
+    assert read.wait(PATIENCE)
     run = name_value()
-    promoting = threading.Thread(target=lambda: (promote_values(run), connection.close()))
-    promoting.start()
-    promoting.join(timeout=0.5)
-    assert promoting.is_alive()
+    promoting = Elsewhere(lambda: promote_values(run))
+    assert promoting.come_as_far_as_it_can()
     go_on.set()
-    worker.join(30)
-    promoting.join(30)
+    worker.finish()
+    promoting.finish()
 
     assert sorted(Event.objects.values_list("value", flat=True)) == [1, 2]
 

@@ -1,10 +1,9 @@
 """Folding again gives what processing by the new definition from the start would have given."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from profiles.ingest.survivorship import fitting_survivorships
 from profiles.models import AttributeDefinition, AttributeType, Contribution, Event, Profile, Source
 from profiles.services.definitions import refold, save_attribute, save_source
 from profiles.services.identity import merge_profiles
+from tests.elsewhere import Elsewhere
 from tests.factories.profiles import (
     AttributeDefinitionFactory,
     ContributionFactory,
@@ -207,14 +207,12 @@ def test_a_chunk_that_meets_a_merge_folds_the_survivor():
     old, mail = profile_of("user_id", "old"), profile_of("email", "ann@example.com")
     definition.survivorship = "max"
     definition.save()
-    folding = threading.Thread(target=lambda: (refold_chunk(old.pk, rebuild="points"), connection.close()))
 
     with transaction.atomic():
         merge_profiles([old.pk, mail.pk], user=None, now=NOW)
-        folding.start()
-        folding.join(timeout=0.5)
-        assert folding.is_alive()
-    folding.join(timeout=10)
+        folding = Elsewhere(lambda: refold_chunk(old.pk, rebuild="points"))
+        assert folding.come_as_far_as_it_can()
+    folding.finish()
 
     old.refresh_from_db()
     assert old.attributes["points"] == 9
@@ -241,17 +239,8 @@ def test_messages_that_flow_meanwhile_are_folded_by_the_new_definition():
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_refold_waits_for_the_batches_that_read_the_old_definition():
-    waited = threading.Event()
-
-    def wait():
-        wait_for_batches()
-        waited.set()
-        connection.close()
-
     with transaction.atomic():
         share_definitions()
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        assert not waited.wait(0.3)
-    waiting.join(timeout=10)
-    assert waited.is_set()
+        waiting = Elsewhere(wait_for_batches)
+        assert waiting.come_as_far_as_it_can()
+    waiting.finish()

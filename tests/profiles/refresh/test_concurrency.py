@@ -29,7 +29,7 @@ from profiles.refresh.full import refresh_in_full
 from profiles.refresh.gates import Passage
 from segments.followers.memberships import MembershipFollower
 from segments.models import MembershipChange, Segment
-from tests.elsewhere import Elsewhere
+from tests.elsewhere import PATIENCE, PAUSE, Elsewhere
 from tests.factories.profiles import ProfileFactory, SourceFactory
 from tests.factories.segments import SegmentFactory, TierSchemeFactory, lives_in
 from tests.profiles.ingest.messages import START, identify, profile_of, send
@@ -106,7 +106,7 @@ class HeldUp:
         self.n_read += 1
         if self.n_read == 2:
             self.reached.set()
-            assert self.released.wait(timeout=10)
+            assert self.released.wait(timeout=PATIENCE)
         return timezone.now()
 
     def release_soon(self) -> None:
@@ -119,7 +119,7 @@ def test_rule_that_is_edited_while_a_batch_judges_by_the_old_one_wins():
     clock = HeldUp()
 
     def edit_and_refresh() -> None:
-        assert clock.reached.wait(timeout=10)
+        assert clock.reached.wait(timeout=PATIENCE)
         Segment.objects.update(rule=lives_in("Rome"))
         clock.release_soon()
         refresh_in_full(holder_of(f"segment:{segment.key}"), now=timezone.now, cause=Cause.RULE)
@@ -136,7 +136,7 @@ def test_batch_that_does_not_know_a_new_dependent_yet_is_waited_for():
     clock = HeldUp()
 
     def make_and_refresh() -> None:
-        assert clock.reached.wait(timeout=10)
+        assert clock.reached.wait(timeout=PATIENCE)
         SegmentFactory(key="outer", rule={"op": "segment", "key": "inner"})
         clock.release_soon()
         refresh_in_full(holder_of("segment:outer"), now=timezone.now, cause=Cause.RULE)
@@ -201,18 +201,18 @@ def test_a_rule_saved_while_messages_are_processed_misses_nobody(monkeypatch):
         def stop_before_commit(*args: Any, **kwargs: Any) -> None:
             write_tally(*args, **kwargs)
             is_open.set()
-            assert may_commit.wait(30)
+            assert may_commit.wait(PATIENCE)
 
         monkeypatch.setattr(process, "write_tally", stop_before_commit)
         process_batch(now=now)
 
     def save() -> None:
-        assert is_open.wait(30)
+        assert is_open.wait(PATIENCE)
         segment = SegmentFactory(rule=lives_in("Oslo"))
         refresh_in_full(holder_of(f"segment:{segment.key}"), now=timezone.now, cause=Cause.RULE)
 
     def commit() -> None:
-        assert is_open.wait(30)
+        assert is_open.wait(PATIENCE)
         waiting.append(somebody_waits_for_a_lock())
         may_commit.set()
 
@@ -234,7 +234,7 @@ def test_a_batch_waits_until_who_is_whom_is_settled():
             assert not Profile.objects.exists()
 
     def work() -> None:
-        assert is_settling.wait(30)
+        assert is_settling.wait(PATIENCE)
         process_batch(now=START)
 
     is_settling, waiting = threading.Event(), list[bool]()
@@ -245,9 +245,10 @@ def test_a_batch_waits_until_who_is_whom_is_settled():
 
 
 def somebody_waits_for_a_lock() -> bool:
-    """Whether a session of this database waits for an advisory lock, within ten seconds."""
+    """Whether a session of this database comes to wait for an advisory lock."""
+    until = time.monotonic() + PATIENCE / 2  # before those give up who wait for the answer
     with connection.cursor() as cursor:
-        for _try in range(1_000):
+        while time.monotonic() < until:
             cursor.execute(
                 """
                 SELECT FROM pg_locks
@@ -257,7 +258,7 @@ def somebody_waits_for_a_lock() -> bool:
             )
             if cursor.fetchall():
                 return True
-            time.sleep(0.01)
+            time.sleep(PAUSE)
     return False
 
 
@@ -277,7 +278,7 @@ def test_merge_and_judgement_of_one_profile_take_turns():
                 MembershipFollower().merge([Merged(gone, survivor)], now=now)
 
         together(merge, lambda: refresh_changes(now=timezone.now))
-    while refresh_changes(now=timezone.now):
+    while refresh_changes(now=timezone.now() + 2 * PUT_BACK_FOR):
         pass
 
     standing = set(Profile.objects.current().values_list("pk", flat=True))

@@ -1,13 +1,12 @@
 """Locking people who may be merged or erased at the same moment."""
 
-import threading
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from profiles.models import Profile
 from profiles.refresh.people import lock_survivors
 from profiles.services.identity import merge_profiles
+from tests.elsewhere import Elsewhere
 from tests.factories.profiles import ProfileFactory
 
 NOBODY = 987654
@@ -27,18 +26,14 @@ def test_who_is_merged_while_we_wait_is_looked_up_again(now):
     found = {}
 
     def look():
-        try:
-            with transaction.atomic():
-                found.update(lock_survivors([ann.pk, bob.pk, erased.pk]))
-        finally:
-            connection.close()
+        with transaction.atomic():
+            found.update(lock_survivors([ann.pk, bob.pk, erased.pk]))
 
-    waiting = threading.Thread(target=look)
     with transaction.atomic():
         survivor = merge_profiles([ann.pk, bob.pk], user=None, now=now)
         Profile.objects.filter(pk=erased.pk).update(erased_at=now)
-        waiting.start()
-        waiting.join(timeout=0.5)
-    waiting.join(timeout=10)
+        waiting = Elsewhere(look)
+        assert waiting.come_as_far_as_it_can()
+    waiting.finish()
 
     assert found == {ann.pk: survivor.pk, bob.pk: survivor.pk}

@@ -20,18 +20,19 @@ from tests.profiles.refresh.shorthand import NOW, change, drain, full, members, 
 
 pytestmark = pytest.mark.django_db
 
-MESSAGE = "The rule takes longer than 0 seconds. A shorter time window makes it faster."
+MESSAGE = "The rule takes longer than 2 seconds. A shorter time window makes it faster."
 LATER = NOW + timedelta(minutes=1)
+LIMIT = 2  # of all rules: what is quick must be so on a busy machine too
 
 
 class Sleep(Func):
-    template = "(pg_sleep(5) IS NOT NULL)"
+    template = "(pg_sleep(60) IS NOT NULL)"
     output_field = BooleanField()
 
 
 @dataclass(frozen=True)
 class Sleeps(Operator):
-    """A condition that takes five seconds a person."""
+    """A condition that takes a minute a person."""
 
     op: ClassVar = "sleeps"
     params: ClassVar = {}
@@ -61,7 +62,7 @@ def slow(monkeypatch):
 
 
 def test_by_change_it_is_cancelled_and_left_to_a_full_refresh(slow, monkeypatch):
-    monkeypatch.setattr(engine, "BY_CHANGE_SECONDS", 0.2)
+    monkeypatch.setattr(engine, "BY_CHANGE_SECONDS", LIMIT)
     ann = person()
     oslo = SegmentFactory(rule=lives_in("Oslo"))
 
@@ -75,7 +76,7 @@ def test_by_change_it_is_cancelled_and_left_to_a_full_refresh(slow, monkeypatch)
 
 
 def test_it_is_not_tried_again_before_that(slow, monkeypatch):
-    monkeypatch.setattr(engine, "BY_CHANGE_SECONDS", 0.2)
+    monkeypatch.setattr(engine, "BY_CHANGE_SECONDS", LIMIT)
     change(ann := person(), city="Oslo")
     drain()
 
@@ -87,7 +88,7 @@ def test_it_is_not_tried_again_before_that(slow, monkeypatch):
 
 
 def test_a_full_refresh_catches_up_and_sets_it_free(slow, monkeypatch):
-    monkeypatch.setattr(engine, "BY_CHANGE_SECONDS", 0.2)
+    monkeypatch.setattr(engine, "BY_CHANGE_SECONDS", LIMIT)
     change(ann := person(), city="Oslo")
     drain()
     slow.rule = lives_in("Oslo")
@@ -104,7 +105,7 @@ def test_a_full_refresh_catches_up_and_sets_it_free(slow, monkeypatch):
 
 
 def test_by_clock_it_is_cancelled_and_the_others_go_on(slow, monkeypatch):
-    monkeypatch.setattr(clock, "BY_CLOCK_SECONDS", 0.2)
+    monkeypatch.setattr(clock, "BY_CLOCK_SECONDS", LIMIT)
     SegmentFactory(key="fast")
     person()
     follow_time(now=NOW)
@@ -120,7 +121,7 @@ def test_by_clock_it_is_cancelled_and_the_others_go_on(slow, monkeypatch):
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_in_full_it_is_cancelled_and_its_dependents_are_refreshed(slow, monkeypatch):
-    monkeypatch.setattr(full_refresh, "IN_FULL_SECONDS", 0.2)
+    monkeypatch.setattr(full_refresh, "IN_FULL_SECONDS", LIMIT)
     ann = person()
     others = SegmentFactory(rule={"not": {"op": "segment", "key": "slow"}})
 

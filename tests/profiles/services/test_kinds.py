@@ -1,10 +1,8 @@
 """Changing identifier kinds: what is refused changes nothing, and what is there stays as it is."""
 
-from threading import Thread
-
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
 from cdp.models import Run
 from profiles.identity.kinds import load_kinds
@@ -18,6 +16,7 @@ from profiles.services.kinds import (
     save_kind,
     use_of,
 )
+from tests.elsewhere import Elsewhere
 from tests.factories.profiles import IdentifierFactory, ProfileFactory, SourceFactory
 from tests.factories.segments import SegmentFactory
 
@@ -238,14 +237,12 @@ def test_an_edit_waits_for_the_batch_that_knows_the_kinds_as_they_were():
     def edit():
         move_kind(kind_of("email"), up=True)
         ended.append("edit")
-        connection.close()
 
     with transaction.atomic():
         load_kinds()
-        thread = Thread(target=edit)
-        thread.start()
-        thread.join(0.3)
+        editing = Elsewhere(edit)
+        assert editing.come_as_far_as_it_can()
         ended.append("batch")
-    thread.join(10)
+    editing.finish()
 
     assert ended == ["batch", "edit"]

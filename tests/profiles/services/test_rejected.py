@@ -1,11 +1,10 @@
 """Replaying what was rejected: atomically, exactly once, and never for ever."""
 
-import threading
 from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
 from cdp.models import Run
 from cdp.runs import advance
@@ -23,6 +22,7 @@ from profiles.services.rejected import (
     queue_for_all,
     replay,
 )
+from tests.elsewhere import Elsewhere
 from tests.factories.profiles import EventDefinitionFactory, SourceFactory
 from tests.profiles.ingest.messages import START, event_names, profile_of, send, track
 
@@ -201,15 +201,9 @@ def test_two_who_replay_at_once_replay_once():
     ids = rejected_ids()
     found = []
 
-    def work():
-        found.append(replay(ids))
-        connection.close()
-
     with transaction.atomic():
         found.append(replay(ids[:3]))
-        other = threading.Thread(target=work)
-        other.start()
-        other.join(timeout=30)
+        Elsewhere(lambda: found.append(replay(ids))).finish()
 
     assert sorted(found) == [(2, 0), (3, 0)]
     assert InboxMessage.objects.count() == 5

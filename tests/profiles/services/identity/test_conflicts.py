@@ -1,11 +1,10 @@
 """Deciding about conflicts."""
 
-import threading
 from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import connection, transaction
+from django.db import transaction
 
 from cdp.feeds import FeedLock, lock_feed
 from profiles.identity.errors import IdentityError, KeptApartError
@@ -20,6 +19,7 @@ from profiles.services.identity.conflicts import (
     settle_by_merge,
     settle_by_move,
 )
+from tests.elsewhere import Elsewhere
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import ConflictFactory, IdentifierFactory, SourceFactory
 from tests.profiles.ingest.messages import START, event_names, identify, profile_of, send, track
@@ -142,25 +142,14 @@ def test_an_identifier_is_moved_to_whom_the_message_was_of(shop):
 def test_moving_takes_the_locks_of_people_before_those_of_feeds(shop):
     """A refresh holds the other person, and then writes to a feed that the split has written to."""
     conflict = shared_device(shop)
-    errors = []
 
-    def move():
-        try:
-            settle_by_move(conflict, user=None, now=NOW)
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    moving = threading.Thread(target=move)
     with transaction.atomic():
         lock_profiles([profile_of("user_id", "b").pk])
-        moving.start()
-        moving.join(timeout=0.5)
+        moving = Elsewhere(lambda: settle_by_move(conflict, user=None, now=NOW))
+        assert moving.come_as_far_as_it_can()
         lock_feed(FeedLock.IDENTITY)
-    moving.join(timeout=10)
+    moving.finish()
 
-    assert (errors, moving.is_alive()) == ([], False)
     assert profile_of("user_id", "b") == profile_of("anonymous_id", "device")
 
 
