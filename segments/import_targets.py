@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -107,10 +107,11 @@ class MemberTarget(Target):
         added = len(missing(wanted)) + len(strangers)
         return Counter(segments=added, segments_unchanged=len(wanted) + len(strangers) - added)
 
+    def rows_about_people(self, import_id: int) -> Sequence[QuerySet[Any]]:
+        return [model._default_manager.filter(import_id=import_id) for model in WRITTEN]
+
     def count(self, import_id: int, *, most: int | None = None) -> Counter[str]:
-        return Counter(
-            segments=sum(model._default_manager.filter(import_id=import_id)[:most].count() for model in WRITTEN)
-        )
+        return Counter(segments=sum(rows[:most].count() for rows in self.rows_about_people(import_id)))
 
     def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
         return take_back_written(Q(import_id=import_id), cause=Cause.IMPORT, now=now, limit=limit).n_rows

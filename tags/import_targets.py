@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -143,8 +144,11 @@ class TagTarget(Target):
         changed = len(differing(wanted)) + len(strangers)
         return Counter(tags=changed, tags_unchanged=len(wanted) + len(strangers) - changed)
 
+    def rows_about_people(self, import_id: int) -> Sequence[QuerySet[Any]]:
+        return [model._default_manager.filter(import_id=import_id) for model in WRITTEN]
+
     def count(self, import_id: int, *, most: int | None = None) -> Counter[str]:
-        return Counter(tags=sum(model._default_manager.filter(import_id=import_id)[:most].count() for model in WRITTEN))
+        return Counter(tags=sum(rows[:most].count() for rows in self.rows_about_people(import_id)))
 
     def take_back(self, import_id: int, *, now: datetime, limit: int) -> int:
         """What gave way to the import's assignments as people merged comes back; what gave way of them goes too."""

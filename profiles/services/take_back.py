@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import CASCADE, Exists, F, ForeignKey, ManyToOneRel, OuterRef
+from django.db.models import CASCADE, Exists, F, ForeignKey, ManyToOneRel, OuterRef, QuerySet
 
 from cdp.locks import advisory_lock
 from cdp.models import Run
@@ -46,6 +46,7 @@ from profiles.services.written import (
     identify_definition,
     nameless_without,
     touched_by_hand,
+    words_of,
 )
 
 PEOPLE = 500  # taken back in one transaction
@@ -75,6 +76,10 @@ def take_back_rows(import_: Import, run: Run, *, now: datetime) -> None:
     while n := forget_keys(import_):
         counts["messages"] += n
         report(run, counts, total)
+    forsaken = forsaken_by_words(import_)
+    for n in range(0, len(forsaken), PEOPLE):
+        counts += take_back_forsaken(import_, forsaken[n : n + PEOPLE], now=now)
+        report(run, counts, total)
     for key, target in all_targets().items():
         while n := target.take_back(import_.pk, now=now, limit=ROWS):
             counts[key] += n
@@ -94,6 +99,49 @@ def n_gone(counts: Mapping[str, int]) -> int:
     return sum(n for name, n in counts.items() if name != "messages" and name not in STAYING)
 
 
+def forsaken_by_words(import_: Import) -> list[int]:
+    """Whom it tags or puts into segments alone, once every other file that spoke of them is taken back; of whom it has
+    events go with these. They are found by its words, so before these go.
+    """
+    if not (words := words_of(import_)):
+        return []
+    first, *others = [rows.order_by().values("profile") for rows in words]
+    people = forsaken_people(import_).filter(pk__in=first.union(*others))
+    return list(people.order_by("pk").values_list("pk", flat=True))
+
+
+def forsaken_people(import_: Import) -> QuerySet[Profile]:
+    """Of whom nothing but its words speaks: neither events or identifiers of its own nor any value."""
+    events = Event.objects.filter(profile=OuterRef("pk"))
+    named = Identifier.objects.filter(profile=OuterRef("pk"), import_id__isnull=False)
+    values = Contribution.objects.filter(anchor__profile=OuterRef("pk"))
+    return Profile.objects.current().filter(forsaken_without(import_), ~Exists(events), ~Exists(named), ~Exists(values))
+
+
+@transaction.atomic
+def take_back_forsaken(import_: Import, profile_ids: Sequence[int], *, now: datetime) -> Counter[str]:
+    """Erase those of them of whom still nothing else speaks, with the words."""
+    advisory_lock("identity")
+    lock_profiles(profile_ids)
+    forsaken = list(forsaken_people(import_).filter(Scope(profile_ids).on("pk")).values_list("pk", flat=True))
+    if not forsaken:
+        return Counter()
+    mark_taken_back(import_, forsaken)
+    counts: Counter[str] = Counter()
+    for key, target in all_targets().items():
+        for rows in target.rows_about_people(import_.pk):
+            counts[key] += rows.filter(Scope(forsaken).on("profile_id")).count()
+    identifiers = Identifier.objects.filter(Scope(forsaken).on("profile_id"))
+    counts["identifiers"] = delete_identifiers(list(identifiers.values_list("pk", flat=True)))
+    counts["people"] = len(erase_empty(forsaken, now=now))
+    return +counts
+
+
+def mark_taken_back(import_: Import, profile_ids: Sequence[int]) -> None:
+    """Who has looked at these people before the lock sees by it that they are to be looked at again."""
+    Import.objects.filter(pk=import_.pk).update(n_people_taken_back=F("n_people_taken_back") + len(profile_ids))
+
+
 @transaction.atomic
 def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
     """Of the next people, what the import brought; empty where nothing is left."""
@@ -104,8 +152,7 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
     if not profile_ids:
         return Counter()
     lock_profiles(profile_ids)
-    # Who has looked at these people before the lock sees by it that they are to be looked at again.
-    Import.objects.filter(pk=import_.pk).update(n_people_taken_back=F("n_people_taken_back") + len(profile_ids))
+    mark_taken_back(import_, profile_ids)
     gone = delete_events(import_, profile_ids)
     Consent.objects.filter(
         Scope(profile_ids).on("profile_id"), source=import_.source_id, message_id__in=gone.message_ids

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, UUIDField, Value
@@ -97,9 +97,17 @@ def nameless_without(import_: Import) -> Q:
 
 
 def forsaken_of(import_: Import, *, most: int | None = None) -> QuerySet[Profile]:
-    """Of the first `most` people of whom it tells events, those of whom nothing else speaks."""
-    told = Event.objects.filter(import_id=import_.pk).values("profile")[:most]
-    return Profile.objects.current().filter(forsaken_without(import_), pk__in=told)
+    """Of the first `most` people of whom it tells events, and of the first whom it tags or puts into segments, those of
+    whom nothing else speaks.
+    """
+    rows = [Event.objects.filter(import_id=import_.pk), *words_of(import_)]
+    events, *words = [each.order_by().values("profile")[:most] for each in rows]
+    return Profile.objects.current().filter(forsaken_without(import_), pk__in=events.union(*words, all=True))
+
+
+def words_of(import_: Import) -> list[QuerySet[Any]]:
+    """What it wrote about people beside their events, of each model."""
+    return [rows for target in all_targets().values() for rows in target.rows_about_people(import_.pk)]
 
 
 def forsaken_without(import_: Import) -> Q:

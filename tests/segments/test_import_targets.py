@@ -181,6 +181,22 @@ def test_whom_a_list_has_made_and_another_names_stays_when_the_first_is_taken_ba
 
 
 @pytest.mark.usefixtures("_segments")
+def test_whom_a_list_alone_still_names_goes_with_it(load):  # noqa: F811
+    members = load("Card,Name\nVIP001,Ann\n", {"identifiers": {"Card": "member_card"}, "traits": {"Name": "name"}})
+    guests = load("Card\nVIP001\n", {**MAPPING, "segments": [{"segment": "guests"}]})
+    execute_run(take_back(members, user=None).pk, now=NOW)
+    assert held() == {("VIP001", "guests", NOW)}
+
+    assert preview_take_back(guests).counts == {"segments": 1, "identifiers": 1, "people": 1}
+    execute_run((run := take_back(guests, user=None)).pk, now=NOW)
+
+    run.refresh_from_db()
+    assert run.counts == {"segments": 1, "identifiers": 1, "people": 1}
+    assert (run.done, run.total) == (3, 3)
+    assert (held(), people(), sizes()["guests"]) == (set(), set(), 0)
+
+
+@pytest.mark.usefixtures("_segments")
 def test_taken_back_what_gave_way_at_a_merge_comes_back_or_goes(load):  # noqa: F811
     load(MEMBERS, MEMBERS_MAPPING)
     one, two, three = card(1), card(2), card(3)

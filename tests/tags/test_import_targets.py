@@ -1,6 +1,7 @@
 """Tags that the rows of a file assign, and that go when it is taken back."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import pytest
 
@@ -10,7 +11,7 @@ from cdp.runs import execute_run
 from profiles.identity.resolve import lock_profiles
 from profiles.imports import take
 from profiles.imports.check import check
-from profiles.models import ProfileChange, ProfileMerge
+from profiles.models import IdentityChange, ProfileChange, ProfileMerge
 from profiles.services.identity import merge_profiles, undo_merge
 from profiles.services.imports import preview_take_back, take_back
 from tags.import_targets import TagTarget
@@ -20,7 +21,7 @@ from tests.factories.profiles import SourceFactory
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.profiles.conftest import load, till  # noqa: F401
 from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW
-from tests.profiles.ingest.messages import profile_of, send, track
+from tests.profiles.ingest.messages import people, profile_of, send, track
 
 pytestmark = pytest.mark.django_db
 LIST = "卡号,标签,等级,到期\nVIP001,高价值、老客户,金卡,2027-01-01\nVIP002,,金卡,\nVIP003,老客户,,2026-01-01\n"
@@ -40,6 +41,26 @@ def _tags():
     card = TagFactory(key="card", name="会员卡")
     TagValueFactory(tag=card, key="gold", name="金卡")
     TagValueFactory(tag=card, key="silver", name="银卡")
+
+
+MEMBER = {"identifiers": {"卡号": "member_card"}}
+
+
+def external(card):
+    return {"type": "member_card", "id": card}
+
+
+def gold():
+    return TagValue.objects.get(key="gold")
+
+
+def taken_back(import_):
+    """The counts of a whole run."""
+    run = take_back(import_, user=None)
+    execute_run(run.pk, now=NOW)
+    run.refresh_from_db()
+    assert (run.state, run.error) == (Run.State.SUCCEEDED, "")
+    return run.counts
 
 
 def held():
@@ -171,6 +192,34 @@ def test_whom_a_list_has_made_and_another_names_stays_when_the_first_is_taken_ba
     execute_run(take_back(first, user=None).pk, now=NOW)
 
     assert held() == {("VIP002", "rich", None, None)}
+
+
+@pytest.mark.usefixtures("_tags")
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=lambda order: "".join(map(str, order)))
+def test_who_is_left_by_files_and_lists_goes_with_the_last_of_them_whichever_that_is(load, order):  # noqa: F811
+    """Of the others, whom a file, a message or a hand has named too, the tags go alone."""
+    send(SourceFactory(), track("Viewed", user="u1") | {"context": {"externalIds": [external("VIP003")]}})
+    imports = [
+        load("卡号,姓名\nVIP001,Ann\nVIP002,Bob\n", {**MEMBER, "traits": {"姓名": "name"}}),
+        load("卡号\nVIP001\nVIP002\nVIP003\n", {**MEMBER, "tags": [{"tag": "rich"}]}),
+        load("卡号\nVIP001\nVIP003\n", {**MEMBER, "tags": [{"tag": "old"}]}),
+    ]
+    assign_tag(Tag.objects.get(key="card"), [profile_of("member_card", "VIP002").pk], value=gold(), now=NOW)
+    everybody, keys = people(), [{"messages": 2}, {}, {}]
+    for n in order[:2]:
+        expected = preview_take_back(imports[n]).counts
+        assert "people" not in expected
+        assert taken_back(imports[n]) == expected | keys[n]
+        assert people() == everybody
+
+    expected = preview_take_back(imports[order[2]]).counts
+
+    assert (expected["people"], expected["identifiers"]) == (1, 1)
+    assert taken_back(imports[order[2]]) == expected | keys[order[2]]
+    assert {value for keys in people() for _kind, value in keys} == {"VIP002", "VIP003", "u1"}
+    assert held() == {("VIP002", "card", "gold", None)}
+    assert not TagAssignment.objects.exclude(tag__key="card").exists()
+    assert list(IdentityChange.objects.values_list("change", flat=True)) == ["erased"]
 
 
 @pytest.mark.usefixtures("_tags")

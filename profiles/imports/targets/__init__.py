@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple, Protocol
 
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 
 from cdp.models import User
@@ -86,6 +87,10 @@ class Target(ABC):
     @abstractmethod
     def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
         """The counts that `write` would return at `now`, without writing."""
+
+    def rows_about_people(self, import_id: int) -> Sequence[QuerySet[Any]]:
+        """What the import wrote about people (`profile`), and nobody has changed since; of each model."""
+        return ()
 
     @abstractmethod
     def count(self, import_id: int, *, most: int | None = None) -> Counter[str]:
