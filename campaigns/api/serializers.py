@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -12,7 +13,7 @@ from rest_framework import serializers
 from campaigns.channels.base import all_channels
 from campaigns.models import Campaign, Content, Delivery
 from campaigns.rendering import validate_template
-from campaigns.services.edit import Draft, save_campaign
+from campaigns.services.edit import Draft, OtherSchemeError, check_tiers, save_campaign
 from campaigns.variables import load_names, name_problems
 from cdp.api.runs import RunSerializer
 from cdp.api.serializers import PartSerializer, StrictModelSerializer
@@ -78,13 +79,6 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
         scheme = attrs.get("tier_scheme", getattr(self.instance, "tier_scheme", None))
         if "contents" in attrs:
             attrs["contents"] = drafts(attrs["contents"], scheme=scheme)
-        elif (
-            self.instance is not None
-            and self.instance.contents.exclude(tier=None).exclude(tier__scheme=scheme).exists()
-        ):
-            raise serializers.ValidationError(
-                {"contents": [_("there are contents for tiers of another scheme; send the new ones with the audience")]}
-            )
         return attrs
 
     def create(self, validated_data: dict[str, Any]) -> Campaign:
@@ -94,7 +88,13 @@ class CampaignSerializer(StrictModelSerializer[Campaign]):
         return campaign
 
     def save_edited(self, edited: Campaign, *, changed: Collection[str]) -> None:
-        save_campaign(edited, contents=self.validated_data.get("contents"), changed=changed)
+        with transaction.atomic():
+            save_campaign(edited, contents=self.validated_data.get("contents"), changed=changed)
+            try:
+                check_tiers(edited)
+            except OtherSchemeError as error:
+                said = _("there are contents for tiers of another scheme; send the new ones with the audience")
+                raise serializers.ValidationError({"contents": [said]}) from error
 
     def to_representation(self, campaign: Campaign) -> dict[str, Any]:
         return super().to_representation(campaign) | {"trigger": NOW}

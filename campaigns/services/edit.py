@@ -20,6 +20,10 @@ class NotDraftError(ValueError):
         super().__init__(_("The campaign “%s” was launched and stays as it is.") % campaign.key)
 
 
+class OtherSchemeError(ValueError):
+    """A content is for a tier of another scheme than the campaign's."""
+
+
 @dataclass(frozen=True)
 class Draft:
     """One content to be written; no tier is the fallback."""
@@ -51,6 +55,17 @@ def save_campaign(
             Content.objects.update_or_create(
                 campaign=campaign, tier=draft.tier, defaults={"subject": draft.subject, "body": draft.body}
             )
+
+
+def check_tiers(campaign: Campaign) -> None:
+    """To be called once it is saved, in the same transaction: who changes its scheme and who writes its contents may be
+    two, of whom each has seen the other's part as it was before.
+
+    Raises OtherSchemeError.
+    """
+    of_tiers = campaign.contents.filter(tier__isnull=False)
+    if of_tiers.exclude(tier__scheme=campaign.tier_scheme_id).exists():
+        raise OtherSchemeError
 
 
 def delete_campaign(campaign: Campaign) -> None:

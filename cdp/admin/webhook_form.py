@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django import forms
@@ -15,7 +16,7 @@ from cdp.feeds import Feed, feeds
 from cdp.models import User
 from cdp.rules.causes import Cause
 from cdp.webhooks.manage import Hearing
-from cdp.webhooks.models import Webhook
+from cdp.webhooks.models import Subscription, Webhook
 
 OWN_FIELDS = ("name", "key", "url", "owner", "batch_size")
 HELP = {
@@ -63,12 +64,10 @@ class WebhookForm(MeanwhileForm, KeyedForm):
         if "owner" in self.fields:
             owner = cast("forms.ModelChoiceField[User]", self.fields["owner"])
             owner.queryset = possible_owners(self.instance.owner_id)
-        heard = {each.feed: each for each in self.instance.subscriptions.all()} if self.instance.pk else {}
+        self.initial |= (stored := self.stored())
         for feed in self.offered:
-            known = heard.get(feed.key)
-            self.initial[hears_field(feed)] = known is not None
-            self._offer(subjects_field(feed), list(feed.subjects()), known.subjects if known else [])
-            self._offer(causes_field(feed), list(Cause.choices), known.causes if known else [])
+            self._offer(subjects_field(feed), list(feed.subjects()), stored[subjects_field(feed)])
+            self._offer(causes_field(feed), list(Cause.choices), stored[causes_field(feed)])
 
     def _offer(self, name: str, choices: list[tuple[str, Any]], chosen: list[str]) -> None:
         """What there is, and what was chosen though it is no more: unticking that is up to people."""
@@ -76,7 +75,17 @@ class WebhookForm(MeanwhileForm, KeyedForm):
             known = {value for value, _label in choices}
             gone = [(value, value) for value in chosen if value not in known]
             cast(forms.MultipleChoiceField, self.fields[name]).choices = [*choices, *gone]
-            self.initial[name] = chosen
+
+    def stored(self) -> dict[str, Any]:
+        """What it hears by now of the offered feeds, by field."""
+        rows = Subscription.objects.filter(webhook=self.instance) if self.instance.pk else []
+        heard, found = {each.feed: each for each in rows}, dict[str, Any]()
+        for feed in self.offered:
+            known = heard.get(feed.key)
+            found[hears_field(feed)] = known is not None
+            found[subjects_field(feed)] = known.subjects if known else []
+            found[causes_field(feed)] = known.causes if known else []
+        return found
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
@@ -95,14 +104,20 @@ class WebhookForm(MeanwhileForm, KeyedForm):
         return [Hearing(each.feed, tuple(each.subjects), tuple(each.causes)) for each in others]
 
     def hears(self) -> list[Hearing]:
-        """What was chosen; of a valid form."""
-        given = self.cleaned_data
-        chosen = [
+        """What was chosen; of a valid form. What its editor left alone is as it is stored when this is asked, under the
+        lock of the webhook: the form was filled in before, and somebody else may have saved since.
+        """
+        alone = set(self.left_alone())
+        by_now = {name: value for name, value in self.stored().items() if name in alone}
+        hears = [*self.chosen(self.cleaned_data | by_now), *self.kept()]
+        return hears or self.chosen(self.cleaned_data)  # where each of two took away what the other left
+
+    def chosen(self, given: Mapping[str, Any]) -> list[Hearing]:
+        return [
             Hearing(feed.key, tuple(given.get(subjects_field(feed), ())), tuple(given.get(causes_field(feed), ())))
             for feed in self.offered
             if given.get(hears_field(feed))
         ]
-        return [*chosen, *self.kept()]
 
 
 def offered_feeds(user: Any) -> tuple[Feed, ...]:

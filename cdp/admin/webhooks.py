@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -19,6 +20,7 @@ from cdp.admin.base import StrataAdmin, StrataChangeList, display
 from cdp.admin.webhook_form import OWN_FIELDS, feed_fields, form_for, hears_field, offered_feeds
 from cdp.admin.webhook_pages import WebhookPages
 from cdp.feeds import feeds
+from cdp.locks import lock_edited
 from cdp.models import Webhook
 from cdp.rules.causes import Cause
 from cdp.webhooks.backlog import Backlog, backlogs, count_waiting
@@ -117,13 +119,11 @@ class WebhookAdmin(WebhookPages, StrataAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:
-        save_webhook(
-            obj,
-            hears=form.hears(),
-            now=timezone.now(),
-            from_start=form.cleaned_data.get("from_start", False),
-            changed=form.written() if change else None,
-        )
+        changed = form.written() if change else None
+        with transaction.atomic():
+            lock_edited(obj, changed)
+            from_start = form.cleaned_data.get("from_start", False)
+            save_webhook(obj, hears=form.hears(), now=timezone.now(), from_start=from_start, changed=changed)
 
     def delete_model(self, request: HttpRequest, obj: Webhook) -> None:
         delete_webhook(obj)

@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.utils import timezone
 
 from cdp.models import Subscription, Webhook, WebhookMessage
 from cdp.roles import CAMPAIGN_MANAGER, INTEGRATION, OPERATOR, PRIVACY_OFFICER, VIEWER
 from cdp.webhooks.manage import Hearing, save_webhook
+from tests.elsewhere import Elsewhere
 from tests.factories.cdp import ApiTokenFactory
 from tests.factories.segments import MembershipChangeFactory, SegmentFactory
 from tests.factories.webhooks import SECRET, WebhookAttemptFactory, WebhookFactory, WebhookMessageFactory
@@ -119,6 +121,31 @@ def test_what_an_editor_left_alone_stays_as_another_has_saved_it(chosen, now):
     assert (webhook.name, webhook.url, webhook.batch_size) == ("Mine", "https://b.example.com/", 7)
     heard = list(webhook.subscriptions.order_by("feed").values_list("feed", "subjects", "causes"))
     assert heard == [("segments", ["loyal"], ["data"]), ("tiers", [], [])]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize(
+    ("by_other", "heard"),
+    [
+        ([Hearing("segments", ("vip",), ("data",)), Hearing("tiers")], [("segments", ["vip"], ["data"])]),
+        ([Hearing("tiers"), Hearing("tags")], [("tags", [], [])]),
+        ([Hearing("tiers")], [("segments", [], [])]),
+    ],
+    ids=["another narrows one", "another chooses another", "another leaves what goes"],
+)
+def test_nor_is_set_back_what_another_saves_while_the_page_is_being_saved(by_other, heard, now):
+    SegmentFactory(key="vip")
+    webhook = WebhookFactory(key="shop", hears=["segments", "tiers"])
+    client, page = sign_in(OPERATOR), f"{LIST}{webhook.pk}/change/"
+    shown = filled_in(client.get(page))
+    del shown["hears_tiers"]
+    with transaction.atomic():
+        save_webhook(Webhook.objects.get(), hears=by_other, now=now)
+        post = Elsewhere(lambda: client.post(page, shown))
+        assert post.come_as_far_as_it_can(), "it waits for nobody"
+    post.finish()
+
+    assert list(webhook.subscriptions.order_by("feed").values_list("feed", "subjects", "causes")) == heard
 
 
 def test_a_segment_that_is_no_more_stays_chosen_until_somebody_takes_it_out():

@@ -2,13 +2,14 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Content
 from campaigns.services.launch import launch_campaign
 from cdp.models import Webhook
 from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, ImportMapping, Source
@@ -117,6 +118,27 @@ def test_a_campaign_that_was_launched_meanwhile_stays_as_it_was():
 
     assert answer.status_code == 409
     assert Campaign.objects.values_list("name", "state").get() == ("Spring", "planning")
+
+
+@at_once
+@pytest.mark.parametrize("first", ["contents", "audience"])
+def test_contents_and_another_scheme_that_two_people_save_at_once_do_not_come_together(first):
+    old, new = TierSchemeFactory(tiers={"gold": lives_in("Oslo")}), TierSchemeFactory(tiers={"top": lives_in("Oslo")})
+    campaign = CampaignFactory(key="spring", segment=None, tier_scheme=old)
+    contents = [{"tier": "gold", "subject": "Hi", "body": "Gold"}]
+
+    if first == "contents":
+        write = partial(ContentFactory, campaign=campaign, tier=old.tiers.get())
+        body = {"audience": {"tier_scheme": new.key}}
+    else:
+        write, body = partial(Campaign.objects.update, tier_scheme=new), {"contents": contents}
+    answer = Race().run(lambda: (Campaign.objects.select_for_update().get(), write()), "campaigns/spring/", body)
+
+    assert answer.status_code == 400
+    assert [error["path"] for error in answer.json()["errors"]] == ["contents"]
+    assert (Campaign.objects.get().tier_scheme, Content.objects.count()) == (
+        (old, 1) if first == "contents" else (new, 0)
+    )
 
 
 @at_once
