@@ -64,7 +64,7 @@ class WebhookForm(MeanwhileForm, KeyedForm):
         if "owner" in self.fields:
             owner = cast("forms.ModelChoiceField[User]", self.fields["owner"])
             owner.queryset = possible_owners(self.instance.owner_id)
-        self.initial |= (stored := self.stored())
+        self.initial.update(stored := self.stored())
         for feed in self.offered:
             self._offer(subjects_field(feed), list(feed.subjects()), stored[subjects_field(feed)])
             self._offer(causes_field(feed), list(Cause.choices), stored[causes_field(feed)])
