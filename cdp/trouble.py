@@ -4,14 +4,27 @@ from django.db import InterfaceError, OperationalError
 
 # Connection exceptions, a server that is shut down or starts, a serialization failure, a deadlock; no disk, memory or
 # connection left.
-TRANSIENT_STATES = ("08", "57P", "40001", "40P01", "53100", "53200", "53300")
+LOST_STATES = ("08", "57P")  # a connection that broke or was broken off: what it was asked last may be done or not
+TRANSIENT_STATES = (*LOST_STATES, "40001", "40P01", "53100", "53200", "53300")
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the server was away or chose this transaction as a victim; a lost connection has no state at all."""
+    """Whether the server was away or chose this transaction as a victim."""
+    return is_of(error, TRANSIENT_STATES)
+
+
+def is_undecided(error: BaseException) -> bool:
+    """Whether nobody knows if the transaction was committed: the server went while it was asked. One that answers with
+    another error has rolled it back.
+    """
+    return is_of(error, LOST_STATES)
+
+
+def is_of(error: BaseException, states: tuple[str, ...]) -> bool:
+    """Whether it is an error of the server's with such a state; a lost connection has no state at all."""
     if isinstance(error, InterfaceError):
         return True
     if not isinstance(error, OperationalError):
         return False
     state: str | None = getattr(error.__cause__, "sqlstate", None)
-    return state is None or state.startswith(TRANSIENT_STATES)
+    return state is None or state.startswith(states)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from cdp.file_errors import in_words
 from cdp.locks import session_lock
+from cdp.trouble import is_undecided
 from profiles.imports.errors import ImportFileError, SourceDisabledError
 from profiles.models import Import, ImportedFile, ImportMapping
 from profiles.services.imports import check_enabled, new_import, queue_import, sha256_of
@@ -132,10 +133,8 @@ def import_once(mapping: ImportMapping, file: Seen, *, now: datetime) -> bool:
         if made is not None and made.sha256 != sha256:
             raise ChangedMeanwhileError
         return settle(mapping, file, sha256, made, error, now=now)
-    except AWAY:
-        raise  # nobody knows whether that was committed: the purge of stray files does
-    except BaseException:
-        if made is not None:
+    except BaseException as trouble:
+        if made is not None and not is_undecided(trouble):  # else the purge of stray files knows, a day later
             made.file.delete(save=False)
         raise
 

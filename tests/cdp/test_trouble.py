@@ -4,7 +4,7 @@ import pytest
 from django.db import DataError, InterfaceError, OperationalError
 from psycopg import errors
 
-from cdp.trouble import is_transient
+from cdp.trouble import is_transient, is_undecided
 
 
 def raised_from(error, cause):
@@ -29,3 +29,20 @@ def raised_from(error, cause):
 )
 def test_only_what_passes_by_itself_is_transient(error, expected):
     assert is_transient(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (raised_from(OperationalError("gone"), errors.OperationalError("server closed the connection")), True),
+        (raised_from(OperationalError("stopped"), errors.AdminShutdown()), True),
+        (InterfaceError("the connection is closed"), True),
+        (raised_from(OperationalError("waited"), errors.LockNotAvailable()), False),
+        (raised_from(OperationalError("victim"), errors.DeadlockDetected()), False),
+        (raised_from(OperationalError("too slow"), errors.QueryCanceled()), False),
+        (ValueError("ours"), False),
+    ],
+    ids=str,
+)
+def test_an_error_of_a_server_that_is_there_has_rolled_back(error, expected):
+    assert is_undecided(error) is expected

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import OperationalError, connection
 
 from profiles.models import Import, ImportedFile, Source
 from profiles.services import watch
@@ -175,6 +175,39 @@ def test_a_file_that_is_written_to_while_it_is_copied_waits_until_it_is_quiet(fo
 
     assert look(QUIET + timedelta(seconds=15), QUIET + timedelta(seconds=46)) == [0, 1]
     assert Import.objects.get().size == path.stat().st_size
+
+
+def test_the_copy_of_a_file_whose_row_waits_too_long_does_not_stay(folder, mapping, monkeypatch):
+    """Each look makes one, and the purge of stray files comes a day later."""
+
+    def wait_too_long(*_args, **_options):
+        with connection.cursor() as cursor:
+            cursor.execute("DO $$ BEGIN RAISE lock_not_available; END $$")
+
+    put(folder)
+    look(NOW)
+    with monkeypatch.context() as patched:
+        patched.setattr(watch, "queue_import", wait_too_long)
+        for _time in range(2):
+            with pytest.raises(OperationalError):
+                look(QUIET)
+            assert (stored(), Import.objects.count()) == ([], 0)
+
+    assert look(QUIET) == [1]
+    assert len(stored()) == 1
+
+
+def test_the_copy_stays_while_nobody_knows_whether_its_row_was_written(folder, mapping, monkeypatch):
+    def lose_the_server(*_args, **_options):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    put(folder)
+    look(NOW)
+    monkeypatch.setattr(watch, "settle", lose_the_server)
+    with pytest.raises(OperationalError):
+        look(QUIET)
+
+    assert len(stored()) == 1
 
 
 def test_two_names_that_read_alike_are_two_files(folder, mapping):
