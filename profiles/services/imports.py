@@ -123,38 +123,17 @@ def create_import(
     saved_mapping: ImportMapping | None = None,
     user: User | None = None,
     now: datetime,
+    save: bool = True,
 ) -> Import:
     """Store a file and look at it; nothing is taken yet. Without a mapping, that of `saved_mapping`, else a guess.
 
     Format, encoding and delimiter are those of the mapping where it names them, else guessed. The mapping may still be
     wrong: `import_.mapping` can be edited, and `save()`d, until the import is queued.
 
+    Where it is not to `save`, its row is not written yet: copying a large file is no matter for a transaction. A file
+    that never gets a row is deleted after a day (`stray_files.py`).
+
     Raises ImportFileError where the source is disabled or the file cannot be read at all; it is not kept then.
-    """
-    import_ = new_import(
-        file, name=name, source=source, mapping=mapping, saved_mapping=saved_mapping, user=user, now=now
-    )
-    try:
-        import_.save()
-    except BaseException:
-        import_.file.delete(save=False)
-        raise
-    return import_
-
-
-def new_import(
-    file: File[bytes],
-    *,
-    name: str,
-    source: Source,
-    mapping: Mapping[str, Any] | None = None,
-    saved_mapping: ImportMapping | None = None,
-    user: User | None = None,
-    now: datetime,
-) -> Import:
-    """The same, but for its row, which is not written yet: copying a large file is no matter for a transaction.
-
-    A file that never gets a row is deleted after a day (`stray_files.py`).
     """
     check_enabled(source)
     given = mapping if mapping is not None else saved_mapping.mapping if saved_mapping else None
@@ -169,6 +148,8 @@ def new_import(
         import_.size, import_.sha256 = path.stat().st_size, sha256_of(path)
         import_.mapping = dict(given) if given is not None else guess_mapping(facts, source=source)
         import_.format, import_.encoding, import_.delimiter, _has_header = facts.reading
+        if save:
+            import_.save()
     except BaseException:
         storage.delete(import_.file.name or stored_name)  # also what came in before the disk was full
         raise

@@ -20,7 +20,7 @@ from cdp.locks import session_lock
 from cdp.trouble import is_undecided
 from profiles.imports.errors import ImportFileError, SourceDisabledError
 from profiles.models import Import, ImportedFile, ImportMapping
-from profiles.services.imports import check_enabled, new_import, queue_import, sha256_of
+from profiles.services.imports import check_enabled, create_import, queue_import, sha256_of
 from profiles.services.watched_files import Seen, files_in, folder_of
 
 logger = logging.getLogger(__name__)
@@ -151,7 +151,9 @@ def is_touched(mapping: ImportMapping, file: Seen, sha256: str) -> bool:
 def copy_of(file: Seen, mapping: ImportMapping, *, now: datetime) -> Import:
     """An import of the file, of which no row is written yet. Raises OSError, ImportFileError."""
     with file.path.open("rb") as content:
-        return new_import(File(content), name=file.name, source=mapping.source, saved_mapping=mapping, now=now)
+        return create_import(
+            File(content), name=file.name, source=mapping.source, saved_mapping=mapping, now=now, save=False
+        )
 
 
 @transaction.atomic

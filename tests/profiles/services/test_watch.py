@@ -126,7 +126,7 @@ def test_a_look_asks_once_for_a_folder_however_many_files_lie_in_it(folder, djan
 def test_files_are_copied_and_hashed_in_no_transaction(folder, mapping, monkeypatch):
     """A mapping can be saved meanwhile, and a second worker leaves the folder to the first."""
     put(folder)
-    looks, really = [], {"sha256_of": watch.sha256_of, "new_import": watch.new_import}
+    looks, really = [], {"sha256_of": watch.sha256_of, "create_import": watch.create_import}
 
     def looked_at(name):
         def slow(*args, **given):
@@ -139,20 +139,20 @@ def test_files_are_copied_and_hashed_in_no_transaction(folder, mapping, monkeypa
         monkeypatch.setattr(watch, name, looked_at(name))
 
     assert look(NOW, QUIET) == [0, 1]
-    assert looks == [("sha256_of", False, 0), ("new_import", False, 0)]
+    assert looks == [("sha256_of", False, 0), ("create_import", False, 0)]
     assert Import.objects.count() == 1
 
 
 @pytest.mark.parametrize("change", [{"is_watching": False}, {"mapping": {}}, {"folder": "till/more"}])
 def test_a_mapping_that_changes_while_a_file_is_copied_is_asked_again(folder, mapping, monkeypatch, change):
     put(folder)
-    real = watch.new_import
+    real = watch.create_import
 
     def meanwhile(*args, **given):
         type(mapping).objects.update(**change)
         return real(*args, **given)
 
-    monkeypatch.setattr(watch, "new_import", meanwhile)
+    monkeypatch.setattr(watch, "create_import", meanwhile)
 
     assert look(NOW, QUIET) == [0, 0]
     assert not Import.objects.exists()
@@ -162,16 +162,16 @@ def test_a_mapping_that_changes_while_a_file_is_copied_is_asked_again(folder, ma
 
 def test_a_file_that_is_written_to_while_it_is_copied_waits_until_it_is_quiet(folder, mapping, monkeypatch):
     path = put(folder)
-    real = watch.new_import
+    real = watch.create_import
 
     def meanwhile(*args, **given):
         with path.open("a") as file:
             file.write("VIP009,,Late,,2025-02-01,1\n")
         return real(*args, **given)
 
-    monkeypatch.setattr(watch, "new_import", meanwhile)
+    monkeypatch.setattr(watch, "create_import", meanwhile)
     assert look(NOW, QUIET) == [0, 0]
-    monkeypatch.setattr(watch, "new_import", real)
+    monkeypatch.setattr(watch, "create_import", real)
 
     assert look(QUIET + timedelta(seconds=15), QUIET + timedelta(seconds=46)) == [0, 1]
     assert Import.objects.get().size == path.stat().st_size
@@ -232,7 +232,7 @@ def test_whatever_is_wrong_with_a_file_is_said_of_it_and_the_others_go_on(folder
     put(folder, MEMBERS.replace("张三", "李四"), name="b.csv")
     put(folder, MEMBERS.replace("张三", "王五"), name="c.csv")
     put(folder.parent / "more", name="d.csv")
-    real = watch.new_import
+    real = watch.create_import
 
     def poisoned(file, *, name, **given):
         if name == "a.csv":
@@ -245,7 +245,7 @@ def test_whatever_is_wrong_with_a_file_is_said_of_it_and_the_others_go_on(folder
                 cursor.execute("SELECT 1 / 0")
         return queue_import(made, **given)
 
-    monkeypatch.setattr(watch, "new_import", poisoned)
+    monkeypatch.setattr(watch, "create_import", poisoned)
     monkeypatch.setattr(watch, "queue_import", broken)
 
     assert look(NOW, QUIET, QUIET + timedelta(days=1)) == [0, 2, 0]
@@ -337,7 +337,7 @@ def test_a_folder_is_not_watched_any_more(folder, mapping):
 
 
 @pytest.mark.usefixtures("mapping")
-@pytest.mark.parametrize("step", ["new_import", "queue_import"])
+@pytest.mark.parametrize("step", ["create_import", "queue_import"])
 def test_a_source_that_is_disabled_while_a_file_is_taken_up_has_it_imported_later(folder, monkeypatch, step):
     put(folder)
     real = getattr(watch, step)
