@@ -5,10 +5,8 @@ Every mistake is named with its place.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from datetime import tzinfo
-from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,6 +17,7 @@ from django.utils.translation import gettext as _
 from profiles.imports.cells import DECIMAL_COMMA, CellError, TimeReader, ValueReader
 from profiles.imports.date_patterns import date_pattern
 from profiles.imports.errors import ImportFileError, MappingProblem
+from profiles.imports.fit import in_one, misfits
 from profiles.imports.mapping import CREATE, KNOWN, Column, FileMapping
 from profiles.imports.targets import all_targets
 from profiles.ingest.message import RESERVED_EVENTS
@@ -31,7 +30,6 @@ OWN_KEYS = (
 )  # fmt: skip
 ENCODINGS = {"utf-8": "utf-8", "utf8": "utf-8", "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"}
 FORMATS = ("csv", "ndjson", "parquet")
-N_NAMED = 30  # columns of the file that a problem names
 NUMBER_FORMATS = (DECIMAL_COMMA,)
 VALUE_KEYS = ("key", "type", "format", "split", "values", "empty", "trim")
 
@@ -50,29 +48,6 @@ def parse_mapping(
     return parsed
 
 
-def in_one(problems: Sequence[MappingProblem], columns: Collection[str]) -> str:
-    """What is wrong with the mapping, the first of it with its place; else with the file, all columns that it lacks in
-    one sentence.
-    """
-    first = problems[0]
-    if not first.column:
-        place = f', "{first.path}"' if first.path else ""
-        return f"{_('mapping')}{place}: {first.message}"
-    lacking = [problem for problem in problems if problem.lacks]
-    if len(lacking) < 2:
-        return " · ".join(problem.message for problem in problems)
-    names = ", ".join(f"“{problem.column}”" for problem in lacking[:N_NAMED]) + (" …" if len(lacking) > N_NAMED else "")
-    said = _("the file has none of the columns %(names)s; it has: %(columns)s")
-    others = [problem.message for problem in problems if not problem.lacks]
-    return " · ".join([said % {"names": names, "columns": some_of(columns)}, *others])
-
-
-def some_of(columns: Collection[str]) -> str:
-    """The columns of a file, the first where there are many."""
-    names = dict.fromkeys(columns)
-    return ", ".join(islice(names, N_NAMED)) + (" …" if len(names) > N_NAMED else "")
-
-
 def check(
     mapping: Any, *, kinds: Collection[str], columns: Collection[str] | None = None, is_open: bool = False
 ) -> tuple[FileMapping | None, list[MappingProblem]]:
@@ -82,8 +57,8 @@ def check(
     """
     checker = Checker(kinds)
     parsed = checker.mapping(mapping)
-    if columns is not None and isinstance(mapping, dict):
-        checker.match_columns(mapping, parsed, columns, is_open=is_open)
+    if columns is not None and parsed is not None:
+        checker.problems += misfits(mapping, parsed, columns, is_open=is_open)
     return (None if checker.problems else parsed), checker.problems
 
 
@@ -149,25 +124,6 @@ class Checker:
         for key in ("properties", "value", "message_id"):
             if mapping.get(key) and not parsed.has_event and not any(p.path == "event" for p in self.problems):
                 self.problem(key, _("needs an “event” to belong to"))
-
-    def match_columns(
-        self, mapping: Mapping[str, Any], parsed: FileMapping | None, columns: Collection[str], *, is_open: bool
-    ) -> None:
-        """Every column that the mapping names must be in the file, once; of an open one, any that says who it is."""
-        if parsed is None or (is_open and any(column.name in columns for column in parsed.identifiers)):
-            return
-        counted = Counter(columns)
-        wrong = [name for name in sorted(parsed.columns()) if counted[name] != 1]
-        places = first_places(mapping) if wrong else {}
-        there_are = some_of(columns)
-        for name in wrong:
-            if not counted[name]:
-                message = _("the file has no column “%(name)s”; it has: %(columns)s")
-                message %= {"name": name, "columns": there_are}
-            else:
-                message = _("the file has %(n)d columns named “%(name)s”")
-                message %= {"n": counted[name], "name": name}
-            self.problems.append(MappingProblem(places.get(name, ""), message, name, lacks=not counted[name]))
 
     # --- parts ------------------------------------------------------------------------------------------------
 
@@ -379,29 +335,6 @@ class Reporter:
     def problem(self, path: str, message: str) -> None:
         """`path` is below that of the target, such as `[0].tag`."""
         self.checker.problem(f"{self.path}{path}", message)
-
-
-def first_places(mapping: Any) -> dict[str, str]:
-    """Where in the JSON each text stands first, as a key or by itself: there, a column is named."""
-    places: dict[str, str] = {}
-    for text, path in texts_in(mapping):
-        places.setdefault(text, path)
-    return places
-
-
-def texts_in(mapping: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every key and text with its path, but for values of all rows and for words of cells."""
-    if isinstance(mapping, dict):
-        for key, value in mapping.items():
-            below = f"{path}.{key}".lstrip(".")
-            yield key, below
-            if key not in ("constants", "values"):
-                yield from texts_in(value, below)
-    elif isinstance(mapping, list):
-        for index, value in enumerate(mapping):
-            yield from texts_in(value, f"{path}[{index}]")
-    elif isinstance(mapping, str):
-        yield mapping, path
 
 
 def reading_of(mapping: Any) -> dict[str, Any]:
