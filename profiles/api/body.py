@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
@@ -100,8 +101,9 @@ def unzip(raw: bytes, limit: int) -> bytes:
 
 def decode(raw: bytes) -> Any:
     """JSON. Half a surrogate pair passes here, and NaN, which Python writes: they must harm only the message that holds
-    them.
+    them. So does the byte order mark that .NET and PowerShell begin with.
     """
+    raw = raw.removeprefix(BOM_UTF8)
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:

@@ -143,6 +143,14 @@ def test_what_an_sdk_measures_of_itself_is_taken_and_not_kept(client, path):
     assert not InboxMessage.objects.exists()
 
 
+@pytest.mark.parametrize("text", ["Å", "\\ud800"])
+def test_a_byte_order_mark_before_the_body_is_passed_over(client, shop, text):
+    raw = f'{{"writeKey": "WK", "batch": [{{"type": "track", "userId": "u1", "event": "{text}"}}]}}'
+
+    assert post(client, "/v1/batch", raw.encode("utf-8-sig")).status_code == 200
+    assert InboxMessage.objects.count() + RejectedMessage.objects.count() == 1
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""])
 def test_the_content_type_is_not_looked_at(client, shop, content_type):
     body = {"batch": [track("Viewed", user="u1", text="a=b&c=%20+好")], "writeKey": "WK"}
