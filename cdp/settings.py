@@ -239,7 +239,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["cdp.api.permissions.RolePermissions"],
     "DEFAULT_RENDERER_CLASSES": ["cdp.api.bodies.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["cdp.api.bodies.JsonParser"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["cdp.api.choices.NamingFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "cdp.api.pagination.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "cdp.api.schema.Schema",
     "EXCEPTION_HANDLER": "cdp.api.problems.as_problem",

@@ -15,6 +15,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from cdp.api.bodies import dump
+from cdp.api.choices import name_choices
 from cdp.clocks import on_clocks
 from cdp.keys import RESERVED_KEYS
 from cdp.locks import lock_edited
@@ -24,6 +25,12 @@ Saved = TypeVar("Saved", bound=Model)
 
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields that it does not know, and other values for those that are only read: they may be sent back."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for field in fields.values():
+            name_choices(field)
+        return fields
 
     def to_internal_value(self, data: Any) -> Any:
         errors = {**self._unknown(data), **self._not_to_be_set(data)} if isinstance(data, Mapping) else {}
