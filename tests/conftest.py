@@ -13,19 +13,28 @@ import pytest
 from django.core.cache import caches
 from django.db import connection
 from django.utils import translation
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Browser, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
+from cdp import lanes, throttle
+from cdp.webhooks import send as sending
+from profiles import cards
+from profiles.admin import quality
 from profiles.api.write_keys import forget_sources
+from profiles.services import event_values, kinds, written
+from profiles.services.identity import preview
 from tests.needs import needed_program
 
 CHROMIUM = "/usr/bin/chromium"
 PATIENCE_MS = 120_000  # for whatever must come in a browser, of a machine that does other things too
 
 # No test asserts a time; all else is as Hypothesis has it, which is other where it sees that it runs in CI.
-hypothesis_settings.register_profile("strata", hypothesis_settings.default, deadline=None)
+hypothesis_settings.register_profile(
+    "strata", hypothesis_settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("strata")
 
 
@@ -65,6 +74,17 @@ def _own_sources() -> None:
 def _own_cache() -> None:
     """An empty cache for each process of each test run, on the one server."""
     caches.settings["default"]["KEY_PREFIX"] = f"test-{uuid4()}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_patience() -> None:
+    """A machine that does other things too is slow, and no test may fail for that: what people wait for may take
+    longer, and the cache's server is not away because it took a quarter of a second to answer.
+    """
+    throttle.ANSWER_SECONDS = PATIENCE_MS / 1000
+    throttle.server.cache_clear()
+    written.COUNT_SECONDS = event_values.COUNT_SECONDS = lanes.SLICE_SECONDS = sending.SLICE_SECONDS = 60
+    cards.COUNT_TIMEOUT = kinds.COUNT_TIMEOUT = quality.ROWS_TIMEOUT = preview.STATEMENT_TIMEOUT = "60s"
 
 
 @pytest.fixture(autouse=True)

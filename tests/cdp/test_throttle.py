@@ -1,6 +1,7 @@
 """Limits over all processes, counted by the cache's server."""
 
 import time
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -9,8 +10,7 @@ from redis import Redis
 from cdp import throttle
 from cdp.servers.ports import free_port
 from tests.stacks import wait_for
-
-CLOCK = "redis.call('TIME')"
+from tests.standing_clock import set_rate_clock
 
 
 @pytest.fixture
@@ -20,17 +20,9 @@ def name():
 
 @pytest.fixture
 def at(monkeypatch):
-    """Sets the clock of the limits, in seconds; it stands until it is set again, however slow the machine is. Keys live
-    by the server's own, so that the times here are long.
-    """
-    script = throttle.ADMIT
-    assert CLOCK in script
-
-    def set_clock(seconds):
-        monkeypatch.setattr(throttle, "ADMIT", script.replace(CLOCK, f"{{{seconds}, 0}}"))
-
-    set_clock(1_000_000)
-    return set_clock
+    """Sets the clock of the limits, in seconds. Keys live by the server's own, so that the times here are long."""
+    set_rate_clock(monkeypatch, 1_000_000)
+    return partial(set_rate_clock, monkeypatch)
 
 
 @pytest.fixture

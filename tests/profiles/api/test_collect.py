@@ -21,6 +21,7 @@ from profiles.models import Event, InboxMessage, Profile, RejectedMessage, Sourc
 from tests.factories.profiles import SourceFactory
 from tests.profiles.ingest.messages import people, profile_of, track
 from tests.stacks import wait_for
+from tests.standing_clock import set_rate_clock
 
 pytestmark = pytest.mark.django_db
 CAPTURES = Path(__file__).parent / "captures"
@@ -509,7 +510,8 @@ def test_what_nobody_foresaw_says_nothing_of_itself_and_is_logged(client, shop, 
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_source_over_its_rate_is_told_when_to_come_again(client):
+def test_a_source_over_its_rate_is_told_when_to_come_again(client, monkeypatch):
+    set_rate_clock(monkeypatch, 1_000_000)
     SourceFactory(write_key="SLOW", max_messages_per_second=10)
     SourceFactory(write_key="WK")
     batch = {"batch": [track("Viewed", user="u1") for _ in range(150)]}
