@@ -17,11 +17,11 @@ from django.db import connection
 
 from cdp.servers.child import Child
 from cdp.servers.errors import StackError
-from cdp.servers.ports import HOST, free_port
+from cdp.servers.ports import HOST, free_port, is_free
 from cdp.servers.stack import is_healthy, start_process
 from cdp.servers.supervisor import last_line
 
-READY_SECONDS = 60
+READY_SECONDS = 120
 QUEUE = "/5"  # a database of the broker that nobody else reads
 
 
@@ -40,7 +40,10 @@ class Processes:
         return f"http://{HOST}:{self.port}"
 
     def start(self, name: str) -> None:
-        """Start `web` or `worker`, and do not wait for it."""
+        """Start `web` or `worker`, and do not wait for it. What was killed may hold the port for a moment."""
+        deadline = time.monotonic() + READY_SECONDS
+        while name == "web" and not is_free(self.port) and time.monotonic() < deadline:
+            time.sleep(0.05)
         starting = self.starter.submit(
             start_process, name, port=self.port, log_dir=self.folder, environment=self.environment
         )

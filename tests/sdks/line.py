@@ -13,7 +13,7 @@ from typing import Any
 
 from cdp.servers.ports import HOST
 
-SECONDS = 30
+SECONDS = 120
 END_TO_END = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 
 

@@ -14,7 +14,7 @@ from tests.needs import needed_command, not_here
 HERE = Path(__file__).parent
 FILES = ("package.json", "package-lock.json", ".npmrc")
 REQUIRED_BY = "REQUIRE_NODE"
-INSTALL_SECONDS = 300
+INSTALL_SECONDS = 900
 
 
 def folder_of_sdks() -> Path:

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, seria
 
 N_ORDERS = 60
 N_IN_PAGE = 12  # a request each
-SECONDS = 180
+SECONDS = 600
 TRAITS = {"email": "ann@example.com", "name": "张三", "city": "Oslo", "points": 12.5, "vip": True}
 PAGE = {"url": "https://shop.example/docs?a=1&b=%20", "depth": 3}
 ORDERS = [

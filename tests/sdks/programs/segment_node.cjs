@@ -9,4 +9,4 @@ const givenUp = [];
 const analytics = new Analytics({ writeKey, host, flushAt: 10, flushInterval: 100, maxRetries: 10, oauthSettings });
 analytics.on("error", (error) => givenUp.push(String(error.reason || error.code)));
 for (const [method, message] of JSON.parse(readFileSync(0))) analytics[method](message);
-analytics.closeAndFlush({ timeout: 60_000 }).then(() => process.stdout.write(JSON.stringify(givenUp)));
+analytics.closeAndFlush({ timeout: 300_000 }).then(() => process.stdout.write(JSON.stringify(givenUp)));
