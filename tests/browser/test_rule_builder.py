@@ -236,7 +236,6 @@ def test_conditions_are_dragged_and_copied_between_forms(page):
     SegmentFactory(key="loyal", rule={"all": [CITY, BOUGHT, {"any": [CHEAP]}]})
     page.goto(f"/admin/segments/segment/{Segment.objects.get().pk}/change/")
     expect(page.locator(".sr-condition")).to_have_count(3)
-    expect(page.locator("[data-count]")).to_have_text("Matches 1 person now.")  # after which nothing moves by itself
 
     drag(page, "all[0]|handle", "all[2].any[0]|handle")
 
