@@ -65,7 +65,8 @@ def count_some(import_: Import, *, most: int | None) -> Written:
     at_least = {"events", "rows", "identifiers", "people"} if counts.total() == most else set()
     for target in all_targets().values():
         found = target.count(import_.pk, most=most)
-        at_least |= {name for name, n in found.items() if most is not None and n >= most}
+        if cut := {name for name, n in found.items() if most is not None and n >= most}:
+            at_least |= cut | ({"identifiers", "people"} if target.rows_about_people(import_.pk) else set())
         counts.update(found)
     mine = Identifier.objects.filter(import_id=import_.pk)
     n_mine = mine[:most].count()
@@ -78,9 +79,8 @@ def count_some(import_: Import, *, most: int | None) -> Written:
     counts["kept"] = kept.values("profile").distinct().count()
     counts["people"] = alone.values("profile").distinct().count() - counts["kept"]
     forsaken = forsaken_of(import_, most=most)
-    released = Identifier.objects.filter(import_id=None)
-    counts["identifiers"] += released.filter(profile__in=forsaken).count()
-    counts["people"] += forsaken.filter(Exists(released.filter(profile=OuterRef("pk")))).count()
+    theirs = Identifier.objects.filter(import_id=None, profile__in=forsaken)
+    counts.update(theirs.aggregate(identifiers=Count("pk"), people=Count("profile", distinct=True)))
     counts["merges"] = len(merges_of(import_, most=most))
     at_least |= {"merges"} if counts["merges"] == most else set()
     return Written({name: n for name, n in counts.items() if n}, frozenset(at_least))

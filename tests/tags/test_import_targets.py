@@ -12,6 +12,7 @@ from profiles.identity.resolve import lock_profiles
 from profiles.imports import take
 from profiles.imports.check import check
 from profiles.models import IdentityChange, ProfileChange, ProfileMerge
+from profiles.services import written
 from profiles.services.identity import merge_profiles, undo_merge
 from profiles.services.imports import preview_take_back, take_back
 from tags.import_targets import TagTarget
@@ -220,6 +221,18 @@ def test_who_is_left_by_files_and_lists_goes_with_the_last_of_them_whichever_tha
     assert held() == {("VIP002", "card", "gold", None)}
     assert not TagAssignment.objects.exclude(tag__key="card").exists()
     assert list(IdentityChange.objects.values_list("change", flat=True)) == ["erased"]
+
+
+@pytest.mark.usefixtures("_tags")
+def test_of_a_list_that_is_counted_in_part_those_who_go_are_so_many_at_least(load, monkeypatch):  # noqa: F811
+    members = load("卡号,姓名\nVIP001,Ann\nVIP002,Bob\nVIP003,Cid\n", {**MEMBER, "traits": {"姓名": "name"}})
+    marked = load("卡号\nVIP001\nVIP002\nVIP003\n", {**MEMBER, "tags": [{"tag": "rich"}]})
+    taken_back(members)
+
+    found = written.count_some(marked, most=2)
+
+    assert found == ({"tags": 2, "identifiers": 2, "people": 2}, {"tags", "identifiers", "people"})
+    assert written.count_written(marked) == {"tags": 3, "identifiers": 3, "people": 3}
 
 
 @pytest.mark.usefixtures("_tags")
