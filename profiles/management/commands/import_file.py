@@ -21,6 +21,8 @@ from profiles.imports.errors import ImportFileError
 from profiles.models import Import, ImportMapping, Source
 from profiles.services.imports import ImportStateError, create_import, queue_import, refused_name
 
+PAUSE_SECONDS = 0.5
+
 
 class Command(BaseCommand):
     """Imports here, in the foreground; a copy of the file is kept with the others."""
@@ -64,7 +66,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         execute_run(run.pk, now=timezone.now())
         while Run.objects.unfinished().filter(pk=run.pk).exists():
-            time.sleep(0.5)  # a worker was quicker to take it up
+            time.sleep(PAUSE_SECONDS)
+            execute_run(run.pk, now=timezone.now())  # cut off, it goes on; where a worker has it, that is waited for
         run.refresh_from_db()
         import_.refresh_from_db()
         if run.state != Run.State.SUCCEEDED:

@@ -5,8 +5,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
+from cdp import runs
 from cdp.models import Run
+from profiles.management.commands import import_file
 from profiles.models import Event, Import
 from tests.factories.imports import ImportMappingFactory
 from tests.factories.profiles import SourceFactory
@@ -42,6 +45,21 @@ def test_a_csv_file_is_imported_as_a_run(files):
         "members.csv: rows 4, new 3, refused 1, passed_over 2\n  refused: line 6: Phone\n  members.refused.csv: "
         in said
     )
+    assert len(people()) == 3
+
+
+def test_what_a_lost_connection_cut_off_goes_on_though_no_worker_runs(files, monkeypatch):
+    work, losses = runs._functions["import"], [OperationalError("the connection is lost")]
+
+    def cut_off_once(run, now):
+        if losses:
+            raise losses.pop()
+        work(run, now)
+
+    monkeypatch.setitem(runs._functions, "import", cut_off_once)
+    monkeypatch.setattr(import_file, "PAUSE_SECONDS", 0)
+
+    assert "rows 4, new 3, refused 1" in command(files)
     assert len(people()) == 3
 
 
