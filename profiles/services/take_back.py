@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import CASCADE, Exists, F, ForeignKey, ManyToOneRel, OuterRef, QuerySet
+from django.db.models import CASCADE, Exists, F, ForeignKey, ManyToOneRel, OuterRef, Q, QuerySet
 
 from cdp.locks import advisory_lock
 from cdp.models import Run
 from cdp.rules.scope import Scope
+from cdp.rules.sql import any_of_array, text_array
 from cdp.runs import advance
 from profiles.identity.identifiers import release_from_imports
 from profiles.identity.kinds import load_kinds
@@ -49,7 +50,9 @@ from profiles.services.written import (
     words_of,
 )
 
-PEOPLE = 500  # taken back in one transaction
+# Taken back in one transaction. Of 500, a third more processor time and half more round trips went on each person; an
+# import holds the identity lock for 4,000 rows.
+PEOPLE = 2_000
 KEYS = 20_000  # message keys deleted in one transaction
 ROWS = 2_000  # of tags, members and the like
 
@@ -154,9 +157,7 @@ def take_back_people(import_: Import, *, now: datetime) -> Counter[str]:
     lock_profiles(profile_ids)
     mark_taken_back(import_, profile_ids)
     gone = delete_events(import_, profile_ids)
-    Consent.objects.filter(
-        Scope(profile_ids).on("profile_id"), source=import_.source_id, message_id__in=gone.message_ids
-    ).delete()
+    Consent.objects.filter(Scope(profile_ids).on("profile_id"), said_by(import_, gone)).delete()
     keys = forget_contributions(import_, gone)
     n_kept = keep_whom_hands_touched(import_, profile_ids)
     n_identifiers = forget_identifiers(import_, profile_ids) + forget_forsaken(import_, profile_ids)
@@ -206,9 +207,14 @@ def delete_events(import_: Import, profile_ids: Sequence[int]) -> Gone:
 def forget_contributions(import_: Import, gone: Gone) -> set[int]:
     """Delete the last values that these messages gave; returns the definitions that they may have had part in."""
     touched = Contribution.objects.filter(Scope(gone.anchor_ids).on("anchor_id"), source=import_.source_id)
-    definitions = set(touched.values_list("definition", flat=True))
-    touched.filter(message_id__in=gone.message_ids).delete()
+    definitions = set(touched.values_list("definition", flat=True).distinct())
+    touched.filter(said_by(import_, gone)).delete()
     return definitions
+
+
+def said_by(import_: Import, gone: Gone) -> Q:
+    """What these messages have said. As one parameter: a list of thousands took Python longer than the server."""
+    return Q(any_of_array(F("message_id"), text_array(gone.message_ids)), source=import_.source_id)
 
 
 def keep_whom_hands_touched(import_: Import, profile_ids: Sequence[int]) -> int:
