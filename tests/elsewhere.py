@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-PATIENCE = 60  # seconds, for whatever must come
+PATIENCE = 120  # seconds, for whatever must come
 PAUSE = 0.01
 
 

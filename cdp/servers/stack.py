@@ -23,7 +23,7 @@ from cdp.servers.errors import StackError
 from cdp.servers.ports import HOST, is_free
 from cdp.servers.supervisor import POLL_SECONDS, Say, Service, Supervisor, ignore_signals, say_to_stderr
 
-READY_SECONDS = 90
+READY_SECONDS = 180  # on a machine that does other things too
 # A worker that is asked to stop finishes its task first; what it cannot finish in time is done again at the next start.
 STOP_SECONDS = {"web": 10, "worker": 15, "beat": 5}
 LEFTOVER_SECONDS = 30  # for what ends by itself: on a busy machine that takes longer than it should

@@ -339,7 +339,9 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(1, 3))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_whatever_happens_the_receiver_knows_what_the_feed_says(django_db_blocker, steps, batch_size):
     """Nothing lost, skipped or out of order; what is the same has the same id."""
     now, chosen = datetime(2026, 6, 15, tzinfo=UTC), []

@@ -134,7 +134,7 @@ def test_killed_while_the_receiver_has_it_nothing_is_lost_or_skipped(receiver: R
 
         receiver.on_request = kill_at_the_second
         give_line(worker)
-        assert worker.wait(60) == -signal.SIGKILL, worker.stderr and worker.stderr.read().decode()
+        assert worker.wait(300) == -signal.SIGKILL, worker.stderr and worker.stderr.read().decode()
         assert len(receiver.heard) == n_before + 2
         assert WebhookAttempt.objects.count() == kill + 1
         assert Webhook.objects.get().lease is not None
@@ -170,9 +170,9 @@ def test_several_workers_send_one_message_at_a_time_in_order_though_some_are_kil
     receiver.on_request = look
     for worker in workers:
         give_line(worker)
-    ends = [worker.wait(60) for worker in workers[1:]]
+    ends = [worker.wait(300) for worker in workers[1:]]
     give_line(workers[0])
-    ends.append(workers[0].wait(60))
+    ends.append(workers[0].wait(300))
     Webhook.objects.update(leased_until=timezone.now() - LEASE)  # the time passes, where one was killed while it sent
     while send_due(now=timezone.now):
         pass

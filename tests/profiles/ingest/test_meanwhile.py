@@ -435,7 +435,7 @@ def test_workers_and_hands_at_once_leave_everything_with_whom_it_belongs(shop):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=120)
+        thread.join(timeout=300)
 
     assert errors == []
     assert not any(thread.is_alive() for thread in threads)

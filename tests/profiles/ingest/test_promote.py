@@ -284,7 +284,7 @@ def test_messages_that_flow_meanwhile_all_get_their_value():
     orders = [track("Purchase", user=f"u{n % 30}", anonymous=f"a{n % 40}", at=n, total=n) for n in range(400)]
     accept_messages(source, orders, received_at=NOW)
 
-    with emptying_inbox(now=NOW, batch=10, timeout=120) as [worker]:
+    with emptying_inbox(now=NOW, batch=10, timeout=300) as [worker]:
         while not Profile.objects.exists():
             assert worker.is_alive()
         promote_values(name_value())

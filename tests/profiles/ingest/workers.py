@@ -9,7 +9,7 @@ from profiles.ingest.process import process_batch
 
 
 @contextmanager
-def emptying_inbox(*, now, batch, n_workers=1, timeout=60):
+def emptying_inbox(*, now, batch, n_workers=1, timeout=300):
     """Each on a connection of its own; yields the threads. At the end all have come through without an error."""
     errors = []
 

@@ -67,7 +67,7 @@ def n_done(run: Run) -> int:
 
 
 def wait_until_behind(run: Run, n_people: int, worker: subprocess.Popen[bytes]) -> None:
-    ends = time.monotonic() + 120
+    ends = time.monotonic() + 300
     while n_done(run) < n_people:
         assert worker.poll() is None, worker.communicate()[1].decode()
         assert time.monotonic() < ends
@@ -81,7 +81,7 @@ def carry_out_killed(run: Run) -> None:
         worker = start_worker(run)
         wait_until_behind(run, places[-1] + 2 * CHUNK, worker)
         worker.send_signal(signal.SIGKILL)
-        worker.wait(30)
+        worker.wait(120)
         places.append(n_done(run))
     execute_run(run.pk, now=NOW)
 
