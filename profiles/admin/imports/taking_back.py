@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from cdp.admin.base import has_perm, signed_in
 from profiles.admin.imports.actions import to_page
-from profiles.admin.imports.words import counted_back, leaning_context
+from profiles.admin.imports.words import counted, counted_back, leaning_context
 from profiles.imports.errors import ImportFileError
 from profiles.models import Import
 from profiles.services.import_again import import_again
@@ -38,6 +38,7 @@ def take_back_view(request: HttpRequest, imported: Any, context: dict[str, Any])
         return to_page(imported)
     told = {
         "expected": counted_back(preview_take_back(imported)),
+        "taken_in": counted(imported.counts),
         **leaning_context(imported, request.user),
     }
     return TemplateResponse(request, "profiles/imports/take_back.html", {**context, **told})

@@ -153,7 +153,10 @@ def test_what_was_counted_in_part_or_not_at_all_is_told(done, monkeypatch):
     client = sign_in(OPERATOR)
 
     monkeypatch.setattr(written, "COUNT_SECONDS", 0)
-    assert "could not be counted in the time" in client.get(page(done, "take_back")).content.decode()
+    uncounted = client.get(page(done, "take_back"))
+    assert "could not be counted in the time" in uncounted.content.decode()
+    assert dict(uncounted.context["taken_in"])["new people"] == done.counts["new"]
+    assert "That is what it took in:" in uncounted.content.decode()
     monkeypatch.undo()
     some = Written({"events": 50_000, "kept": 3}, frozenset({"events"}))
     monkeypatch.setattr("profiles.services.imports.written_in_time", lambda import_: some)
