@@ -104,7 +104,19 @@ class Understanding:
                 understood.problems.append(CellProblem(column.name, str(error)))
             else:
                 if value is not SKIP:
-                    into[column.key] = value
+                    self._say(column, value, into, understood)
+
+    def _say(self, column: Column, value: Any, into: dict[str, Any], understood: Understood) -> None:
+        """Of two columns for one key the one that is not empty counts; that one goes unheard is nobody's choice."""
+        before = into.get(column.key)
+        if value is None and before is not None:
+            return
+        if before is None or before == value:
+            into[column.key] = value
+            return
+        said = _("two columns say different things of “%(key)s”: “%(one)s” and “%(other)s”")
+        words = {"key": column.key, "one": in_words(before), "other": in_words(value)}
+        understood.problems.append(CellProblem(column.name, said % words))
 
     def _check_lists(self, understood: Understood) -> None:
         """Refuse what would be kept with its message and be no attribute. As a property of an event it may be."""
@@ -120,7 +132,7 @@ class Understanding:
             try:
                 word = column.read.read(cells.get(column.name))
                 if word is not SKIP and word is not None:
-                    understood.consents[column.key] = consent_state(word)
+                    self._say(column, consent_state(word), understood.consents, understood)
             except CellError as error:
                 understood.problems.append(CellProblem(column.name, str(error)))
 
@@ -275,3 +287,8 @@ def put(properties: dict[str, Any], path: str, value: Any) -> None:
             inner[last] = value
             return
     properties[path] = value
+
+
+def in_words(value: Any) -> str:
+    """The beginning of what a cell was understood as."""
+    return str(value.label) if isinstance(value, Consent.State) else as_text(value)[:60]

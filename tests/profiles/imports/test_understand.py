@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from profiles.imports import readers
-from profiles.models import Event, Identifier, Profile
+from profiles.models import Consent, Event, Identifier, Profile
 from tests.profiles.ingest.messages import profile_of
 
 pytestmark = pytest.mark.django_db
@@ -125,3 +125,42 @@ def test_a_list_of_objects_is_no_attribute_and_is_said(load):
     assert words in people.refused_file.read().decode()
     assert profile_of("member_card", "V2").attributes == {"vans": [9, "9.5"]}
     assert (events.counts["events"], "refused" in events.counts) == (3, False)
+
+
+TWICE = {
+    "identifiers": {"card": "member_card"},
+    "traits": {"home": "city", "work": "city"},
+    "consents": {"mail": "email", "letters": "email"},
+}
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ("Basel,Bern,,", "work: two columns say different things of “city”: “Basel” and “Bern”"),
+        (",,no,yes", "letters: two columns say different things of “email”: “Denied” and “Granted”"),
+    ],
+)
+def test_two_columns_that_contradict_each_other_refuse_their_row(load, cells, reason):
+    """The last of them would win, and nobody would know: also over somebody's no."""
+    import_ = load(f"card,home,work,mail,letters\nV1,{cells}\n", TWICE)
+
+    assert import_.counts["refused"] == 1
+    assert reason in import_.refused_file.read().decode()
+    assert Profile.objects.count() == 0
+
+
+@pytest.mark.parametrize("cells", ["Basel,Basel,no,no", "Basel,,no,", ",Basel,,no"])
+def test_of_two_columns_for_one_thing_the_one_that_is_filled_counts(load, cells):
+    load(f"card,home,work,mail,letters\nV1,{cells}\n", TWICE)
+
+    assert Profile.objects.get().attributes == {"city": "Basel"}
+    assert Consent.objects.get().state == Consent.State.DENIED
+
+
+def test_a_column_that_says_that_nothing_is_there_gives_way_to_one_that_says_what(load):
+    mapping = TWICE | {"traits": {"home": "city", "work": {"key": "city", "empty": "missing"}}}
+
+    load("card,home,work,mail,letters\nV1,Basel,,,\n", mapping)
+
+    assert Profile.objects.get().attributes == {"city": "Basel"}
