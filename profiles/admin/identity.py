@@ -76,6 +76,9 @@ class ProfileMergeAdmin(ReadOnlyAdmin):
 
     @display(description=_("absorbed"))
     def absorbed_link(self, merge: Any) -> SafeString:
+        """By the name of before, while the merge holds: the golden record has gone to the survivor."""
+        if merge.undone_at is None:
+            merge.absorbed.attributes = merge.absorbed_before.get("attributes") or {}
         return person_link(merge.absorbed, merge.viewer)
 
     @display(description=_("merged by"))

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
 from profiles.admin.merging import MAX_AT_ONCE
+from profiles.masking import MASK
 from profiles.models import Event, Identifier, Profile, ProfileChange, ProfileMerge
 from profiles.services.identity.preview import preview_merge
 from tests.factories.profiles import IdentifierFactory, ProfileFactory, SourceFactory
@@ -147,3 +148,16 @@ def test_others_merge_nobody(ann, visitor, role):
     assert listed.status_code != 302 or MERGE not in listed["Location"]
     assert not ProfileMerge.objects.exists()
     assert MERGE not in client.get(f"{LIST}{ann.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize(("role", "shown"), [(OPERATOR, "Ben"), (VIEWER, MASK)])
+def test_the_list_of_merges_names_the_absorbed_as_they_were(ann, role, shown):
+    """Their golden record has gone to the survivor; a column of nameless people says nothing."""
+    send(SourceFactory(key="till"), identify(email="ben@example.com", at=1, name="Ben"))
+    ben = profile_of("email", "ben@example.com")
+    sign_in(OPERATOR).post(MERGE, {"id": [ann.pk, ben.pk]})
+
+    page = sign_in(role).get("/admin/profiles/profilemerge/").content.decode()
+
+    assert f"{shown} {str(ben.public_id)[:8]}" in page or f">{shown}</a>" in page
+    assert "Without a name" not in page
