@@ -65,6 +65,7 @@ document.addEventListener("alpine:init", () => {
     targets: JSON.parse(document.getElementById("targets").textContent),
     samples: {},
     offered: new Set(),  // keys that the drop-downs know
+    types: {},  // of the attributes that the drop-downs know
     makes: {},
     problems: {},
     search: "",
@@ -73,6 +74,7 @@ document.addEventListener("alpine:init", () => {
     init() {
       const { samples, attributes, channels } = JSON.parse(document.getElementById("choices").textContent);
       this.samples = samples;
+      this.types = Object.fromEntries(attributes.map(([key, , , type]) => [key, type]));
       this.offered = new Set([...attributes.map(([key]) => `trait:${key}`), ...channels.map(([key]) => `consent:${key}`)]);
       for (const column of this.state.columns) {
         if (!column.uses.length) column.uses.push(this.fresh());
@@ -92,9 +94,12 @@ document.addEventListener("alpine:init", () => {
     picked(column, use) {
       const [as, ...rest] = use.choice.split(":"), key = rest.join(":");
       const format = as === "value" && this.numeric(use) ? use.format : "";  // it stays the number that it was
-      Object.assign(use, { as, type: "", format, more: {}, key: key === "*" ? column.name : key });
+      const type = as === "trait" && key !== "*" ? this.typeOf(key) : "";
+      Object.assign(use, { as, type, format, more: {}, key: key === "*" ? column.name : key });
       this.preview();
     },
+    // As the drop-down promises it: without a type, what is no date would be taken in raw, and be no birthday either.
+    typeOf(key) { return this.types[key] === "text" ? "" : (this.types[key] ?? ""); },
     has(...as) { return this.state.columns.some(({ uses }) => uses.some((use) => as.includes(use.as))); },
     found() {
       const wanted = this.search.trim().toLowerCase();

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from cdp.models import User
 from cdp.roles import OPERATOR
 from cdp.servers.data_dir import BASE_DIR
-from profiles.models import Import, Profile
+from profiles.models import AttributeDefinition, Import, Profile
 from tests.browser.test_admin import sign_in, switch_language
 from tests.factories.cdp import UserFactory
 from tests.factories.imports import ImportFactory
@@ -105,6 +105,25 @@ def test_members_of_a_till_are_mapped_checked_imported_corrected_and_imported(pa
 
     assert Profile.objects.filter(attributes__home_town="北京", attributes__birthday="1990-02-28").count() == 1
     assert Import.objects.filter(ended_at__isnull=False).count() == 2
+
+
+def test_an_attribute_chosen_by_hand_is_read_by_its_type(page, operator):
+    """What is no date would be taken in raw, and be nobody's birthday."""
+    AttributeDefinition.objects.get_or_create(key="birthday", defaults={"type": "date"})
+    text = "Card,Born,Town\nC1,1990/12/31,Basel\n"
+    made = ImportFactory(text=text, mapping={"identifiers": {"Card": "member_card"}})
+    sign_in(page, "ann", "a long password")
+    switch_language(page, "en")
+    page.goto(f"/admin/profiles/import/{made.pk}/columns/")
+
+    page.get_by_label("Town", exact=True).select_option("trait:birthday")
+    expect(page.locator("#preview")).to_contain_text("“Basel” is not of the type “Date”")
+    page.get_by_label("Town", exact=True).select_option("trait:city")
+    page.get_by_label("Born", exact=True).select_option("trait:birthday")
+    expect(page.locator("#preview")).to_contain_text("1990-12-31")
+
+    made.refresh_from_db()
+    assert made.mapping["traits"] == {"Town": "city", "Born": {"key": "birthday", "type": "date"}}
 
 
 def test_of_many_columns_some_are_drawn_and_the_others_found(page, operator):

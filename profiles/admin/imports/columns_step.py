@@ -111,7 +111,7 @@ def choices(facts: FileFacts) -> dict[str, Any]:
     return {
         "kinds": [(kind.key, gettext(kind.label)) for kind in IdentifierKind.objects.order_by("priority")],
         "attributes": [
-            (definition.key, definition_label(definition), AttributeType(definition.type).label)
+            (definition.key, definition_label(definition), AttributeType(definition.type).label, definition.type)
             for definition in AttributeDefinition.objects.order_by("is_discovered", "pk")[:MAX_SUGGESTED]
         ],
         "types": [(value, label) for value, label in AttributeType.choices],
