@@ -126,6 +126,18 @@ def test_an_attribute_chosen_by_hand_is_read_by_its_type(page, operator):
     assert made.mapping["traits"] == {"Town": "city", "Born": {"key": "birthday", "type": "date"}}
 
 
+def test_the_columns_fit_into_a_narrow_window(page, operator):
+    text = "会员卡号,出生日期和时间,收货城市\nC1,1990-12-31 08:00:00,上海市浦东新区\n"
+    made = ImportFactory(text=text, mapping={"identifiers": {"会员卡号": "member_card"}, "traits": {"收货城市": "区"}})
+    sign_in(page, "ann", "a long password")
+    page.set_viewport_size({"width": 390, "height": 900})
+
+    page.goto(f"/admin/profiles/import/{made.pk}/columns/")
+    expect(page.get_by_label("收货城市", exact=True)).to_have_value("trait:*")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_of_many_columns_some_are_drawn_and_the_others_found(page, operator):
     """A browser draws 2,000 of them, each with its drop-downs, for a minute."""
     names = ["Card", *(f"c{n}" for n in range(250))]
