@@ -205,7 +205,12 @@ def delete_events(import_: Import, profile_ids: Sequence[int]) -> Gone:
 
 
 def forget_contributions(import_: Import, gone: Gone) -> set[int]:
-    """Delete the last values that these messages gave; returns the definitions that they may have had part in."""
+    """Delete the last values that these messages gave; returns the definitions that they may have had part in.
+
+    Only rows about people give any: whose orders go is not made anew from all that was ever said of them.
+    """
+    if not gone.n_rows:
+        return set()
     touched = Contribution.objects.filter(Scope(gone.anchor_ids).on("anchor_id"), source=import_.source_id)
     definitions = set(touched.values_list("definition", flat=True).distinct())
     touched.filter(said_by(import_, gone)).delete()

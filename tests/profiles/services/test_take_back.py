@@ -100,6 +100,16 @@ def test_rows_about_people_are_no_events(load):
     assert undo(import_) == {"events": 3, "rows": 1, "identifiers": 1, "people": 1, "messages": 4}
 
 
+def test_what_was_said_of_people_is_not_read_again_where_their_orders_alone_go(load, monkeypatch):
+    load(MEMBERS, MEMBERS_MAPPING)
+    before = facts()
+    sales = load(SALES, SALES_MAPPING)
+    monkeypatch.setattr(service, "rebuilt", None)
+
+    assert set(undo(sales)) >= {"events"}
+    assert facts() == before
+
+
 def test_who_goes_with_the_import_need_not_be_judged_again(load):
     import_ = load(MEMBERS, MEMBERS_MAPPING)
     ProfileChange.objects.all().delete()
