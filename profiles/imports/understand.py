@@ -85,7 +85,7 @@ class Understanding:
         self._read_columns(mapping.traits, cells, understood.traits, understood)
         if any(type(value) is list for value in understood.traits.values()):
             self._check_lists(understood)
-        understood.traits.update(mapping.constants)
+        self._say_constants(mapping.constants, mapping.traits, understood.traits, understood)
         self._read_consents(cells, understood)
         self._read_event(cells, understood)
         self._read_identifiers(cells, understood)
@@ -117,6 +117,20 @@ class Understanding:
         said = _("two columns say different things of “%(key)s”: “%(one)s” and “%(other)s”")
         words = {"key": column.key, "one": in_words(before), "other": in_words(value)}
         understood.problems.append(CellProblem(column.name, said % words))
+
+    def _say_constants(
+        self, constants: Mapping[str, Any], columns: Sequence[Column], into: dict[str, Any], understood: Understood
+    ) -> None:
+        """A value of all rows stands where the row's own column is empty, and contradicts it as a column would."""
+        for key, value in constants.items():
+            before = into.get(key)
+            if before is None or as_text(before) == as_text(value):
+                into[key] = value
+                continue
+            name = next(column.name for column in columns if column.key == key)
+            said = _("says “%(one)s” of “%(key)s”, the value for all rows says “%(other)s”")
+            words = {"key": key, "one": in_words(before), "other": in_words(value)}
+            understood.problems.append(CellProblem(name, said % words))
 
     def _check_lists(self, understood: Understood) -> None:
         """Refuse what would be kept with its message and be no attribute. As a property of an event it may be."""
@@ -153,7 +167,7 @@ class Understanding:
         understood.event = name
         flat: dict[str, Any] = {}
         self._read_columns(mapping.properties, cells, flat, understood)
-        flat.update(mapping.constant_properties)
+        self._say_constants(mapping.constant_properties, mapping.properties, flat, understood)
         for key, value in flat.items():
             put(understood.properties, key, value)
         if mapping.value:

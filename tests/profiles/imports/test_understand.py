@@ -164,3 +164,30 @@ def test_a_column_that_says_that_nothing_is_there_gives_way_to_one_that_says_wha
     load("card,home,work,mail,letters\nV1,Basel,,,\n", mapping)
 
     assert Profile.objects.get().attributes == {"city": "Basel"}
+
+
+def test_a_column_that_contradicts_the_value_for_all_rows_refuses_its_row(load):
+    """The value for all rows would win, and what the file says would be lost."""
+    mapping = {"identifiers": {"card": "member_card"}, "traits": {"home": "city"}}
+
+    import_ = load("card,home\nV1,Bern\nV2,\nV3,Basel\n", mapping | {"constants": {"traits": {"city": "Basel"}}})
+
+    assert (import_.counts["refused"], Profile.objects.count()) == (1, 2)
+    reason = "home: says “Bern” of “city”, the value for all rows says “Basel”"
+    assert reason in import_.refused_file.read().decode()
+    assert profile_of("member_card", "V2").attributes == {"city": "Basel"}
+    assert profile_of("member_card", "V3").attributes == {"city": "Basel"}
+
+
+def test_a_property_that_contradicts_the_value_for_all_rows_refuses_its_row(load):
+    mapping = {
+        "identifiers": {"card": "member_card"},
+        "event": "Order Completed",
+        "time": {"constant": "2026-01-31"},
+        "properties": {"shop": "shop", "n": {"key": "n", "type": "number"}},
+        "constants": {"properties": {"shop": "Basel", "n": "2"}},
+    }
+
+    import_ = load("card,shop,n\nV1,Bern,2\nV2,,2\nV3,Basel,\n", mapping)
+
+    assert (import_.counts["refused"], import_.counts["events"]) == (1, 2)
