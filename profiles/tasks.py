@@ -181,6 +181,6 @@ def take_back(run: Run, now: datetime) -> None:
 def import_again(run: Run, now: datetime) -> None:
     """Take in again the later files that lost rows as the import that `run.params` name was taken back."""
     imports = Import.objects.select_related("source", "user")
-    later = imports.filter(pk__in=run.params["later"]).order_by("pk")
+    later = imports.filter(pk__in=run.params["later"]).order_by("started_at", "pk")
     with language_of(run):
         take_again(imports.get(pk=run.params["import"]), list(later), run, now=now)

@@ -32,12 +32,18 @@ class Leaning(NamedTuple):
 def leaning_on(import_: Import) -> QuerySet[Import]:
     """Later imports, in their order, that found rows, or words of rows, as they stood and did not write them again.
     Where `import_` had written them they go, or went, with it, and only these files bring them back.
+
+    Later is what began later: a file may be uploaded, mapped at leisure, and imported after one that came since.
     """
-    later = Import.objects.standing().filter(source=import_.source_id, pk__gt=import_.pk)
+    began = import_.started_at
+    if began is None:
+        return Import.objects.none()
+    is_later = Q(started_at__gt=began) | Q(started_at=began, pk__gt=import_.pk)
+    later = Import.objects.standing().filter(is_later, source=import_.source_id)
     if import_.taken_back_at is not None:
         later = later.filter(started_at__lt=import_.taken_back_at)
     found_so = Q(counts__unchanged__gt=0) | Q(counts__known_events__gt=0) | Q(counts__known_words__gt=0)
-    return later.filter(found_so).select_related("run").order_by("pk")
+    return later.filter(found_so).select_related("run").order_by("started_at", "pk")
 
 
 def lost_by(import_: Import, *, of: Iterable[Import]) -> Iterator[Leaning]:

@@ -303,3 +303,17 @@ def test_later_files_that_found_rows_as_they_stood_are_told(load):
     undo(taken_back)
     assert {dict(keys)["member_card"] for keys in people()} == {"VIP001", "VIP004"}
     assert list(leaning_on(taken_back)) == [later]
+
+
+def test_later_is_what_began_later_also_where_it_was_uploaded_earlier(load):
+    """A file may wait for its mapping while others of its source are imported."""
+    began_later = load(MORE, MEMBERS_MAPPING, now=NOW - timedelta(days=1))
+    taken_back = load(MEMBERS, MEMBERS_MAPPING, now=NOW - timedelta(days=3))
+    Import.objects.filter(pk=began_later.pk).update(counts={"unchanged": 1})
+    Import.objects.filter(pk=taken_back.pk).update(counts={"unchanged": 1})
+    draft = Import.objects.get(pk=taken_back.pk)
+    draft.started_at = None
+
+    assert list(leaning_on(taken_back)) == [began_later]
+    assert list(leaning_on(began_later)) == []
+    assert list(leaning_on(draft)) == []
