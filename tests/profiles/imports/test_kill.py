@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from profiles.models import Event, Import, MessageKey, Profile
 from profiles.services.imports import create_import, queue_import
 from profiles.services.orphans import count_orphans
 from tests.factories.profiles import SourceFactory
+from tests.killing import kill_worker
 from tests.profiles.imports.files import NOW
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -99,8 +99,7 @@ def test_killed_again_and_again_every_row_is_taken_once():
     for _kill in range(N_KILLS):
         worker = start_worker(run)
         wait_until_behind(import_, places[-1] + 2 * BATCH, worker)
-        worker.send_signal(signal.SIGKILL)
-        worker.wait(120)
+        kill_worker(worker, run)
         places.append(Import.objects.get(pk=import_.pk).n_done)
     execute_run(run.pk, now=NOW)
 

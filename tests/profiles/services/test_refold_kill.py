@@ -5,7 +5,6 @@ is told how many changed.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from profiles import tasks  # noqa: F401 - registers the work of runs
 from profiles.models import Event, EventDefinition, Profile
 from profiles.services.definitions import save_attribute, save_event_definition
 from tests.factories.profiles import AttributeDefinitionFactory, SourceFactory
+from tests.killing import kill_worker
 from tests.profiles.ingest.messages import START, identify, send, track
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -80,8 +80,7 @@ def carry_out_killed(run: Run) -> None:
     for _kill in range(N_KILLS):
         worker = start_worker(run)
         wait_until_behind(run, places[-1] + 2 * CHUNK, worker)
-        worker.send_signal(signal.SIGKILL)
-        worker.wait(120)
+        kill_worker(worker, run)
         places.append(n_done(run))
     execute_run(run.pk, now=NOW)
 
