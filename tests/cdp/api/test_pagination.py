@@ -53,6 +53,7 @@ def make_two_of_each():
     ann = Profile.objects.get(public_id=world["profiles"])
     vip, loyal = Tag.objects.get(key="vip"), Segment.objects.get(key="loyal")
     imported = Import.objects.get(pk=world["imports"])
+    Import.objects.filter(pk=imported.pk).update(started_at=SEEN_AT)
     bo, spring, gold = ProfileFactory(), Campaign.objects.get(key="spring"), Tier.objects.get(key="gold")
     EventFactory(profile=ann)
     TagAssignmentFactory(tag=vip, profile=bo)
@@ -84,7 +85,7 @@ def make_two_of_each():
             modified_at=SEEN_AT,
             seen_at=SEEN_AT,
         )
-        ImportFactory(source=imported.source, n_done=1, counts={"unchanged": 1})
+        ImportFactory(source=imported.source, started_at=SEEN_AT, n_done=1, counts={"unchanged": 1})
     SuppressionFactory()
     RejectedMessage.objects.create(source=SourceFactory(), received_at=SEEN_AT, reason="no type", payload="{}")
     for day in (1, 2):
