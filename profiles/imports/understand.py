@@ -103,8 +103,12 @@ class Understanding:
             except CellError as error:
                 understood.problems.append(CellProblem(column.name, str(error)))
             else:
-                if value is not SKIP:
+                if value is SKIP:
+                    continue
+                if column.key in into:
                     self._say(column, value, into, understood)
+                else:
+                    into[column.key] = value
 
     def _say(self, column: Column, value: Any, into: dict[str, Any], understood: Understood) -> None:
         """Of two columns for one key the one that is not empty counts; that one goes unheard is nobody's choice."""
