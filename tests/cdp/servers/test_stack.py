@@ -87,9 +87,10 @@ def test_next_start_waits_for_the_site_that_outlived_its_stack(tmp_path):
         process.kill()
         process.wait()
 
-    with running_manage("up", env=env, output=tmp_path / "second.txt") as again:
-        wait_for(lambda: is_healthy(port) or again.poll() is not None, "the second start")
-        assert (tmp_path / "second.txt").read_text() == ""
+    second = tmp_path / "second.txt"
+    with running_manage("up", env=env, output=second) as again:
+        wait_for(lambda: second.read_text() != "" or again.poll() is not None, "the second start")
+        assert second.read_text().startswith(f"Strata serves on http://127.0.0.1:{port}/ until Ctrl-C.")
         assert again.poll() is None
 
 
