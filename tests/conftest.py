@@ -24,7 +24,7 @@ from cdp.webhooks import send as sending
 from profiles import cards
 from profiles.admin import quality
 from profiles.api.write_keys import forget_sources
-from profiles.services import event_values, kinds, written
+from profiles.services import in_time, kinds
 from profiles.services.identity import preview
 from tests.needs import needed_program
 
@@ -83,7 +83,7 @@ def _own_patience() -> None:
     """
     throttle.ANSWER_SECONDS = PATIENCE_MS / 1000
     throttle.server.cache_clear()
-    written.COUNT_SECONDS = event_values.COUNT_SECONDS = lanes.SLICE_SECONDS = sending.SLICE_SECONDS = 60
+    in_time.COUNT_SECONDS = lanes.SLICE_SECONDS = sending.SLICE_SECONDS = 60
     cards.COUNT_TIMEOUT = kinds.COUNT_TIMEOUT = quality.ROWS_TIMEOUT = preview.STATEMENT_TIMEOUT = "60s"
 
 

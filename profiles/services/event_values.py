@@ -14,7 +14,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from cdp.local_settings import TimeLimitExceeded, deadline
 from cdp.models import Run, User
 from cdp.rules.errors import RuleError
 from cdp.rules.holders import Holder
@@ -28,12 +27,11 @@ from profiles.models import AttributeType, Event, EventDefinition
 from profiles.operators.properties import VALUE
 from profiles.refresh.graph import Graph
 from profiles.refresh.queue import queue_full_refresh
+from profiles.services.in_time import count_in_time
 
 PROMOTE = "promote"  # the kind of run; its subject is `event:NAME`
 N_SAMPLED = 200
 N_NUMBERS = 10
-COUNT_SECONDS = 3
-MOST = 50_000  # events that are counted where all of them take longer
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def consequences_of_value(before: EventDefinition, after: EventDefinition) -> Va
     samples = list(events.order_by("-occurred_at").values_list("properties", flat=True)[:N_SAMPLED])
     numbers = Counter(path for properties in samples for path in number_paths(properties))
     graph = Graph.load()
-    n_events, is_more = count_in_time(events, at_least=len(samples))
+    n_events, is_more = count_in_time(lambda most: count_some(events, most)) or (len(samples), True)
     return ValueConsequences(
         n_events=n_events,
         is_more=is_more,
@@ -88,18 +86,10 @@ def consequences_of_value(before: EventDefinition, after: EventDefinition) -> Va
     )
 
 
-def count_in_time(events: QuerySet[Event], *, at_least: int) -> tuple[int, bool]:
-    """How many there are, or else so many or more: somebody waits for it, twice COUNT_SECONDS at most. `at_least` so
-    many there are, which is said where not even the first could be counted.
-    """
-    for most in (None, MOST):
-        try:
-            with transaction.atomic(), deadline(COUNT_SECONDS):
-                n_found = events[:most].count()
-        except TimeLimitExceeded:
-            continue
-        return n_found, n_found == most
-    return at_least, True
+def count_some(events: QuerySet[Event], most: int | None) -> tuple[int, bool]:
+    """How many there are, up to `most`, and whether there may be more."""
+    n_found = events[:most].count()
+    return n_found, n_found == most
 
 
 def number_paths(properties: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, UUIDField, Value
 from django.db.models.functions import MD5, Cast, Concat
 
-from cdp.local_settings import TimeLimitExceeded, deadline
 from profiles.followers import all_followers
 from profiles.imports.targets import all_targets
 from profiles.ingest.message import IDENTIFY_EVENT
@@ -23,9 +22,8 @@ from profiles.models import (
     Profile,
     Separation,
 )
+from profiles.services.in_time import count_in_time
 
-COUNT_SECONDS = 3  # somebody waits for the page
-MOST = 50_000  # rows that are looked at where all of them take longer
 IMPORTED = "import-"  # how the ids of messages begin that rows of files are (profiles/imports/messages.py)
 STAYING = ("merges", "kept")  # what is counted, and does not go
 
@@ -40,14 +38,8 @@ class Written(NamedTuple):
 
 
 def written_in_time(import_: Import) -> Written:
-    """What `count_written` says, as far as it can be told while somebody waits: in twice COUNT_SECONDS at most."""
-    for most in (None, MOST):
-        try:
-            with transaction.atomic(), deadline(COUNT_SECONDS):
-                return count_some(import_, most=most)
-        except TimeLimitExceeded:
-            continue
-    return Written(None)
+    """What `count_written` says, as far as it can be told while somebody waits."""
+    return count_in_time(lambda most: count_some(import_, most=most)) or Written(None)
 
 
 def count_written(import_: Import) -> dict[str, int]:

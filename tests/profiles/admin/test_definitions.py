@@ -6,7 +6,7 @@ from django.urls import reverse
 from cdp.models import Run
 from cdp.roles import OPERATOR, VIEWER
 from profiles.models import AttributeDefinition, EventDefinition, Source
-from profiles.services import event_values
+from profiles.services import in_time
 from tests.factories.profiles import (
     AttributeDefinitionFactory,
     ContributionFactory,
@@ -260,9 +260,9 @@ def test_so_many_events_that_counting_them_takes_long_are_said_to_be_so_many_or_
     definition = EventDefinitionFactory(name="Purchase")
     for total in (1, 2, 3):
         EventFactory(definition=definition, properties={"total": total})
-    in_turn, deadline = iter(limits), event_values.deadline
-    monkeypatch.setattr(event_values, "deadline", lambda _seconds: deadline(next(in_turn)))
-    monkeypatch.setattr(event_values, "MOST", 2)
+    in_turn, deadline = iter(limits), in_time.deadline
+    monkeypatch.setattr(in_time, "deadline", lambda _seconds: deadline(next(in_turn)))
+    monkeypatch.setattr(in_time, "MOST", 2)
 
     fields = {"label": "", "category": "", "value_property": "total", "value_sign": "1", "schema": ""}
     asked = sign_in(OPERATOR).post(address(definition), fields)

@@ -24,8 +24,8 @@ from profiles.models import (
     ProfileMerge,
     Separation,
 )
+from profiles.services import in_time, written
 from profiles.services import take_back as service
-from profiles.services import written
 from profiles.services.identity import split_profile
 from profiles.services.imports import (
     TAKE_BACK,
@@ -439,7 +439,7 @@ def test_what_takes_too_long_to_count_is_counted_in_part_and_says_so(load, monke
 
 def test_what_cannot_even_be_counted_in_part_is_not_waited_for(load, monkeypatch):
     import_ = load(MEMBERS, MEMBERS_MAPPING)
-    monkeypatch.setattr(written, "COUNT_SECONDS", 0)
+    monkeypatch.setattr(in_time, "COUNT_SECONDS", 0)
 
     assert preview_take_back(import_) == (None, frozenset())
 

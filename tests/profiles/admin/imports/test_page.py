@@ -19,7 +19,7 @@ from profiles.admin.imports import words
 from profiles.admin.imports.words import counted
 from profiles.imports.targets import all_targets
 from profiles.models import Import, ImportMapping, Profile
-from profiles.services import written
+from profiles.services import in_time
 from profiles.services.written import Written
 from profiles.tasks import clean_up_uploads
 from tests.factories.cdp import UserFactory
@@ -152,7 +152,7 @@ def test_a_taking_back_under_way_shows_what_goes(done):
 def test_what_was_counted_in_part_or_not_at_all_is_told(done, monkeypatch):
     client = sign_in(OPERATOR)
 
-    monkeypatch.setattr(written, "COUNT_SECONDS", 0)
+    monkeypatch.setattr(in_time, "COUNT_SECONDS", 0)
     uncounted = client.get(page(done, "take_back"))
     assert "could not be counted in the time" in uncounted.content.decode()
     assert dict(uncounted.context["taken_in"])["new people"] == done.counts["new"]
