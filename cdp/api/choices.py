@@ -6,16 +6,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django_filters import FilterSet
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import serializers
 
 
-def known_choices(value: str, choices: Iterable[object]) -> str:
-    """The sentence, with `value` where it comes; what is empty is no choice that anybody would write."""
-    known = ", ".join(str(choice) for choice in choices if choice not in ("", None))
-    return _("“%(value)s” is not known; known: %(known)s") % {"value": value, "known": known}
+def _say(choices: Iterable[object], placeholder: str, special: str) -> str:
+    known = ", ".join(str(choice) for choice in choices if choice not in ("", None))  # nobody would write what is empty
+    said = _("“%(value)s” is not known; known: %(known)s") % {"value": "\0", "known": known}
+    for letter in special:
+        said = said.replace(letter, letter * 2)
+    return said.replace("\0", placeholder)
+
+
+# As a template in which `placeholder` stands for the value, and what is `special` in such a template stands twice.
+# Lazy, since each request makes its fields and filters anew, and hardly one is refused.
+choices_sentence = lazy(_say, str)
 
 
 def name_choices(field: Any) -> None:
@@ -24,8 +32,7 @@ def name_choices(field: Any) -> None:
     if not isinstance(field, serializers.ChoiceField):
         return
     if field.error_messages["invalid_choice"] == serializers.ChoiceField.default_error_messages["invalid_choice"]:
-        said = known_choices("\0", field.choices).replace("{", "{{").replace("}", "}}")
-        field.error_messages["invalid_choice"] = said.replace("\0", "{input}")
+        field.error_messages["invalid_choice"] = choices_sentence(field.choices, "{input}", "{}")
 
 
 class NamingFilterBackend(DjangoFilterBackend):
@@ -36,6 +43,6 @@ class NamingFilterBackend(DjangoFilterBackend):
         for field in filterset.form.fields.values() if filterset is not None else ():
             if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
                 choices: Any = field.choices
-                said = known_choices("\0", (key for key, _label in choices)).replace("%", "%%")
-                field.error_messages["invalid_choice"] = said.replace("\0", "%(value)s")
+                keys = [key for key, _label in choices]
+                field.error_messages["invalid_choice"] = choices_sentence(keys, "%(value)s", "%")
         return filterset
