@@ -119,8 +119,7 @@ class Understanding:
             into[column.key] = value
             return
         said = _("two columns say different things of “%(key)s”: “%(one)s” and “%(other)s”")
-        words = {"key": column.key, "one": in_words(before), "other": in_words(value)}
-        understood.problems.append(CellProblem(column.name, said % words))
+        understood.problems.append(contradiction(column.name, said, column.key, before, value))
 
     def _say_constants(
         self, constants: Mapping[str, Any], columns: Sequence[Column], into: dict[str, Any], understood: Understood
@@ -133,8 +132,7 @@ class Understanding:
                 continue
             name = next(column.name for column in columns if column.key == key)
             said = _("says “%(one)s” of “%(key)s”, the value for all rows says “%(other)s”")
-            words = {"key": key, "one": in_words(before), "other": in_words(value)}
-            understood.problems.append(CellProblem(name, said % words))
+            understood.problems.append(contradiction(name, said, key, before, value))
 
     def _check_lists(self, understood: Understood) -> None:
         """Refuse what would be kept with its message and be no attribute. As a property of an event it may be."""
@@ -305,6 +303,11 @@ def put(properties: dict[str, Any], path: str, value: Any) -> None:
             inner[last] = value
             return
     properties[path] = value
+
+
+def contradiction(column: str, said: str, key: str, one: Any, other: Any) -> CellProblem:
+    """Two values of one key, in a sentence with `key`, `one` and `other` in it."""
+    return CellProblem(column, said % {"key": key, "one": in_words(one), "other": in_words(other)})
 
 
 def in_words(value: Any) -> str:
