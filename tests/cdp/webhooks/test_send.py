@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 from standardwebhooks import Webhook as Verifier
 
 from cdp.models import Webhook, WebhookAttempt
-from cdp.servers.data_dir import BASE_DIR
 from cdp.webhooks.outbox import LEASE
 from cdp.webhooks.send import send_due
 from segments.models import MembershipChange
@@ -22,6 +19,7 @@ from tests.cdp.webhooks.receiver import BREAK, Receiver
 from tests.factories.profiles import ProfileFactory
 from tests.factories.segments import SegmentFactory
 from tests.factories.webhooks import MADE_AT, SECRET, WebhookFactory
+from tests.killing import give_lines, start_python
 
 N_CHANGES = int(os.environ.get("WEBHOOK_CHANGES", "12"))
 N_KILLS = 2
@@ -92,30 +90,10 @@ def test_one_that_fails_holds_up_no_other(receiver: Receiver) -> None:
 
 
 def start_worker() -> subprocess.Popen[bytes]:
-    base = os.environ["DATABASE_URL"].rpartition("/")[0]
-    env = {
-        **os.environ,
-        "DATABASE_URL": f"{base}/{connection.settings_dict['NAME']}",
-        "DJANGO_SETTINGS_MODULE": "cdp.settings",
-        "WEBHOOK_NETWORKS": "127.0.0.0/8",
-    }
-    worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER],
-        cwd=BASE_DIR,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    worker = start_python(WORKER, stdout=subprocess.PIPE, WEBHOOK_NETWORKS="127.0.0.0/8")
     assert worker.stdout
     assert worker.stdout.readline() == b"ready\n", worker.stderr and worker.stderr.read().decode()
     return worker
-
-
-def give_line(worker: subprocess.Popen[bytes]) -> None:
-    assert worker.stdin
-    worker.stdin.write(b"\n")
-    worker.stdin.flush()
 
 
 @pytest.mark.servers
@@ -133,7 +111,7 @@ def test_killed_while_the_receiver_has_it_nothing_is_lost_or_skipped(receiver: R
                 worker.send_signal(signal.SIGKILL)
 
         receiver.on_request = kill_at_the_second
-        give_line(worker)
+        give_lines(worker)
         assert worker.wait(300) == -signal.SIGKILL, worker.stderr and worker.stderr.read().decode()
         assert len(receiver.heard) == n_before + 2
         assert WebhookAttempt.objects.count() == kill + 1
@@ -169,9 +147,9 @@ def test_several_workers_send_one_message_at_a_time_in_order_though_some_are_kil
 
     receiver.on_request = look
     for worker in workers:
-        give_line(worker)
+        give_lines(worker)
     ends = [worker.wait(300) for worker in workers[1:]]
-    give_line(workers[0])
+    give_lines(workers[0])
     ends.append(workers[0].wait(300))
     Webhook.objects.update(leased_until=timezone.now() - LEASE)  # the time passes, where one was killed while it sent
     while send_due(now=timezone.now):

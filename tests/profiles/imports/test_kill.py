@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from itertools import pairwise
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
 
 from cdp.models import Run
 from cdp.runs import execute_run
-from cdp.servers.data_dir import BASE_DIR
 from profiles import tasks  # noqa: F401 - registers the work of runs
 from profiles.models import Event, Import, MessageKey, Profile
 from profiles.services.imports import create_import, queue_import
 from profiles.services.orphans import count_orphans
 from tests.factories.profiles import SourceFactory
-from tests.killing import kill_worker
+from tests.killing import give_lines, kill_worker, start_python
 from tests.profiles.imports.files import NOW
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -60,14 +57,8 @@ def content() -> bytes:
 
 
 def start_worker(run: Run) -> subprocess.Popen[bytes]:
-    database = connection.settings_dict
-    base = os.environ["DATABASE_URL"].rpartition("/")[0]
-    env = {**os.environ, "DATABASE_URL": f"{base}/{database['NAME']}", "DJANGO_SETTINGS_MODULE": "cdp.settings"}
-    command = [sys.executable, "-c", WORKER, str(run.pk), default_storage.path(""), str(BATCH)]
-    worker = subprocess.Popen(command, cwd=BASE_DIR, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert worker.stdin
-    worker.stdin.write(b"\n" * N_LINES)
-    worker.stdin.flush()
+    worker = start_python(WORKER, str(run.pk), default_storage.path(""), str(BATCH))
+    give_lines(worker, N_LINES)
     return worker
 
 

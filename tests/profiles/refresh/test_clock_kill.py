@@ -6,19 +6,17 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 
-from cdp.servers.data_dir import BASE_DIR
 from profiles.models import HolderClock
 from profiles.refresh.clock import follow_time
 from segments.models import MembershipChange, TierChange
 from tests.factories.profiles import EventDefinitionFactory, EventFactory
 from tests.factories.segments import SegmentFactory, TierSchemeFactory
+from tests.killing import start_python
 from tests.profiles.refresh.shorthand import NOW, drain, full, members, person, replayed, standings
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -41,11 +39,7 @@ while (now := HolderClock.objects.get(holder="segment:lately").clocked_at + time
 
 
 def start_worker() -> subprocess.Popen[bytes]:
-    database = connection.settings_dict
-    base = os.environ["DATABASE_URL"].rpartition("/")[0]
-    env = {**os.environ, "DATABASE_URL": f"{base}/{database['NAME']}", "DJANGO_SETTINGS_MODULE": "cdp.settings"}
-    command = [sys.executable, "-c", WORKER, (NOW + timedelta(minutes=N_PEOPLE)).isoformat()]
-    return subprocess.Popen(command, cwd=BASE_DIR, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return start_python(WORKER, (NOW + timedelta(minutes=N_PEOPLE)).isoformat())
 
 
 def minutes() -> float:

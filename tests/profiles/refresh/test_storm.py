@@ -41,6 +41,7 @@ from tests.factories.profiles import SourceFactory
 from tests.factories.segments import SegmentFactory, StaticSegmentFactory, TierSchemeFactory, lives_in
 from tests.factories.tags import TagFactory, TagValueFactory
 from tests.factories.webhooks import WebhookFactory
+from tests.killing import environment
 from tests.profiles.refresh.storm import ROLES
 from tests.profiles.refresh.told import replayed, written_state
 from tests.stacks import wait_for
@@ -80,14 +81,7 @@ class Crew:
 @contextmanager
 def crew(folder: Path, chance: random.Random) -> Iterator[Crew]:
     """At work until the block ends. Whoever failed said so, and the test fails."""
-    base = os.environ["DATABASE_URL"].rpartition("/")[0]
-    env = {
-        **os.environ,
-        "DATABASE_URL": f"{base}/{connection.settings_dict['NAME']}",
-        "DJANGO_SETTINGS_MODULE": "cdp.settings",
-        "STORM_STOP": str(folder / "stop"),
-        "WEBHOOK_NETWORKS": "127.0.0.0/8",
-    }
+    env = environment(STORM_STOP=str(folder / "stop"), WEBHOOK_NETWORKS="127.0.0.0/8")
     command = [sys.executable, "-m", "tests.profiles.refresh.storm"]
     with (
         (folder / "errors").open("w") as errors,

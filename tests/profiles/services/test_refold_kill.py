@@ -6,22 +6,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from django.db import connection
 
 from cdp.models import Run
 from cdp.runs import execute_run
-from cdp.servers.data_dir import BASE_DIR
 from profiles import tasks  # noqa: F401 - registers the work of runs
 from profiles.models import Event, EventDefinition, Profile
 from profiles.services.definitions import save_attribute, save_event_definition
 from tests.factories.profiles import AttributeDefinitionFactory, SourceFactory
-from tests.killing import kill_worker
+from tests.killing import give_lines, kill_worker, start_python
 from tests.profiles.ingest.messages import START, identify, send, track
 
 pytestmark = [pytest.mark.servers, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -49,14 +46,8 @@ execute_run(int(sys.argv[1]), now=timezone.now())
 
 
 def start_worker(run: Run) -> subprocess.Popen[bytes]:
-    database = connection.settings_dict
-    base = os.environ["DATABASE_URL"].rpartition("/")[0]
-    env = {**os.environ, "DATABASE_URL": f"{base}/{database['NAME']}", "DJANGO_SETTINGS_MODULE": "cdp.settings"}
-    command = [sys.executable, "-c", WORKER, str(run.pk), str(CHUNK)]
-    worker = subprocess.Popen(command, cwd=BASE_DIR, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert worker.stdin
-    worker.stdin.write(b"\n" * N_LINES)
-    worker.stdin.flush()
+    worker = start_python(WORKER, str(run.pk), str(CHUNK))
+    give_lines(worker, N_LINES)
     return worker
 
 
