@@ -16,6 +16,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cdp.api.choices import choices_sentence
 from cdp.api.filters import YesNoFilter
 from cdp.api.problems import Conflict
 from cdp.api.router import route
@@ -32,7 +33,7 @@ from profiles.services.sources import SourceKeptError, delete_source, replace_wr
 
 WRITE_KEY_SEEN_BY = "profiles.change_source"
 MAX_GRACE_HOURS = 30 * 24
-KINDS = [choice for choice in Source.Kind.choices if choice[0] != Source.Kind.BUILT_IN]
+KINDS = [kind for kind in Source.Kind.values if kind != Source.Kind.BUILT_IN]  # that may be chosen
 
 
 class SourceSerializer(StrictModelSerializer[Source]):
@@ -70,6 +71,7 @@ class SourceSerializer(StrictModelSerializer[Source]):
             "created_at",
         )
         read_only_fields = ("write_key", "created_at")
+        extra_kwargs = {"kind": {"error_messages": {"invalid_choice": choices_sentence(KINDS, "{input}", "{}")}}}
 
     def validate_kind(self, kind: str) -> str:
         if kind == Source.Kind.BUILT_IN:

@@ -172,6 +172,13 @@ def test_bad_input_says_where_and_makes_nothing(change, path):
     assert Source.objects.count() == 1
 
 
+def test_the_kind_that_nobody_can_choose_is_not_offered():
+    answer = api_of("operator").send("post", "sources/", TILL | {"kind": "radio"}).json()
+
+    (error,) = answer["errors"]
+    assert error["message"] == "“radio” is not known; known: web, app, server, till, wechat, file"
+
+
 @pytest.mark.parametrize("n", [1, 20])
 def test_a_list_of_sources_is_one_query(n, django_assert_num_queries):
     for _index in range(n - 1):
