@@ -1,11 +1,11 @@
 """Whose fault a database error is: that of the work, or the server's, after which trying again helps."""
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 
-# Connection exceptions, a server that is shut down or starts, a serialization failure, a deadlock; no disk, memory or
-# connection left.
+# Connection exceptions, a server that is shut down or starts, one that may only be read since another took its place, a
+# serialization failure, a deadlock; no disk, memory or connection left.
 LOST_STATES = ("08", "57P")  # a connection that broke or was broken off: what it was asked last may be done or not
-TRANSIENT_STATES = (*LOST_STATES, "40001", "40P01", "53100", "53200", "53300")
+TRANSIENT_STATES = (*LOST_STATES, "25006", "40001", "40P01", "53100", "53200", "53300")
 
 
 def is_transient(error: BaseException) -> bool:
@@ -24,7 +24,7 @@ def is_of(error: BaseException, states: tuple[str, ...]) -> bool:
     """Whether it is an error of the server's with such a state; a lost connection has no state at all."""
     if isinstance(error, InterfaceError):
         return True
-    if not isinstance(error, OperationalError):
+    if not isinstance(error, OperationalError | InternalError):
         return False
     state: str | None = getattr(error.__cause__, "sqlstate", None)
     return state is None or state.startswith(states)

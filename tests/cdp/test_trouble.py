@@ -1,7 +1,7 @@
 """Whose fault a database error is."""
 
 import pytest
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, InternalError, OperationalError
 from psycopg import errors
 
 from cdp.trouble import is_transient, is_undecided
@@ -22,6 +22,8 @@ def raised_from(error, cause):
         (InterfaceError("the connection is closed"), True),
         (raised_from(OperationalError("too slow"), errors.QueryCanceled()), False),
         (raised_from(OperationalError("full"), errors.DiskFull()), True),
+        (raised_from(InternalError("to be read only"), errors.ReadOnlySqlTransaction()), True),
+        (raised_from(InternalError("broken off before"), errors.InFailedSqlTransaction()), False),
         (raised_from(DataError("no number"), errors.InvalidTextRepresentation()), False),
         (ValueError("ours"), False),
     ],
