@@ -12,9 +12,9 @@ from cdp.servers.postgres import buffers_mb
 
 
 @pytest.mark.parametrize(
-    ("size", "buffers"), [(512, 256), (2048, 512), (16_384, 4096), (262_144, 4096)], ids=["tiny", "2G", "16G", "256G"]
+    ("size", "buffers"), [(512, 256), (2048, 819), (16_384, 6553), (262_144, 16_384)], ids=["tiny", "2G", "16G", "256G"]
 )
-def test_server_keeps_a_quarter_of_the_memory_within_bounds(size, buffers):
+def test_server_keeps_two_fifths_of_the_memory_within_bounds(size, buffers):
     assert buffers_mb(size) == buffers
 
 
