@@ -71,12 +71,12 @@ def test_a_request_that_is_still_running_answers_409():
         with transaction.atomic():
             advisory_lock("idempotency", f"{ApiToken.objects.get().pk}:k1")
             held.set()
-            release.wait(10)
+            release.wait(120)
         connection.close()
 
     other = threading.Thread(target=hold)
     other.start()
-    held.wait(10)
+    assert held.wait(120)
     try:
         response = api.send("post", "sources/", TILL, Idempotency_Key="k1")
     finally:

@@ -55,7 +55,7 @@ def test_stack_recovers_from_kill_9_and_stops_cleanly(tmp_path):
         assert "strata: worker ended (SIGKILL); it starts again in 1 s. Its log: " in output.read_text()
 
     assert process.returncode == 0
-    wait_for(lambda: not any(processes_of(data_dir).values()), "the end of every process", seconds=5)
+    wait_for(lambda: not any(processes_of(data_dir).values()), "the end of every process")
     assert "Traceback" not in output.read_text()
 
 
@@ -71,7 +71,7 @@ def test_next_start_goes_on_after_the_stack_itself_was_killed(tmp_path):
             kept = kept or (data_dir / "stack.env").read_text()
             process.kill()
             process.wait()
-        wait_for(lambda: not any(processes_of(data_dir).values()), "the end of what was left", seconds=30)
+        wait_for(lambda: not any(processes_of(data_dir).values()), "the end of what was left")
 
     assert (data_dir / "stack.env").read_text() == kept
     assert stat.S_IMODE((data_dir / "stack.env").stat().st_mode) == 0o600

@@ -72,7 +72,7 @@ def test_killed_again_and_again_everybody_leaves_once_and_because_of_time():
         wait_for_minute((kill + 1) * N_PEOPLE / (N_KILLS + 2), workers)
         victim = chance.randrange(2)
         workers[victim].send_signal(signal.SIGKILL)
-        workers[victim].wait(30)
+        workers[victim].wait(120)
         workers[victim] = start_worker()
     for worker in workers:
         assert worker.wait(600) == 0, worker.communicate()[1].decode()
