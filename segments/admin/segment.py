@@ -86,6 +86,10 @@ class SegmentForm(HolderForm):
         return data
 
 
+FIELDS = ("name", "key", "kind", "category", "owner", "description", "rule", "alert_percent", "seen_version")
+EDITED = (None, {"fields": FIELDS})
+
+
 @admin.register(Segment)
 class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPage, HolderAdmin):
     """Segments: saving one checks its rule as a whole and queues a refresh."""
@@ -102,42 +106,10 @@ class SegmentAdmin(ByHandPages, PortraitPages, UpkeepPages, SizePages, OverlapPa
     search_fields = ("key", "name", "category", "description")
     search_help_text = _("Key, name, category or description")
     fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "name",
-                    "key",
-                    "kind",
-                    "category",
-                    "owner",
-                    "description",
-                    "rule",
-                    "alert_percent",
-                    "seen_version",
-                )
-            },
-        ),
+        EDITED,
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
     )
-    add_fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "name",
-                    "key",
-                    "kind",
-                    "category",
-                    "owner",
-                    "description",
-                    "rule",
-                    "alert_percent",
-                    "seen_version",
-                )
-            },
-        ),
-    )
+    add_fieldsets = (EDITED,)
     read_fieldsets = (
         (None, {"fields": (*READ, "rule_read", "alert_percent")}),
         (_("State"), {"fields": ("n_members_shown", "refresh", "rule_version", "created_at")}),
