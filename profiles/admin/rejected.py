@@ -35,12 +35,16 @@ PERMISSION = {REPLAY: "profiles.change_rejectedmessage", DISCARD: "profiles.dele
 
 
 def pretty(payload: str) -> str:
-    """A message as indented JSON; what is not JSON as it came."""
+    """A message as indented JSON; as it came where it is none, is nested too deeply, or holds half a surrogate pair,
+    which no page can hold either.
+    """
     try:
         found = json.loads(payload)  # noqa: TID251 - shown as it came, NaN and all digits
-        return json.dumps(found, ensure_ascii=False, indent=2)
-    except ValueError:
+        indented = json.dumps(found, ensure_ascii=False, indent=2)
+        indented.encode()
+    except (ValueError, RecursionError):
         return payload
+    return indented
 
 
 def as_day(written: str | None) -> date | None:

@@ -44,6 +44,17 @@ def test_the_list_is_narrowed_down_by_source_kind_day_and_reason():
     assert shown(client, "day=2020-01-01") == set()
 
 
+@pytest.mark.parametrize(
+    "payload", ['{"event":"\\ud83d"}', f'{{"a":{"[" * 900}{"]" * 900}}}'], ids=["half a pair", "nested deeply"]
+)
+def test_a_message_is_shown_as_it_came_where_it_cannot_be_laid_out(payload):
+    rejected = make(payload=payload)
+
+    page = sign_in(OPERATOR).get(address(rejected))
+
+    assert page.context["adminform"].form.initial["payload"] == payload
+
+
 def test_chosen_messages_are_replayed_or_discarded():
     first, second, third = make(), make(payload="[]"), make()
     client = sign_in(OPERATOR)
