@@ -63,5 +63,14 @@ def json_number(number: Decimal) -> int | float:
     return min(max(float(number), -sys.float_info.max), sys.float_info.max)
 
 
+def has_nul(value: Any) -> bool:
+    """Whether a text or key anywhere in a JSON value holds the character NUL, which no text of the database can."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(has_nul(key) or has_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(has_nul, value))
+
+
 def _bounded(written: str) -> int | float:
     return json_number(Decimal(written))

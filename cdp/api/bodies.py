@@ -13,6 +13,8 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
+from cdp.json_field import has_nul
+
 OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
@@ -47,17 +49,9 @@ class JsonParser(BaseParser):
             parsed = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             raise ParseError(_("The body is not JSON: %s") % error) from error
-        if b"\\u0000" in text and _holds_nul(parsed):
+        if b"\\u0000" in text and has_nul(parsed):
             raise ParseError(_("The body holds the character U+0000, which cannot be stored."))
         return parsed
-
-
-def _holds_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(key) or _holds_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 class FileNegotiation(DefaultContentNegotiation):

@@ -11,6 +11,7 @@ import orjson
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from cdp.json_field import has_nul
 from profiles.identity.groups import Key
 from profiles.identity.normalise import normalise
 from profiles.imports.cells import SKIP, CellError, TimeReader, as_name, as_text, consent_state
@@ -254,7 +255,7 @@ class Understanding:
         elif not self.says_something(understood) and not understood.is_refused:
             understood.problems.append(CellProblem("", _("says nothing")))
         whole = whole_text(row)
-        if "\0" in whole or ("\\u0000" in whole and holds_nul(row.cells)):
+        if "\0" in whole or ("\\u0000" in whole and has_nul(row.cells)):
             understood.problems.append(CellProblem("", _("holds a NUL character, which a database text cannot hold")))
         if len(whole) > SHORT:
             self._check_size(understood)
@@ -267,15 +268,6 @@ class Understanding:
         if size > settings.COLLECT_MAX_MESSAGE_BYTES:
             kilobytes = settings.COLLECT_MAX_MESSAGE_BYTES // 1024
             understood.problems.append(CellProblem("", _("larger than %(n)d KB of UTF-8 JSON") % {"n": kilobytes}))
-
-
-def holds_nul(value: Any) -> bool:
-    """Whether any text in a JSON value holds a NUL, and not the letters that stand for one in JSON."""
-    if isinstance(value, dict):
-        return any(holds_nul(each) for pair in value.items() for each in pair)
-    if isinstance(value, list):
-        return any(map(holds_nul, value))
-    return isinstance(value, str) and "\0" in value
 
 
 def whole_text(row: Row) -> str:

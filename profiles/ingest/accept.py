@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from cdp.copy import copy_rows
+from cdp.json_field import has_nul
 from cdp.stages import wake
 from profiles.ingest.counters import write_tally
 from profiles.ingest.message import MessageError
@@ -125,15 +126,6 @@ def as_text(message: Any) -> str:
         return json.dumps(message)
     except RecursionError:
         return ""
-
-
-def has_nul(value: Any) -> bool:
-    """Whether a text or key anywhere in `value` holds the character NUL."""
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(has_nul(key) or has_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(has_nul(item) for item in value)
 
 
 def generated_id(message: dict[str, Any]) -> str:
