@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from cdp.json_field import has_nul
 from profiles.imports.cells import DECIMAL_COMMA, CellError, TimeReader, ValueReader
 from profiles.imports.date_patterns import date_pattern
 from profiles.imports.errors import ImportFileError, MappingProblem
@@ -75,6 +76,9 @@ class Checker:
     def mapping(self, mapping: Any) -> FileMapping | None:
         if not isinstance(mapping, dict):
             self.problem("", _("not a JSON object"))
+            return None
+        if has_nul(mapping):
+            self.problem("", _("holds a NUL character, which a database text cannot hold"))
             return None
         targets = all_targets()
         known = (*OWN_KEYS, *targets)
@@ -276,7 +280,7 @@ class Checker:
         name = self.text(mapping, "timezone")
         try:
             return ZoneInfo(name) if name else timezone.get_default_timezone()
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # the last: `America` is a folder of zones
             self.problem("timezone", _("“%(name)s” is no time zone, such as Asia/Shanghai") % {"name": name})
             return timezone.get_default_timezone()
 

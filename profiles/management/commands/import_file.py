@@ -18,8 +18,9 @@ from cdp.models import Run
 from cdp.runs import execute_run
 from profiles import tasks  # noqa: F401 - registers the work of runs
 from profiles.imports.errors import ImportFileError
+from profiles.imports.fit import in_one
 from profiles.models import Import, ImportMapping, Source
-from profiles.services.imports import ImportStateError, create_import, queue_import, refused_name
+from profiles.services.imports import ImportStateError, check_mapping, create_import, queue_import, refused_name
 
 PAUSE_SECONDS = 0.5
 
@@ -103,9 +104,13 @@ class Command(BaseCommand):
         return found
 
     def read_mapping(self, path: Path) -> Any:
+        """The mapping in a file, of which nothing is wrong as far as it can be told without the rows."""
         try:
-            return orjson.loads(path.read_text(encoding="utf-8-sig"))
+            mapping = orjson.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise CommandError(f"{path}: {in_words(error)}") from error
         except ValueError as error:
             raise CommandError(f"{path}: not JSON: {error}") from error
+        if problems := check_mapping(mapping):
+            raise CommandError(in_one(problems, ()))
+        return mapping

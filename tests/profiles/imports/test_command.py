@@ -77,6 +77,8 @@ def test_a_saved_mapping_has_its_source_and_a_dry_run_writes_nothing(files):
 def test_what_is_wrong_is_said(files, caplog):
     (files / "other.csv").write_text("Other\n1\n")
     (files / "broken.json").write_text("{")
+    for n, wrong in enumerate([{"encoding": "latin-1"}, {"delimiter": "ab"}]):
+        (files / f"wrong{n}.json").write_text(json.dumps(MEMBERS_MAPPING | wrong))
 
     for options, problem in [
         ({"source": "tilt"}, "No enabled source 'tilt'; there are: till"),
@@ -84,6 +86,8 @@ def test_what_is_wrong_is_said(files, caplog):
         ({"file": "other.csv"}, "the file has none of the columns “Card”, “City”"),
         ({"mapping": files / "none.json"}, "none.json: it is not there"),
         ({"mapping": files / "broken.json"}, "broken.json: not JSON"),
+        ({"mapping": files / "wrong0.json"}, 'mapping, "encoding": “latin-1” is not known'),
+        ({"mapping": files / "wrong1.json"}, 'mapping, "delimiter": “ab” is not one character'),
         ({"name": "import_file", "mapping": None, "saved_mapping": "none"}, "No saved mapping 'none'; there are: none"),
     ]:
         with pytest.raises(CommandError, match=problem):
