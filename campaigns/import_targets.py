@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.models import Suppression
-from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
+from profiles.imports.targets import Checked, Planned, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
 from profiles.models import IdentifierKind
 
@@ -108,15 +108,17 @@ class SuppressionTarget(Target):
             n_new = sum(is_new for (is_new,) in cursor.fetchall())  # what another import put there is both's now
         return Counter(suppressions=n_new, suppressions_unchanged=len(wanted) - n_new)
 
-    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
-        wanted = addresses(rows)
-        kinds = IdentifierKind.objects.filter(key__in={kind for kind, _value, _channel in wanted})
+    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Planned:
+        """Without the reasons: a new one changes nothing."""
+        return dict.fromkeys(addresses(rows))
+
+    def n_changed(self, planned: Planned) -> int:
+        kinds = IdentifierKind.objects.filter(key__in={kind for kind, _value, _channel in planned})
         held = Suppression.objects.filter(  # by kind too, which the index begins with
-            kind__in=list(kinds.values_list("pk", flat=True)), value__in={value for _kind, value, _channel in wanted}
+            kind__in=list(kinds.values_list("pk", flat=True)), value__in={value for _kind, value, _channel in planned}
         )
         known = set(held.values_list("kind__key", "value", "channel"))
-        n_known = sum(key in known for key in wanted)
-        return Counter(suppressions=len(wanted) - n_known, suppressions_unchanged=n_known)
+        return len(planned.keys() - known)
 
     def count(self, import_id: int, *, most: int | None = None) -> Counter[str]:
         return Counter(suppressions=Suppression.objects.filter(import_id=import_id)[:most].count())

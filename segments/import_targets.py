@@ -15,16 +15,16 @@ from django.utils.translation import gettext_lazy
 from cdp.locks import hold_rows
 from cdp.rules.causes import Cause
 from profiles.imports.errors import ImportFileError
-from profiles.imports.guess import folded, mostly, names
-from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
-from profiles.imports.targets.parts import Named, column_of, is_meant, objects, pieces, read_named
+from profiles.imports.guess import names
+from profiles.imports.targets import Checked, Planned, Reporter, Target, TargetRow, Writing, register_target
+from profiles.imports.targets.named_columns import guess_named
+from profiles.imports.targets.parts import Named, column_of, is_meant, objects, read_named
 from segments.models import DisplacedMembership, Membership, Segment
 from segments.services.members import Wanted, add_each, keep_if_taken_back, missing, take_back_written
 
 ALLOWED = ("segment", "split", "when")
 WRITTEN = (Membership, DisplacedMembership)
 COLUMNS = names("分群 手工分群 所属分群 人群 人群包 客群 名单 segment segments audience list lists")
-SPLITS = (";", "；", "、", ",", "，", "|")
 
 
 class Joining(NamedTuple):
@@ -80,16 +80,7 @@ class MemberTarget(Target):
 
     def guess(self, cells: Mapping[str, Sequence[str]]) -> tuple[list[dict[str, Any]], set[str]]:
         """A column that is called so, and whose cells name segments by hand that there are."""
-        parts, columns = [], set()
-        named = {column: written for column, written in cells.items() if folded(column) in COLUMNS}
-        known = known_segments() if named else {}
-        for column, written in named.items():
-            for split in ("", *SPLITS):
-                if mostly([name for each in written for name in pieces(each, split)], known.__contains__):
-                    parts.append({"segment": {"column": column}} | ({"split": split} if split else {}))
-                    columns.add(column)
-                    break
-        return parts, columns
+        return guess_named(cells, "segment", columns=COLUMNS, known=known_segments)
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         """Raises ImportFileError where a segment was deleted, or put into the archive, since the mapping was read."""
@@ -99,13 +90,11 @@ class MemberTarget(Target):
         added = add_each(wanted, user=writing.user, now=writing.now, cause=Cause.IMPORT, import_id=writing.import_id)
         return Counter(segments=added, segments_unchanged=len(wanted) - added)
 
-    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
-        wanted = wanted_of([row for row in rows if row.profile_id is not None])
-        strangers = {
-            (row.identifiers[0], said.segment_id) for row in rows if row.profile_id is None for said in row.said
-        }
-        added = len(missing(wanted)) + len(strangers)
-        return Counter(segments=added, segments_unchanged=len(wanted) + len(strangers) - added)
+    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Planned:
+        return dict.fromkeys(wanted_of(rows))
+
+    def n_changed(self, planned: Planned) -> int:
+        return len(missing([Wanted(*each) for each in planned]))
 
     def rows_about_people(self, import_id: int) -> Sequence[QuerySet[Any]]:
         return [model._default_manager.filter(import_id=import_id) for model in WRITTEN]

@@ -18,7 +18,9 @@ from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
 from profiles.imports.cells import CellError, TimeReader
 from profiles.imports.errors import ImportFileError
-from profiles.imports.targets import Checked, Reporter, Target, TargetRow, Writing, register_target
+from profiles.imports.guess import names
+from profiles.imports.targets import Checked, Planned, Reporter, Target, TargetRow, Writing, register_target
+from profiles.imports.targets.named_columns import guess_named
 from profiles.imports.targets.parts import Named, cell, column_of, is_meant, objects, read_named, text_or_column
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles
@@ -29,6 +31,7 @@ from tags.services.assign import Assignment, assign_each, differing, keep_if_tak
 
 WRITTEN = (TagAssignment, DisplacedTag)
 ALLOWED = ("tag", "split", "value", "expires_at", "when")
+COLUMNS = names("标签 客户标签 会员标签 用户标签 手工标签 标签名称 tag tags label labels")
 
 
 class Assigning(NamedTuple):
@@ -122,6 +125,10 @@ class TagTarget(Target):
         ]
         return CheckedTags(tuple(parts), known)
 
+    def guess(self, cells: Mapping[str, Sequence[str]]) -> tuple[list[dict[str, Any]], set[str]]:
+        """A column that is called so, and whose cells name tags without values that files fill."""
+        return guess_named(cells, "tag", columns=COLUMNS, known=tags_without_values)
+
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         """Raises ImportFileError where a tag or a value went, or a tag into the archive, since the mapping was read."""
         check_in_use({(said.tag_id, said.value_id): said for row in rows for said in row.said}.values())
@@ -132,17 +139,11 @@ class TagTarget(Target):
         )
         return Counter(tags=changed, tags_unchanged=len(wanted) - changed)
 
-    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
-        wanted = latest([row for row in rows if row.profile_id is not None], now=now)
-        strangers = {
-            (row.identifiers[0], said.tag_id)
-            for row in rows
-            if row.profile_id is None
-            for said in row.said
-            if not said.has_ended(now)
-        }
-        changed = len(differing(wanted)) + len(strangers)
-        return Counter(tags=changed, tags_unchanged=len(wanted) + len(strangers) - changed)
+    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Planned:
+        return {each[:2]: each for each in latest(rows, now=now)}
+
+    def n_changed(self, planned: Planned) -> int:
+        return len(differing(list(planned.values())))
 
     def rows_about_people(self, import_id: int) -> Sequence[QuerySet[Any]]:
         return [model._default_manager.filter(import_id=import_id) for model in WRITTEN]
@@ -199,6 +200,11 @@ def known_tags() -> dict[str, TagWords]:
         words = TagWords(tag, {value.name: value for value in values} | {value.key: value for value in values})
         by_name[tag.name] = by_key[tag.key] = words
     return by_name | by_key
+
+
+def tags_without_values() -> set[str]:
+    """Keys and names of those that a cell names whole."""
+    return {name for name, words in known_tags().items() if not words.values}
 
 
 def check_part(

@@ -29,11 +29,12 @@ from profiles.imports.check import parse_mapping
 from profiles.imports.mapping import FileMapping
 from profiles.imports.messages import Messages, RowMessages
 from profiles.imports.notes import Notes, open_notes
-from profiles.imports.plan import Plan, Planner, note_key
+from profiles.imports.plan import Planner
+from profiles.imports.plan_targets import plan_targets
 from profiles.imports.readers import Reading, columns_of, count_rows, open_rows, reading_as_stored
 from profiles.imports.refused import RefusedRows
 from profiles.imports.statistics import take_first_statistics
-from profiles.imports.take import BrokenRowsError, Taken, Taking, target_rows
+from profiles.imports.take import BrokenRowsError, Taken, Taking
 from profiles.imports.targets import all_targets
 from profiles.imports.understand import Understanding
 from profiles.imports.values import value_key
@@ -139,7 +140,8 @@ def try_rows(import_: Import, run: Run, *, now: datetime) -> None:
         for batch in found:
             taking.refuse_unplanned(batch)
             plan = planner.plan(batch)
-            tell(job, plan.counts + plan_targets(job, plan, notes), plan.refused)
+            others = plan_targets(plan, job.mapping, notes, kinds=job.kinds, now=now)
+            tell(job, plan.counts + others, plan.refused)
             n_done += len(batch)
             report(job, n_done)
     import_.dry_run_counts = {**job.counts, "refused_rows": job.places}
@@ -277,15 +279,3 @@ def report(job: Job, n_done: int) -> None:
         run.result_file = refused
         run.save(update_fields=["result_file"])
     advance(run, n_done, job.import_.n_rows, **job.counts, refused_rows=job.places)
-
-
-def plan_targets(job: Job, plan: Plan, notes: Notes) -> Counter[str]:
-    """What further targets would write. What was said before of the same person, in this file, is no news."""
-    counts: Counter[str] = Counter()
-    for target, rows in target_rows(job.mapping, plan.rows, plan.known, kinds=job.kinds):
-        by_note = {note_key("t", f"{target.key} {row.identifiers[0]} {row.said!r}"): row for row in rows}
-        noted = notes.read(by_note)
-        counts[f"{target.key}_unchanged"] += len(rows) - len(by_note) + len(noted)
-        counts.update(target.plan([row for key, row in by_note.items() if key not in noted], now=job.now))
-        notes.write(dict.fromkeys(by_note, ""))
-    return counts

@@ -174,8 +174,11 @@ class Taking:
         writing = Writing(
             self.import_.pk, self.import_.source_id, self.import_.user, self.now, list(self.planner.twins)
         )
-        anchors = sorted({row.understood.identifiers[0] for row in plan.rows})
-        known = load_identifiers(anchors)
+        saying = [row.understood.identifiers for row in plan.rows if any(row.understood.others.values())]
+        known = load_identifiers(sorted({anchor for anchor, *_others in saying}))
+        # Rows that make nobody may name their person by another than the first.
+        if left := {key for anchor, *others in saying if anchor not in known for key in others}:
+            known |= load_identifiers(sorted(left))
         counts: Counter[str] = Counter()
         for target, rows in target_rows(self.mapping, plan.rows, known, kinds=self.planner.kinds):
             counts.update(target.write(rows, writing))
@@ -188,8 +191,11 @@ def target_rows(
     known: Mapping[Key, Known],
     *,
     kinds: Mapping[str, IdentifierKind],
+    owners: Mapping[Key, int] | None = None,
 ) -> Iterator[tuple[Target, list[TargetRow]]]:
-    """For each target of the mapping, the rows that say something to it."""
+    """For each target of the mapping, the rows that say something to it. `owners` are whose the identifiers would be
+    that nobody has.
+    """
     kind_keys = {kind.pk: kind.key for kind in kinds.values()}
     targets = all_targets()
     for key in mapping.targets:
@@ -197,7 +203,8 @@ def target_rows(
         for row in rows:
             if said := row.understood.others.get(key):
                 identifiers = [(kind_keys[each.kind_id], each.value) for each in row.understood.identifiers]
-                owner = next((known[each] for each in row.understood.identifiers if each in known), None)
-                found.append(TargetRow(owner.profile_id if owner else None, identifiers, said))
+                ids = (known[each].profile_id for each in row.understood.identifiers if each in known)
+                owner = next(ids, None) or (owners or {}).get(row.understood.identifiers[0])
+                found.append(TargetRow(owner, identifiers, said))
         if found:
             yield targets[key], found

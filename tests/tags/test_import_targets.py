@@ -9,12 +9,13 @@ from cdp.locks import advisory_lock
 from cdp.models import Run
 from cdp.runs import execute_run
 from profiles.identity.resolve import lock_profiles
-from profiles.imports import take
+from profiles.imports import engine, take
 from profiles.imports.check import check
+from profiles.imports.facts import FileFacts
 from profiles.models import IdentityChange, ProfileChange, ProfileMerge
 from profiles.services import written
 from profiles.services.identity import merge_profiles, undo_merge
-from profiles.services.imports import preview_take_back, take_back
+from profiles.services.imports import check_mapping, guess_mapping, preview_take_back, take_back
 from tags.import_targets import TagTarget
 from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services import assign_tag
@@ -67,6 +68,32 @@ def taken_back(import_):
 def held():
     rows = TagAssignment.objects.values_list("profile__identifiers__value", "tag__key", "value__key", "expires_at")
     return {row for row in rows if row[0].startswith("VIP")}
+
+
+@pytest.mark.usefixtures("_tags")
+@pytest.mark.parametrize("column", ["标签", "tag", "Tags", "客户标签"])
+@pytest.mark.parametrize(
+    ("cells", "part"),
+    [
+        (["高价值", "old"], {}),
+        (["高价值、老客户", "old"], {"split": "、"}),
+        (["高价值", "会员卡"], None),
+        (["高价值", "nobody knows it", "old"], None),
+        (["高价值", "archived"], None),
+        ([], None),
+    ],
+    ids=["one", "many", "with values", "unknown", "archived", "empty"],
+)
+def test_a_column_that_names_tags_is_guessed(column, cells, part, till):  # noqa: F811
+    TagFactory(key="archived", lifecycle=Tag.Lifecycle.ARCHIVED)
+    sample = tuple({"卡号": f"VIP{n}", column: cell} for n, cell in enumerate(cells))
+    facts = FileFacts("csv", "utf-8", ",", ("卡号", column), sample)
+
+    mapping = guess_mapping(facts, source=till)
+
+    assert mapping.get("tags") == (None if part is None else [{"tag": {"column": column}} | part])
+    assert (column in mapping.get("traits", {})) == (part is None)
+    assert check_mapping(mapping, facts=facts) == []
 
 
 @pytest.mark.usefixtures("_tags")
@@ -331,3 +358,66 @@ def test_people_who_appear_while_the_batch_is_planned_are_locked_with_the_others
     load("Card,Name\nC1,Ann\nC2,Bo\n", mapping)
 
     assert locked == [sorted(profile_of("member_card", card).pk for card in ("C1", "C2"))]
+
+
+ONE_IN_TWO_ROWS = {
+    "value and value": ["VIP001,,金卡", "VIP001,,银卡", "VIP001,,银卡", "VIP001,,金卡"],
+    "tag and tag": ["VIP001,高价值、老客户,", "VIP001,高价值,金卡", "VIP001,老客户,金卡"],
+    "twice the same": ["VIP001,高价值、老客户,金卡", "VIP001,高价值、老客户,金卡"],
+}
+
+
+@pytest.mark.usefixtures("_tags")
+@pytest.mark.parametrize("people", ["known", "create"])
+@pytest.mark.parametrize("batch_rows", [1, 2, 4_000])
+@pytest.mark.parametrize("rows", ONE_IN_TWO_ROWS.values(), ids=ONE_IN_TWO_ROWS)
+def test_of_two_rows_about_one_person_a_dry_run_counts_what_the_import_does(
+    rows,
+    batch_rows,
+    people,
+    load,  # noqa: F811
+    monkeypatch,
+):
+    if people == "known":
+        load(MEMBERS, MEMBERS_MAPPING)
+    monkeypatch.setattr(engine, "BATCH_ROWS", batch_rows)
+    text = "\n".join(["卡号,标签,等级", *rows, ""])
+    listed = {"tag": {"column": "标签"}, "split": "、"}
+    mapping = MEMBER | {"people": people, "tags": [listed, {"tag": "card", "value": {"column": "等级"}}]}
+
+    expected = load(text, mapping, dry_run=True).dry_run_counts
+
+    assert load(text, mapping).counts == expected
+
+
+@pytest.mark.usefixtures("_tags")
+@pytest.mark.parametrize("batch_rows", [1, 4_000])
+def test_a_dry_run_knows_one_person_by_each_of_their_new_identifiers(batch_rows, load, monkeypatch):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    monkeypatch.setattr(engine, "BATCH_ROWS", batch_rows)
+    text = "卡号,用户\nVIP001,U1\n,U1\nVIP777,U7\nVIP778,U7\n,U7\nVIP777,\n"
+    mapping = {
+        "identifiers": {"用户": "user_id", "卡号": "member_card"},
+        "people": "create",
+        "tags": [{"tag": "old"}],
+    }
+
+    expected = load(text, mapping, dry_run=True).dry_run_counts
+
+    counts = load(text, mapping).counts
+    assert {key: counts.get(key) for key in ("tags", "tags_unchanged")} == {
+        key: expected.get(key) for key in ("tags", "tags_unchanged")
+    }
+
+
+@pytest.mark.usefixtures("_tags")
+def test_a_list_may_name_people_by_any_of_their_identifiers(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    text = "用户,卡号\nU999,VIP001\nU998,VIP998\n"
+    mapping = {"identifiers": {"用户": "user_id", "卡号": "member_card"}, "tags": [{"tag": "old"}]}
+    expected = load(text, mapping, dry_run=True).dry_run_counts
+
+    import_ = load(text, mapping)
+
+    assert held() == {("VIP001", "old", None, None)}
+    assert import_.counts == expected == {"unchanged": 1, "tags": 1, "refused": 1, "refused_rows": ["3"]}

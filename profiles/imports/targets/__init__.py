@@ -38,7 +38,9 @@ class Checked(Protocol):
 
 
 class TargetRow(NamedTuple):
-    """What one row says: of `profile_id` (None where nobody is known), under these `identifiers` (kind key, value)."""
+    """What one row says: of `profile_id` (None where nobody is known, in a dry run below zero for whom the import would
+    make), under these `identifiers` (kind key, value).
+    """
 
     profile_id: int | None
     identifiers: Sequence[tuple[str, str]]
@@ -58,6 +60,10 @@ class Writing(NamedTuple):
     def own(self) -> list[int]:
         """The imports that are this one, or the same again: what they wrote stays theirs to take back."""
         return [self.import_id, *self.twins]
+
+
+# What is to be, by what it is about: a person and a tag, an address.
+Planned = Mapping[tuple[Any, ...], Any]
 
 
 class Target(ABC):
@@ -85,8 +91,12 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Counter[str]:
-        """The counts that `write` would return at `now`, without writing."""
+    def plan(self, rows: Sequence[TargetRow], *, now: datetime) -> Planned:
+        """What `write` would write at `now`."""
+
+    @abstractmethod
+    def n_changed(self, planned: Planned) -> int:
+        """How many of these are another than what is stored."""
 
     def rows_about_people(self, import_id: int) -> Sequence[QuerySet[Any]]:
         """What the import wrote about people (`profile`), and nobody has changed since; of each model."""
