@@ -37,7 +37,7 @@ from profiles.services.definitions import (
     save_event_definition,
     suggested_schema,
 )
-from profiles.services.event_values import ValueConsequences, consequences_of_value, failed_promotion
+from profiles.services.event_values import ValueConsequences, check_path, consequences_of_value, failed_promotion
 
 PLANNED = {
     False: (pgettext_lazy("of a definition", "planned"), "success"),
@@ -197,6 +197,14 @@ class EventForm(MeanwhileForm):
         if getattr(self.instance, "is_suggested", False):  # a suggestion that comes back as it was shown is taken
             self.fields["schema"].show_hidden_initial = False
 
+    def clean(self) -> dict[str, Any]:
+        given = super().clean()
+        try:
+            check_path(given.get("value_property", ""))
+        except ValidationError as error:
+            self.add_error(None, error)
+        return given
+
     def clean_schema(self) -> Any:
         schema = self.cleaned_data["schema"]
         if schema is not None:
@@ -233,12 +241,15 @@ class EventDefinitionAdmin(PlanningAdmin, ConfirmingAdmin):
         """What has a value keeps it: events hold it."""
         if not isinstance(obj, EventDefinition):
             return self.readonly_fields
-        value = ("value_property", "value_sign") if obj.value_property else ()
+        has_value = getattr(obj, "has_value", bool(obj.value_property))
+        value = ("value_property", "value_sign") if has_value else ()
         return ("name", *value, *self.readonly_fields)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """With `?suggest`, the form offers a schema that the latest events fit."""
         found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.has_value = bool(found.value_property)  # a form that has errors writes on what it was given
         if found is not None and request.method == "GET" and "suggest" in request.GET:
             schema, n_seen = suggested_schema(found)
             if schema is None:

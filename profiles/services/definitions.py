@@ -33,7 +33,7 @@ from profiles.models import (
 from profiles.refresh.graph import Graph
 from profiles.refresh.queue import REFOLD, queue_full_refresh
 from profiles.refresh.saving import check_users, lock_rules
-from profiles.services.event_values import check_value, failed_promotion, is_promoted, queue_promotion
+from profiles.services.event_values import check_path, check_value, failed_promotion, is_promoted, queue_promotion
 
 N_SAMPLED = 1_000
 N_EXAMPLES = 5
@@ -153,7 +153,8 @@ def save_event_definition(
     """Save the definition of an event, new or changed; returns the run that gives the events stored so far their value,
     where it is named now, or the last such run failed. Of one that is there the `changed` fields are saved; None: all.
 
-    Raises ValidationError for a schema that cannot be used, and where another value is named than before.
+    Raises ValidationError for a schema or a path to a value that cannot be used, and where another value is named than
+    before.
     """
     if definition.schema is not None:
         try:
@@ -162,6 +163,8 @@ def save_event_definition(
             raise ValidationError({"schema": str(error)}) from error
     with transaction.atomic():
         before = lock_edited(definition, changed)
+        if before is None or is_promoted(before, definition):  # what stands already stays, however it is written
+            check_path(definition.value_property)
         if before is None:
             definition.save()
             return None

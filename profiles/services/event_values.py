@@ -59,6 +59,13 @@ def is_promoted(before: EventDefinition, after: EventDefinition) -> bool:
     return not before.value_property and bool(after.value_property)
 
 
+def check_path(path: str) -> None:
+    """Raises ValidationError for a path to a value that leads nowhere; there may be none."""
+    if path and not all(name.strip() for name in path.split(".")):
+        said = _("Write names with a dot between them, such as total or order.total. No name in it may be empty.")
+        raise ValidationError({"value_property": said})
+
+
 def check_value(before: EventDefinition, after: EventDefinition) -> None:
     """Raises ValidationError where another value is named than before: events hold the one they were stored with."""
     named = (before.value_property, before.value_sign)

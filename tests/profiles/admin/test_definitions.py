@@ -216,6 +216,30 @@ def test_a_property_without_a_number_is_called_out():
     assert "No property of theirs holds a number." in text
 
 
+def test_a_path_to_a_value_with_an_empty_name_is_refused_beside_its_field():
+    event = EventDefinitionFactory(name="Purchase")
+    old = EventDefinitionFactory(name="Booked", value_property="a..b")  # of a time when it was taken
+    client = sign_in(OPERATOR)
+
+    text = client.post(address(event), {"value_property": "..x", "value_sign": "1", "schema": ""}).content.decode()
+    client.post(address(old), {"label": "Bookings", "schema": ""})
+
+    assert "No name in it may be empty" in text
+    assert 'name="value_property" value="..x"' in text
+    assert EventDefinition.objects.get(name="Purchase").value_property == ""
+    assert not Run.objects.exists()
+    assert EventDefinition.objects.get(name="Booked").label == "Bookings"
+
+
+def test_a_value_stays_in_its_field_where_another_one_is_wrong():
+    event = EventDefinitionFactory(name="Purchase")
+
+    answer = sign_in(OPERATOR).post(address(event), {"value_property": "total", "value_sign": "-1", "schema": "{"})
+
+    assert 'name="value_property" value="total"' in answer.content.decode()
+    assert EventDefinition.objects.get(name="Purchase").value_property == ""
+
+
 def test_who_names_a_value_that_a_colleague_has_named_meanwhile_is_told():
     event = EventDefinitionFactory(name="Purchase", value_property="total")
 

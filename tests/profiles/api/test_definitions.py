@@ -163,6 +163,23 @@ def test_an_event_gets_a_schema_and_keeps_its_value():
     assert [error["path"] for error in refused.json()["errors"]] == ["value_property"]
 
 
+@pytest.mark.parametrize("path", [".", "..x", "a..b", "total.", ".total", "order. .total"])
+def test_a_path_to_a_value_with_an_empty_name_is_refused(path):
+    EventDefinitionFactory(name="Purchase", is_discovered=True)
+    api = api_of("operator")
+
+    made = api.send("post", "events/", {"name": "Table Booked", "value_property": path})
+    named = api.send("patch", "events/Purchase/", {"value_property": path})
+
+    assert (made.status_code, named.status_code) == (400, 400)
+    assert [error["path"] for answer in (made, named) for error in answer.json()["errors"]] == ["value_property"] * 2
+    assert "such as total or order.total" in made.content.decode()
+    assert list(
+        EventDefinition.objects.filter(name__in=["Table Booked", "Purchase"]).values_list("value_property")
+    ) == [("",)]
+    assert not Run.objects.exists()
+
+
 def test_an_event_that_messages_brought_is_given_a_value_once():
     EventDefinitionFactory(name="Purchase", is_discovered=True)
     api = api_of("operator")
