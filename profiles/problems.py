@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, gettext_noop, pgettext_lazy
+
+from profiles.models import AttributeType
 
 # As `ingest/schemas.py`, `ingest/quality.py`, `ingest/contributions.py` and `ingest/message.py` write them.
 PROBLEMS = (
@@ -14,7 +17,7 @@ PROBLEMS = (
     gettext_noop("is not a planned event"),
     gettext_noop("is not a planned attribute"),
     gettext_noop("event %(what)s is not a planned event"),
-    gettext_noop("does not fit its type, %(what)s"),
+    gettext_noop("does not fit its type, %(attribute_type)s"),
     gettext_noop("no identifier that can name anybody"),
     gettext_noop("is of a kind that is not defined"),
     gettext_noop("is neither a text nor a whole number"),
@@ -24,8 +27,8 @@ PROBLEMS = (
     gettext_noop("has more than %(what)s characters"),
     gettext_noop("does not have the form of its kind"),
     gettext_noop("has a name that %(what)s"),
-    gettext_noop("is not of type %(what)s"),
-    gettext_noop("is not of types %(what)s"),
+    gettext_noop("is not of type %(json_type)s"),
+    gettext_noop("is not of types %(json_type)s"),
     gettext_noop("is not one of %(what)s"),
     gettext_noop("is not %(what)s"),
     gettext_noop("does not match %(what)s"),
@@ -36,7 +39,9 @@ PROBLEMS = (
     gettext_noop("is greater than or equal to the maximum of %(what)s"),
     gettext_noop("is greater than the maximum of %(what)s"),
     gettext_noop("is not a multiple of %(what)s"),
-    gettext_noop("is not of the format %(what)s"),
+    gettext_noop("is not of the format %(format)s"),
+    gettext_noop("is none of the types that there are: %(known)s"),
+    gettext_noop("is no pattern that can be used: one of the RE2 kind, without lookaround, and not too large"),
     gettext_noop("has fewer than %(what)s items"),
     gettext_noop("has more than %(what)s items"),
     gettext_noop("has fewer than %(what)s properties"),
@@ -71,6 +76,28 @@ REASONS = (
     gettext_noop("event %(what)s is new, and there are %(max)s discovered ones already"),
     gettext_noop("could not be processed: %(what)s"),
 )
+# What stands for a placeholder of these names, as the reader calls it; what is not here stays as the schema has it.
+WORDS: dict[str, dict[str, Any]] = {
+    "attribute_type": dict(AttributeType.choices),
+    "format": {
+        "date": pgettext_lazy("format", "date"),
+        "date-time": pgettext_lazy("format", "date-time"),
+        "email": pgettext_lazy("format", "email"),
+        "phone": pgettext_lazy("format", "phone"),
+        "regex": pgettext_lazy("format", "regex"),
+        "time": pgettext_lazy("format", "time"),
+        "uri": pgettext_lazy("format", "uri"),
+    },
+    "json_type": {
+        '"array"': pgettext_lazy("of JSON", '"array"'),
+        '"boolean"': pgettext_lazy("of JSON", '"boolean"'),
+        '"integer"': pgettext_lazy("of JSON", '"integer"'),
+        '"null"': pgettext_lazy("of JSON", '"null"'),
+        '"number"': pgettext_lazy("of JSON", '"number"'),
+        '"object"': pgettext_lazy("of JSON", '"object"'),
+        '"string"': pgettext_lazy("of JSON", '"string"'),
+    },
+}
 PLACEHOLDER = re.compile(r"%\\?\((\w+)\\?\)s")
 
 
@@ -87,8 +114,15 @@ def translated(said: str, texts: tuple[str, ...]) -> str | None:
     """
     for pattern, text in patterns(texts):
         if found := pattern.fullmatch(said):
-            return PLACEHOLDER.sub(lambda name: in_words(found[name[1]]), gettext(text))
+            return PLACEHOLDER.sub(partial(_quoted, found), gettext(text))
     return None
+
+
+def _quoted(found: re.Match[str], placeholder: re.Match[str]) -> str:
+    name = placeholder[1]
+    if name not in WORDS:
+        return in_words(found[name])
+    return ", ".join(str(WORDS[name].get(each, each)).lower() for each in found[name].split(", "))
 
 
 def in_words(problem: str) -> str:
@@ -103,4 +137,5 @@ def reason_in_words(reason: str) -> str:
 
 def _with_place(part: str) -> str:
     place, colon, problem = part.partition(": ")
-    return f"{place}{colon}{in_words(problem)}" if colon else in_words(part)
+    known = translated(part, PROBLEMS)  # the name of an event may hold a colon
+    return known or (f"{place}{colon}{in_words(problem)}" if colon else part)

@@ -14,6 +14,8 @@ import orjson
 from django.utils.translation import gettext as _
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
+from profiles.problems import in_words
+
 MAX_BYTES = 20_000
 MAX_DEPTH = 20
 MAX_ERRORS = 10  # of one message
@@ -43,6 +45,8 @@ LIMITS = {
     "minProperties": "has fewer than {} properties",
     "maxProperties": "has more than {} properties",
 }
+
+TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 Schema = dict[str, Any]
 
@@ -81,8 +85,18 @@ def check_schema(schema: Any) -> None:
     try:
         compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
     except ValidationError as error:
-        place = join("", error.instance_path)
-        raise SchemaError(f"{place}: {error.message}" if place else error.message) from error
+        place, problem = join("", error.instance_path), in_words(problem_of_schema(error))
+        raise SchemaError(f"{place}: {problem}" if place else problem) from error
+
+
+def problem_of_schema(error: ValidationError) -> str:
+    """What is wrong with a schema, in words of JSON Schema itself."""
+    kind: Any = error.kind
+    if kind.name == "anyOf" and error.instance_path[-1:] == ["type"]:
+        return f"is none of the types that there are: {', '.join(map(as_text, TYPES))}"
+    if kind.name == "format":
+        return "is no pattern that can be used: one of the RE2 kind, without lookaround, and not too large"
+    return problem_of(error)
 
 
 def keywords(node: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:

@@ -49,6 +49,25 @@ def test_a_problem_quotes_the_schema_alone_and_is_translated(schema, value, prob
     assert not any(word in said for word in problem.split() if len(word) > 1 and word.isalpha() and word != "email")
 
 
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        ('is not of type "number"', "应为数字"),
+        ('is not of types "null", "string"', "应为以下之一：空值, 文本"),
+        ("is not of the format date-time", "不符合格式“日期时间”"),
+        ("is not of the format ipv6", "不符合格式“ipv6”"),
+        ("does not fit its type, datetime", "不符合属性类型“日期和时间”"),
+        ('has a name that is not of type "string"', "其中有属性名应为文本"),
+        ('is not "number"', '应为 "number"'),  # a value that the schema names is no type
+    ],
+)
+def test_types_and_formats_are_called_as_the_reader_calls_them(problem, said):
+    with override("zh-hans"):
+        assert in_words(problem) == said
+    with override("en"):
+        assert in_words(problem) == problem.replace("datetime", "date and time")
+
+
 def test_a_reason_keeps_its_places_and_what_is_no_problem():
     reason = "properties.total: is missing; properties.a: is not 3; event 'Booked' is not a planned event"
 
@@ -56,6 +75,8 @@ def test_a_reason_keeps_its_places_and_what_is_no_problem():
         said = reason_in_words(reason)
         other = reason_in_words("somebody wrote this")
 
+    with override("zh-hans"):
+        assert reason_in_words("event 'Shop: Booked' is not a planned event") == "'Shop: Booked' 不是已规划的事件"
     assert said == "properties.total: 缺失; properties.a: 应为 3; 'Booked' 不是已规划的事件"
     assert other == "somebody wrote this"
 

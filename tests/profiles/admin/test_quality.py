@@ -182,4 +182,4 @@ def test_problems_are_told_in_the_language_of_the_reader():
     client = sign_in(VIEWER)
     client.cookies["django_language"] = "zh-hans"
 
-    assert "应为类型 &quot;number&quot;" in client.get(PAGE).content.decode()
+    assert "应为数字" in client.get(PAGE).content.decode()

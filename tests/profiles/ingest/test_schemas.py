@@ -1,6 +1,7 @@
 """JSON Schemas: which are refused, and what is said of properties that break one."""
 
 import pytest
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,9 +48,14 @@ def test_a_schema_that_can_be_used(schema):
         ([], "A schema is an object"),
         (None, "A schema is an object"),
         ({"type": "array"}, "nothing would ever fit"),
-        ({"properties": {"a": {"type": "money"}}}, "properties.a.type"),
-        ({"properties": {"a": {"pattern": "(?=a)b"}}}, "properties.a.pattern"),
-        ({"properties": {"a": {"pattern": "(a{1000}){1000}"}}}, "properties.a.pattern"),
+        ({"properties": {"a": {"type": "money"}}}, "properties.a.type: is none of the types that there are: "),
+        ({"properties": {"a": {"type": ["string", "money"]}}}, 'there are: "array", "boolean", "integer", "null", '),
+        ({"properties": {"a": {"minimum": "3"}}}, 'properties.a.minimum: is not of type "number"'),
+        ({"properties": {"a": 5}}, 'properties.a: is not of types "boolean", "object"'),
+        ({"required": ["a", "a"]}, "required: holds the same item twice"),
+        ({"allOf": []}, "allOf: has fewer than 1 items"),
+        ({"properties": {"a": {"pattern": "(?=a)b"}}}, "properties.a.pattern: is no pattern that can be used"),
+        ({"properties": {"a": {"pattern": "(a{1000}){1000}"}}}, "properties.a.pattern: is no pattern that can be used"),
         ({"$ref": "https://example.com/schema.json"}, "references are not followed"),
         ({"properties": {"a": {"$ref": "#"}}}, "properties.a.$ref: references"),
         ({"properties": {"properties": {"$id": "https://example.com/"}}}, "properties.properties.$id: cannot be used"),
@@ -64,6 +70,13 @@ def test_a_schema_that_is_refused_says_why(schema, said):
         check_schema(schema)
 
     assert said in str(error.value)
+
+
+def test_a_schema_is_refused_in_the_language_of_the_reader():
+    with override("zh-hans"), pytest.raises(SchemaError) as error:
+        check_schema({"properties": {"a": {"minimum": "3"}}})
+
+    assert str(error.value) == "properties.a.minimum: 应为数字"
 
 
 def test_each_breach_names_its_place():
