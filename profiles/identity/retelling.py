@@ -166,7 +166,10 @@ def load(profile_ids: Collection[int]) -> dict[int, Person]:
     for pk, profile_id, home, priority, value in rows.order_by("pk"):
         owner[pk], place[pk] = profile_id, (priority, value)
         first_on.setdefault(home, pk)
-    people = {profile_id: Person(pk for pk in owner if owner[pk] == profile_id) for profile_id in profile_ids}
+    mine: dict[int, list[int]] = {profile_id: [] for profile_id in profile_ids}
+    for pk, profile_id in owner.items():
+        mine[profile_id].append(pk)
+    people = {profile_id: Person(identifiers) for profile_id, identifiers in mine.items()}
     links = IdentityLink.objects.filter(Scope(sorted(owner)).on("left_id"))
     for link in links:
         if owner[link.left_id] == owner.get(link.right_id):
