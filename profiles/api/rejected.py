@@ -20,7 +20,7 @@ from cdp.api.router import route
 from cdp.api.runs import RunSerializer, accepted
 from cdp.api.serializers import StrictModelSerializer, StrictSerializer
 from cdp.api.viewsets import ReadingViewSet
-from cdp.disclosure import VIEW_PII, may_see_pii
+from cdp.disclosure import VIEW_PII, Viewer, may_see_pii
 from profiles.masking import MASK, masking_for
 from profiles.models import RejectedMessage, Source
 from profiles.services.rejected import CHUNK, DISCARD, REPLAY, Chosen, corrected, discard, queue_for_all, replay
@@ -80,6 +80,12 @@ class ChosenMessagesSerializer(StrictSerializer):
         return Chosen.of(given | {"source": given["source"] and given["source"].key})
 
 
+def check_may_search(viewer: Viewer) -> None:
+    """Raises PermissionDenied for who may not read reasons whole: what is found by one, even a mere count, tells it."""
+    if not may_see_pii(viewer):
+        raise PermissionDenied(_("This needs the permission %s.") % VIEW_PII)
+
+
 class RejectedFilters(filters.FilterSet):
     source = filters.CharFilter(method="choose", label=_("Key of a source"))
     code = filters.ChoiceFilter(choices=CODES)
@@ -92,8 +98,8 @@ class RejectedFilters(filters.FilterSet):
         fields = CHOSEN
 
     def choose(self, messages: QuerySet[RejectedMessage], name: str, given: Any) -> QuerySet[RejectedMessage]:
-        if name == "reason" and not may_see_pii(self.request.user):
-            raise PermissionDenied(_("This needs the permission %s.") % VIEW_PII)  # finding it tells what is hidden
+        if name == "reason":
+            check_may_search(self.request.user)
         return Chosen.of({name: given}).filter(messages)
 
 
@@ -147,4 +153,6 @@ class RejectedViewSet(DestroyModelMixin, ReadingViewSet):
     def _chosen(self, request: Request) -> ChosenMessagesSerializer:
         body = ChosenMessagesSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        if "reason" in body.validated_data:
+            check_may_search(request.user)
         return body

@@ -1,6 +1,7 @@
 import pytest
+from django.contrib.auth.models import Permission
 
-from cdp.models import Run
+from cdp.models import Run, User
 from profiles.api import rejected as api
 from profiles.models import InboxMessage, RejectedMessage
 from profiles.services.rejected import replay
@@ -79,6 +80,23 @@ def test_a_request_that_does_not_say_which_is_refused(body):
     for path in ("replay", "discard"):
         assert api_of("operator").send("post", f"rejected-messages/{path}/", body).status_code == 400
     assert RejectedMessage.objects.count() == 1
+
+
+def test_who_may_not_read_reasons_chooses_none_by_them():
+    """A run that discards all with an address in their reason would tell by its count whether there are any."""
+    make()
+    api = api_of("viewer")
+    may = ("view_rejectedmessage", "change_rejectedmessage", "delete_rejectedmessage")
+    User.objects.get().user_permissions.set(Permission.objects.filter(codename__in=may))
+
+    answers = [api.send("get", "rejected-messages/?reason=ann@example.com")]
+    answers += [
+        api.send("post", f"rejected-messages/{path}/", {"reason": "ann@example.com"}) for path in ("replay", "discard")
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert not Run.objects.exists()
+    assert api.send("post", "rejected-messages/replay/", {"code": "schema"}).status_code == 202
 
 
 def test_a_message_is_corrected_or_thrown_away():
