@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
@@ -76,6 +76,16 @@ def days_of(value: str | None) -> dict[str, str]:
         return {"since": (timezone.localdate() - timedelta(days=DayFilter.days[value])).isoformat()}
     asked = as_day(value)
     return {"since": asked.isoformat(), "until": asked.isoformat()} if asked else {}
+
+
+def days_in_words(chosen: Chosen) -> str:
+    """One day, or all since one."""
+    return chosen.since if chosen.until or not chosen.since else gettext("since %(day)s") % {"day": chosen.since}
+
+
+def chosen_source(written: str) -> Source | None:
+    is_id = written.isascii() and written.isdecimal() and len(written) < 18
+    return Source.objects.filter(pk=int(written)).first() if is_id else None
 
 
 class RejectedForm(MeanwhileForm):
@@ -227,11 +237,13 @@ class RejectedMessageAdmin(StrataAdmin):
 
     def chosen_of(self, request: HttpRequest) -> Chosen:
         """What the parameters of the list choose; those of a search only for who may see reasons."""
-        source = request.GET.get("source__id__exact", "")
-        keys = Source.objects.filter(pk=source) if source.isdecimal() and len(source) < 18 else Source.objects.none()
+        asked = request.GET.get("source__id__exact", "")
+        source = chosen_source(asked)
+        if asked and source is None:
+            raise Http404  # without this filter, all sources would be chosen
         sees = may_see_pii(signed_in(request))
         return Chosen(
-            source=keys.values_list("key", flat=True).first() or "",
+            source=source.key if source else "",
             code=request.GET.get("code__exact", ""),
             reason=request.GET.get("q", "").strip() if sees else "",
             **days_of(request.GET.get("day")),
@@ -244,6 +256,6 @@ class RejectedMessageAdmin(StrataAdmin):
             (gettext("source"), chosen.source),
             (gettext("kind of reason"), str(code)),
             (gettext("Text in the reason"), chosen.reason),
-            (gettext("rejected"), " – ".join(filter(None, [chosen.since, chosen.until]))),
+            (gettext("rejected"), days_in_words(chosen)),
         ]
         return [(name, value) for name, value in named if value]

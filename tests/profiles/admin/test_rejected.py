@@ -1,5 +1,7 @@
 """The pages of rejected messages: choosing, correcting, replaying."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -136,6 +138,27 @@ def test_all_that_match_are_replayed_by_a_run():
     run = Run.objects.get()
     assert (run.kind, run.params["source"], run.params["reason"]) == ("replay", rejected.source.key, "trak")
     assert run.params["since"] == timezone.localdate().isoformat()
+
+
+def test_the_days_of_all_that_match_are_told():
+    client = sign_in(OPERATOR)
+
+    days = [client.get(f"{ALL}?day={day}").context["facts"] for day in ("week", "2026-11-20", "soon")]
+
+    since = timezone.localdate() - timedelta(days=6)
+    assert days == [[("rejected", f"since {since}")], [("rejected", "2026-11-20")], []]
+
+
+@pytest.mark.parametrize("source", ["999999", "shop", "9" * 30])
+def test_of_a_source_that_is_gone_nothing_matches(source):
+    make()
+    client = sign_in(OPERATOR)
+
+    assert client.get(f"{ALL}?source__id__exact={source}").status_code == 404
+    assert client.post(f"{ALL}?source__id__exact={source}", {"kind": "discard"}).status_code == 404
+
+    assert RejectedMessage.objects.count() == 1
+    assert not Run.objects.exists()
 
 
 def test_who_may_only_look_changes_nothing():
