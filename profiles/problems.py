@@ -56,6 +56,7 @@ PROBLEMS = (
 REASONS = (
     gettext_noop("a message is not an object"),
     gettext_noop("larger than %(what)s KB of UTF-8 JSON"),
+    gettext_noop("nested deeper than %(max)s levels"),
     gettext_noop("holds a NUL character, which a database text cannot hold"),
     gettext_noop("holds half a surrogate pair, which is not Unicode text"),
     gettext_noop("holds NaN or an infinity, which are no numbers of JSON: send null"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from codecs import BOM_UTF8
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 GZIP = 31  # how zlib calls it
 PIECE = 4_096  # bytes that are unpacked at a time
 MAX_FIELDS = 20
+MAX_DEPTH = 500
+BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{]++|[\]}]++', re.DOTALL)  # and texts, which may hold some
+CUT = '"…"'.encode()
 
 
 class CollectError(Exception):
@@ -100,20 +104,46 @@ def unzip(raw: bytes, limit: int) -> bytes:
 
 
 def decode(raw: bytes) -> Any:
-    """JSON. Half a surrogate pair passes here, and NaN, which Python writes: they must harm only the message that holds
-    them. So does the byte order mark that .NET and PowerShell begin with.
+    """JSON. Half a surrogate pair passes here, NaN, which Python writes, and what is nested too deeply: they must harm
+    only the message that holds them. So does the byte order mark that .NET and PowerShell begin with.
     """
     raw = raw.removeprefix(BOM_UTF8)
     try:
+        try:
+            return loads(raw)
+        except RecursionError:
+            return loads(shallow(raw))
+    except (ValueError, RecursionError) as error:
+        raise CollectError(400, "invalid_json", f"The body is not JSON: {error}") from error
+
+
+def loads(raw: bytes) -> Any:
+    """Raises ValueError for what is no JSON, RecursionError for what has more than about 1,000 levels."""
+    try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
-        pass
-    try:
         return json.loads(  # noqa: TID251 - numbers are made as by orjson
             raw.decode(), parse_constant=NoNumber, parse_float=_number, parse_int=_integer
         )
-    except (ValueError, RecursionError) as error:
-        raise CollectError(400, "invalid_json", f"The body is not JSON: {error}") from error
+
+
+def shallow(raw: bytes) -> bytes:
+    """JSON in which "…" stands for all that is below MAX_DEPTH levels: more than a message may have, so that the one
+    that goes so deep is rejected by itself. 5 MB of brackets take a second, as does storing 5 MB of messages.
+    """
+    kept: list[bytes] = []
+    depth = begin = 0
+    for token in BRACKETS.finditer(raw):
+        at, n = token.start(), token.end() - token.start()
+        if raw[at] in b"[{":
+            if depth <= MAX_DEPTH < depth + n:
+                kept += [raw[begin : at + MAX_DEPTH - depth], CUT]
+            depth += n
+        elif raw[at] in b"]}":
+            if depth > MAX_DEPTH >= depth - n:
+                begin = at + depth - MAX_DEPTH
+            depth -= n
+    return b"".join([*kept, raw[begin:] if depth <= MAX_DEPTH else b""])
 
 
 def _number(written: str) -> float:

@@ -21,6 +21,9 @@ from profiles.ingest.counters import write_tally
 from profiles.ingest.message import MessageError
 from profiles.models import InboxMessage, RejectedMessage, Source
 
+MAX_DEPTH = 254  # levels of a message: as many as orjson writes
+SHOWN_DEPTH = 50  # of one that is nested too deeply even to be shown
+
 
 class Accepted(NamedTuple):
     """How many messages of a request were taken, and how many were refused with a reason."""
@@ -112,7 +115,9 @@ def as_payload(message: Any) -> str:
 def encode(message: Any) -> bytes:
     try:
         return orjson.dumps(message)
-    except orjson.JSONEncodeError as error:  # also deeper than 254 levels
+    except orjson.JSONEncodeError as error:
+        if "Recursion limit" in str(error):
+            raise MessageError(f"nested deeper than {MAX_DEPTH} levels") from error
         if "surrogates" in str(error):
             raise MessageError("holds half a surrogate pair, which is not Unicode text") from error
         if NoNumber.__name__ in str(error):
@@ -121,11 +126,21 @@ def encode(message: Any) -> bytes:
 
 
 def as_text(message: Any) -> str:
-    """A message that could not be encoded, as ASCII JSON; nothing of one that is nested too deeply even for that."""
+    """A message that could not be encoded, as ASCII JSON; of one that is nested too deeply even for that what is above,
+    and a mark behind it, so that it is no JSON and cannot be replayed.
+    """
     try:
         return json.dumps(message)
     except RecursionError:
-        return ""
+        return json.dumps(cut_off(message, SHOWN_DEPTH)) + " …"
+
+
+def cut_off(value: Any, levels: int) -> Any:
+    if isinstance(value, dict):
+        return {name: cut_off(item, levels - 1) for name, item in value.items()} if levels else "…"
+    if isinstance(value, list):
+        return [cut_off(item, levels - 1) for item in value] if levels else "…"
+    return value
 
 
 def generated_id(message: dict[str, Any]) -> str:

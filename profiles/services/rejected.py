@@ -21,6 +21,7 @@ from cdp.stages import wake
 from profiles.ingest.accept import as_payload
 from profiles.ingest.message import MessageError
 from profiles.models import InboxMessage, RejectedMessage, Violation
+from profiles.problems import reason_in_words
 
 REPLAY, DISCARD = "replay", "discard"  # kinds of runs
 DONE = {REPLAY: "replayed", DISCARD: "discarded"}  # names of what runs count
@@ -112,7 +113,7 @@ def corrected(text: str) -> str:
     except orjson.JSONDecodeError as error:
         raise ValidationError(_("Not JSON: %(error)s") % {"error": error}) from error
     except MessageError as error:
-        raise ValidationError(str(error)) from error
+        raise ValidationError(reason_in_words(str(error))) from error
 
 
 def queue_for_all(kind: str, chosen: Chosen, *, user: User | None) -> Run:

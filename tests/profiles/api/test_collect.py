@@ -18,6 +18,7 @@ from profiles.api.body import GZIP_MAGIC
 from profiles.ingest.accept import accept_messages
 from profiles.ingest.process import process_batch
 from profiles.models import Event, InboxMessage, Profile, RejectedMessage, Source
+from profiles.services.rejected import replay as replay_rejected
 from tests.factories.profiles import SourceFactory
 from tests.profiles.ingest.messages import people, profile_of, track
 from tests.stacks import wait_for
@@ -150,6 +151,35 @@ def test_a_byte_order_mark_before_the_body_is_passed_over(client, shop, text):
 
     assert post(client, "/v1/batch", raw.encode("utf-8-sig")).status_code == 200
     assert InboxMessage.objects.count() + RejectedMessage.objects.count() == 1
+
+
+def nested(levels, *, inner=b"1"):
+    return b'{"a":[' * (levels // 2) + inner + b"]}" * (levels // 2)
+
+
+@pytest.mark.parametrize("levels", [300, 1_000, 1_500, 100_000])
+@pytest.mark.parametrize("inner", [b"1", rb'"]}[{\\\"]"', b"NaN"], ids=["number", "text", "NaN"])
+def test_a_message_that_is_nested_too_deeply_is_rejected_alone(client, shop, levels, inner):
+    good = [orjson.dumps(track("Viewed", user="u1", text='"[{', n=n)) for n in range(3)]
+    deep = b'{"type":"track","event":"Viewed","userId":"u1","messageId":"deep","properties":%s}'
+    raw = b'{"writeKey":"WK","batch":[%s]}' % b",".join([good[0], deep % nested(levels, inner=inner), *good[1:]])
+
+    response = post(client, "/v1/batch", raw)
+
+    assert (response.status_code, response.json()) == (200, {"success": True})
+    assert [payload["properties"] for payload in payloads()] == [{"text": '"[{', "n": n} for n in range(3)]
+    rejected = RejectedMessage.objects.get()
+    assert rejected.reason == "nested deeper than 254 levels"
+    assert '"messageId": "deep"' in rejected.payload
+    assert replay_rejected([rejected.pk]).replayed == 0
+
+
+@pytest.mark.parametrize("raw", [b"[" * 5_000, b'{"batch":[' + nested(2_000) + b"}]", b'{"a":' * 2_000 + b'"'])
+def test_a_deep_body_that_is_no_json_is_400(client, shop, raw):
+    response = post(client, "/v1/batch", raw, Authorization=basic("WK"))
+
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
+    assert not RejectedMessage.objects.exists()
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""])
@@ -344,7 +374,7 @@ def test_one_bad_message_does_not_harm_the_others(client, shop):
         '"text"': "not an object",
         orjson.dumps({"type": "track", "event": "x" * 33_000}).decode(): "larger than 32 KB",
         orjson.dumps({"type": "track", "event": "好" * 11_000}).decode(): "larger than 32 KB",
-        '{"a":' * 300 + "1" + "}" * 300: "cannot be stored",
+        '{"a":' * 300 + "1" + "}" * 300: "nested deeper than 254 levels",
     }
     raw = f'{{"batch": [{good}, {", ".join(bad)}, {good}]}}'.encode()
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import override
 
 from cdp.models import Run
 from cdp.runs import advance
@@ -207,3 +208,10 @@ def test_two_who_replay_at_once_replay_once():
 
     assert sorted(found) == [(2, 0), (3, 0)]
     assert InboxMessage.objects.count() == 5
+
+
+def test_a_correction_is_refused_in_the_language_of_the_reader():
+    with override("zh-hans"), pytest.raises(ValidationError) as refused:
+        corrected("[1]")
+
+    assert refused.value.messages == ["消息不是对象"]
