@@ -21,7 +21,17 @@ from profiles.imports.errors import ImportFileError
 from profiles.imports.guess import names
 from profiles.imports.targets import Checked, Planned, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.named_columns import guess_named
-from profiles.imports.targets.parts import Named, cell, column_of, is_meant, objects, read_named, text_or_column
+from profiles.imports.targets.parts import (
+    Named,
+    at_column,
+    cell,
+    column_of,
+    is_meant,
+    is_switched_off,
+    objects,
+    read_named,
+    text_or_column,
+)
 from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_profiles
 from tags.feeds import recording
@@ -62,6 +72,9 @@ class TagWords:
             return Assigning(self.tag.pk, None, expires_at, self.tag.name, "")
         if value not in self.values:
             known = ", ".join(sorted({found.key for found in self.values.values()}))
+            if not value:
+                message = _("“%(tag)s” needs a value; known: %(known)s")
+                raise CellError(message % {"tag": self.tag.name, "known": known})
             message = _("“%(value)s” is no value of “%(tag)s”; known: %(known)s")
             raise CellError(message % {"value": value[:60], "tag": self.tag.key, "known": known})
         found = self.values[value]
@@ -98,8 +111,14 @@ class CheckedTags:
             return []
         expires_at = None
         if part.expires_at is not None and cell(cells, part.expires_at.column):
-            expires_at = part.expires_at.read(cells[part.expires_at.column])
-        return [tag.assign(value, expires_at) for tag in part.tags.in_row(cells)]
+            with at_column(part.expires_at.column):
+                expires_at = part.expires_at.read(cells[part.expires_at.column])
+        tags = part.tags.in_row(cells)
+        with at_column(part.value_column or part.tags.column):
+            return [tag.assign(value, expires_at) for tag in tags]
+
+    def is_switched_off(self, cells: Mapping[str, Any]) -> bool:
+        return is_switched_off(self.parts, cells)
 
     def describe(self, said: Sequence[Assigning]) -> list[str]:
         found = []

@@ -20,7 +20,13 @@ from profiles.models import AttributeType, Consent
 
 
 class CellError(ValueError):
-    """A cell that cannot be read; the text says why, and quotes it."""
+    """A cell that cannot be read; the text says why, and quotes it. `column` is where it stands, "" where the reader
+    knows no column.
+    """
+
+    def __init__(self, message: str, *, column: str = "") -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class _Skip:
@@ -46,10 +52,29 @@ BOOLEANS = {
 }
 CONSENT_WORDS = {
     **dict.fromkeys(
-        ("granted", "true", "yes", "y", "1", "是", "同意", "接受", "订阅", "已订阅", "允许"), Consent.State.GRANTED
+        ("granted", "true", "yes", "y", "1", "是", "同意", "接受", "订阅", "已订阅", "允许", "开", "√", "✓", "✔"),
+        Consent.State.GRANTED,
     ),
     **dict.fromkeys(
-        ("denied", "false", "no", "n", "0", "否", "不同意", "拒绝", "退订", "已退订", "不允许"), Consent.State.DENIED
+        (
+            "denied",
+            "false",
+            "no",
+            "n",
+            "0",
+            "否",
+            "不同意",
+            "拒绝",
+            "退订",
+            "已退订",
+            "不允许",
+            "取消订阅",
+            "关",
+            "×",
+            "✗",
+            "✘",
+        ),
+        Consent.State.DENIED,
     ),
 }
 # 6.22848E+17: what a spreadsheet makes of a long number. A card named 622848E17 has no sign and no point.

@@ -59,7 +59,7 @@ class Messages:
             return found
         if row.event:
             found.event = self.message(row, event_id, row.event, row.properties, n_blocked=row.n_blocked)
-        if row.traits or row.consents or (self.creates_people and not row.event):
+        if row.traits or row.consents or (self.creates_people and not row.event and row.says_something):
             properties = {**row.traits, "consents": row.consents} if row.consents else row.traits
             attributes, n_odd = self.attributes_of(row.traits)
             id_ = self.identify_id(row)

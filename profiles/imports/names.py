@@ -48,7 +48,10 @@ ORDER_TIMES = (
 CHANGE_TIMES = "更新时间 修改时间 最后更新 最后修改时间 updated_at update_time modified_at last_modified"
 # Channel: names.
 CONSENTS = {
-    "sms": "短信 短信订阅 接收短信 允许短信 短信营销 sms sms_opt_in sms_consent",
+    "sms": "短信 短信订阅 接收短信 允许短信 短信营销 短信授权 sms sms_opt_in sms_consent",
     "email": "邮件订阅 接收邮件 允许邮件 邮件营销 email_opt_in email_consent newsletter",
-    "wechat": "微信订阅 接收微信 wechat_opt_in",
+    "wechat": "微信订阅 接收微信 允许微信 微信营销 wechat_opt_in wechat_consent",
+    "phone": "电话订阅 接听电话 接收电话 允许电话 电话营销 phone_opt_in phone_consent",
+    "push": "推送 推送订阅 接收推送 允许推送 push push_opt_in push_consent",
+    "post": "邮寄 接收邮寄 允许邮寄 接收信件 post_opt_in post_consent mail_opt_in",
 }

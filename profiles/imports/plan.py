@@ -106,7 +106,8 @@ class Planner:
         for row in good:
             identifiers = row.understood.identifiers
             is_known = not people.isdisjoint(identifiers)
-            if not is_known and self.needs_person and not self.creates_people:
+            needs_person = self.needs_person and row.understood.says_something
+            if not is_known and needs_person and not self.creates_people:
                 row.understood.problems.append(CellProblem("", nobody_yet(identifiers, self.kinds)))
                 plan.refused.append(row)
                 continue
@@ -318,7 +319,7 @@ def n_words(message: Message) -> int:
 
 
 def nobody_yet(identifiers: Sequence[Key], kinds: Mapping[str, IdentifierKind]) -> str:
-    names = {kind.pk: kind.key for kind in kinds.values()}
+    names = {kind.pk: _(kind.label) for kind in kinds.values()}
     written = ", ".join(f"{names[key.kind_id]} {key.value}" for key in identifiers)
     return _("nobody has %(identifiers)s yet, and the mapping makes no people") % {"identifiers": written}
 

@@ -30,7 +30,8 @@ SHORT = 4_000  # characters that a row may have before its size is looked at
 class Understood:
     """A row, read. `identifiers` are by priority, then value. `occurred_at` is None where the mapping has no time.
 
-    `traits` are as an identify message has them; `others` are, by target, what it read.
+    `traits` are as an identify message has them; `others` are, by target, what it read. `is_switched_off`: of a tag, a
+    segment or a suppression it says that it is not meant, which is no reason to refuse it.
     """
 
     row: Row
@@ -44,6 +45,11 @@ class Understood:
     occurred_at: datetime | None
     others: dict[str, Sequence[Any]]
     problems: list[CellProblem]
+    is_switched_off: bool = False
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self.traits or self.consents or self.event or any(self.others.values()))
 
     @property
     def is_refused(self) -> bool:
@@ -157,8 +163,9 @@ class Understanding:
         for key, checked in self.mapping.targets.items():
             try:
                 understood.others[key] = checked.read(cells)
+                understood.is_switched_off |= checked.is_switched_off(cells)
             except CellError as error:
-                understood.problems.append(CellProblem("", str(error)))
+                understood.problems.append(CellProblem(error.column, str(error)))
 
     def _read_event(self, cells: Mapping[str, Any], understood: Understood) -> None:
         mapping = self.mapping
@@ -252,16 +259,13 @@ class Understanding:
                     % {"names": ", ".join(column.name for column in self.mapping.identifiers)},
                 )
             ]
-        elif not self.says_something(understood) and not understood.is_refused:
+        elif not (understood.says_something or understood.is_switched_off or understood.is_refused):
             understood.problems.append(CellProblem("", _("says nothing")))
         whole = whole_text(row)
         if "\0" in whole or ("\\u0000" in whole and has_nul(row.cells)):
             understood.problems.append(CellProblem("", _("holds a NUL character, which a database text cannot hold")))
         if len(whole) > SHORT:
             self._check_size(understood)
-
-    def says_something(self, understood: Understood) -> bool:
-        return bool(understood.traits or understood.consents or understood.event or any(understood.others.values()))
 
     def _check_size(self, understood: Understood) -> None:
         size = max(len(orjson.dumps(said)) for said in (understood.traits, understood.properties))

@@ -19,6 +19,7 @@ register_target_form(
         empty=_("Only segments by hand can be filled: make one under Segments first."),
         fields=(
             Field("segment", _("Segment"), choices=segments_by_hand, from_column=True),
+            Field("split", _("several in a cell are parted by"), is_required=False),
             Field("when", _("only where this column says yes"), from_column=True, is_required=False),
         ),
     )

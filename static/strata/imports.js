@@ -106,7 +106,11 @@ document.addEventListener("alpine:init", () => {
       return this.state.columns.filter(({ name }) => name.toLowerCase().includes(wanted));
     },
     shown() { return this.found().filter(({ name }, place) => place < this.limit || name in this.problems); },
-    used() { return this.state.columns.filter(({ uses }) => uses.some((use) => use.as)).length; },
+    used() { return this.state.columns.filter(({ name, uses }) => this.fills(name) || uses.some((use) => use.as)).length; },
+    fills(name) {  // the targets of which an object reads this column
+      const reads = (item) => Object.values(item).some((value) => value?.column === name);
+      return this.targets.filter(({ key }) => this.state.targets[key]?.some(reads)).map(({ label }) => label).join(" · ");
+    },
     numeric(use) { return use.as === "value" || use.type === "number"; },
     dated(use) { return use.as === "time" || use.type === "date" || use.type === "datetime"; },
     forget(what) {  // what a row no longer says leaves no trace behind

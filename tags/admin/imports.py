@@ -27,6 +27,7 @@ register_target_form(
         empty=_("Only tags by hand or by import can be assigned: make one under Tags first."),
         fields=(
             Field("tag", _("Tag"), choices=tags_by_hand, from_column=True),
+            Field("split", _("several in a cell are parted by"), is_required=False),
             Field("value", _("Value, where the tag has some"), choices=values, from_column=True, is_required=False),
             Field("when", _("only where this column says yes"), from_column=True, is_required=False),
             Field("expires_at", _("until"), from_column=True, is_required=False),

@@ -319,7 +319,7 @@ def test_a_cell_that_names_no_tag_or_value_refuses_its_row(load):  # noqa: F811
         ([{"tag": "none"}], "tags[0].tag", "there is no tag by hand or by import “none”; there are: card, old, rich"),
         ([{}], "tags[0].tag", "missing: a tag"),
         ([{"tag": "rich", "colour": 1}], "tags[0].colour", "unknown key"),
-        ([{"tag": "card"}], "tags[0].value", "is no value of “card”; known: gold, silver"),
+        ([{"tag": "card"}], "tags[0].value", "“会员卡” needs a value; known: gold, silver"),
         ([{"tag": "rich", "value": "gold"}], "tags[0].value", "has no values"),
         ([{"tag": "rich", "when": "VIP"}], "tags[0].when", "needs {“column”: …}"),
         ([{"tag": 7}], "tags[0].tag", "neither a text nor"),
@@ -421,3 +421,39 @@ def test_a_list_may_name_people_by_any_of_their_identifiers(load):  # noqa: F811
 
     assert held() == {("VIP001", "old", None, None)}
     assert import_.counts == expected == {"unchanged": 1, "tags": 1, "refused": 1, "refused_rows": ["3"]}
+
+
+@pytest.mark.usefixtures("_tags")
+@pytest.mark.parametrize("people", ["", "known", "create"])
+def test_a_row_that_says_no_is_not_refused_and_makes_nobody(people, load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    mapping = MEMBER | {"people": people, "tags": [{"tag": "old", "when": {"column": "老客户"}}]}
+    text = "卡号,老客户\nVIP001,是\nVIP002,否\nVIP003,\nVIP999,否\nVIP001,也许\n"
+    expected = load(text, mapping, dry_run=True).dry_run_counts
+
+    import_ = load(text, mapping)
+
+    assert held() == {("VIP001", "old", None, None)}
+    assert import_.counts == expected == {"unchanged": 4, "tags": 1, "refused": 1, "refused_rows": ["6: 老客户"]}
+
+
+@pytest.mark.usefixtures("_tags")
+def test_what_is_wrong_with_a_tag_is_said_at_its_column(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    listed = {"tag": {"column": "标签"}, "value": {"column": "等级"}, "expires_at": {"column": "到期"}}
+    rows = ["VIP001,nobody,金卡,", "VIP001,会员卡,白金,", "VIP001,会员卡,金卡,昨天", "VIP001,老客户,金卡,"]
+    text = "\n".join(["卡号,标签,等级,到期", *rows, "VIP001,会员卡,银卡,", ""])
+
+    import_ = load(text, MEMBER | {"tags": [listed]})
+
+    assert import_.counts["refused_rows"] == ["2: 标签", "3: 等级", "4: 到期", "5: 等级"]
+    assert held() == {("VIP001", "card", "silver", None)}
+
+
+@pytest.mark.usefixtures("_tags")
+def test_a_tag_that_needs_a_value_says_so(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+
+    import_ = load("卡号,标签\nVIP001,会员卡\n", MEMBER | {"tags": [{"tag": {"column": "标签"}}]})
+
+    assert "标签: “会员卡” needs a value; known: gold, silver" in import_.refused_file.open().read().decode()

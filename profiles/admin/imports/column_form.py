@@ -51,7 +51,7 @@ def state_of(mapping: Mapping[str, Any], columns: Iterable[str]) -> dict[str, An
         "event": event if isinstance(event, str) else "",
         "time": time["constant"] if isinstance(time, dict) and isinstance(time.get("constant"), str) else "",
         "timezone": mapping.get("timezone") or "",
-        "people": mapping.get("people") or "create",
+        "people": mapping.get("people") or "",
         "constants": [
             {"in": section, "key": key, "value": value}
             for section in CONSTANTS
@@ -112,7 +112,7 @@ def mapping_of(state: Mapping[str, Any]) -> dict[str, Any]:
         if "time" in mapping:
             raise StateError(_("The time stands in a column and is the same for all rows: choose one of them."))
         mapping["time"] = {"constant": constant}
-    if (people := given(state, "people", str)) not in ("", "create"):
+    if people := given(state, "people", str):
         mapping["people"] = people
     if constants := constants_of(given(state, "constants", list)):
         mapping["constants"] = constants

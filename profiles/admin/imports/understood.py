@@ -64,10 +64,20 @@ class Preview:
 def understood_rows(rows: Iterable[PreviewRow], mapping: Mapping[str, Any], facts: FileFacts) -> Preview:
     """Only the columns that become something are shown, at most MAX_COLUMNS: a file may have thousands."""
     state = state_of(mapping, facts.columns)
-    used = [column for column in state["columns"] if column["uses"]]
+    read = {value["column"] for item in items_of(state) for value in item.values() if is_column(value)}
+    used = [column for column in state["columns"] if column["uses"] or column["name"] in read]
     uses = {column["name"]: column["uses"] for column in used[:MAX_COLUMNS]}
     shown = [shown_row(row, uses) for row in rows]
     return Preview(list(uses), len(used) - len(uses), shown, sum(row.is_refused for row in shown))
+
+
+def items_of(state: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The objects of all further targets."""
+    return (item for items in state["targets"].values() for item in items if isinstance(item, dict))
+
+
+def is_column(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("column"), str)
 
 
 def shown_row(row: PreviewRow, uses: Mapping[str, list[dict[str, Any]]]) -> ShownRow:

@@ -33,6 +33,9 @@ class Checked(Protocol):
     def read(self, cells: Mapping[str, Any]) -> Sequence[Any]:
         """What a row says, in values of the target's own; nothing where that is empty. Raises CellError."""
 
+    def is_switched_off(self, cells: Mapping[str, Any]) -> bool:
+        """Whether the row says nothing since it is told to: a column says no. Raises CellError."""
+
     def describe(self, said: Sequence[Any]) -> list[str]:
         """The same for people to read."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -70,7 +71,7 @@ class Named(Generic[Thing]):
 
     def _of(self, name: str) -> Thing:
         if name not in self.known:
-            raise CellError(self.unknown % {"name": name[:60]})
+            raise CellError(self.unknown % {"name": name[:60]}, column=self.column)
         return self.known[name]
 
 
@@ -111,6 +112,22 @@ def read_named(
     return Named(known, unknown, known[name] if name else None, column, split)
 
 
+@contextmanager
+def at_column(name: str) -> Iterator[None]:
+    """What cannot be read here stands in this column."""
+    try:
+        yield
+    except CellError as error:
+        raise CellError(str(error), column=name) from None
+
+
+class Conditional(Protocol):
+    """A part that is meant only where the column `when` says yes, "" for everywhere."""
+
+    @property
+    def when(self) -> str: ...
+
+
 def cell(cells: Mapping[str, Any], column: str) -> str:
     return as_text(cells.get(column)).strip()
 
@@ -123,4 +140,9 @@ def is_meant(cells: Mapping[str, Any], when: str) -> bool:
     try:
         return bool(word) and consent_state(word) == Consent.State.GRANTED
     except CellError as error:
-        raise CellError(f"{when}: {error}") from None
+        raise CellError(str(error), column=when) from None
+
+
+def is_switched_off(parts: Iterable[Conditional], cells: Mapping[str, Any]) -> bool:
+    """Whether a column `when` of some part says no. Raises CellError."""
+    return any(part.when and not is_meant(cells, part.when) for part in parts)

@@ -302,7 +302,7 @@ def test_a_mapping_can_leave_strangers_out(load):
 
     assert import_.counts == {"changed": 1, "refused": 1, "refused_rows": ["3"]}
     assert profile_of("member_card", "VIP001").attributes["level"] == "gold"
-    assert "nobody has member_card VIP999 yet" in import_.refused_file.open().read().decode()
+    assert "nobody has Member card VIP999 yet" in import_.refused_file.open().read().decode()
     assert Profile.objects.count() == 3
 
 

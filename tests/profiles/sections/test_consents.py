@@ -87,6 +87,15 @@ def test_what_cannot_be_taken_is_said(fields, message):
     assert not Consent.objects.exists()
 
 
+def test_what_has_to_be_filled_in_is_marked():
+    page = page_of(ProfileFactory(), sign_in(OPERATOR))
+
+    marked = re.findall(
+        r"<label[^>]*>([^<]+) <span class=\"st-required\"[^>]*>\*</span><(?:input|select)[^>]* required", page
+    )
+    assert marked == ["State", "Where it is from"]
+
+
 def test_what_was_typed_comes_again():
     answer = post(ProfileFactory(), occurred_at="2999-01-01T00:00", note="form of <12 May>")
 

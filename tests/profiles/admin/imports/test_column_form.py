@@ -36,7 +36,7 @@ mappings = st.fixed_dictionaries(
         ),
         "message_id": st.lists(column, min_size=1, unique=True).map(lambda names: sorted(names, key=COLUMNS.index)),
         "timezone": word,
-        "people": st.just("known"),
+        "people": st.sampled_from(["known", "create"]),
         "constants": constants,
         "encoding": st.just("gb18030"),
         "tags": st.just([{"tag": "vip"}]),
