@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from profiles.admin.identity import identifier_text
-from profiles.admin.names import display_name
+from profiles.admin.names import display_name, id_beside
 from profiles.masking import mask_attributes
 from profiles.models import AttributeDefinition, Consent
 from profiles.sections import all_sections
@@ -23,11 +23,14 @@ MAX_WORDS = 30  # of one cell
 
 @dataclass(frozen=True)
 class Column:
-    """One person; `is_after` where the change has been made. `pk` leads to the page, None where there is none yet."""
+    """One person; `is_after` where the change has been made. `pk` leads to the page, None where there is none yet.
+
+    `short_id` is the start of their id, empty where the title says it.
+    """
 
     title: str
     note: str
-    public_id: str
+    short_id: str
     pk: int | None
     is_after: bool
 
@@ -67,12 +70,12 @@ def compare(preview: Preview, viewer: Any, *, after_notes: Sequence[str] = ()) -
     known = {snapshot.profile.pk for snapshot in preview.before}
     columns = []
     for n, person in enumerate(people):
-        is_after = n >= n_before
+        is_after, title = n >= n_before, display_name(person.profile, viewer)
         columns.append(
             Column(
-                title=display_name(person.profile, viewer),
+                title=title,
                 note=after_notes[n - n_before] if is_after and after_notes else "",
-                public_id=str(person.profile.public_id),
+                short_id=id_beside(title, person.profile),
                 pk=person.profile.pk if person.profile.pk in known else None,
                 is_after=is_after,
             )

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from profiles.admin.identity import identifier_text, person_link
-from profiles.admin.names import display_name
+from profiles.admin.names import display_name, id_beside
 from profiles.models import Identifier, Profile, ProfileMerge, ProfileSplit, Separation
 
 MAX_ROWS = 100
@@ -23,12 +23,15 @@ MAX_PAIRS = 20  # of one split
 
 @dataclass(frozen=True)
 class Deed:
-    """One line of the history. `note` says that it was undone, `undo_url` how it can be; empty otherwise."""
+    """One line of the history. `note` says that it was undone, `undo_url` how it can be; empty otherwise.
+
+    `short_id` is the start of the other's id, empty where `person` says it.
+    """
 
     at: datetime
     what: str
     person: SafeString
-    public_id: str
+    short_id: str
     by: str
     note: str = ""
     undo_url: str = ""
@@ -80,7 +83,7 @@ def deed_of_merge(merge: ProfileMerge, profile: Profile, user: Any) -> Deed:
         at=merge.merged_at,
         what=gettext("Merged into another") if was_absorbed else gettext("Took in another"),
         person=person,
-        public_id=str(other.public_id),
+        short_id=id_beside(str(person), other),
         by=cause_of(merge),
         note=note,
         undo_url="" if is_undone else reverse("admin:profiles_profile_undo", args=[merge.pk]),
@@ -115,8 +118,8 @@ def deed_of_split(split: ProfileSplit, ids: list[int], user: Any) -> Deed:
     return Deed(
         at=split.split_at,
         what=text % {"n": n},
-        person=person_link(other, user),
-        public_id=str(other.public_id),
+        person=person,
+        short_id=id_beside(str(person), other),
         by=str(split.split_by or "-"),
     )
 

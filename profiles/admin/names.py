@@ -19,3 +19,9 @@ def display_name(profile: Profile, user: Any) -> str:
     if MASK in name:
         return f"{MASK} {short_id}"
     return name or gettext("Without a name, %(id)s") % {"id": short_id}
+
+
+def id_beside(name: str, profile: Profile) -> str:
+    """The start of the person's id, to be shown beside their name; "" where the name says it already."""
+    short_id = str(profile.public_id)[:8]
+    return "" if short_id in name else short_id

@@ -15,7 +15,7 @@ from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from cdp.disclosure import Viewer
-from profiles.admin.names import display_name
+from profiles.admin.names import display_name, id_beside
 from profiles.masking import masking_for
 from profiles.models import AttributeDefinition, DuplicateSuggestion, Event, Identifier, Profile
 from profiles.sections import all_sections
@@ -29,7 +29,7 @@ MAX_EVENTS = 1_000  # counted of each
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: their name as this user may see it, and the start of their id."""
+    """One of the two: their name as this user may see it, and the start of their id where the name does not say it."""
 
     profile: Profile
     name: str
@@ -51,7 +51,8 @@ class Row:
 
 
 def sides_of(people: Sequence[Profile], viewer: Any) -> list[Side]:
-    return [Side(person, display_name(person, viewer), str(person.public_id)[:8]) for person in people]
+    named = [(person, display_name(person, viewer)) for person in people]
+    return [Side(person, name, id_beside(name, person)) for person, name in named]
 
 
 def rows_of(people: Sequence[Profile], viewer: Any) -> list[Row]:

@@ -58,7 +58,7 @@ def test_the_preview_shows_what_will_be_and_changes_nothing(ann, visitor):
     comparison = page.context["comparison"]
     rows = rows_of(comparison)
     assert [column.is_after for column in comparison.columns] == [False, False, True]
-    assert comparison.columns[2].public_id == str(ann.public_id)
+    assert comparison.columns[2].short_id == str(ann.public_id)[:8]
     assert rows["City"] == [["Rome"], ["Oslo"], ["Rome"]]
     assert rows["Name"] == [[], ["Ann"], ["Ann"]]
     assert rows["Identifiers"][2] == ["Email ann@example.com", "Anonymous id a1"]

@@ -8,7 +8,16 @@ from django.contrib.auth.models import Permission
 from cdp.models import User
 from cdp.roles import OPERATOR, PRIVACY_OFFICER, VIEWER
 from profiles.admin import parting
-from profiles.models import Event, Identifier, IdentityConflict, Profile, ProfileMerge, ProfileSplit, Separation
+from profiles.models import (
+    Event,
+    Identifier,
+    IdentifierKind,
+    IdentityConflict,
+    Profile,
+    ProfileMerge,
+    ProfileSplit,
+    Separation,
+)
 from profiles.services.identity import merge_profiles, split_profile
 from tests.admin_world import PERSONAL, make_world, pages
 from tests.clients import api_of
@@ -228,31 +237,17 @@ def test_the_history_says_which_message_of_which_source_merged(shop):
     assert (deed.what, deed.by) == ("Took in another", "Shop, message joined")
 
 
-def test_separations_stand_on_both_pages_and_are_lifted_one_by_one_or_together(shop, ann):
-    send(shop, identify(email="ann@example.com", phone="13800138000", at=6))
-    other = split_profile(ann, [identifier("anonymous_id", "a1")], user=None, now=NOW)
-    client = sign_in(OPERATOR)
-    (barrier,) = page_of(ann, client).context["barriers"]
-    (theirs,) = page_of(other, client).context["barriers"]
-    url = f"{PROFILES}{ann.pk}/lift/"
+def test_the_history_says_the_start_of_an_id_once(shop, ann):
+    send(shop, identify(user="u1", at=9), identify(user="u2", at=10, name="Bob"))
+    nameless, bob = profile_of("user_id", "u1"), profile_of("user_id", "u2")
+    IdentifierKind.objects.filter(key="user_id").update(limit_per_profile=None)
+    merge_profiles([ann.pk, nameless.pk], user=None, now=NOW)
+    merge_profiles([ann.pk, bob.pk], user=None, now=NOW)
 
-    client.post(url, {"separation": barrier.pairs[0][2]})
-    n_left = Separation.objects.in_force().count()
-    client.post(url, {"split": barrier.split.pk})
+    seen, masked = (page_of(ann, sign_in(role)).content.decode() for role in (OPERATOR, VIEWER))
 
-    assert [(own, away) for own, away, _pk in barrier.pairs] == [
-        ("Email ann@example.com", "Anonymous id a1"), ("Phone +8613800138000", "Anonymous id a1"),
-    ]  # fmt: skip
-    assert [own for own, _away, _pk in theirs.pairs] == ["Anonymous id a1", "Anonymous id a1"]
-    assert f"/profile/{other.pk}/" in barrier.person
-    assert f"/profile/{ann.pk}/" in theirs.person
-    assert (n_left, Separation.objects.in_force().count()) == (1, 0)
-    assert page_of(ann, client).context["barriers"] == []
-
-
-@pytest.mark.parametrize("given", [{}, {"split": "x"}, {"separation": "0"}, {"split": "99999999999999999999"}])
-def test_what_is_no_separation_is_not_lifted(ann, given):
-    assert sign_in(OPERATOR).post(f"{PROFILES}{ann.pk}/lift/", given).status_code == 404
+    assert [seen.count(str(each.public_id)[:8]) for each in (nameless, bob)] == [1, 1]
+    assert [masked.count(str(each.public_id)[:8]) for each in (nameless, bob)] == [1, 1]
 
 
 @pytest.mark.parametrize("role", [VIEWER, PRIVACY_OFFICER])
