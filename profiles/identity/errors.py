@@ -15,6 +15,7 @@ from profiles.masking import MASK, mask_identifier
 from profiles.models import DuplicateSuggestion, Identifier, IdentifierKind, Separation
 
 MAX_NAMED = 10  # identifiers in one sentence
+MAX_PAIRS = 3  # of separated ones in one sentence
 
 
 class IdentityError(ValueError):
@@ -43,17 +44,20 @@ class LimitBroken(NamedTuple):
 
 
 class Separated(NamedTuple):
-    """Two identifiers that were separated; both are loaded with their kinds."""
+    """Pairs of identifiers that were separated: the first of them, loaded with their kinds, and how many there are."""
 
-    separation: Separation
+    first: Sequence[Separation]
+    n: int
 
     def sentence(self, viewer: Viewer | None) -> str:
-        text = _("%(left)s and %(right)s were separated on %(date)s; lift the separation first.")
-        return text % {
-            "left": shown(self.separation.left, viewer),
-            "right": shown(self.separation.right, viewer),
-            "date": date_format(localtime(self.separation.separated_at), "DATE_FORMAT"),
-        }
+        named = [(shown(pair.left, viewer), shown(pair.right, viewer)) for pair in self.first]
+        if self.n == 1:
+            text = _("%(left)s and %(right)s were separated on %(date)s; lift the separation first.")
+            on = date_format(localtime(self.first[0].separated_at), "DATE_FORMAT")
+            return text % {"left": named[0][0], "right": named[0][1], "date": on}
+        pairs = ", ".join(f"{left} ≠ {right}" for left, right in named)
+        text = _("%(n)d pairs of their identifiers were separated: %(pairs)s; lift the separations first.")
+        return text % {"n": self.n, "pairs": f"{pairs} …" if self.n > len(named) else pairs}
 
 
 class Rejected(NamedTuple):

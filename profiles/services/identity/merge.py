@@ -12,7 +12,7 @@ from cdp.locks import advisory_lock
 from cdp.models import User
 from cdp.rules.scope import Scope
 from profiles.identity.consents import overrulings_by_hand, write_overrulings
-from profiles.identity.errors import IdentityError, KeptApartError, LimitBroken, Separated
+from profiles.identity.errors import MAX_PAIRS, IdentityError, KeptApartError, LimitBroken, Separated
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb, write_feeds
 from profiles.identity.resolve import lock_profiles, read_profiles
 from profiles.identity.sights import write_last_sights
@@ -77,7 +77,8 @@ def check_together(profiles: Collection[int]) -> None:
             reasons.append(LimitBroken(kind, owned))
     ids = list(profiles)
     across = Separation.objects.in_force().filter(left__profile__in=ids, right__profile__in=ids)
-    reasons += [Separated(found) for found in across.select_related("left__kind", "right__kind").order_by("pk")[:10]]
+    if first := list(across.select_related("left__kind", "right__kind").order_by("pk")[:MAX_PAIRS]):
+        reasons.append(Separated(first, across.count()))
     if reasons:
         raise KeptApartError(reasons)
 

@@ -250,6 +250,19 @@ def test_a_separation_holds_directly_and_through_others(shop):
     )
 
 
+def test_where_many_were_separated_they_are_counted_and_the_first_named(shop):
+    send(shop, *(track("Viewed", anonymous=f"a{n}", at=n) | both("b") for n in range(3)))
+    new = split(profile_of("anonymous_id", "b"), "b", "a2")
+
+    with pytest.raises(KeptApartError) as refused:
+        merge(profile_of("anonymous_id", "a0"), new)
+
+    assert str(refused.value) == (
+        "4 pairs of their identifiers were separated: Anonymous id a0 ≠ Anonymous id a2, "
+        "Anonymous id a1 ≠ Anonymous id a2, Anonymous id a0 ≠ Anonymous id b …; lift the separations first."
+    )
+
+
 def test_lifted_they_may_come_together_again(shop):
     ann, bob = visitors(shop, "a", "b")
     merge(ann, bob)
