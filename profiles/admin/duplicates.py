@@ -193,7 +193,10 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "profiles/duplicates/pair.html", context)
 
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Accept, reject or reopen, as the form of the pair says; the next pair follows, or the list."""
+        """Accept, reject or reopen, as the form of the pair says; the next pair follows, or the list.
+
+        What was decided meanwhile is said on the pair's own page: on that of the next it would be read of the next.
+        """
         decision = request.POST.get("decision", "")
         allowed = may_merge(request) if decision == "accept" else may_decide(request)
         if request.method != "POST" or not allowed:
@@ -220,6 +223,7 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(page_of(suggestion))
         except NotToReview as error:
             messages.warning(request, str(error))
+            return HttpResponseRedirect(page_of(suggestion))
         return self.go_on(request, next_after(suggestion))
 
     def go_on(self, request: HttpRequest, following: DuplicateSuggestion | None) -> HttpResponse:

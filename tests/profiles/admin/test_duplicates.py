@@ -146,10 +146,15 @@ def test_a_rejection_of_who_merged_with_one_is_said_before_and_refused_after():
     assert state_of(suggestion) == "open"
 
 
-def test_what_was_decided_meanwhile_is_said():
+def test_what_was_decided_meanwhile_is_said_on_its_own_page_and_not_of_the_next():
     suggestion = DuplicateSuggestionFactory(state="rejected")
+    following = DuplicateSuggestionFactory(probability=0.5)
 
-    assert texts(decide(suggestion, "accept"))[0] == "This suggestion was settled meanwhile: Rejected."
+    answer = decide(suggestion, "accept")
+
+    assert texts(answer) == ["This suggestion was settled meanwhile: Rejected."]
+    assert answer.redirect_chain == [(f"{LIST}{suggestion.pk}/change/", 302)]
+    assert (state_of(suggestion), state_of(following)) == ("rejected", "open")
 
 
 @pytest.mark.parametrize("role", [VIEWER, PRIVACY_OFFICER])
