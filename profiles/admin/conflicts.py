@@ -209,7 +209,7 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
             raise Http404
         sides = [
             (_("Kept"), conflict.anchor, _("The message was taken for this person.")),
-            (_("Left out"), conflict.left_out, _("The message named it too; it stays with this person.")),
+            (_("Left out"), conflict.left_out, left_out_text(conflict)),
         ]
         n_open = open_by_identifier([conflict.anchor_id, conflict.left_out_id])
         context = {
@@ -314,6 +314,13 @@ def both_after(conflict: IdentityConflict, owner_id: int, user: User) -> list[in
 def is_moot(conflict: IdentityConflict) -> bool:
     """Whether a merge has brought the two together since."""
     return conflict.anchor.profile_id == conflict.left_out.profile_id
+
+
+def left_out_text(conflict: IdentityConflict) -> str:
+    """Whose it is that was left out."""
+    if is_moot(conflict):
+        return gettext("The message named it too; by now it is of the same person.")
+    return gettext("The message named it too; it stays with this person.")
 
 
 def why(conflict: IdentityConflict) -> str:

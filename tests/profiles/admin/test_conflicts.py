@@ -30,6 +30,17 @@ def test_the_page_shows_both_sides_and_why(conflict):
         assert f"/admin/profiles/profile/{profile.pk}/change/" in text
 
 
+def test_what_was_moved_is_not_said_to_stay_with_another(conflict):
+    client = sign_in(OPERATOR)
+    stays, moved = "it stays with this person", "by now it is of the same person"
+
+    before = client.get(f"{LIST}{conflict.pk}/change/").content.decode()
+    client.post(f"{LIST}{conflict.pk}/move/")
+    after = client.get(f"{LIST}{conflict.pk}/change/").content.decode()
+
+    assert [stays in before, moved in before, stays in after, moved in after] == [True, False, False, True]
+
+
 def test_the_list_filters_by_state_kind_source_and_reason(conflict, django_assert_max_num_queries):
     client = sign_in(OPERATOR)
 
