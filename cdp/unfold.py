@@ -41,6 +41,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             link(_("Profiles"), "person_search", "profiles.profile"),
             link(_("Merges"), "call_merge", "profiles.profilemerge"),
+            link(_("Separations"), "call_split", "profiles.separation"),
             link(_("Identity conflicts"), "rule", "profiles.identityconflict"),
             link(_("Possible duplicates"), "group_work", "profiles.duplicatesuggestion"),
         ],

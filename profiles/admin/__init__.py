@@ -12,6 +12,7 @@ from profiles.admin import (
     profile,
     quality,
     rejected,
+    separations,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "profile",
     "quality",
     "rejected",
+    "separations",
 ]

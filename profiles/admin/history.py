@@ -109,6 +109,7 @@ def splits_of(ids: list[int], user: Any) -> list[Deed]:
 def deed_of_split(split: ProfileSplit, ids: list[int], user: Any) -> Deed:
     went = split.from_profile_id in ids
     other = split.to_profile if went else split.from_profile
+    person = person_link(other, user)
     n = len(split.identifiers)
     text = (
         ngettext("Split off %(n)d identifier", "Split off %(n)d identifiers", n)
@@ -148,7 +149,7 @@ def barriers_of(profile: Profile, user: Any) -> list[Barrier]:
 def separations_of(profile: Profile) -> QuerySet[Separation]:
     """Those in force, by the indexes of both sides."""
     own = list(Identifier.objects.filter(profile=profile).values_list("pk", flat=True))
-    return Separation.objects.in_force().filter(Q(left__in=own) | Q(right__in=own))
+    return Separation.objects.in_force().naming(own)
 
 
 def pair_of(separation: Separation, profile: Profile, user: Any) -> tuple[str, str, int]:

@@ -1,4 +1,4 @@
-"""Taking people apart in the admin: splitting identifiers off, undoing merges, lifting what keeps people apart."""
+"""Taking people apart in the admin: splitting identifiers off, undoing merges."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ from profiles.admin.identity import error_text, identifier_text
 from profiles.admin.merging import MAY_MERGE
 from profiles.admin.names import display_name
 from profiles.identity.errors import IdentityError
-from profiles.models import Identifier, Profile, ProfileMerge, ProfileSplit, Separation
+from profiles.models import Identifier, Profile, ProfileMerge
 from profiles.services.identity import (
     SplitPreview,
-    lift_separation,
-    lift_separations_of,
     preview_split,
     preview_undo,
     split_profile,
@@ -147,23 +145,3 @@ def part(request: HttpRequest, profile: Profile, change: Callable[[], Profile], 
 
 def person_url(profile_id: int) -> str:
     return reverse("admin:profiles_profile_change", args=[profile_id])
-
-
-def lift(request: HttpRequest, profile: Profile) -> HttpResponse:
-    """Lift one separation (`separation`), or all that a split wrote (`split`), and go back to the person."""
-    if request.method != "POST" or not has_perm(request, MAY_MERGE):
-        return HttpResponse(status=405 if request.method != "POST" else 403)
-    user, now = signed_in(request), timezone.now()
-    pk = request.POST.get("separation") or request.POST.get("split") or ""
-    wanted = int(pk) if is_id(pk) else 0
-    if "separation" in request.POST:
-        n = lift_separation(get_object_or_404(Separation, pk=wanted), user=user, now=now)
-    else:
-        n = lift_separations_of(get_object_or_404(ProfileSplit, pk=wanted), user=user, now=now)
-    text = ngettext(
-        "Lifted %(n)d separation. A message that names both will bring them together.",
-        "Lifted %(n)d separations. A message that names both sides will bring them together.",
-        n,
-    )
-    messages.success(request, text % {"n": n})
-    return HttpResponseRedirect(f"{person_url(profile.pk)}#separations")

@@ -29,7 +29,7 @@ from profiles.admin.holders import edits_rules
 from profiles.admin.merging import MAX_AT_ONCE, MAY_MERGE, merge_page, merge_url
 from profiles.admin.names import display_name
 from profiles.admin.page import person_context
-from profiles.admin.parting import lift, split_page, undo_page
+from profiles.admin.parting import split_page, undo_page
 from profiles.admin.people import list_of_people
 from profiles.admin.rule_builder import (
     rule_language,
@@ -40,6 +40,7 @@ from profiles.admin.rule_builder import (
     rule_values,
 )
 from profiles.admin.search import find_people
+from profiles.admin.separations import lift_page
 from profiles.admin.timeline import timeline_context
 from profiles.masking import mask_identifier
 from profiles.models import Identifier, Profile
@@ -225,7 +226,8 @@ class ProfileAdmin(ReadOnlyAdmin):
         return undo_page(request, merge_id, {**self.admin_site.each_context(request), "opts": self.opts})
 
     def lift_view(self, request: HttpRequest, profile_id: int) -> HttpResponse:
-        return lift(request, self.profile_or_404(request, str(profile_id)))
+        profile = self.profile_or_404(request, str(profile_id))
+        return lift_page(request, profile, {**self.admin_site.each_context(request), "opts": self.opts})
 
     # --- The page ---
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Self
 
 from django.conf import settings
@@ -53,6 +54,10 @@ class ProfileSplit(models.Model):
 class SeparationQuerySet(models.QuerySet["Separation"]):
     def in_force(self) -> Self:
         return self.filter(lifted_at__isnull=True)
+
+    def naming(self, identifier_ids: Collection[int]) -> Self:
+        """Those of one of these identifiers, whichever side it is; by the indexes of both."""
+        return self.filter(models.Q(left__in=identifier_ids) | models.Q(right__in=identifier_ids))
 
 
 class Separation(models.Model):

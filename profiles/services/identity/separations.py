@@ -8,18 +8,17 @@ from django.db import transaction
 
 from cdp.locks import advisory_lock
 from cdp.models import User
-from profiles.models import ProfileSplit, Separation
+from profiles.models import Separation
+from profiles.models.split import SeparationQuerySet
 
 
-@transaction.atomic
 def lift_separation(separation: Separation, *, user: User | None, now: datetime) -> int:
     """Let links and merges bring two identifiers into one profile again; returns how many were lifted, 0 if it was."""
-    advisory_lock("identity")
-    return Separation.objects.in_force().filter(pk=separation.pk).update(lifted_at=now, lifted_by=user)
+    return lift_separations(Separation.objects.filter(pk=separation.pk), user=user, now=now)
 
 
 @transaction.atomic
-def lift_separations_of(split: ProfileSplit, *, user: User | None, now: datetime) -> int:
-    """Lift all that a split wrote and that is in force still; returns how many."""
+def lift_separations(found: SeparationQuerySet, *, user: User | None, now: datetime) -> int:
+    """Lift those of the found that are in force still; returns how many."""
     advisory_lock("identity")
-    return Separation.objects.in_force().filter(split=split).update(lifted_at=now, lifted_by=user)
+    return found.in_force().order_by().update(lifted_at=now, lifted_by=user)

@@ -18,7 +18,7 @@ from profiles.models import (
 )
 from profiles.services.identity import (
     lift_separation,
-    lift_separations_of,
+    lift_separations,
     merge_profiles,
     preview_split,
     preview_undo,
@@ -294,7 +294,7 @@ def test_split_moves_the_named_and_what_hangs_on_them(shop):
     assert (new.first_seen_at, new.last_seen_at) == (START, START + timedelta(minutes=6))
     assert (event_names(ann), event_names(new)) == (["$identify"], ["$identify", "$identify"])
     assert Consent.objects.get().profile == new
-    assert lift_separations_of(ProfileSplit.objects.get(), user=None, now=NOW) == 1
+    assert lift_separations(Separation.objects.filter(split=ProfileSplit.objects.get()), user=None, now=NOW) == 1
 
 
 def test_split_takes_profiles_along_of_which_nothing_stays(shop):
