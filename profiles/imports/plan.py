@@ -22,6 +22,7 @@ from profiles.identity.identifiers import Known
 from profiles.imports.messages import RowMessages, consent_word, said_again, saying, untimed_id
 from profiles.imports.notes import Notes
 from profiles.imports.preview import CellProblem
+from profiles.ingest.coerce import is_same
 from profiles.ingest.contributions import stored
 from profiles.ingest.keys import known_keys
 from profiles.ingest.message import Message
@@ -245,7 +246,7 @@ class LastSaid:
     def _is_new(self, last: tuple[Any, str] | None, value: Any) -> bool:
         if last is None or self._has_gone(last):
             return True
-        return last[0] != value and not last[1].startswith(self.twins)
+        return not is_same(last[0], value) and not last[1].startswith(self.twins)
 
     def _note(self, message: Message, words: Mapping[str, Any]) -> None:
         anchor = message.identifiers[0]

@@ -37,6 +37,13 @@ def coerce(value: Any, type_: str) -> Any:
     return None if is_missing(value) else _COERCE[type_](value)
 
 
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two values, as they are stored, are the same one. To Python true is 1, which in a list may be either."""
+    if one != other:
+        return False
+    return type(one) is not list or [type(item) is bool for item in one] == [type(item) is bool for item in other]
+
+
 def guess_type(value: Any) -> AttributeType:
     """The type of an attribute that is seen for the first time. Numeric text stays text: it may be a postal code."""
     if isinstance(value, bool):

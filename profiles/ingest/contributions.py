@@ -14,7 +14,7 @@ from cdp.copy import as_texts, copy_lines, json_as_texts, time_as_text
 from cdp.rows import rows_as_json
 from profiles.identity.normalise import normalise
 from profiles.identity.resolve import Anchor
-from profiles.ingest.coerce import MISFIT, coerce, is_missing
+from profiles.ingest.coerce import MISFIT, coerce, is_missing, is_same
 from profiles.ingest.message import Message
 from profiles.ingest.survivorship import Kept, Policy, Said, kept_by, policy_of
 from profiles.models import AttributeDefinition, AttributeType, Contribution, IdentifierKind, Source, Survivorship
@@ -138,7 +138,7 @@ def said_of(
         owner = owners[anchor_id]
         value = said.value if said.fits and definition_id not in policies else MISFIT
         values = found.setdefault(owner, {})
-        if values.setdefault(keys[definition_id], value) != value:
+        if not is_same(values.setdefault(keys[definition_id], value), value):
             values[keys[definition_id]] = MISFIT
         at = LONG_AGO if definition_id in ranked else said.occurred_at
         if owner not in since or at < since[owner]:

@@ -13,7 +13,7 @@ from django.db import connection
 
 from cdp.copy import begun
 from cdp.rows import rows_as_json
-from profiles.ingest.coerce import MISFIT
+from profiles.ingest.coerce import MISFIT, is_same
 from profiles.ingest.moments import write_moments
 from profiles.ingest.survivorship import POLICIES, Candidate, Policy, Said, kept_by
 from profiles.models import AttributeDefinition
@@ -140,7 +140,7 @@ def overlaid(record: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, An
 
 
 def says_more(said: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    return any(record.get(key) != value for key, value in said.items())
+    return not all(is_same(record.get(key), value) for key, value in said.items())
 
 
 def load_records(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
@@ -150,9 +150,8 @@ def load_records(profile_ids: Collection[int]) -> dict[int, dict[str, Any]]:
 
 
 def different_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
-    if one == other:
-        return set()
-    return {key for key in one.keys() | other.keys() if key not in one or key not in other or one[key] != other[key]}
+    common = one.keys() & other.keys()
+    return (one.keys() ^ other.keys()) | {key for key in common if not is_same(one[key], other[key])}
 
 
 def fold_into_profiles(profile_ids: Collection[int]) -> dict[int, set[str]]:

@@ -200,6 +200,20 @@ def test_the_later_value_wins_whatever_the_order_of_arrival(shop):
     assert profile_of("user_id", "u1").attributes == {"city": "Oslo", "language": "it"}
 
 
+@pytest.mark.parametrize("comes_first", [0, 1], ids=["in order", "the later first"])
+@pytest.mark.parametrize("at_once", [1, 2], ids=["one by one", "at once"])
+def test_true_in_a_list_is_not_1(shop, at_once, comes_first):
+    """To Python [1] and [true] are equal; the later one counts, by whatever identifier it was said."""
+    send(shop, identify(user="u1", anonymous="a1"))
+    said = [identify(anonymous="a1", at=1, flags=[1]), identify(user="u1", at=2, flags=[True])]
+    as_they_come = said[::-1] if comes_first else said
+
+    for n in range(0, 2, at_once):
+        send(shop, *as_they_come[n : n + at_once])
+
+    assert profile_of("user_id", "u1").attributes["flags"][0] is True
+
+
 @pytest.mark.parametrize("missing", [None, ""])
 def test_missing_wins_by_time_like_any_value(shop, missing):
     send(shop, identify(user="u1", at=1, city="Rome"), identify(user="u1", at=2, city=missing))
