@@ -40,7 +40,10 @@ class Part:
 
 @dataclass(frozen=True)
 class CheckedSuppressions:
+    """`labels` are those of the kinds of identifiers, by key."""
+
     parts: tuple[Part, ...]
+    labels: Mapping[str, str]
 
     def columns(self) -> set[str]:
         return {name for part in self.parts for name in (part.reason_column, part.when)} - {""}
@@ -56,7 +59,11 @@ class CheckedSuppressions:
         return is_switched_off(self.parts, cells)
 
     def describe(self, said: Sequence[Suppressing]) -> list[str]:
-        return [" ".join(filter(None, [each.kind, each.channel or "*", each.reason])) for each in said]
+        found = []
+        for each in said:
+            channel = _(each.channel) if each.channel else _("Every channel")
+            found.append(" · ".join(filter(None, [_(self.labels[each.kind]), channel, each.reason])))
+        return found
 
 
 @register_target
@@ -68,7 +75,7 @@ class SuppressionTarget(Target):
     needs_person = False  # the list may name addresses of people who come later
 
     def check(self, given: Any, reporter: Reporter, *, zone: tzinfo) -> Checked | None:
-        kinds = set(IdentifierKind.objects.values_list("key", flat=True))
+        kinds = dict(IdentifierKind.objects.values_list("key", "label"))
         parts = []
         for path, said in objects(given, reporter, allowed=ALLOWED):
             reason, reason_column = text_or_column(said, "reason", path, reporter)
@@ -83,7 +90,7 @@ class SuppressionTarget(Target):
                 reporter.problem(f"{path}.channel", message % {"channel": channel, "known": known})
             else:
                 parts.append(Part(kind, channel, reason, reason_column, when))
-        return CheckedSuppressions(tuple(parts))
+        return CheckedSuppressions(tuple(parts), kinds)
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         wanted = addresses(rows)

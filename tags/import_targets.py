@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cdp.clocks import on_clocks
 from cdp.locks import hold_rows
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
@@ -123,7 +124,7 @@ class CheckedTags:
     def describe(self, said: Sequence[Assigning]) -> list[str]:
         found = []
         for each in said:
-            words = [each.tag, each.value, f"< {each.expires_at.isoformat()}" if each.expires_at else ""]
+            words = [each.tag, each.value, f"< {on_clocks(each.expires_at):%Y-%m-%d %H:%M}" if each.expires_at else ""]
             found.append(" ".join(filter(None, words)))
         return found
 

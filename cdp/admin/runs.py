@@ -82,7 +82,7 @@ KIND_COUNT_NAMES = (
         kind: {
             "new": _("new people"),
             "changed": _("rows that change something"),
-            "unchanged": _("without anything new"),
+            "unchanged": _("nothing new of the person"),
             "refused": _("refused rows"),
             "refused_rows": _("where rows were refused"),
             "events": _("events"),

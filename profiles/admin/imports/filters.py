@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import DropdownFilter, RadioFilter
 from cdp.models import User
 from profiles.admin.filters import register_profile_filter
 from profiles.admin.imports.words import file_name
-from profiles.models import Event, Identifier, Import, Profile
+from profiles.models import Event, Identifier, Import, ImportMapping, Profile
 
 MAX_CHOICES = 500
 N_IMPORTS = 50
@@ -46,6 +46,20 @@ class UserFilter(DropdownFilter):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, queryset: QuerySet[Import]) -> QuerySet[Import]:
         value = self.value()
         return queryset.filter(user=value) if value and value.isdecimal() else queryset
+
+
+class MappingFilter(DropdownFilter):  # type: ignore[misc]
+    """By which saved mapping a file was understood."""
+
+    title = _("saved mapping")
+    parameter_name = "mapping"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(saved.pk), saved.name) for saved in ImportMapping.objects.order_by("name")[:MAX_CHOICES]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Import]) -> QuerySet[Import]:
+        value = self.value()
+        return queryset.filter(saved_mapping=value) if value and value.isdecimal() else queryset
 
 
 class WhenFilter(RadioFilter):  # type: ignore[misc]

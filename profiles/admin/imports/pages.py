@@ -25,7 +25,7 @@ from profiles.admin.holders import badge
 from profiles.admin.imports import actions
 from profiles.admin.imports.columns_step import columns_view, preview_view
 from profiles.admin.imports.file_step import file_view
-from profiles.admin.imports.filters import StateFilter, UserFilter, WhenFilter
+from profiles.admin.imports.filters import MappingFilter, StateFilter, UserFilter, WhenFilter
 from profiles.admin.imports.keeping import keep, keeping_of
 from profiles.admin.imports.report import refused_sample
 from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, again_view, take_back_view
@@ -58,7 +58,7 @@ class ImportAdmin(StrataAdmin):
         "No file was imported yet. Upload one of customers, orders, tags or consents: you see what becomes of it first."
     )
     list_display = ("shown_file", "source", "state_label", "rows", "user", "created_at")
-    list_filter = (StateFilter, "source", UserFilter, WhenFilter)
+    list_filter = (StateFilter, "source", MappingFilter, UserFilter, WhenFilter)
     list_select_related = ("source", "user", "run")
     search_fields = ("name",)
     search_help_text = _("File name")

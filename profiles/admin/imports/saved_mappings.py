@@ -81,9 +81,7 @@ class ImportMappingAdmin(StrataAdmin):
     @display(description=_("imports"))
     def n_imports(self, saved: Any) -> SafeString:
         address = reverse("admin:profiles_import_changelist")
-        return format_html(
-            '<a class="st-link" href="{}?saved_mapping__id__exact={}">{}</a>', address, saved.pk, saved.n_used
-        )
+        return format_html('<a class="st-link" href="{}?mapping={}">{}</a>', address, saved.pk, saved.n_used)
 
     @display(description=_("last import"))
     def last_import(self, saved: Any) -> Any:

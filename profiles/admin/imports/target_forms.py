@@ -77,6 +77,19 @@ def target_forms() -> list[dict[str, Any]]:
     ]
 
 
+def target_label(key: str) -> str:
+    return str(_forms[key].label) if key in _forms else key
+
+
+def item_in_words(key: str, item: Any) -> str:
+    """One object of a target's part of a mapping, by the labels of its form: “Tag: Labels, until: End”."""
+    if not isinstance(item, dict):
+        return str(item)
+    labels = {field.name: str(field.label) for field in _forms[key].fields} if key in _forms else {}
+    said = {name: value["column"] if isinstance(value, dict) else value for name, value in item.items() if value}
+    return ", ".join(f"{labels.get(name, name)}: {value}" for name, value in said.items())
+
+
 def in_words(problem: MappingProblem, mapping: Mapping[str, Any]) -> str:
     """What is wrong with a mapping beside its columns, in the words of the page rather than by its place in JSON."""
     place = PLACE.match(problem.path)

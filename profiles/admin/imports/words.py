@@ -13,6 +13,7 @@ from cdp.disclosure import shown_error
 from cdp.models import Run
 from cdp.templatetags.numbers import grouped
 from profiles.admin.imports.column_form import state_of
+from profiles.admin.imports.target_forms import item_in_words, target_label
 from profiles.masking import masking_for
 from profiles.models import AttributeDefinition, IdentifierKind, Import, ImportedFile
 from profiles.services.import_again import again_run, leaning_on, lost_by, missing
@@ -140,9 +141,5 @@ def for_all_rows(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, items in state["targets"].items():
         yield (
             everywhere,
-            f"{gettext(key)}: "
-            + "; ".join(
-                ", ".join(str(value["column"] if isinstance(value, dict) else value) for value in item.values())
-                for item in items
-            ),
+            f"{target_label(key)}: " + "; ".join(item_in_words(key, item) for item in items),
         )

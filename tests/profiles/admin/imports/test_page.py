@@ -444,3 +444,25 @@ def test_reasons_are_in_the_language_of_whoever_asked():
         reason = translation.gettext("nothing in column %(names)s: nobody is named") % {"names": "Phone"}
     assert reason in made.refused_file.read().decode()
     assert "nobody is named" not in reason
+
+
+def test_the_imports_of_a_saved_mapping_are_a_click_away():
+    saved = ImportMappingFactory(name="Members of the till")
+    mine, _other = ImportFactory(saved_mapping=saved, name="mine.csv"), ImportFactory(name="other.csv")
+    client = sign_in(OPERATOR)
+    listed = client.get(reverse("admin:profiles_importmapping_changelist")).content.decode()
+    address = unescape(listed.partition(reverse("admin:profiles_import_changelist") + "?")[2].partition('"')[0])
+
+    shown = client.get(reverse("admin:profiles_import_changelist") + "?" + address)
+
+    assert (mine.name in shown.content.decode(), "other.csv" in shown.content.decode()) == (True, False)
+
+
+def test_a_saved_mapping_names_what_its_targets_read():
+    listed = {"tag": {"column": "Labels"}, "split": ";", "expires_at": {"column": "End"}}
+    mapping = {"identifiers": {"Phone": "phone"}, "tags": [listed]}
+
+    assert words.mapping_in_words(mapping)[-1] == (
+        "all rows",
+        "Tags: Tag: Labels, several in a cell are parted by: ;, until: End",
+    )
