@@ -141,8 +141,7 @@ def single(type_: str) -> View:
     def one(request: HttpRequest) -> HttpResponse:
         source = source_of_request(request)
         body = read_json(request)
-        message = {name: value for name, value in body.items() if name != "writeKey"}
-        return accept(request, source or source_of_body(body), [{**message, "type": type_}], body)
+        return accept(request, source or source_of_body(body), [{**body, "type": type_}], body)
 
     return one
 
@@ -194,6 +193,7 @@ def unknown_path(request: HttpRequest) -> HttpResponse:
 def accept(request: HttpRequest, source: Source, messages: Sequence[Any], body: dict[str, Any]) -> HttpResponse:
     """Store the messages; what the body leaves out is taken from the headers of RudderStack's browser SDK."""
     refuse_too_many(source, len(messages))
+    messages = [without_write_key(message) for message in messages]
     sent_at = parse_time(body.get("sentAt")) or parse_time(request.headers.get("SentAt"))
     if anonymous_id := decode_base64(request.headers.get("AnonymousId", "")):
         messages = [with_anonymous_id(message, anonymous_id) for message in messages]
@@ -217,6 +217,13 @@ def refuse_too_many(source: Source, n: int) -> None:
     if seconds := seconds_to_wait(f"collect:{source.pk}", n=n, per_second=limit):
         later = {"Retry-After": str(seconds)}
         raise CollectError(429, "too_many", f"This source may send {limit} messages a second.", headers=later)
+
+
+def without_write_key(message: Any) -> Any:
+    """The message; a write key is a secret, which nobody reads who reads a message that was rejected."""
+    if not isinstance(message, dict) or "writeKey" not in message:
+        return message
+    return {name: value for name, value in message.items() if name != "writeKey"}
 
 
 def with_anonymous_id(message: Any, anonymous_id: str) -> Any:

@@ -137,6 +137,15 @@ def test_single_paths_name_the_type(client, shop, path, type_, slash):
     assert "writeKey" not in payload
 
 
+def test_a_write_key_inside_a_message_of_a_batch_is_not_kept(client, shop):
+    """Else who reads a rejected message reads it, and may send in the name of the source."""
+    post(client, "/v1/batch", {"batch": [{**track("Viewed", user="u1"), "writeKey": "WK"}, "no message"]})
+
+    (payload,) = payloads()
+    assert (payload["event"], "writeKey" in payload) == ("Viewed", False)
+    assert RejectedMessage.objects.get().payload == '"no message"'
+
+
 @pytest.mark.parametrize("path", ["/v1/m", "/v1/m/"])
 def test_what_an_sdk_measures_of_itself_is_taken_and_not_kept(client, path):
     response = post(client, path, {"series": [{"type": "Counter"}]}, content_type="text/plain")
