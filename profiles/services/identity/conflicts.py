@@ -68,8 +68,14 @@ def open_by_identifier(identifier_ids: Collection[int]) -> dict[int, int]:
 
 
 def reopen_conflict(conflict: IdentityConflict, *, user: User | None, now: datetime) -> None:
-    """It is to be looked at again; the note stays."""
-    decide(conflict, IdentityConflict.State.OPEN, note=conflict.note, user=user, now=now)
+    """It is to be looked at again; the note stays.
+
+    Raises:
+        IdentityError: it is open, or gone, or nothing is left to decide since both are with one person.
+    """
+    with transaction.atomic():
+        lock_both(conflict)
+        decide(conflict, IdentityConflict.State.OPEN, note=conflict.note, user=user, now=now)
 
 
 def settle_by_merge(conflict: IdentityConflict, *, user: User | None, now: datetime) -> Profile:
@@ -127,10 +133,10 @@ def gone() -> IdentityError:
 def decide(
     conflict: IdentityConflict, state: IdentityConflict.State, *, note: str, user: User | None, now: datetime
 ) -> None:
-    """Write a decision down; only of an open conflict, or one that was decided otherwise.
+    """Write a decision down, of an open conflict; or open again one that was decided.
 
     Raises:
-        IdentityError: it stands so already, or is gone.
+        IdentityError: it stands so already, was decided otherwise meanwhile, or is gone.
     """
     with transaction.atomic():
         stored = IdentityConflict.objects.select_for_update().filter(pk=conflict.pk).first()
@@ -138,6 +144,9 @@ def decide(
             raise gone()
         if stored.state == state:
             raise IdentityError(_("This conflict is in that state already."))
+        if State.OPEN not in (stored.state, state):
+            message = _("This conflict was decided meanwhile: %(state)s. Open it again first.")
+            raise IdentityError(message % {"state": stored.get_state_display()})
         IdentityConflict.objects.filter(pk=conflict.pk).update(
             state=state, note=note[:MAX_NOTE], settled_by=user, settled_at=now
         )

@@ -75,6 +75,30 @@ def test_two_who_are_one_person_by_now_cannot_be_made_one_again(shop, settle):
         settle(IdentityConflict.objects.get(), user=None, now=NOW)
 
 
+def as_they_are():
+    return [list(model.objects.order_by("pk").values()) for model in (IdentityConflict, Identifier, ProfileMerge)]
+
+
+def test_what_was_decided_meanwhile_is_not_decided_otherwise(shop):
+    conflict = shared_device(shop)
+    dismiss_conflict(conflict, note="A couple.", user=None, now=NOW)
+    dismissed = as_they_are()
+
+    with pytest.raises(IdentityError, match=r"This conflict was decided meanwhile: Dismissed\. Open it again first\."):
+        settle_by_move(conflict, user=None, now=NOW)
+    unchanged = as_they_are() == dismissed
+    reopen_conflict(conflict, user=None, now=NOW)
+    settle_by_move(conflict, user=None, now=NOW)
+    settled = as_they_are()
+    with pytest.raises(IdentityError, match="decided meanwhile: Settled"):
+        dismiss_conflict(conflict, note="", user=None, now=NOW)
+    with pytest.raises(IdentityError, match="one person already"):
+        reopen_conflict(conflict, user=None, now=NOW)
+
+    assert unchanged
+    assert as_they_are() == settled
+
+
 @pytest.mark.parametrize("settle", [settle_by_merge, settle_by_move, reopen_conflict])
 def test_a_conflict_that_went_with_its_identifier_is_not_decided(shop, settle):
     conflict = shared_device(shop)
