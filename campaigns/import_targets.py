@@ -22,7 +22,9 @@ ALLOWED = ("kind", "channel", "reason", "when")
 
 
 class Suppressing(NamedTuple):
-    """What a row says: its identifiers of this kind are not written to on this channel, "" for every one."""
+    """What a row says: its identifiers of this kind, "" for all of them, are not written to on this channel, "" for
+    every one.
+    """
 
     kind: str
     channel: str
@@ -62,7 +64,8 @@ class CheckedSuppressions:
         found = []
         for each in said:
             channel = _(each.channel) if each.channel else _("Every channel")
-            found.append(" · ".join(filter(None, [_(self.labels[each.kind]), channel, each.reason])))
+            kind = _(self.labels[each.kind]) if each.kind else ""
+            found.append(" · ".join(filter(None, [kind, channel, each.reason])))
         return found
 
 
@@ -80,10 +83,10 @@ class SuppressionTarget(Target):
         for path, said in objects(given, reporter, allowed=ALLOWED):
             reason, reason_column = text_or_column(said, "reason", path, reporter)
             when = column_of(said, "when", path, reporter)
-            kind, channel = said.get("kind"), said.get("channel", "")
-            if kind not in kinds:
+            kind, channel = said.get("kind", ""), said.get("channel", "")
+            if not isinstance(kind, str) or (kind and kind not in kinds):
                 message = _("unknown kind of identifier “%(kind)s”; known: %(known)s")
-                reporter.problem(f"{path}.kind", message % {"kind": kind or "", "known": ", ".join(sorted(kinds))})
+                reporter.problem(f"{path}.kind", message % {"kind": kind, "known": ", ".join(sorted(kinds))})
             elif channel and channel not in settings.CONSENT_CHANNELS:
                 message = _("unknown channel “%(channel)s”; known: %(known)s")
                 known = ", ".join(settings.CONSENT_CHANNELS)
@@ -147,6 +150,6 @@ def addresses(rows: Sequence[TargetRow]) -> dict[tuple[str, str, str], str]:
     for row in rows:
         for said in row.said:
             for kind, value in row.identifiers:
-                if kind == said.kind:
+                if said.kind in ("", kind):
                     found.setdefault((kind, value, said.channel), said.reason)
     return found

@@ -24,7 +24,7 @@ register_target_form(
         key="suppressions",
         label=_("Addresses not to be written to"),
         fields=(
-            Field("kind", _("Kind of address"), choices=kinds),
+            Field("kind", _("Kind of address; without one, all of the row"), choices=kinds, is_required=False),
             Field("channel", _("Channel; without one, all"), choices=channels, is_required=False),
             Field("reason", _("Reason"), from_column=True, is_required=False),
             Field("when", _("only where this column says yes"), from_column=True, is_required=False),

@@ -132,7 +132,7 @@ class Checker:
     # --- parts ------------------------------------------------------------------------------------------------
 
     def identifiers(self, mapping: Mapping[str, Any]) -> tuple[Column, ...]:
-        found = tuple(self.keyed(mapping, "identifiers", ("key",)))
+        found = tuple(self.each_kind(mapping))
         if not found and not any(problem.path.startswith("identifiers") for problem in self.problems):
             self.problem("identifiers", _("missing: which columns say who it is?"))
         for column in found:
@@ -141,6 +141,16 @@ class Checker:
                 message = _("unknown kind of identifier “%(kind)s”; known: %(known)s")
                 self.problem(f"identifiers.{column.name}", message % {"kind": column.key, "known": known})
         return found
+
+    def each_kind(self, mapping: Mapping[str, Any]) -> Iterator[Column]:
+        """As `keyed`, but that a column may have a list of kinds."""
+        given = mapping.get("identifiers", {})
+        if not isinstance(given, dict):
+            yield from self.keyed(mapping, "identifiers", ("key",))
+            return
+        for name, said in given.items():
+            for kind in said if isinstance(said, list) and said else [said]:
+                yield from self.keyed({"identifiers": {name: kind}}, "identifiers", ("key",))
 
     def consents(self, mapping: Mapping[str, Any]) -> tuple[Column, ...]:
         found = tuple(self.keyed(mapping, "consents", ("key", "values")))

@@ -124,9 +124,11 @@ def take(left: dict[str, None], known: frozenset[str]) -> str | None:
     return found
 
 
-def identifiers(left: dict[str, None], filled: dict[str, list[str]], region: str) -> dict[str, str]:
-    """By name; where no name says who it is, by cells that are phone numbers or addresses of e-mail."""
-    found = {}
+def identifiers(left: dict[str, None], filled: dict[str, list[str]], region: str) -> dict[str, Any]:
+    """By name; where no name says who it is, by cells that are phone numbers or addresses of e-mail, or now the one and
+    now the other.
+    """
+    found: dict[str, Any] = {}
     for kind, written in IDENTIFIERS.items():
         while (name := take(left, names(written))) is not None:
             found[name] = kind
@@ -135,6 +137,11 @@ def identifiers(left: dict[str, None], filled: dict[str, list[str]], region: str
             if kind not in found.values() and mostly(filled[name], is_kind):
                 found[name] = kind
                 left.pop(name, None)
+    if not found:
+        for name in list(left):
+            if mostly(filled[name], lambda cell: is_email(cell) or is_phone(cell, region)):
+                found[name] = ["email", "phone"]
+                del left[name]
     return found
 
 

@@ -26,7 +26,8 @@ class Column:
 
 @dataclass(frozen=True)
 class FileMapping:
-    """A checked mapping. `event_column` is empty where every row is the event `event`; both are empty for none.
+    """A checked mapping. A column may stand several times among `identifiers`: its cells are of the first kind that
+    they fit. `event_column` is empty where every row is the event `event`; both are empty for none.
 
     `time` is None where rows say no time. `people` is `create`, `known` or "": by what rows say.
     `targets` are, by key, what further targets made of their part.

@@ -75,6 +75,9 @@ class Understanding:
         self.region = source.default_region
         self.latest = now + MAX_AHEAD
         self.kinds = kinds
+        self.identifier_columns: dict[str, list[str]] = {}  # the kinds that a cell may be, the first that fits counts
+        for column in mapping.identifiers:
+            self.identifier_columns.setdefault(column.name, []).append(column.key)
         self.ranks = {key: (kind.priority, kind.pk) for key, kind in kinds.items()}
         self.value_key = value_key
         # Attributes that are identifiers too, as those of an SDK's identify are.
@@ -202,18 +205,18 @@ class Understanding:
 
     def _read_identifiers(self, cells: Mapping[str, Any], understood: Understood) -> None:
         found: list[tuple[int, Key]] = []
-        for column in self.mapping.identifiers:
-            self._read_identifier(column.name, column.key, cells.get(column.name), found, understood)
+        for column, kind_keys in self.identifier_columns.items():
+            self._read_identifier(column, kind_keys, cells.get(column), found, understood)
         for key in self.also_identifiers:
             value = understood.traits.get(key)
             if value is not None and not isinstance(value, bool | list | dict):
-                self._read_identifier("", key, value, found, understood)
+                self._read_identifier("", [key], value, found, understood)
         if len(found) > 1:
             found = sorted(set(found))
         understood.identifiers = tuple([key for _priority, key in found])
 
     def _read_identifier(
-        self, column: str, kind_key: str, cell: Any, found: list[tuple[int, Key]], understood: Understood
+        self, column: str, kind_keys: Sequence[str], cell: Any, found: list[tuple[int, Key]], understood: Understood
     ) -> None:
         try:
             text = as_name(cell)
@@ -222,14 +225,15 @@ class Understanding:
             return
         if not text:
             return
-        value = normalise(self.kinds[kind_key], text, self.region)
-        if value is None:
-            understood.n_blocked += 1
-            message = self.unusable % {"cell": text[:60], "kind": self.labels[kind_key]}
-            understood.problems.append(CellProblem(column, message, is_refusal=False))
-        else:
-            priority, kind_id = self.ranks[kind_key]
-            found.append((priority, Key(kind_id, value)))
+        for kind_key in kind_keys:
+            value = normalise(self.kinds[kind_key], text, self.region)
+            if value is not None:
+                priority, kind_id = self.ranks[kind_key]
+                found.append((priority, Key(kind_id, value)))
+                return
+        understood.n_blocked += 1
+        message = self.unusable % {"cell": text[:60], "kind": " / ".join(self.labels[key] for key in kind_keys)}
+        understood.problems.append(CellProblem(column, message, is_refusal=False))
 
     def _read_time(self, cells: Mapping[str, Any], understood: Understood) -> None:
         reader = self.mapping.time

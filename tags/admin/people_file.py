@@ -65,4 +65,11 @@ def stored(file: UploadedFile[Any]) -> Iterator[Path]:
 def place_of(facts: FileFacts, kind: str) -> int:
     """Which column has the identifiers of a kind; the first, where none looks like it."""
     guessed = guess(facts, region=DEFAULT_REGION).get("identifiers", {})
-    return next((facts.columns.index(name) for name, found in guessed.items() if found == kind), 0)
+    return next(
+        (
+            facts.columns.index(name)
+            for name, found in guessed.items()
+            if kind in ([found] if isinstance(found, str) else found)
+        ),
+        0,
+    )

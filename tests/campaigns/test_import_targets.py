@@ -9,8 +9,9 @@ from campaigns.services.deliver import deliver_due
 from campaigns.services.suppressions import suppress_address
 from cdp.runs import execute_run
 from profiles.imports.check import check
+from profiles.imports.facts import FileFacts
 from profiles.models import IdentifierKind
-from profiles.services.imports import preview_take_back, take_back
+from profiles.services.imports import guess_mapping, preview_take_back, take_back
 from tests.elsewhere import Elsewhere
 from tests.factories.campaigns import DeliveryFactory, ReachableFactory
 from tests.factories.cdp import UserFactory
@@ -23,6 +24,24 @@ MAPPING = {
     "identifiers": {"Mail": "email"},
     "suppressions": [{"kind": "email", "channel": "email", "reason": {"column": "Why"}, "when": {"column": "Only"}}],
 }
+
+
+def test_a_list_of_addresses_of_several_kinds_in_one_column_is_guessed_and_taken_in(load, till):  # noqa: F811
+    cells = ["ann@example.com", "13800138000", "bob@example.com", "13800138001", "13800138002"]
+    facts = FileFacts("csv", "utf-8", ",", ("地址",), tuple({"地址": cell} for cell in cells))
+    guessed = guess_mapping(facts, source=till)["identifiers"]
+    assert guessed == {"地址": ["email", "phone"]}
+    mapping = {"identifiers": guessed, "suppressions": [{"channel": ""}]}
+
+    import_ = load("\n".join(["地址", *cells, "nobody", ""]), mapping)
+
+    assert set(Suppression.objects.values_list("kind__key", "value", "channel")) == {
+        ("email", "ann@example.com", ""),
+        ("email", "bob@example.com", ""),
+        *(("phone", f"+861380013800{n}", "") for n in range(3)),
+    }
+    assert import_.counts["refused_rows"] == ["7: 地址"]
+    assert "“nobody” is not usable as “Email / Phone”" in import_.refused_file.open().read().decode()
 
 
 def test_a_list_of_addresses_need_not_be_of_people(load):  # noqa: F811

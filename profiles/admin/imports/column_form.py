@@ -41,7 +41,8 @@ def state_of(mapping: Mapping[str, Any], columns: Iterable[str]) -> dict[str, An
     uses: dict[str, list[dict[str, Any]]] = {name: [] for name in columns}
     for as_, section in KEYED.items():
         for name, said in part(mapping, section).items():
-            uses.setdefault(name, []).append(use_of(as_, said))
+            kinds = said if as_ == "identifier" and isinstance(said, list) else [said]
+            uses.setdefault(name, []).extend(use_of(as_, each) for each in kinds)
     for name, use in alone_of(mapping):
         uses.setdefault(name, []).append(use)
     event, time = mapping.get("event"), mapping.get("time")
@@ -134,6 +135,9 @@ def add_use(mapping: dict[str, Any], column: str, use: Any) -> None:
     as_, key, format = given(use, "as", str), given(use, "key", str).strip(), given(use, "format", str).strip()
     if as_ in KEYED:
         section = mapping.setdefault(KEYED[as_], {})
+        if as_ == "identifier" and column in section:
+            add_kind(section, column, key)
+            return
         if column in section:
             raise StateError(_("“%(column)s” becomes two things of one kind: remove one.") % {"column": column})
         shown = {"type": given(use, "type", str), "format": format} if as_ in TYPED else {}
@@ -147,6 +151,13 @@ def add_use(mapping: dict[str, Any], column: str, use: Any) -> None:
         mapping[as_] = alone_as_json(as_, column, key, format)
     elif as_:
         raise StateError(_("This form is not understood; reload the page."))
+
+
+def add_kind(section: dict[str, Any], column: str, kind: str) -> None:
+    """One more kind of identifier that the cells of a column may be; the first that fits counts."""
+    before = section[column]
+    kinds = before if isinstance(before, list) else [before]
+    section[column] = kinds if kind in kinds else [*kinds, kind]
 
 
 def alone_as_json(as_: str, column: str, key: str, format: str) -> Any:

@@ -13,6 +13,13 @@ BAD = [
     ({}, "identifiers", "missing: which columns say who it is?"),
     (MEMBERS_MAPPING | {"colour": 1}, "colour", "unknown key; known: identifiers, traits"),
     (MEMBERS_MAPPING | {"identifiers": {"Card": "carte"}}, "identifiers.Card", "unknown kind of identifier “carte”"),
+    (
+        MEMBERS_MAPPING | {"identifiers": {"Card": ["email", "carte"]}},
+        "identifiers.Card",
+        "unknown kind of identifier “carte”",
+    ),
+    (MEMBERS_MAPPING | {"identifiers": {"Card": ["email", 7]}}, "identifiers.Card", "needs a text"),
+    (MEMBERS_MAPPING | {"identifiers": {"Card": []}}, "identifiers.Card", "needs a text"),
     ({"identifiers": {"Card": "member_card"}}, "", "it names nothing that a row says"),
     ({"identifiers": {"Card": "member_card"}, "event": "Visited"}, "time", "missing: events need a time"),
     (MEMBERS_MAPPING | {"properties": {"City": "city"}}, "properties", "needs an “event” to belong to"),

@@ -20,7 +20,7 @@ constants = st.fixed_dictionaries(
 mappings = st.fixed_dictionaries(
     {},
     optional={
-        "identifiers": st.dictionaries(column, word, min_size=1),
+        "identifiers": st.dictionaries(column, word | st.lists(word, min_size=2, unique=True), min_size=1),
         "traits": st.dictionaries(column, word | typed, min_size=1),
         "consents": st.dictionaries(
             column, word | st.fixed_dictionaries({"key": word, "values": st.just({"好": True})}), min_size=1
