@@ -141,6 +141,7 @@ def test_a_rejection_of_who_merged_with_one_is_said_before_and_refused_after():
     for shown_page in (page, by_hand):
         assert shown_page.context["rejected"] == [(says, f"{LIST}{rejected.pk}/change/")]
         assert says in shown_page.content.decode()
+    assert "Whoever merges here decides otherwise" in by_hand.content.decode()
     assert 'value="accept"' not in page.content.decode()
     assert says in texts(answer)[0]
     assert state_of(suggestion) == "open"
@@ -199,6 +200,7 @@ def test_a_wrong_probability_is_said_and_queues_nothing(at_least):
     answer = sign_in(OPERATOR).post(f"{LIST}many/", {"at_least": at_least})
 
     assert answer.context["form"].errors["at_least"]
+    assert "would be accepted" not in answer.content.decode()
     assert not Run.objects.exists()
 
 
