@@ -86,7 +86,8 @@ def item_in_words(key: str, item: Any) -> str:
     if not isinstance(item, dict):
         return str(item)
     labels = {field.name: str(field.label) for field in _forms[key].fields} if key in _forms else {}
-    said = {name: value["column"] if isinstance(value, dict) else value for name, value in item.items() if value}
+    order = sorted(item, key=lambda name: list(labels).index(name) if name in labels else len(labels))
+    said = {name: item[name]["column"] if isinstance(item[name], dict) else item[name] for name in order if item[name]}
     return ", ".join(f"{labels.get(name, name)}: {value}" for name, value in said.items())
 
 

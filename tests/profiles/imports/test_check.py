@@ -14,11 +14,11 @@ BAD = [
     (MEMBERS_MAPPING | {"colour": 1}, "colour", "unknown key; known: identifiers, traits"),
     (MEMBERS_MAPPING | {"identifiers": {"Card": "carte"}}, "identifiers.Card", "unknown kind of identifier “carte”"),
     (
-        MEMBERS_MAPPING | {"identifiers": {"Card": ["email", "carte"]}},
+        MEMBERS_MAPPING | {"identifiers": {"Card": ["phone", "carte"]}},
         "identifiers.Card",
         "unknown kind of identifier “carte”",
     ),
-    (MEMBERS_MAPPING | {"identifiers": {"Card": ["email", 7]}}, "identifiers.Card", "needs a text"),
+    (MEMBERS_MAPPING | {"identifiers": {"Card": ["phone", 7]}}, "identifiers.Card", "needs a text"),
     (MEMBERS_MAPPING | {"identifiers": {"Card": []}}, "identifiers.Card", "needs a text"),
     ({"identifiers": {"Card": "member_card"}}, "", "it names nothing that a row says"),
     ({"identifiers": {"Card": "member_card"}, "event": "Visited"}, "time", "missing: events need a time"),

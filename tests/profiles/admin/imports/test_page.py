@@ -459,7 +459,7 @@ def test_the_imports_of_a_saved_mapping_are_a_click_away():
 
 
 def test_a_saved_mapping_names_what_its_targets_read():
-    listed = {"tag": {"column": "Labels"}, "split": ";", "expires_at": {"column": "End"}}
+    listed = {"split": ";", "expires_at": {"column": "End"}, "tag": {"column": "Labels"}}
     mapping = {"identifiers": {"Phone": "phone"}, "tags": [listed]}
 
     assert words.mapping_in_words(mapping)[-1] == (
