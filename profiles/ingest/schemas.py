@@ -7,6 +7,7 @@ on for ever, which knows neither lookaround nor back-references; references to o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import orjson
 from django.utils.translation import gettext as _
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
 
+from cdp.json_field import has_nul
 from profiles.problems import in_words
 
 MAX_BYTES = 20_000
@@ -22,7 +24,7 @@ MAX_ERRORS = 10  # of one message
 MAX_PATTERN_BYTES = 1_000_000  # of a compiled pattern
 # Below these stand names that somebody chose, each with a schema, or data: nothing there is a keyword.
 NAMES = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
-DATA = ("const", "default", "enum", "examples", "dependentRequired", "required")
+DATA = ("const", "default", "enum", "example", "examples", "dependentRequired", "required")
 # Of the same page too: a few that lead to each other twice would take for ever.
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 MASKED = "this value"  # in place of what was sent, in the text of an error
@@ -46,6 +48,22 @@ LIMITS = {
     "maxProperties": "has more than {} properties",
 }
 
+ALMOST = 0.8  # how like a known word another must be, of 1
+KEYWORDS = (
+    "$anchor", "$comment", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$recursiveRef", "$ref", "$schema",
+    "$vocabulary", "additionalItems", "additionalProperties", "allOf", "anyOf", "const", "contains",
+    "contentEncoding", "contentMediaType", "contentSchema", "default", "definitions", "dependencies",
+    "dependentRequired", "dependentSchemas", "deprecated", "description", "else", "enum", "example", "examples",
+    "exclusiveMaximum", "exclusiveMinimum", "format", "id", "if", "items", "maxContains", "maxItems", "maxLength",
+    "maxProperties", "maximum", "minContains", "minItems", "minLength", "minProperties", "minimum", "multipleOf",
+    "not", "oneOf", "pattern", "patternProperties", "prefixItems", "properties", "propertyNames", "readOnly",
+    "required", "then", "title", "type", "unevaluatedItems", "unevaluatedProperties", "uniqueItems", "writeOnly",
+)  # fmt: skip
+FORMATS = (
+    "date", "date-time", "duration", "email", "hostname", "idn-email", "idn-hostname", "ipv4", "ipv6", "iri",
+    "iri-reference", "json-pointer", "regex", "relative-json-pointer", "time", "uri", "uri-reference",
+    "uri-template", "uuid",
+)  # fmt: skip
 TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 Schema = dict[str, Any]
@@ -68,8 +86,14 @@ def check_schema(schema: Any) -> None:
     """Raises SchemaError for what is no JSON Schema of an object, or not one that is safe to use."""
     if not isinstance(schema, dict):
         raise SchemaError(_("A schema is an object, such as %(example)s.") % {"example": '{"required": ["total"]}'})
-    if len(orjson.dumps(schema)) > MAX_BYTES:
+    try:
+        size = len(orjson.dumps(schema))
+    except orjson.JSONEncodeError as error:
+        raise SchemaError(_("The schema is nested deeper than %(n)d levels.") % {"n": MAX_DEPTH}) from error
+    if size > MAX_BYTES:
         raise SchemaError(_("The schema is larger than %(n)d KB.") % {"n": MAX_BYTES // 1000})
+    if has_nul(schema):
+        raise SchemaError(_("holds a NUL character, which a database text cannot hold"))
     for path, name, value in keywords(schema):
         if path.count(".") > MAX_DEPTH:
             raise SchemaError(_("The schema is nested deeper than %(n)d levels.") % {"n": MAX_DEPTH})
@@ -79,6 +103,7 @@ def check_schema(schema: Any) -> None:
             )
         if name in ("$id", "$schema", "$vocabulary") and (name != "$schema" or "2020-12" not in str(value)):
             raise SchemaError(_("%(path)s: cannot be used here; schemas are of draft 2020-12.") % {"path": path})
+        check_spelling(path, name, value)
     type_ = schema.get("type", "object")
     if type_ != "object":
         raise SchemaError(_("type: properties are an object, so that nothing would ever fit."))
@@ -97,6 +122,18 @@ def problem_of_schema(error: ValidationError) -> str:
     if kind.name == "format":
         return "is no pattern that can be used: one of the RE2 kind, without lookaround, and not too large"
     return problem_of(error)
+
+
+def check_spelling(path: str, name: str, value: Any) -> None:
+    """Raises SchemaError for what is almost a keyword, or almost a format: JSON Schema passes over what it does not
+    know, such as those of other tools, and a slip would let everything through.
+    """
+    if name not in KEYWORDS and (known := get_close_matches(name, KEYWORDS, n=1, cutoff=ALMOST)):
+        raise SchemaError(_("%(path)s: unknown keyword; is it %(known)s?") % {"path": path, "known": known[0]})
+    if name != "format" or not isinstance(value, str) or value in FORMATS:
+        return
+    if known := get_close_matches(value, FORMATS, n=1, cutoff=ALMOST):
+        raise SchemaError(_("%(path)s: unknown format; is it %(known)s?") % {"path": path, "known": known[0]})
 
 
 def keywords(node: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:

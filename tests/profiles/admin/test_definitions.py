@@ -231,6 +231,15 @@ def test_a_path_to_a_value_with_an_empty_name_is_refused_beside_its_field():
     assert EventDefinition.objects.get(name="Booked").label == "Bookings"
 
 
+def test_a_schema_that_the_database_cannot_hold_is_refused_beside_its_field():
+    event = EventDefinitionFactory(name="Purchase")
+
+    answer = sign_in(OPERATOR).post(address(event), {"value_sign": "1", "schema": r'{"description": "\u0000"}'})
+
+    assert "holds a NUL character" in answer.content.decode()
+    assert EventDefinition.objects.get(name="Purchase").schema is None
+
+
 def test_a_value_stays_in_its_field_where_another_one_is_wrong():
     event = EventDefinitionFactory(name="Purchase")
 

@@ -35,7 +35,8 @@ def deep(levels):
                 "properties": {"properties": {"$id": {}}},
             }
         },
-        {"enum": [{"$id": "a", "$ref": "b"}]},
+        {"enum": [{"$id": "a", "$ref": "b", "propertis": {}}]},
+        {"properties": {"typ": {"x-order": 1, "example": 2, "format": "int32", "definitions": {}}}, "nullable": True},
     ],
 )
 def test_a_schema_that_can_be_used(schema):
@@ -61,7 +62,13 @@ def test_a_schema_that_can_be_used(schema):
         ({"properties": {"properties": {"$id": "https://example.com/"}}}, "properties.properties.$id: cannot be used"),
         ({"items": {"anyOf": [{}, {"$id": "https://example.com/"}]}}, "items.anyOf[1].$id: cannot be used"),
         ({"$schema": "http://json-schema.org/draft-07/schema#"}, "draft 2020-12"),
+        ({"propertis": {"total": {}}}, "propertis: unknown keyword; is it properties?"),
+        ({"properties": {"a": {"items": {"typ": "text"}}}}, "properties.a.items.typ: unknown keyword; is it type?"),
+        ({"properties": {"a": {"format": "e-mail"}}}, "properties.a.format: unknown format; is it email?"),
+        ({"description": "a\0b"}, "holds a NUL character"),
+        ({"properties": {"a\0b": {}}}, "holds a NUL character"),
         ({"description": "x" * 20_001}, "larger than 20 KB"),
+        (deep(200), "deeper than 20 levels"),
         (deep(15), "deeper than 20 levels"),
     ],
 )
@@ -129,14 +136,15 @@ def test_a_schema_is_made_of_what_was_seen():
     assert schema_from([]) == {"type": "object"}
 
 
+names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=3)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=3), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
     max_leaves=8,
 )
 
 
-@given(st.lists(st.dictionaries(st.text(min_size=1, max_size=3), json_values, max_size=4), max_size=4))
+@given(st.lists(st.dictionaries(names, json_values, max_size=4), max_size=4))
 def test_what_a_schema_was_made_of_fits_it(samples):
     schema = schema_from(samples)
 
