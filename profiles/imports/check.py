@@ -225,6 +225,11 @@ class Checker:
         for name, said in given.items():
             if name not in found:
                 self.problem(f"constants.{name}", _("unknown key; known: %(keys)s") % {"keys": ", ".join(found)})
+            for key in said:
+                if len(key) > MAX_KEY_LENGTH:
+                    self.problem(
+                        f"constants.{name}.{key}", _("the key is over %(n)d characters") % {"n": MAX_KEY_LENGTH}
+                    )
             found[name] = said
         return found
 

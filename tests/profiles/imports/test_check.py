@@ -53,6 +53,11 @@ BAD = [
     (MEMBERS_MAPPING | {"traits": {"N": {"key": "n", "empty": "x"}}}, "traits.N.empty", "“x” is not known"),
     (MEMBERS_MAPPING | {"traits": {"N": {"key": "n", "colour": "x"}}}, "traits.N.colour", "unknown key"),
     (MEMBERS_MAPPING | {"constants": {"traits": 1}}, "constants", "not an object of “traits” and “properties”"),
+    (
+        MEMBERS_MAPPING | {"constants": {"traits": {"n" * 201: 1}}},
+        f"constants.traits.{'n' * 201}",
+        "the key is over 200 characters",
+    ),
     (MEMBERS_MAPPING | {"constants": {"colour": {}}}, "constants.colour", "unknown key; known: traits, properties"),
     (MEMBERS_MAPPING | {"consents": {"SMS": "fax"}}, "consents.SMS", "unknown channel “fax”; known: email, sms"),
     (MEMBERS_MAPPING | {"time": {}}, "time", "needs the name of a column"),
