@@ -167,7 +167,7 @@ class Taking:
         is taken back: else their tags and memberships would go with them.
         """
         own = {None, self.import_.pk, *self.planner.twins}
-        named = {key for row in rows if row.understood.others for key in row.understood.identifiers}
+        named = {key for row in rows if any(row.understood.others.values()) for key in row.understood.identifiers}
         release_from_imports(known[key].id for key in named if key in known and known[key].import_id not in own)
 
     def write_targets(self, plan: Plan) -> Counter[str]:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from cdp.models import Run, User
 from cdp.runs import queue_run
 from profiles.imports.again import is_through
+from profiles.imports.mapping import CREATE
 from profiles.models import Import
 from profiles.models.imports import IMPORT_AGAIN
 from profiles.services.imports import ImportStateError, check_enabled, run_params
@@ -33,6 +34,8 @@ def leaning_on(import_: Import) -> QuerySet[Import]:
     """Later imports, in their order, that found rows, or words of rows, as they stood and did not write them again.
     Where `import_` had written them they go, or went, with it, and only these files bring them back.
 
+    What tags, suppresses or puts into segments alone is none of them: whom it names so stays (`Taking.release_named`).
+
     Later is what began later: a file may be uploaded, mapped at leisure, and imported after one that came since.
     """
     began = import_.started_at
@@ -42,7 +45,8 @@ def leaning_on(import_: Import) -> QuerySet[Import]:
     later = Import.objects.standing().filter(is_later, source=import_.source_id)
     if import_.taken_back_at is not None:
         later = later.filter(started_at__lt=import_.taken_back_at)
-    found_so = Q(counts__unchanged__gt=0) | Q(counts__known_events__gt=0) | Q(counts__known_words__gt=0)
+    says_words = Q(mapping__has_any_keys=["traits", "constants", "consents", "event"]) | Q(mapping__people=CREATE)
+    found_so = (Q(counts__unchanged__gt=0) & says_words) | Q(counts__known_events__gt=0) | Q(counts__known_words__gt=0)
     return later.filter(found_so).select_related("run").order_by("started_at", "pk")
 
 

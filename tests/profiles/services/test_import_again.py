@@ -317,3 +317,17 @@ def test_later_is_what_began_later_also_where_it_was_uploaded_earlier(load):
     assert list(leaning_on(taken_back)) == [began_later]
     assert list(leaning_on(began_later)) == []
     assert list(leaning_on(draft)) == []
+
+
+@pytest.mark.parametrize(("people_are", "leans"), [("", False), ("create", True)])
+def test_a_list_that_only_tags_loses_nothing(people_are, leans, load):
+    TagFactory(key="vip")
+    first = load(MEMBERS, UNTIMED, now=NOW - 3 * HOUR)
+    mapping = {"identifiers": {"Card": "member_card"}, "people": people_are, "tags": [{"tag": "vip"}]}
+    listed = load("Card\nVIP 001\n", mapping, now=NOW - 2 * HOUR)
+
+    assert [each.import_ for each in lost(first)] == ([listed] if leans else [])
+    undo(first)
+
+    assert list(TagAssignment.objects.values_list("profile__identifiers__value", flat=True)) == ["VIP001"]
+    assert [each.import_ for each in lost(first)] == ([listed] if leans else [])
