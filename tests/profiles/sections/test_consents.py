@@ -91,7 +91,8 @@ def test_what_has_to_be_filled_in_is_marked():
     page = page_of(ProfileFactory(), sign_in(OPERATOR))
 
     marked = re.findall(
-        r"<label[^>]*>([^<]+) <span class=\"st-required\"[^>]*>\*</span><(?:input|select)[^>]* required", page
+        r"<label[^>]*><span>([^<]+) <span class=\"st-required\"[^>]*>\*</span></span><(?:input|select)[^>]* required",
+        page,
     )
     assert marked == ["State", "Where it is from"]
 
