@@ -37,6 +37,9 @@ SETTINGS = {
     "checkpoint_timeout": "15min",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # Of an error neither the statement nor the row: what they hold is somebody's (cdp/logs.py).
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 MIN_BUFFERS_MB, MAX_BUFFERS_MB = 256, 16_384
 # For data that nobody keeps: three times as fast where the disk is slow to sync.

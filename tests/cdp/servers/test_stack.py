@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import sys
 
 import pytest
 
@@ -113,6 +114,21 @@ def test_command_beside_servers_gives_its_exit_code_and_finds_them(tmp_path):
     done = run_beside_servers("python3", "-c", command, env=environment_of(tmp_path))
 
     assert done.returncode == 7
+
+
+def test_log_of_the_database_holds_no_values(tmp_path):
+    ask = """
+import os, psycopg
+with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+    connection.execute("CREATE TABLE people (email text PRIMARY KEY)")
+    connection.execute("INSERT INTO people VALUES ('ann@example.com'), ('ann@example.com')")
+"""
+    done = run_beside_servers(sys.executable, "-c", ask, env=environment_of(tmp_path))
+
+    log = (tmp_path / "logs" / "postgres.log").read_text()
+    assert "ann@example.com" in done.stderr
+    assert "duplicate key value violates unique constraint" in log
+    assert "ann@example.com" not in log
 
 
 def test_missing_variable_is_one_clear_line(tmp_path):
