@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import psycopg
 from django.db import Error
 
+from cdp.trouble import first_said
+
 DATABASE_ERRORS = (Error, psycopg.Error)
 
 
@@ -18,8 +20,7 @@ class Formatter(logging.Formatter):
         text = super().format(record)
         for error in chain(record.exc_info[1] if record.exc_info else None):
             if isinstance(error, DATABASE_ERRORS):
-                said = str(error)
-                first = said.partition("\n")[0]
+                said, first = str(error), first_said(error)
                 text = text.replace(said, first).replace(repr(said)[1:-1], repr(first)[1:-1])
         return text
 

@@ -13,6 +13,11 @@ def is_transient(error: BaseException) -> bool:
     return is_of(error, TRANSIENT_STATES)
 
 
+def first_said(error: BaseException) -> str:
+    """What is said of it first: below, PostgreSQL names values of the row, which are somebody's."""
+    return str(error).partition("\n")[0]
+
+
 def is_undecided(error: BaseException) -> bool:
     """Whether nobody knows if the transaction was committed: the server went while it was asked. One that answers with
     another error has rolled it back.

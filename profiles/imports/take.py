@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from cdp.copy import copying_behind
 from cdp.locks import advisory_lock
 from cdp.runs import RefusedError
-from cdp.trouble import is_transient
+from cdp.trouble import first_said, is_transient
 from profiles.identity.foresight import Glance, known_now, read_mark
 from profiles.identity.groups import Key
 from profiles.identity.identifiers import Known, load_identifiers, release_from_imports
@@ -83,8 +83,8 @@ class Taking:
             if len(batch) > 1:
                 raise BrokenRowsError from error
             logger.exception("import %s: row %s was refused", self.import_.pk, batch[0].understood.row.number)
-            what = str(error).partition("\n")[0]  # PostgreSQL says more below
-            reason = _("could not be processed: %(error)s") % {"error": f"{type(error).__name__}: {what}"}
+            what = f"{type(error).__name__}: {first_said(error)}"
+            reason = _("could not be processed: %(error)s") % {"error": what}
             batch[0].understood.problems.append(CellProblem("", reason))
             return Taken(Counter(refused=1), list(batch), Counter({(self.import_.source_id, "n_rejected"): 1}))
 

@@ -19,7 +19,7 @@ from cdp.copy import copying_behind
 from cdp.garbage import garbage_waits
 from cdp.rules.topics import heard_topics, shared_floor
 from cdp.stages import wake
-from cdp.trouble import is_transient
+from cdp.trouble import first_said, is_transient
 from profiles.identity.foresight import Glance, foresee
 from profiles.identity.groups import Link
 from profiles.identity.kinds import load_kinds
@@ -181,8 +181,8 @@ def process_or_reject(rows: Sequence[Row], *, now: datetime) -> Processed:
         if len(rows) > 1:
             raise BrokenBatchError(len(rows)) from error
         logger.exception("A message of source %s was rejected", rows[0].source_id)
-        what = str(error).partition("\n")[0]  # PostgreSQL says more below: the row's values
-        reject(rows[0], f"could not be processed: {type(error).__name__}: {what}", Code.FAILED).save()
+        reason = f"could not be processed: {type(error).__name__}: {first_said(error)}"
+        reject(rows[0], reason, Code.FAILED).save()
         return Processed.of(Counter({(rows[0].source_id, name): 1 for name in ("n_messages", "n_rejected")}))
 
 
