@@ -25,6 +25,7 @@ from unfold.widgets import UnfoldAdminExpandableTextareaWidget
 from cdp.admin.base import StrataAdmin, display, has_perm, signed_in
 from cdp.admin.meanwhile import MeanwhileForm
 from cdp.disclosure import may_see_pii
+from cdp.ids import is_id
 from cdp.locks import lock_edited
 from profiles.masking import MASK, masking_for
 from profiles.models import RejectedMessage, Source
@@ -84,8 +85,7 @@ def days_in_words(chosen: Chosen) -> str:
 
 
 def chosen_source(written: str) -> Source | None:
-    is_id = written.isascii() and written.isdecimal() and len(written) < 18
-    return Source.objects.filter(pk=int(written)).first() if is_id else None
+    return Source.objects.filter(pk=int(written)).first() if is_id(written) else None
 
 
 class RejectedForm(MeanwhileForm):

@@ -33,33 +33,36 @@ class StateFilter(RadioFilter):  # type: ignore[misc]
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
-class UserFilter(DropdownFilter):  # type: ignore[misc]
+class RelatedFilter(DropdownFilter):  # type: ignore[misc]
+    """By the id of another row, which `column` leads to."""
+
+    column: str
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Import]) -> QuerySet[Import]:
+        value = self.value()
+        return queryset.filter(**{self.column: value}) if value and value.isdecimal() else queryset
+
+
+class UserFilter(RelatedFilter):
     """Who started an import; those who did."""
 
     title = _("started by")
-    parameter_name = "user"
+    parameter_name = column = "user"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         importing = User.objects.filter(pk__in=Import.objects.values("user")).order_by("username")
         return [(str(user.pk), user.username) for user in importing[:MAX_CHOICES]]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Import]) -> QuerySet[Import]:
-        value = self.value()
-        return queryset.filter(user=value) if value and value.isdecimal() else queryset
 
-
-class MappingFilter(DropdownFilter):  # type: ignore[misc]
+class MappingFilter(RelatedFilter):
     """By which saved mapping a file was understood."""
 
     title = _("saved mapping")
     parameter_name = "mapping"
+    column = "saved_mapping"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(str(saved.pk), saved.name) for saved in ImportMapping.objects.order_by("name")[:MAX_CHOICES]]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Import]) -> QuerySet[Import]:
-        value = self.value()
-        return queryset.filter(saved_mapping=value) if value and value.isdecimal() else queryset
 
 
 class WhenFilter(RadioFilter):  # type: ignore[misc]
