@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from campaigns.models import Suppression
 from profiles.imports.targets import Checked, Planned, Reporter, Target, TargetRow, Writing, register_target
-from profiles.imports.targets.parts import cell, column_of, is_meant, is_switched_off, objects, text_or_column
+from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
 from profiles.models import IdentifierKind
 
 ALLOWED = ("kind", "channel", "reason", "when")
@@ -56,9 +56,6 @@ class CheckedSuppressions:
             for part in self.parts
             if is_meant(cells, part.when)
         ]
-
-    def is_switched_off(self, cells: Mapping[str, Any]) -> bool:
-        return is_switched_off(self.parts, cells)
 
     def describe(self, said: Sequence[Suppressing]) -> list[str]:
         found = []

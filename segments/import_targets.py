@@ -18,7 +18,7 @@ from profiles.imports.errors import ImportFileError
 from profiles.imports.guess import names
 from profiles.imports.targets import Checked, Planned, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.named_columns import guess_named
-from profiles.imports.targets.parts import Named, column_of, is_meant, is_switched_off, objects, read_named
+from profiles.imports.targets.parts import Named, column_of, is_meant, objects, read_named
 from segments.models import DisplacedMembership, Membership, Segment
 from segments.services.members import Wanted, add_each, keep_if_taken_back, missing, take_back_written
 
@@ -57,9 +57,6 @@ class CheckedMembers:
         if not is_meant(cells, part.when):
             return []
         return [Joining(segment.pk, segment.name) for segment in part.segments.in_row(cells)]
-
-    def is_switched_off(self, cells: Mapping[str, Any]) -> bool:
-        return is_switched_off(self.parts, cells)
 
     def describe(self, said: Sequence[Joining]) -> list[str]:
         return [each.name for each in said]

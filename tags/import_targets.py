@@ -28,7 +28,6 @@ from profiles.imports.targets.parts import (
     cell,
     column_of,
     is_meant,
-    is_switched_off,
     objects,
     read_named,
     text_or_column,
@@ -117,9 +116,6 @@ class CheckedTags:
         tags = part.tags.in_row(cells)
         with at_column(part.value_column or part.tags.column):
             return [tag.assign(value, expires_at) for tag in tags]
-
-    def is_switched_off(self, cells: Mapping[str, Any]) -> bool:
-        return is_switched_off(self.parts, cells)
 
     def describe(self, said: Sequence[Assigning]) -> list[str]:
         found = []

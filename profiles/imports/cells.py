@@ -50,33 +50,12 @@ BOOLEANS = {
     **dict.fromkeys(("是", "有", "对", "√", "y", "t", "on"), True),
     **dict.fromkeys(("否", "无", "没有", "×", "n", "f", "off"), False),
 }
-CONSENT_WORDS = {
-    **dict.fromkeys(
-        ("granted", "true", "yes", "y", "1", "是", "同意", "接受", "订阅", "已订阅", "允许", "开", "√", "✓", "✔"),
-        Consent.State.GRANTED,
-    ),
-    **dict.fromkeys(
-        (
-            "denied",
-            "false",
-            "no",
-            "n",
-            "0",
-            "否",
-            "不同意",
-            "拒绝",
-            "退订",
-            "已退订",
-            "不允许",
-            "取消订阅",
-            "关",
-            "×",
-            "✗",
-            "✘",
-        ),
-        Consent.State.DENIED,
-    ),
-}
+GRANTED = ("granted", "true", "yes", "y", "1", "是", "同意", "接受", "订阅", "已订阅", "允许", "开", "√", "✓", "✔")
+DENIED = (
+    "denied", "false", "no", "n", "0", "否", "不同意", "拒绝", "退订", "已退订", "取消订阅", "不允许", "关",
+    "×", "✗", "✘",
+)  # fmt: skip
+CONSENT_WORDS = dict.fromkeys(GRANTED, Consent.State.GRANTED) | dict.fromkeys(DENIED, Consent.State.DENIED)
 # 6.22848E+17: what a spreadsheet makes of a long number. A card named 622848E17 has no sign and no point.
 SHORTENED = re.compile(r"[+-]?\d(?:[.,]\d+[eE]\+?|[eE]\+)\d{1,3}", re.ASCII)
 EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - counts days of whatever zone

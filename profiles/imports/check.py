@@ -5,7 +5,7 @@ Every mistake is named with its place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,7 +19,7 @@ from profiles.imports.cells import DECIMAL_COMMA, CellError, TimeReader, ValueRe
 from profiles.imports.date_patterns import date_pattern
 from profiles.imports.errors import ImportFileError, MappingProblem
 from profiles.imports.fit import in_one, misfits
-from profiles.imports.mapping import CREATE, KNOWN, Column, FileMapping
+from profiles.imports.mapping import CREATE, KNOWN, Column, FileMapping, kinds_of
 from profiles.imports.targets import all_targets
 from profiles.ingest.message import RESERVED_EVENTS
 from profiles.ingest.traits import MAX_KEY_LENGTH
@@ -132,7 +132,9 @@ class Checker:
     # --- parts ------------------------------------------------------------------------------------------------
 
     def identifiers(self, mapping: Mapping[str, Any]) -> tuple[Column, ...]:
-        found = tuple(self.each_kind(mapping))
+        given = self.given(mapping, "identifiers")
+        kinds = [(name, kind) for name, said in given for kind in kinds_of(said) or [said]]
+        found = tuple(self.read_columns("identifiers", kinds, ("key",)))
         if not found and not any(problem.path.startswith("identifiers") for problem in self.problems):
             self.problem("identifiers", _("missing: which columns say who it is?"))
         for column in found:
@@ -141,16 +143,6 @@ class Checker:
                 message = _("unknown kind of identifier “%(kind)s”; known: %(known)s")
                 self.problem(f"identifiers.{column.name}", message % {"kind": column.key, "known": known})
         return found
-
-    def each_kind(self, mapping: Mapping[str, Any]) -> Iterator[Column]:
-        """As `keyed`, but that a column may have a list of kinds."""
-        given = mapping.get("identifiers", {})
-        if not isinstance(given, dict):
-            yield from self.keyed(mapping, "identifiers", ("key",))
-            return
-        for name, said in given.items():
-            for kind in said if isinstance(said, list) and said else [said]:
-                yield from self.keyed({"identifiers": {name: kind}}, "identifiers", ("key",))
 
     def consents(self, mapping: Mapping[str, Any]) -> tuple[Column, ...]:
         found = tuple(self.keyed(mapping, "consents", ("key", "values")))
@@ -168,11 +160,20 @@ class Checker:
         self, mapping: Mapping[str, Any], name: str, allowed: tuple[str, ...], zone: tzinfo | None = None
     ) -> Iterator[Column]:
         """`{"column": "key"}` or `{"column": {"key": …, …}}`."""
+        return self.read_columns(name, self.given(mapping, name), allowed, zone)
+
+    def given(self, mapping: Mapping[str, Any], name: str) -> Iterable[tuple[str, Any]]:
+        """The columns of a part, each with what is said of it."""
         found = mapping.get(name, {})
-        if not isinstance(found, dict):
-            self.problem(name, _("not an object of columns"))
-            return
-        for column, given in found.items():
+        if isinstance(found, dict):
+            return found.items()
+        self.problem(name, _("not an object of columns"))
+        return ()
+
+    def read_columns(
+        self, name: str, columns: Iterable[tuple[str, Any]], allowed: tuple[str, ...], zone: tzinfo | None = None
+    ) -> Iterator[Column]:
+        for column, given in columns:
             path = f"{name}.{column}"
             said = {"key": given} if isinstance(given, str) else given
             if not isinstance(said, dict) or not isinstance(said.get("key"), str) or not said["key"]:

@@ -15,6 +15,11 @@ from profiles.imports.targets import Checked
 CREATE, KNOWN = "create", "known"
 
 
+def kinds_of(said: Any) -> list[Any]:
+    """The kinds of identifiers that the cells of a column may be: a mapping names one, or lists several."""
+    return said if isinstance(said, list) else [said]
+
+
 @dataclass(frozen=True)
 class Column:
     """A column and what it fills: an attribute or property under `key`, or a consent on the channel `key`."""

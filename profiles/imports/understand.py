@@ -18,6 +18,7 @@ from profiles.imports.cells import SKIP, CellError, TimeReader, as_name, as_text
 from profiles.imports.mapping import Column, FileMapping
 from profiles.imports.preview import CellProblem
 from profiles.imports.readers import Row
+from profiles.imports.targets.parts import is_switched_off
 from profiles.ingest.coerce import MISFIT, coerce
 from profiles.ingest.message import FIRST_TIME, MAX_AHEAD, RESERVED_EVENTS
 from profiles.ingest.traits import MAX_KEY_LENGTH
@@ -30,8 +31,8 @@ SHORT = 4_000  # characters that a row may have before its size is looked at
 class Understood:
     """A row, read. `identifiers` are by priority, then value. `occurred_at` is None where the mapping has no time.
 
-    `traits` are as an identify message has them; `others` are, by target, what it read. `is_switched_off`: of a tag, a
-    segment or a suppression it says that it is not meant, which is no reason to refuse it.
+    `traits` are as an identify message has them; `others` are, by target, what it read. `is_switched_off`: all that
+    it says of a tag, a segment or a suppression is that it is not meant, which is no reason to refuse it.
     """
 
     row: Row
@@ -165,8 +166,9 @@ class Understanding:
     def _read_others(self, cells: Mapping[str, Any], understood: Understood) -> None:
         for key, checked in self.mapping.targets.items():
             try:
-                understood.others[key] = checked.read(cells)
-                understood.is_switched_off |= checked.is_switched_off(cells)
+                said = understood.others[key] = checked.read(cells)
+                if not said:
+                    understood.is_switched_off |= is_switched_off(checked.parts, cells)
             except CellError as error:
                 understood.problems.append(CellProblem(error.column, str(error)))
 

@@ -18,6 +18,7 @@ from profiles.imports.cells import CellError, as_name
 from profiles.imports.errors import ImportFileError
 from profiles.imports.facts import FileFacts, facts_of
 from profiles.imports.guess import guess
+from profiles.imports.mapping import kinds_of
 from profiles.imports.readers import open_rows
 from profiles.models.source import DEFAULT_REGION
 
@@ -65,11 +66,4 @@ def stored(file: UploadedFile[Any]) -> Iterator[Path]:
 def place_of(facts: FileFacts, kind: str) -> int:
     """Which column has the identifiers of a kind; the first, where none looks like it."""
     guessed = guess(facts, region=DEFAULT_REGION).get("identifiers", {})
-    return next(
-        (
-            facts.columns.index(name)
-            for name, found in guessed.items()
-            if kind in ([found] if isinstance(found, str) else found)
-        ),
-        0,
-    )
+    return next((facts.columns.index(name) for name, said in guessed.items() if kind in kinds_of(said)), 0)

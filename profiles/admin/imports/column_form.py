@@ -18,6 +18,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from profiles.imports.mapping import kinds_of
+
 KEYED = {"identifier": "identifiers", "trait": "traits", "consent": "consents", "property": "properties"}
 TYPED = ("trait", "property")
 FORMATTED = ("time", "value")
@@ -41,8 +43,8 @@ def state_of(mapping: Mapping[str, Any], columns: Iterable[str]) -> dict[str, An
     uses: dict[str, list[dict[str, Any]]] = {name: [] for name in columns}
     for as_, section in KEYED.items():
         for name, said in part(mapping, section).items():
-            kinds = said if as_ == "identifier" and isinstance(said, list) else [said]
-            uses.setdefault(name, []).extend(use_of(as_, each) for each in kinds)
+            each_said = kinds_of(said) if as_ == "identifier" else [said]
+            uses.setdefault(name, []).extend(use_of(as_, each) for each in each_said)
     for name, use in alone_of(mapping):
         uses.setdefault(name, []).append(use)
     event, time = mapping.get("event"), mapping.get("time")
@@ -155,8 +157,7 @@ def add_use(mapping: dict[str, Any], column: str, use: Any) -> None:
 
 def add_kind(section: dict[str, Any], column: str, kind: str) -> None:
     """One more kind of identifier that the cells of a column may be; the first that fits counts."""
-    before = section[column]
-    kinds = before if isinstance(before, list) else [before]
+    kinds = kinds_of(section[column])
     section[column] = kinds if kind in kinds else [*kinds, kind]
 
 

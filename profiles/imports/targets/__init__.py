@@ -24,17 +24,24 @@ class Reporter(Protocol):
         """`path` is below the target's own part, such as `[0].tag`."""
 
 
+class Conditional(Protocol):
+    """A part that is meant only where the column `when` says yes, "" for everywhere."""
+
+    @property
+    def when(self) -> str: ...
+
+
 class Checked(Protocol):
     """A target's part of a mapping, understood."""
+
+    @property
+    def parts(self) -> Sequence[Conditional]: ...
 
     def columns(self) -> set[str]:
         """The columns that it reads."""
 
     def read(self, cells: Mapping[str, Any]) -> Sequence[Any]:
         """What a row says, in values of the target's own; nothing where that is empty. Raises CellError."""
-
-    def is_switched_off(self, cells: Mapping[str, Any]) -> bool:
-        """Whether the row says nothing since it is told to: a column says no. Raises CellError."""
 
     def describe(self, said: Sequence[Any]) -> list[str]:
         """The same for people to read."""

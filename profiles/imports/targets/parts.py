@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from profiles.imports.cells import CellError, as_text, consent_state
-from profiles.imports.targets import Reporter
+from profiles.imports.targets import Conditional, Reporter
 from profiles.models import Consent
 
 Thing = TypeVar("Thing")
@@ -119,13 +119,6 @@ def at_column(name: str) -> Iterator[None]:
         yield
     except CellError as error:
         raise CellError(str(error), column=name) from None
-
-
-class Conditional(Protocol):
-    """A part that is meant only where the column `when` says yes, "" for everywhere."""
-
-    @property
-    def when(self) -> str: ...
 
 
 def cell(cells: Mapping[str, Any], column: str) -> str:
