@@ -26,10 +26,12 @@ from cdp.models import Run
 from profiles.admin.holders import badge
 from profiles.admin.identity import error_text, person_link
 from profiles.admin.pairs import page_of, rejected_between, rows_of, sides_of
+from profiles.admin.people import asked_again
 from profiles.admin.profile import chips
 from profiles.identity.errors import IdentityError
 from profiles.models import DuplicateSuggestion
 from profiles.services.duplicates import (
+    MAX_REJECTED,
     NotInstalled,
     NotToReview,
     accept_suggestion,
@@ -37,6 +39,7 @@ from profiles.services.duplicates import (
     queue_acceptance,
     queue_search,
     reject_suggestion,
+    reject_suggestions,
     reopen_suggestion,
     to_accept_at_least,
 )
@@ -105,6 +108,7 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
     list_filter = (StateFilter, ProbabilityFilter)
     list_select_related = ("left__merged_into", "right__merged_into")
     list_before_template = "profiles/duplicates/bar.html"
+    actions = ("reject_chosen",)
     ordering = ("-probability", "-id")
     sortable_by = ()
 
@@ -234,6 +238,31 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
 
     # --- Searching, and many at once ---
 
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return may_decide(request)
+
+    @admin.action(description=_("Reject the chosen…"), permissions=["decide"])
+    def reject_chosen(self, request: HttpRequest, chosen: QuerySet[DuplicateSuggestion]) -> HttpResponse | None:
+        """Ask first; then reject those of them that are open."""
+        chosen = DuplicateSuggestion.objects.filter(pk__in=chosen.order_by().values("pk"))
+        is_open, n_chosen = chosen.filter(state=State.OPEN), chosen.count()
+        n_open = is_open.count()
+        if "apply" in request.POST:
+            n = reject_suggestions(chosen, user=signed_in(request), now=timezone.now(), limit=MAX_REJECTED)
+            say_rejected(request, n, n_settled=n_chosen - n_open, n_left=is_open.count())
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            **asked_again(request),
+            "title": gettext("Reject pairs"),
+            "opts": self.opts,
+            "n_open": n_open,
+            "n_others": n_chosen - n_open,
+            "at_once": MAX_REJECTED if n_open > MAX_REJECTED else 0,
+            "back": request.get_full_path(),
+        }
+        return TemplateResponse(request, "profiles/duplicates/reject.html", context)
+
     def search_view(self, request: HttpRequest) -> HttpResponse:
         """Queue a search; the list shows its progress."""
         if request.method != "POST" or not has_perm(request, "profiles.add_duplicatesuggestion"):
@@ -265,6 +294,27 @@ class DuplicateSuggestionAdmin(ReadOnlyAdmin):
             "n_open": DuplicateSuggestion.objects.open().count(),
         }
         return TemplateResponse(request, "profiles/duplicates/many.html", context)
+
+
+def say_rejected(request: HttpRequest, n: int, *, n_settled: int, n_left: int) -> None:
+    """What became of those that were to be rejected."""
+    if n:
+        text = ngettext(
+            "%(n)s pair was rejected: it is not suggested again.",
+            "%(n)s pairs were rejected: they are not suggested again.",
+            n,
+        )
+        messages.success(request, text % {"n": f"{n:,}"})
+    if n_settled:
+        text = ngettext(
+            "%(n)s pair was settled before, and stays as it is.",
+            "%(n)s pairs were settled before, and stay as they are.",
+            n_settled,
+        )
+        messages.warning(request, text % {"n": f"{n_settled:,}"})
+    if n_left:
+        text = ngettext("%(n)s is left: do it again.", "%(n)s are left: do it again.", n_left)
+        messages.warning(request, text % {"n": f"{n_left:,}"})
 
 
 def next_after(suggestion: DuplicateSuggestion) -> DuplicateSuggestion | None:

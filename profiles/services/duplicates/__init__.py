@@ -1,6 +1,6 @@
 """Profiles that may be one person: the search for them, and what people decide."""
 
-from profiles.services.duplicates.bulk import queue_acceptance, to_accept_at_least
+from profiles.services.duplicates.bulk import MAX_REJECTED, queue_acceptance, reject_suggestions, to_accept_at_least
 from profiles.services.duplicates.engine import NotInstalled, is_installed
 from profiles.services.duplicates.review import (
     NotToReview,
@@ -12,6 +12,7 @@ from profiles.services.duplicates.review import (
 from profiles.services.duplicates.search import queue_search
 
 __all__ = [
+    "MAX_REJECTED",
     "NotInstalled",
     "NotToReview",
     "accept_suggestion",
@@ -19,6 +20,7 @@ __all__ = [
     "queue_acceptance",
     "queue_search",
     "reject_suggestion",
+    "reject_suggestions",
     "rejections_between",
     "reopen_suggestion",
     "to_accept_at_least",

@@ -1,21 +1,26 @@
-"""Accepting many suggestions at once, as a run."""
+"""Many suggestions at once: accepted by a run, or rejected."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from cdp.locks import advisory_lock
 from cdp.models import Run, User
 from cdp.runs import advance, queue_run
 from profiles.identity.errors import IdentityError
 from profiles.models import DuplicateSuggestion
 from profiles.services.duplicates.model import DIFFERS, OTHER_FIRST
-from profiles.services.duplicates.review import NotToReview, RejectedBefore, accept_suggestion
+from profiles.services.duplicates.review import NotToReview, RejectedBefore, accept_suggestion, decide
 
 ACCEPT_DUPLICATES = "accept_duplicates"  # kind of the runs
 SUBJECT = "duplicates"
 STEP = 20  # suggestions between two looks at whether to stop
+MAX_REJECTED = 10_000  # in one call; some seconds
+AT_ONCE = 1_000  # under the identity lock
+State = DuplicateSuggestion.State
 
 
 def to_accept_at_least(probability: float) -> QuerySet[DuplicateSuggestion]:
@@ -54,3 +59,54 @@ def accept_at_least(run: Run, *, now: datetime) -> None:
         except NotToReview:
             counts["passed_over"] += 1
     advance(run, len(ids), len(ids), **counts)
+
+
+def reject_suggestions(
+    suggestions: QuerySet[DuplicateSuggestion], *, user: User | None, now: datetime, limit: int = MAX_REJECTED
+) -> int:
+    """Remember of those that are open, the most probable first, that they are two people; other open suggestions of the
+    same two go with each. Returns how many were rejected; it stops at `limit`, or soon after.
+
+    What was settled before stays as it was.
+    """
+    n_rejected = 0
+    while n := reject_some(suggestions, user=user, now=now, limit=max(0, min(AT_ONCE, limit - n_rejected))):
+        n_rejected += n
+    return n_rejected
+
+
+@transaction.atomic
+def reject_some(suggestions: QuerySet[DuplicateSuggestion], *, user: User | None, now: datetime, limit: int) -> int:
+    """The next ones, under the identity lock, in whose hold merges write suggestions too."""
+    advisory_lock("identity")
+    following = suggestions.filter(state=State.OPEN).order_by("-probability", "-pk").values_list("pk", flat=True)
+    return decide(with_the_same_two(list(following[:limit])), State.REJECTED, user=user, now=now)
+
+
+def with_the_same_two(suggestion_ids: list[int]) -> list[int]:
+    """Ids of the open ones of these, and of the open ones that speak of the same two people, as they are by now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH chosen AS (
+                SELECT suggestion.id,
+                    coalesce(one.merged_into_id, one.id) AS one,
+                    coalesce(other.merged_into_id, other.id) AS other
+                FROM profiles_duplicatesuggestion AS suggestion
+                JOIN profiles_profile AS one ON one.id = suggestion.left_id
+                JOIN profiles_profile AS other ON other.id = suggestion.right_id
+                WHERE suggestion.id = ANY (%s) AND suggestion.state = 'open'
+            )
+            SELECT id FROM chosen
+            UNION
+            SELECT same.id
+            FROM chosen
+            JOIN profiles_profile AS one ON one.id = chosen.one OR one.merged_into_id = chosen.one
+            JOIN profiles_profile AS other ON other.id = chosen.other OR other.merged_into_id = chosen.other
+            JOIN profiles_duplicatesuggestion AS same
+                ON same.left_id = least(one.id, other.id) AND same.right_id = greatest(one.id, other.id)
+            WHERE chosen.one <> chosen.other AND same.state = 'open'
+            """,
+            [suggestion_ids],
+        )
+        return [row[0] for row in cursor.fetchall()]

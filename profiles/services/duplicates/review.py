@@ -42,11 +42,11 @@ def accept_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -
         if not nothing_left:
             if rejected := rejections_between(people):
                 raise RejectedBefore(rejected)
-            _decide([suggestion.pk], State.ACCEPTED, user=user, now=now)
+            decide([suggestion.pk], State.ACCEPTED, user=user, now=now)
             survivor = merge_profiles(people, user=user, now=now, cause=ProfileMerge.Cause.DUPLICATE)
             merges = ProfileMerge.objects.filter(survivor=survivor).select_related("survivor")
             return merges.latest("pk")  # nobody else merges until this transaction ends
-        _decide([suggestion.pk], State.OUTDATED, user=None, now=now)
+        decide([suggestion.pk], State.OUTDATED, user=None, now=now)
     raise NotToReview(nothing_left)
 
 
@@ -60,7 +60,7 @@ def reject_suggestion(suggestion_id: int, *, user: User | None, now: datetime) -
         suggestion = _locked(suggestion_id)
         same = DuplicateSuggestion.objects.open().between(_people(suggestion))
         ids = {suggestion.pk, *same.values_list("pk", flat=True)}
-        return _decide(ids, State.REJECTED, user=user, now=now)
+        return decide(ids, State.REJECTED, user=user, now=now)
 
 
 def reopen_suggestion(suggestion_id: int) -> None:
@@ -75,7 +75,7 @@ def reopen_suggestion(suggestion_id: int) -> None:
         if nothing_left := _why_nothing(people):
             raise NotToReview(nothing_left)
         same = DuplicateSuggestion.objects.rejected().between(people)
-        _decide(list(same.values_list("pk", flat=True)), State.OPEN, user=None, now=None)
+        decide(list(same.values_list("pk", flat=True)), State.OPEN, user=None, now=None)
 
 
 def rejections_between(people: Collection[int]) -> list[Rejected]:
@@ -110,5 +110,6 @@ def _why_nothing(people: Collection[int]) -> str:
     return ""
 
 
-def _decide(ids: set[int] | list[int], state: State, *, user: User | None, now: datetime | None) -> int:
+def decide(ids: Collection[int], state: State, *, user: User | None, now: datetime | None) -> int:
+    """Write a decision down; returns of how many. Under the identity lock."""
     return DuplicateSuggestion.objects.filter(pk__in=ids).update(state=state, decided_at=now, decided_by=user)

@@ -181,6 +181,63 @@ def test_other_decisions_are_refused(method, decision, status):
     assert state_of(suggestion) == "open"
 
 
+def reject_ticked(client, *chosen, **more):
+    asked = {"action": "reject_chosen", "index": "0", "_selected_action": [each.pk for each in chosen], **more}
+    return client.post(f"{LIST}?state=all", asked, follow=True)
+
+
+def test_the_ticked_are_rejected_after_a_question_and_those_settled_before_stay():
+    first, second, accepted, unticked = (
+        DuplicateSuggestionFactory(state=state) for state in ("open", "open", "accepted", "open")
+    )
+    client = sign_in(OPERATOR, username="ann")
+
+    question = reject_ticked(client, first, second, accepted).content.decode()
+    untouched = DuplicateSuggestion.objects.open().count()
+    done = reject_ticked(client, first, second, accepted, apply="1")
+
+    assert "2 pairs are rejected" in question
+    assert "1 more was settled before, and stays as it is." in question
+    assert untouched == 3
+    assert texts(done) == [
+        "2 pairs were rejected: they are not suggested again.",
+        "1 pair was settled before, and stays as it is.",
+    ]
+    assert [state_of(each) for each in (first, second, accepted, unticked)] == [
+        "rejected", "rejected", "accepted", "open",
+    ]  # fmt: skip
+    assert DuplicateSuggestion.objects.get(pk=first.pk).decided_by.username == "ann"
+
+
+def test_all_of_the_list_are_rejected_so_many_at_a_time(monkeypatch):
+    monkeypatch.setattr(duplicates, "MAX_REJECTED", 2)
+    for _ in range(3):
+        DuplicateSuggestionFactory()
+    client = sign_in(OPERATOR)
+    asked = {"action": "reject_chosen", "index": "0", "select_across": "1", "_selected_action": "0"}
+
+    question = client.post(LIST, asked).content.decode()
+    first = client.post(LIST, {**asked, "apply": "1"}, follow=True)
+    second = client.post(LIST, {**asked, "apply": "1"}, follow=True)
+
+    assert "The first 2 of them now; do it again for the others." in question
+    assert texts(first) == ["2 pairs were rejected: they are not suggested again.", "1 is left: do it again."]
+    assert texts(second) == ["1 pair was rejected: it is not suggested again."]
+    assert DuplicateSuggestion.objects.rejected().count() == 3
+
+
+@pytest.mark.parametrize("role", [VIEWER, PRIVACY_OFFICER])
+def test_those_who_may_not_decide_reject_nothing_ticked(role):
+    suggestion = DuplicateSuggestionFactory()
+    client = sign_in(role)
+
+    page = client.get(LIST).content.decode()
+    reject_ticked(client, suggestion, apply="1")
+
+    assert "reject_chosen" not in page
+    assert state_of(suggestion) == "open"
+
+
 def test_many_are_counted_then_queued():
     for probability in (0.99, 0.995, 0.9):
         DuplicateSuggestionFactory(probability=probability)

@@ -10,8 +10,10 @@ from profiles.models import DuplicateSuggestion, Profile, ProfileMerge
 from profiles.services.duplicates import (
     NotToReview,
     accept_suggestion,
+    bulk,
     queue_acceptance,
     reject_suggestion,
+    reject_suggestions,
     reopen_suggestion,
 )
 from profiles.services.duplicates.review import RejectedBefore
@@ -212,3 +214,33 @@ def test_a_bulk_acceptance_takes_the_sure_ones_and_leaves_what_differs(now):
         {"accepted": 1, "refused": 1, "rejected_before": 0, "passed_over": 0},
     )
     assert ProfileMerge.objects.get().merged_by == user
+
+
+def test_many_are_rejected_like_one_and_what_was_settled_stays(now, monkeypatch):
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    user = UserFactory()
+    one, other, absorbed = (ProfileFactory() for _ in range(3))
+    of_two = DuplicateSuggestionFactory(left=one, right=other)
+    of_the_same = DuplicateSuggestionFactory(left=other, right=absorbed)
+    Profile.objects.filter(pk=absorbed.pk).update(merged_into=one)
+    chosen = [DuplicateSuggestionFactory(probability=0.9 + n / 100) for n in range(4)]
+    accepted, elsewhere = DuplicateSuggestionFactory(state="accepted"), DuplicateSuggestionFactory()
+    ids = [each.pk for each in (of_two, *chosen, accepted)]
+
+    n = reject_suggestions(DuplicateSuggestion.objects.filter(pk__in=ids), user=user, now=now)
+
+    assert n == 6
+    rejected = DuplicateSuggestion.objects.filter(state="rejected").order_by("pk")
+    assert [(each.pk, each.decided_by, each.decided_at) for each in rejected] == [
+        (each.pk, user, now) for each in (of_two, of_the_same, *chosen)
+    ]
+    assert [state_of(each) for each in (accepted, elsewhere)] == ["accepted", "open"]
+    assert reject_suggestions(DuplicateSuggestion.objects.filter(pk__in=ids), user=None, now=now) == 0
+
+
+def test_of_too_many_the_most_probable_are_rejected_first(now):
+    less, more, most = (DuplicateSuggestionFactory(probability=each) for each in (0.9, 0.95, 0.99))
+
+    assert reject_suggestions(DuplicateSuggestion.objects.all(), user=None, now=now, limit=2) == 2
+
+    assert [state_of(each) for each in (less, more, most)] == ["open", "rejected", "rejected"]
