@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from cdp.audit import write_changes
 from cdp.locks import advisory_lock
 from cdp.models import User
 from profiles.followers import HandMade, Parted, Rehung, all_followers
@@ -20,7 +21,7 @@ from profiles.identity.retelling import retell
 from profiles.identity.separations import check_pairs, separate
 from profiles.identity.sights import write_last_sights
 from profiles.ingest.records import fold_into_profiles
-from profiles.models import Identifier, LastSight, Profile, ProfileMerge, ProfileSplit
+from profiles.models import Identifier, IdentityConflict, LastSight, Profile, ProfileMerge, ProfileSplit
 from profiles.refresh.enqueue import enqueue_changes, enqueue_coming
 from profiles.refresh.graph import SPLIT
 
@@ -72,7 +73,8 @@ def undo_merge(merge: ProfileMerge, *, user: User | None, now: datetime, along: 
     """Let the absorbed of a merge live again, under its old id, and return it.
 
     It takes back its identifiers, wherever later merges brought them, with those that came later and whose first link
-    ties them to one of these; and what was written on it by hand. For the rest see `split_profile`.
+    ties them to one of these; and what was written on it by hand. Conflicts that were settled by making one person of
+    the two are open again. For the rest see `split_profile`.
 
     Raises IdentityError: the merge is undone already, or was overtaken by splits, so that one side would be nobody.
     """
@@ -81,6 +83,7 @@ def undo_merge(merge: ProfileMerge, *, user: User | None, now: datetime, along: 
     check_not_undone(merge)
     tree = locked_tree(merge.absorbed)
     going = taken_back(tree, merge)
+    reopen_conflicts(going.identifiers, tree.homes.keys() - going.identifiers, user=user, now=now)
     return part(tree, going, to=merge.absorbed, merge_id=merge.pk, along=along, user=user, now=now)
 
 
@@ -210,6 +213,23 @@ def part(
             follower.split(parted, now=now)
     write_split(parted, now=now)
     return Profile.objects.get(pk=to.pk)
+
+
+def reopen_conflicts(going: Collection[int], staying: Collection[int], *, user: User | None, now: datetime) -> None:
+    """Open the settled conflicts across the cut: what settled them is taken back. Under the identity lock.
+
+    Not at a split, which is a decision of its own: there the two are apart since somebody wants them to be.
+    """
+    here, there = list(going), list(staying)
+    across = Q(anchor__in=here, left_out__in=there) | Q(anchor__in=there, left_out__in=here)
+    settled = IdentityConflict.objects.filter(across, state=IdentityConflict.State.SETTLED)
+    chosen = list(settled.order_by("pk").select_for_update())
+    IdentityConflict.objects.filter(pk__in=[conflict.pk for conflict in chosen]).update(
+        state=IdentityConflict.State.OPEN, settled_by=user, settled_at=now
+    )
+    if user is not None:
+        before, after = IdentityConflict.State.SETTLED.value, IdentityConflict.State.OPEN.value
+        write_changes(user, chosen, before={"state": before}, after={"state": after})
 
 
 def restore_seen(profile_id: int) -> None:

@@ -10,7 +10,7 @@ from cdp.feeds import FeedLock, lock_feed
 from profiles.identity.errors import IdentityError, KeptApartError
 from profiles.models import Identifier, IdentityConflict, ProfileMerge
 from profiles.refresh.people import lock_profiles
-from profiles.services.identity import conflicts
+from profiles.services.identity import conflicts, undo_merge
 from profiles.services.identity.conflicts import (
     dismiss_conflict,
     dismiss_conflicts,
@@ -141,6 +141,38 @@ def test_two_that_may_be_one_are_merged(shop):
 
     assert survivor == profile_of("user_id", "a") == profile_of("user_id", "b")
     assert (conflict.state, conflict.settled_by) == ("settled", operator)
+
+
+def test_a_conflict_whose_move_is_undone_is_open_again_and_says_who_undid_it(shop):
+    conflict, elsewhere = shared_device(shop), ConflictFactory(state="settled")
+    settle_by_move(conflict, user=None, now=NOW)
+    operator, later = UserFactory(), NOW + timedelta(hours=1)
+
+    undo_merge(ProfileMerge.objects.latest("pk"), user=operator, now=later)
+
+    assert list(IdentityConflict.objects.open()) == [conflict]
+    conflict.refresh_from_db()
+    assert (conflict.state, conflict.settled_by, conflict.settled_at) == ("open", operator, later)
+    entry = LogEntry.objects.get(object_id=str(conflict.pk), user=operator)
+    assert entry.get_change_message() == "Changed state."
+    elsewhere.refresh_from_db()
+    assert elsewhere.state == "settled"
+
+
+def test_a_conflict_whose_merge_is_undone_is_open_again_and_one_that_was_dismissed_is_not(shop):
+    conflict = shared_device(shop)
+    conflict.kind.limit_per_profile = 2
+    conflict.kind.save()
+    dismissed = ConflictFactory(
+        anchor=conflict.anchor, left_out=conflict.left_out, state="dismissed", reason="separation", kind=None
+    )
+    settle_by_merge(conflict, user=None, now=NOW)
+
+    undo_merge(ProfileMerge.objects.latest("pk"), user=None, now=NOW)
+
+    assert list(IdentityConflict.objects.open()) == [conflict]
+    dismissed.refresh_from_db()
+    assert dismissed.state == "dismissed"
 
 
 def test_who_became_one_is_no_open_conflict(shop):
