@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from profiles.imports.understand import Understood
-from profiles.ingest.message import IDENTIFY_EVENT, Message, message_key
+from profiles.ingest.message import IDENTIFY_EVENT, Message, heard_by, message_key
 from profiles.ingest.traits import attributes_of
 
 
@@ -64,7 +64,8 @@ class Messages:
             attributes, n_odd = self.attributes_of(row.traits)
             id_ = self.identify_id(row)
             n_blocked = row.n_blocked if found.event is None else 0  # a row's count once
-            found.identify = self.message(row, id_, IDENTIFY_EVENT, properties, attributes, n_odd, n_blocked)
+            said = self.message(row, id_, IDENTIFY_EVENT, properties, attributes, n_odd, n_blocked)
+            found.identify = heard_by(self.now, said)
         return found
 
     def attributes_of(self, traits: dict[str, Any]) -> tuple[dict[str, Any], int]:

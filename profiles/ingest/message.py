@@ -98,7 +98,15 @@ def parse_message(
             traits.setdefault(key, context[name])
     attributes, n_odd = attributes_of(traits)
     consents, n_odd_consents = consents_of(traits)
-    return Message(*common, IDENTIFY_EVENT, traits, attributes, consents, n_odd + n_odd_consents)
+    message = Message(*common, IDENTIFY_EVENT, traits, attributes, consents, n_odd + n_odd_consents)
+    return heard_by(received_at, message)
+
+
+def heard_by(at: datetime, message: Message) -> Message:
+    """The message; its words of consent were not said after they were heard, or nothing that the person says until then
+    would count.
+    """
+    return message._replace(occurred_at=at) if message.consents and message.occurred_at > at else message
 
 
 def own_traits(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The ids of messages that rows become."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -28,3 +28,17 @@ def test_a_row_with_a_time_has_the_id_that_it_has_always_had(at, id_):
     messages = Messages(import_id=1, source_id=2, creates_people=True, now=at, occurrences=lambda _digest: 1)
 
     assert messages.identify_id(row) == id_
+
+
+@pytest.mark.parametrize(("consents", "is_cut"), [({"sms": Consent.State.GRANTED}, True), ({}, False)])
+def test_a_word_of_a_time_to_come_is_of_the_import(consents, is_cut):
+    """Under the id of the time that the row has, so that the same row says it once."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    ahead = now + timedelta(hours=5)
+    row = Understood(Row(1, 2, {}, ()), KEYS, 0, {"name": "张三"}, consents, "Visited", {}, (), ahead, {}, [])
+    messages = Messages(import_id=1, source_id=2, creates_people=True, now=now, occurrences=lambda _digest: 1)
+
+    found = messages.of(row)
+
+    assert (found.identify.occurred_at, found.event.occurred_at) == (now if is_cut else ahead, ahead)
+    assert found.identify.message_id == messages.identify_id(row)

@@ -182,6 +182,21 @@ def test_a_time_ahead_is_judged_after_the_correction():
 
 
 @pytest.mark.parametrize(
+    ("traits", "expected"),
+    [
+        ({"consents": {"email": True}}, RECEIVED),
+        ({"consents": {"email": "perhaps"}}, RECEIVED + timedelta(hours=5)),
+        ({"city": "Oslo"}, RECEIVED + timedelta(hours=5)),
+    ],
+)
+def test_nobody_has_agreed_later_than_it_was_heard(traits, expected):
+    """Else what they say until then would be overruled by it."""
+    ahead = {"timestamp": "2026-06-01T17:00:00Z"}
+
+    assert parse(type="identify", traits=traits, **ahead).occurred_at == expected
+
+
+@pytest.mark.parametrize(
     ("fields", "reason"),
     [
         ({"type": "charge"}, "type 'charge' is not taken; taken are identify, track, page, screen, group, alias"),

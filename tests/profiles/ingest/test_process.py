@@ -26,6 +26,8 @@ from profiles.models import (
     SourceDay,
 )
 from profiles.models.source import COUNTERS
+from profiles.services.consents import Said, record_consents
+from tests.factories.cdp import UserFactory
 from tests.factories.profiles import AttributeDefinitionFactory, SourceFactory
 from tests.factories.segments import SegmentFactory
 from tests.profiles.ingest.messages import START, event_names, identify, message, people, profile_of, send, track
@@ -374,6 +376,16 @@ def test_consents_of_traits_are_kept_as_history(shop):
         "sms": "denied",
     }
     assert not AttributeDefinition.objects.filter(key__startswith="consents").exists()
+
+
+def test_what_is_said_after_a_word_from_a_clock_ahead_is_in_force(shop):
+    now = START + timedelta(days=1)
+    send(shop, identify(user="u1", at=25 * 60, consents={"email": True}), now=now)
+
+    withdrawn = Said(profile_of("user_id", "u1").pk, "email", Consent.State.DENIED, now + timedelta(minutes=1))
+    record_consents([withdrawn], user=UserFactory(), now=now + timedelta(minutes=1))
+
+    assert Consent.objects.in_force().get().state == "denied"
 
 
 def test_odd_traits_are_counted(shop):
