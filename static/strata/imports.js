@@ -138,7 +138,15 @@ document.addEventListener("alpine:init", () => {
     choose(item, name, value) {
       if (value === "") delete item[name];
       else item[name] = value.startsWith("@") ? { column: value.slice(1) } : value.slice(1);
+      if (value.startsWith("@")) this.unguess(value.slice(1));
       this.preview();
+    },
+    // A column whose meaning is known now is no attribute of its own name too, which was a guess: by that, each row of a
+    // list of addresses would make a customer.
+    unguess(name) {
+      for (const use of this.state.columns.find((column) => column.name === name)?.uses ?? []) {
+        if (use.as === "trait" && use.key === name) Object.assign(use, this.fresh());
+      }
     },
     async preview() {
       const values = { state: JSON.stringify(this.state), csrfmiddlewaretoken: this.$root.elements.csrfmiddlewaretoken.value };

@@ -126,6 +126,29 @@ def test_an_attribute_chosen_by_hand_is_read_by_its_type(page, operator):
     assert made.mapping["traits"] == {"Town": "city", "Born": {"key": "birthday", "type": "date"}}
 
 
+def test_a_column_that_is_chosen_for_something_is_no_new_attribute_too(page, operator):
+    """Left as one, each row of a list of addresses would make a customer of it, or merge two."""
+    made = ImportFactory(
+        text="Phone,Why,Town\n13800138001,complaint,Basel\n",
+        mapping={"identifiers": {"Phone": "phone"}, "traits": {"Why": "Why", "Town": "city"}},
+    )
+    sign_in(page, "ann", "a long password")
+    switch_language(page, "en")
+    page.goto(f"/admin/profiles/import/{made.pk}/columns/")
+
+    page.get_by_label("Addresses not to be written to").check()
+    page.locator("label:has-text('Reason') select").select_option("@Why")
+    expect(page.get_by_label("Why", exact=True)).to_have_value("")
+    with page.expect_response("**/preview/"):
+        page.locator("label:has-text('only where') select").select_option("@Town")
+    expect(page.get_by_label("Town", exact=True)).to_have_value("trait:city")
+    page.get_by_role("button", name="Save without a check").click()
+    page.wait_for_url(f"**/import/{made.pk}/change/")
+
+    made.refresh_from_db()
+    assert made.mapping["traits"] == {"Town": "city"}
+
+
 def test_the_columns_fit_into_a_narrow_window(page, operator):
     text = "会员卡号,出生日期和时间,收货城市\nC1,1990-12-31 08:00:00,上海市浦东新区\n"
     made = ImportFactory(text=text, mapping={"identifiers": {"会员卡号": "member_card"}, "traits": {"收货城市": "区"}})
