@@ -63,7 +63,7 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
     time = take(left, names(ORDER_TIMES)) if order or amount or event_column else None
     is_event = bool(event_column or (order and time))
     mapping["identifiers"] = identifiers(left, filled, region)
-    consents = {name: key for key, known in CONSENTS.items() if (name := take(left, names(known)))}
+    consents = {name: key for key, known in CONSENTS.items() if (name := take_answers(left, filled, names(known)))}
     traits = person(left, filled)
     parts = targets_of(left, filled)
     may_have_comma = (
@@ -122,6 +122,18 @@ def take(left: dict[str, None], known: frozenset[str]) -> str | None:
     if found is not None:
         del left[found]
     return found
+
+
+def take_answers(left: dict[str, None], filled: dict[str, list[str]], known: frozenset[str]) -> str | None:
+    """As `take`, a column with a yes or a no among its cells, or with none filled: 接收邮箱 may be an address too."""
+    answers = (name for name in left if not filled[name] or any(is_answer(cell) for cell in filled[name]))
+    found = take(dict.fromkeys(answers), known)
+    left.pop(found or "", None)
+    return found
+
+
+def is_answer(cell: str) -> bool:
+    return cell.lower() in CONSENT_WORDS
 
 
 def identifiers(left: dict[str, None], filled: dict[str, list[str]], region: str) -> dict[str, Any]:

@@ -46,12 +46,39 @@ ORDER_TIMES = (
     "order_date paid_at sold_at transaction_time occurred_at event_time purchase_date"
 )
 CHANGE_TIMES = "更新时间 修改时间 最后更新 最后修改时间 updated_at update_time modified_at last_modified"
-# Channel: names.
-CONSENTS = {
-    "sms": "短信 短信订阅 接收短信 允许短信 短信营销 短信授权 sms sms_opt_in sms_consent",
-    "email": "邮件订阅 接收邮件 允许邮件 邮件营销 email_opt_in email_consent newsletter",
-    "wechat": "微信订阅 接收微信 允许微信 微信营销 wechat_opt_in wechat_consent",
-    "phone": "电话订阅 接听电话 接收电话 允许电话 电话营销 phone_opt_in phone_consent",
-    "push": "推送 推送订阅 接收推送 允许推送 push push_opt_in push_consent",
-    "post": "邮寄 接收邮寄 允许邮寄 接收信件 post_opt_in post_consent mail_opt_in",
+# Channel: how it is called, in Chinese and in English; of consents, its names are these in CONSENT_PATTERNS.
+CHANNELS = {
+    "sms": ("短信", "sms"),
+    "email": ("邮件 电子邮件 邮箱", "email"),
+    "wechat": ("微信", "wechat"),
+    "phone": ("电话 来电", "phone"),
+    "push": ("推送 消息推送", "push"),
+    "post": ("邮寄 信件", "post"),
 }
+CONSENT_PATTERNS = (
+    "{}订阅 {}授权 {}营销 {}同意 {}许可 {}订阅状态 {}授权状态 {}营销授权 {}营销同意 接收{} 允许{} 同意{} 接收{}营销 "
+    "同意接收{} 允许接收{} 愿意接收{} 是否接收{} 是否同意{} 是否允许{} 是否订阅{} 是否同意接收{}",
+    "{}_opt_in {}_optin {}_consent {}_subscribed {}_marketing {}_marketing_consent {}_permission accepts_{} "
+    "accepts_{}_marketing",
+)
+MORE_CONSENTS = {
+    "sms": "短信 sms",
+    "email": "newsletter newsletter_subscribed",
+    "phone": "接听电话",
+    "push": "推送 push",
+    "post": "mail_opt_in",
+}
+
+
+def consent_names(channel: str) -> str:
+    """As columns are called that say whether somebody wants to be written to on a channel."""
+    filled = [
+        pattern.replace("{}", name)
+        for written, patterns in zip(CHANNELS[channel], CONSENT_PATTERNS, strict=True)
+        for name in written.split()
+        for pattern in patterns.split()
+    ]
+    return " ".join([*filled, MORE_CONSENTS.get(channel, "")])
+
+
+CONSENTS = {channel: consent_names(channel) for channel in CHANNELS}

@@ -99,6 +99,28 @@ def test_english_names_and_cells_tell_too(look):
     }
 
 
+@pytest.mark.parametrize(
+    ("column", "channel"),
+    [
+        ("短信授权", "sms"), ("邮件授权", "email"), ("是否同意接收微信", "wechat"), ("电话营销授权", "phone"),
+        ("Accepts Email Marketing", "email"), ("sms_marketing_consent", "sms"), ("App", None),
+    ],
+)  # fmt: skip
+def test_consents_are_told_by_the_names_of_all_channels(column, channel, look):
+    """A no that was taken for an attribute would be heard by nobody."""
+    mapping = look(f"会员卡号,{column}\nC1,否\nC2,也许\n")[2]
+
+    assert mapping.get("consents", {}) == ({column: channel} if channel else {})
+    assert mapping.get("traits", {}).keys() == (set() if channel else {column})
+
+
+def test_addresses_are_no_consent(look):
+    mapping = look("会员卡号,邮箱,接收邮箱\nC1,a@example.com,b@example.com\n")[2]
+
+    assert mapping["identifiers"] == {"会员卡号": "member_card", "邮箱": "email"}
+    assert "consents" not in mapping
+
+
 def test_numbers_with_a_decimal_comma_are_told_by_their_cells(look):
     """A column at a time, so that 1,234 among them is no thousand; between commas they are something else."""
     text = "Card;Points;Weight;Sizes\nVIP1;1,234;1,234;7\nVIP2;80;0,125;8\nVIP3;7;12,5 €;9\n"
