@@ -23,7 +23,8 @@ class Consent(models.Model):
 
     `origin` is the profile it was written on, before any merge. A source's message told the word; or somebody wrote it
     down by hand, who is its `user`, at `recorded_at`, with a `note` of where it is from; or it was decided when two
-    turned out to be one (`profiles/identity/consents.py`), and has neither.
+    turned out to be one (`profiles/identity/consents.py`), and has neither. Where the clock of who told it by hand was
+    ahead of ours, the time that they told is its `message_id`, by which it counts once.
 
     When people are taken apart, a word by message goes with `anchor`, the identifier on which its message hung, and one
     by hand with its origin. One that was decided between two stored profiles names their `merge`, and goes when that is

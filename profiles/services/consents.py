@@ -18,7 +18,7 @@ from profiles.refresh.enqueue import enqueue_changes
 from profiles.refresh.people import lock_survivors
 
 CLOCKS_DIFFER = timedelta(minutes=5)  # so far a caller's clock may be ahead
-Key = tuple[int, str, Consent.State, datetime]  # profile id, channel, state, time
+Key = tuple[int, str, Consent.State, datetime]  # profile id, channel, state, time as it was told
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,9 +59,10 @@ def record_consents(words: Sequence[Said], *, user: User, now: datetime) -> int:
 
     Words of people who were erased meanwhile are passed over.
 
-    A word that stands there already (same person, channel, state and time, by hand) is not written twice. What
-    another, later word said stays in force. No word of anybody's is ever changed or deleted; what was decided over them
-    as people were joined (the stricter wins) is told again.
+    A word that stands there already (same person, channel, state and time, by hand) is not written twice. One of a
+    clock that is ahead of ours counts from now on, and is known again by the time that was told. What another, later
+    word said stays in force. No word of anybody's is ever changed or deleted; what was decided over them as people were
+    joined (the stricter wins) is told again.
 
     Raises:
         ConsentError: of the first that cannot be taken. Nothing is written then.
@@ -77,7 +78,7 @@ def record_consents(words: Sequence[Said], *, user: User, now: datetime) -> int:
 
 def write(words: Sequence[Said], current: Mapping[int, int], *, user: User, now: datetime) -> int:
     """The rows, and what follows them; `current` says who each profile is by now."""
-    rows = {(current[said.profile_id], said.channel, said.state, min(said.occurred_at, now)): said for said in words}
+    rows = {(current[said.profile_id], said.channel, said.state, said.occurred_at): said for said in words}
     for row in written_already(rows):
         rows.pop(row, None)
     Consent.objects.bulk_create(
@@ -87,12 +88,13 @@ def write(words: Sequence[Said], current: Mapping[int, int], *, user: User, now:
                 origin_id=profile_id,
                 channel=channel,
                 state=state,
-                occurred_at=occurred_at,
+                occurred_at=min(told_at, now),
+                message_id=told_at.astimezone(UTC).isoformat() if told_at > now else "",
                 user=user,
                 recorded_at=now,
                 note=said.note,
             )
-            for (profile_id, channel, state, occurred_at), said in rows.items()
+            for (profile_id, channel, state, told_at), said in rows.items()
         ),
         batch_size=1000,
     )
@@ -112,11 +114,11 @@ def written_already(rows: Mapping[Key, Said]) -> list[Key]:
         recorded_at__isnull=False,
         profile__in=set(people),
         channel__in=set(channels),
-        occurred_at__range=(min(times), max(times)),
+        occurred_at__range=(min(times) - CLOCKS_DIFFER, max(times)),
     )
     return [
-        (profile_id, channel, Consent.State(state), occurred_at)
-        for profile_id, channel, state, occurred_at in candidates.values_list(
-            "profile_id", "channel", "state", "occurred_at"
+        (profile_id, channel, Consent.State(state), datetime.fromisoformat(told_at) if told_at else occurred_at)
+        for profile_id, channel, state, occurred_at, told_at in candidates.values_list(
+            "profile_id", "channel", "state", "occurred_at", "message_id"
         )
     ]

@@ -74,6 +74,19 @@ def test_a_clock_that_is_a_little_ahead_is_now(now):
     assert Consent.objects.get().occurred_at == now
 
 
+@pytest.mark.parametrize("later", [timedelta(minutes=1), timedelta(minutes=4), timedelta(minutes=30)])
+def test_a_word_of_a_clock_that_is_ahead_is_written_once(now, later):
+    ann, ahead = ProfileFactory(), timedelta(minutes=4)
+    word, next_word = Said(ann.pk, "sms", "granted", now + ahead), Said(ann.pk, "sms", "granted", now + ahead * 1.1)
+
+    told = [record_consents([word, word], user=UserFactory(), now=at) for at in (now, now + later)]
+    another = record_consents([next_word], user=UserFactory(), now=now + later)
+
+    assert (told, another) == ([1, 0], 1)
+    times = Consent.objects.order_by("pk").values_list("occurred_at", flat=True)
+    assert list(times) == [now, min(now + later, next_word.occurred_at)]
+
+
 @pytest.mark.parametrize(
     ("field", "changed"),
     [
