@@ -21,8 +21,8 @@ def write_merged(merged: Sequence[Merged], *, now: datetime) -> None:
 
 
 def write_split(parted: Parted, *, now: datetime) -> None:
-    """A part went into another; whoever had been merged into that part and went along now leads there. Who stays leads to
-    where it left: a reader knows only whom they once went into, and that is the part.
+    """A part went into another; whoever had been merged into that part and went along now leads there. Who stays leads
+    to where it left: a reader knows only whom they once went into, and that is the part.
     """
     along: list[tuple[int, str, int | None]] = [
         (profile_id, MERGED, parted.to_id) for profile_id in parted.origins if profile_id != parted.to_id
