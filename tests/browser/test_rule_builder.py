@@ -339,8 +339,9 @@ class Keyboard:
             self.page.keyboard.press(key)
 
     def choose(self, text: str, label: str) -> None:
-        """Of what is offered for a text."""
+        """Of what is offered for a text: for the whole of it, not for its first letters."""
         self.page.keyboard.type(text)
+        expect(self.page.get_by_role("listbox")).to_have_attribute("aria-busy", "false")
         expect(option(self.page, label)).to_have_attribute("aria-selected", "true")
         self.press("Enter")
 

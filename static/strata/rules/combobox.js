@@ -42,6 +42,7 @@ export function combobox(asked) {
   async function open() {
     const mine = (asking += 1), term = isDirty ? input.value : "";
     isCurrent = isEntered = false;
+    list.setAttribute("aria-busy", "true");
     if (!isOpen) {
       isOpen = true;
       list.showPopover();
@@ -62,6 +63,7 @@ export function combobox(asked) {
       shown[shown.length - 1].section = "";
     }
     isCurrent = true;
+    list.setAttribute("aria-busy", "false");
     draw(found.length > MOST);
     if (isEntered) enter();
   }
