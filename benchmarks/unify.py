@@ -15,36 +15,28 @@ from profiles.ingest.accept import accept_messages
 from profiles.models import Event, Source
 
 FLOOR = "a bare COPY of the same events into the same table"
-FEWER = 20  # times
 TRIES = 2  # of which the best counts, of ours as of the floor: other programs disturb
 REQUEST = 1_000
-ROUNDS = 4  # times as many messages as other benchmarks: one of two workers waits at first
-# Times that, where growth is measured: behind a checkpoint each page is written to the log as a whole when it is first
-# changed, which the first messages pay for those that come after them on the way to the next one.
-LONG = 6
+LONG = 4  # times as many messages as other benchmarks: one of two workers waits at first
 COLUMNS = "occurred_at, definition_id, profile_id, anchor_id, source_id, value, properties"
 
 
 @benchmark("unify")
 def unify(sizes: Sizes) -> Iterator[Figure | Memory]:
-    """Beside a twentieth of the people, then beside all of them."""
+    """By one worker, then by two, which wait for each other where only one may go on."""
     source = Source.objects.create(key="bench", name="Bench")
     seeds = count(1)
-    few, n = max(1, sizes.profiles // FEWER), ROUNDS * sizes.messages
-    make_people(1, few, source=source, now=timezone.now())
-    beside_few, _worked = best(source, LONG * n, n_people=few, n_workers=2, seeds=islice(seeds, 1))
-    make_people(few + 1, sizes.profiles, source=source, now=timezone.now())
+    n = LONG * sizes.messages
+    make_people(1, sizes.profiles, source=source, now=timezone.now())
     last_event = latest_event()
     one, worked = best(source, n, n_people=sizes.profiles, n_workers=1, seeds=islice(seeds, TRIES))
     floor = copy_again(last_event, n)
     last_event = latest_event()
     two, _worked = best(source, n, n_people=sizes.profiles, n_workers=2, seeds=islice(seeds, TRIES))
     floor_of_two = copy_again(last_event, n)
-    beside_all, _worked = best(source, LONG * n, n_people=sizes.profiles, n_workers=2, seeds=islice(seeds, 1))
 
     yield Figure("unify", n, "messages", one, FLOOR, floor)
     yield Figure("unify_by_two", n, "messages", two, FLOOR, floor_of_two)
-    yield Figure("unify_growth", LONG * n, "messages", beside_all, f"the same beside {few} profiles", beside_few)
     peak = max(worked, key=lambda each: each.peak_mb)
     yield Memory("unify_memory", peak.n_messages, "messages", peak.peak_mb, "a worker without work", peak.idle_mb)
 

@@ -7,6 +7,8 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from django.utils import timezone
@@ -28,8 +30,26 @@ class Worked:
     peak_mb: float
 
 
-def work_off(n_workers: int) -> tuple[float, list[Worked]]:
-    """Empty the inbox by so many workers: the seconds, without those of starting, and what each did."""
+@dataclass(frozen=True)
+class Crew:
+    """Workers that have started and wait; they live on between two inboxes, as those of production do."""
+
+    workers: list[subprocess.Popen[str]]
+
+    def work_off(self) -> tuple[float, list[Worked]]:
+        """Empty the inbox: the seconds, and what each worker did."""
+        with stopwatch() as watch:
+            for worker in self.workers:
+                assert worker.stdin is not None
+                worker.stdin.write("go\n")
+                worker.stdin.flush()
+            worked = [Worked(**json.loads(answer_of(worker))) for worker in self.workers]
+        return watch.seconds, worked
+
+
+@contextmanager
+def crew_of(n_workers: int) -> Iterator[Crew]:
+    """So many workers of the database at hand, who go home at the end of the block."""
     environment = os.environ | {"DATABASE_URL": url_of_database()}
     workers = [
         subprocess.Popen(
@@ -37,17 +57,19 @@ def work_off(n_workers: int) -> tuple[float, list[Worked]]:
         )
         for _ in range(n_workers)
     ]
-    for worker in workers:
-        answer_of(worker)
-    with stopwatch() as watch:
+    try:
         for worker in workers:
-            assert worker.stdin is not None
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        worked = [Worked(**json.loads(answer_of(worker))) for worker in workers]
-    for worker in workers:
-        worker.communicate()
-    return watch.seconds, worked
+            answer_of(worker)
+        yield Crew(workers)
+    finally:
+        for worker in workers:
+            worker.communicate()
+
+
+def work_off(n_workers: int) -> tuple[float, list[Worked]]:
+    """Empty the inbox by so many new workers: the seconds, without those of starting, and what each did."""
+    with crew_of(n_workers) as crew:
+        return crew.work_off()
 
 
 def answer_of(worker: subprocess.Popen[str]) -> str:
@@ -59,16 +81,16 @@ def answer_of(worker: subprocess.Popen[str]) -> str:
 
 
 def work() -> None:
-    """In the worker: get ready, wait for the word, empty the inbox, and say what it took."""
+    """In the worker: get ready, and at each word empty the inbox, and say what it took."""
     collect_rarely()
     process_batch(now=timezone.now(), limit=0)  # opens the connection
     idle_mb = peak_mb()
     print("ready", flush=True)
-    sys.stdin.readline()
-    n_messages = 0
-    while n_done := process_batch(now=timezone.now()).n_messages:
-        n_messages += n_done
-    print(json.dumps(asdict(Worked(n_messages, idle_mb, peak_mb()))), flush=True)
+    for _word in sys.stdin:
+        n_messages = 0
+        while n_done := process_batch(now=timezone.now()).n_messages:
+            n_messages += n_done
+        print(json.dumps(asdict(Worked(n_messages, idle_mb, peak_mb()))), flush=True)
 
 
 def peak_mb() -> float:

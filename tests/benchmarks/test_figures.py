@@ -4,7 +4,17 @@ import json
 
 import pytest
 
-from benchmarks import accept, following, preview, reading, refresh_changes, refresh_clock, refresh_full, unify
+from benchmarks import (
+    accept,
+    following,
+    preview,
+    reading,
+    refresh_changes,
+    refresh_clock,
+    refresh_full,
+    unify,
+    unify_growth,
+)
 from benchmarks.figure import Sizes
 from benchmarks.scratch import drop_templates, scratch
 
@@ -16,6 +26,7 @@ FEWER = [
     (refresh_changes, "N_SEGMENTS", 10),
     (refresh_changes, "ROUNDS", 1),
     (refresh_full, "TRIES", 1),
+    (unify_growth, "ROUNDS", 1),
     (preview, "TRIES", 1),
     (reading, "TRIES", 1),
 ]
@@ -40,7 +51,8 @@ def _no_templates_left():
                 "accept_beside_a_worker": 100,
             },
         ),
-        (unify.unify, {"unify": 400, "unify_by_two": 400, "unify_growth": 2_400, "unify_memory": 400}),
+        (unify.unify, {"unify": 400, "unify_by_two": 400, "unify_memory": 400}),
+        (unify_growth.unify_growth, {"unify_growth": 400}),
         (
             refresh_full.refresh_full,
             {
