@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone, translation
 
 from cdp.lanes import work_through
@@ -18,7 +19,7 @@ from profiles.imports.again import take_again
 from profiles.imports.engine import import_rows, try_rows
 from profiles.ingest.partitions import ensure_partitions as ensure_partitions_of
 from profiles.ingest.process import process_batch
-from profiles.models import Import
+from profiles.models import Import, ImportedFile
 from profiles.models.imports import IMPORT_AGAIN
 from profiles.refresh import changes, check, clock
 from profiles.refresh.full import refresh_in_full
@@ -159,9 +160,12 @@ def language_of(run: Run) -> translation.override:
 
 @run_kind(IMPORT, is_long=True)
 def import_file(run: Run, now: datetime) -> None:
-    """Take in the file of the import that `run.params` name, from where it was left."""
+    """Take in the file of the import that `run.params` name, from where it was left; then the next of its folder."""
+    imported = Import.objects.select_related("source", "user").get(pk=run.params["import"])
     with language_of(run):
-        import_rows(Import.objects.select_related("source", "user").get(pk=run.params["import"]), run, now=now)
+        import_rows(imported, run, now=now)
+    if ImportedFile.objects.filter(imported=imported).exists():
+        transaction.on_commit(watch_folders.delay, robust=True)  # beat looks too, where the broker is away
 
 
 @run_kind(DRY_RUN, is_long=True)

@@ -2,6 +2,9 @@
 
 A look is one query for a folder, however many files lie in it. Files are copied and hashed in no transaction; a lock of
 the mapping's own, which is no row's, has one worker alone at it.
+
+Files are taken in one after another, in the order in which they were written: of two that say of a customer, without a
+time, what holds, the later counts, and two workers may be at two imports at once.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from cdp.file_errors import in_words
 from cdp.locks import session_lock
+from cdp.models import Run
 from cdp.trouble import is_undecided
 from profiles.imports.errors import ImportFileError, SourceDisabledError
 from profiles.models import Import, ImportedFile, ImportMapping
@@ -55,7 +59,18 @@ def look_into(mapping: ImportMapping, *, now: datetime) -> int:
         return 0
     with session_lock(LOCK, mapping.pk, wait=False) as is_mine:
         due = due_of(mapping, files, now=now) if is_mine else []  # another may have taken some just before
-        return sum(take_up(mapping, file, now=now) for file in due)
+        n_taken = 0
+        for file in sorted(due, key=lambda each: (each.modified_at, each.name)):
+            if is_importing(mapping):
+                break
+            n_taken += take_up(mapping, file, now=now)
+        return n_taken
+
+
+def is_importing(mapping: ImportMapping) -> bool:
+    """Whether a file of the folder is still being taken in, for which those behind it wait."""
+    under_way = ImportedFile.objects.filter(saved_mapping=mapping, imported__ended_at=None)
+    return under_way.filter(imported__run__in=Run.objects.unfinished()).exists()
 
 
 def note_error(mapping: ImportMapping, error: str) -> None:

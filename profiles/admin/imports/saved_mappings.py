@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Max, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -20,7 +20,7 @@ from cdp.admin.meanwhile import MeanwhileForm
 from cdp.disclosure import may_see_pii
 from cdp.locks import lock_edited
 from profiles.admin.imports.words import file_name, mapping_in_words
-from profiles.models import ImportedFile, ImportMapping
+from profiles.models import Import, ImportedFile, ImportMapping
 from profiles.services.saved_mappings import check_name_is_free
 
 N_FILES = 50
@@ -107,11 +107,20 @@ class ImportMappingAdmin(StrataAdmin):
     @display(description=_("files that came"))
     def files(self, saved: Any) -> SafeString:
         """The last files of the watched folder, newest first, and what became of each."""
-        found = ImportedFile.objects.filter(saved_mapping=saved).select_related("imported").order_by("-pk")[:N_FILES]
-        sees_all = may_see_pii(saved.viewer)
-        rows = [
-            {"file": each, "name": file_name(each, saved.viewer), "error": each.error if sees_all else ""}
-            for each in found
-        ]
+        imports = Prefetch("imported", Import.objects.with_state())
+        found = ImportedFile.objects.filter(saved_mapping=saved).prefetch_related(imports).order_by("-pk")[:N_FILES]
+        rows = [file_row(each, saved.viewer) for each in found]
         context = {"rows": rows, "error": saved.watch_error, "is_watching": saved.is_watching}
         return render_to_string("profiles/imports/came.html", context)
+
+
+def file_row(file: ImportedFile, viewer: Any) -> dict[str, Any]:
+    """A file of the folder, and what became of it; why it could not be read only for who may see personal data."""
+    imported: Any = file.imported
+    return {
+        "file": file,
+        "name": file_name(file, viewer),
+        "error": file.error if may_see_pii(viewer) else "",
+        "state": Import.State(imported.state).label if imported else "",
+        "n_refused": imported.counts.get("refused", 0) if imported else 0,
+    }

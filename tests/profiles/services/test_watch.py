@@ -9,6 +9,9 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
+from cdp.models import Run
+from cdp.runs import execute_run
+from profiles import tasks
 from profiles.models import Import, ImportedFile, Source
 from profiles.services import watch
 from profiles.services.imports import queue_import
@@ -45,7 +48,8 @@ def stored():
 
 
 def look(*times):
-    return [import_new_files(now=time) for time in times]
+    """How many files each look takes up; what is taken up is imported before the next."""
+    return [(import_new_files(now=time), Run.objects.update(state=Run.State.SUCCEEDED))[0] for time in times]
 
 
 def test_a_quiet_file_is_imported_once(folder, mapping):
@@ -110,16 +114,43 @@ def test_what_cannot_be_imported_is_said_once(folder, mapping):
 
 
 @pytest.mark.usefixtures("mapping")
+def test_files_that_came_together_are_taken_in_one_after_another_as_they_were_written(folder):
+    """By two workers at once, what an older file says of somebody could come behind what the newer one says."""
+    put(folder, MEMBERS.replace("上海", "杭州"), name="a-later.csv", at=NOW - timedelta(hours=1))
+    put(folder, name="b-earlier.csv", at=NOW - timedelta(hours=2))
+
+    assert [import_new_files(now=time) for time in (NOW, QUIET, QUIET)] == [0, 1, 0]
+    first = Import.objects.get()
+    execute_run(first.run_id, now=QUIET)
+    assert [import_new_files(now=time) for time in (QUIET, QUIET)] == [1, 0]
+    assert list(Import.objects.order_by("pk").values_list("name", flat=True)) == ["b-earlier.csv", "a-later.csv"]
+
+
+@pytest.mark.usefixtures("mapping")
+def test_once_a_file_is_through_its_folder_is_looked_into(folder, monkeypatch, django_capture_on_commit_callbacks):
+    asked = []
+    monkeypatch.setattr(tasks.watch_folders, "delay", lambda: asked.append(1))
+    put(folder)
+    import_new_files(now=NOW)
+    import_new_files(now=QUIET)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        execute_run(Import.objects.get().run_id, now=QUIET)
+
+    assert asked == [1]
+
+
+@pytest.mark.usefixtures("mapping")
 def test_a_look_asks_once_for_a_folder_however_many_files_lie_in_it(folder, django_assert_num_queries):
     for n in range(30):
         put(folder, MEMBERS + "\n" * n, name=f"{n}.csv")
-    assert look(NOW, QUIET) == [0, 30]
+    assert look(NOW, *[QUIET] * 30) == [0, *[1] * 30]
 
     with django_assert_num_queries(3):  # the mappings, the source, the files
-        assert look(QUIET + timedelta(seconds=15)) == [0]
+        assert import_new_files(now=QUIET + timedelta(seconds=15)) == 0
     put(folder, name="new.csv")
     with django_assert_num_queries(3 + 1):  # how the new one stands
-        assert look(QUIET + timedelta(seconds=30)) == [0]
+        assert import_new_files(now=QUIET + timedelta(seconds=30)) == 0
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

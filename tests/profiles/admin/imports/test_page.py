@@ -18,7 +18,7 @@ from cdp.runs import execute_run
 from profiles.admin.imports import words
 from profiles.admin.imports.words import counted
 from profiles.imports.targets import all_targets
-from profiles.models import Import, ImportMapping, Profile
+from profiles.models import Import, ImportedFile, ImportMapping, Profile
 from profiles.services import in_time
 from profiles.services.written import Written
 from profiles.tasks import clean_up_uploads
@@ -406,6 +406,21 @@ def test_a_saved_mapping_is_shown_in_words_and_watches_only_a_folder_that_is_nam
     assert "Which folder?" in refused
     saved.refresh_from_db()
     assert (saved.name, saved.folder, saved.is_watching, saved.mapping) == ("Members", "till/members", True, MAPPING)
+
+
+def test_a_saved_mapping_says_what_became_of_the_files_of_its_folder():
+    saved, made = ImportMappingFactory(folder="till", is_watching=True), ImportFactory(text=TEXT)
+    common = {"saved_mapping": saved, "size": 1, "modified_at": made.created_at, "seen_at": made.created_at}
+    client = sign_in(OPERATOR, language="zh-hans")
+    client.post(page(made, "start"))
+    carry_out(made)
+    ImportedFile.objects.create(name="one.csv", sha256="1", imported=made, **common)
+    ImportedFile.objects.create(name="two.csv", **common)
+
+    shown = client.get(reverse("admin:profiles_importmapping_change", args=[saved.pk])).content.decode()
+
+    assert f'<a class="st-link" href="{page(made)}">已完成</a> <span class="st-errors">1 行被拒收</span>' in shown
+    assert "等待文件写完，以及排在它前面的文件导入完" in shown
 
 
 def test_the_columns_offer_the_tags_by_hand_to_be_assigned():
