@@ -168,6 +168,11 @@ class Import(models.Model):
             )
         ]
 
+    @property
+    def has_taken_in(self) -> bool:
+        """Whether there is a row that was not refused."""
+        return self.n_done > self.counts.get("refused", 0)
+
     def __str__(self) -> str:
         return f"#{self.pk}"  # without the name, which may hold what only some may see
 

@@ -260,7 +260,7 @@ def take_back(import_: Import, *, user: User | None) -> Run:
         locked = lock_idle(import_)
         if locked.taken_back_at is not None:
             raise ImportStateError(_("This import was taken back already."))
-        if not locked.n_done:
+        if not locked.has_taken_in:
             raise ImportStateError(_("Nothing of this import was taken in."))
         return queue(import_, TAKE_BACK, user=user)
 

@@ -28,7 +28,7 @@ from profiles.admin.imports.file_step import file_view
 from profiles.admin.imports.filters import MappingFilter, StateFilter, UserFilter, WhenFilter
 from profiles.admin.imports.keeping import keep, keeping_of
 from profiles.admin.imports.report import refused_sample
-from profiles.admin.imports.taking_back import CAN_BE_TAKEN_BACK, again_view, take_back_view
+from profiles.admin.imports.taking_back import again_view, can_be_taken_back, take_back_view
 from profiles.admin.imports.target_forms import in_words
 from profiles.admin.imports.upload import refuse_too_large, upload_view
 from profiles.admin.imports.words import counted, file_name, leaning_context, so_far
@@ -182,7 +182,7 @@ class ImportAdmin(StrataAdmin):
             **self.context(request, imported),
             **self.live_context(request, imported),
             "may_import": may_import,
-            "may_take_back": self.has_change_permission(request) and imported.state in CAN_BE_TAKEN_BACK,
+            "may_take_back": self.has_change_permission(request) and can_be_taken_back(imported),
             "sees_cells": sees_cells,
             "seen": reading_id(imported),
             "problems": problems_of(imported.mapping) if may_import else [],

@@ -20,14 +20,19 @@ from profiles.models import Import
 from profiles.services.import_again import import_again
 from profiles.services.imports import ImportStateError, preview_take_back, take_back
 
-CAN_BE_TAKEN_BACK = (Import.State.COMPLETE, Import.State.STOPPED, Import.State.PARTLY_TAKEN_BACK)
+STANDING = (Import.State.COMPLETE, Import.State.STOPPED, Import.State.PARTLY_TAKEN_BACK)
+
+
+def can_be_taken_back(imported: Any) -> bool:
+    """Of an import of which every row was refused there is nothing."""
+    return imported.state in STANDING and imported.has_taken_in
 
 
 def take_back_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> HttpResponse:
     """Show what would go; once that is confirmed, queue it."""
     if not has_perm(request, "profiles.change_import"):
         raise PermissionDenied
-    if imported.state not in CAN_BE_TAKEN_BACK:
+    if not can_be_taken_back(imported):
         messages.warning(request, gettext("Nothing of this import can be taken back now."))
         return to_page(imported)
     if request.method == "POST":

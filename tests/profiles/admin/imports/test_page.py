@@ -20,6 +20,7 @@ from profiles.admin.imports.words import counted
 from profiles.imports.targets import all_targets
 from profiles.models import Import, ImportedFile, ImportMapping, Profile
 from profiles.services import in_time
+from profiles.services.imports import ImportStateError, take_back
 from profiles.services.written import Written
 from profiles.tasks import clean_up_uploads
 from tests.factories.cdp import UserFactory
@@ -64,6 +65,21 @@ def test_a_check_writes_nothing_and_the_import_does():
 
     assert Profile.objects.get().attributes == {"name": "Ann"}
     assert "What was taken in" in client.get(page(made)).content.decode()
+
+
+def test_where_every_row_was_refused_there_is_nothing_to_take_back():
+    made, client = ImportFactory(text="Name,Phone\nAnn,\nBob,1\n"), sign_in(OPERATOR)
+    client.post(page(made, "start"))
+    carry_out(made)
+
+    shown = client.get(page(made)).content.decode()
+    asked = client.get(page(made, "take_back"), follow=True).content.decode()
+
+    assert (made.n_done, made.counts["refused"]) == (2, 2)
+    assert page(made, "take_back") not in shown
+    assert "Nothing of this import can be taken back now." in asked
+    with pytest.raises(ImportStateError, match="Nothing of this import was taken in"):
+        take_back(made, user=None)
 
 
 def test_each_count_of_a_target_has_a_name_in_both_languages():
