@@ -39,26 +39,33 @@ def queue_acceptance(probability: float, *, user: User) -> Run:
 def accept_at_least(run: Run, *, now: datetime) -> None:
     """Accept what `to_accept_at_least(run.params["at_least"])` names, the most probable first.
 
-    Each is a transaction of its own. Killed and run again, it goes on with those that are still open; what the run
-    counts are those accepted, refused by a limit or a separation, left to people since they would join two who were
-    rejected, and passed over since they were decided meanwhile.
+    Each is a transaction of its own, its count in the same one. Killed and run again, it goes on with those that are
+    still open; what the run counts are those accepted, refused by a limit or a separation, left to people since they
+    would join two who were rejected, and passed over since they were decided meanwhile.
     """
     ids = list(to_accept_at_least(run.params["at_least"]).order_by("-probability", "-pk").values_list("pk", flat=True))
-    counts = {name: run.counts.get(name, 0) for name in ("accepted", "passed_over")}
-    counts |= {"refused": 0, "rejected_before": 0}  # these are open still, and come again
+    # Of these two, those refused are open still, and come again.
+    run.counts = {"accepted": 0, "passed_over": 0} | run.counts | {"refused": 0, "rejected_before": 0}
     for done, suggestion_id in enumerate(ids):
         if done % STEP == 0:
-            advance(run, done, len(ids), **counts)
-        try:
-            accept_suggestion(suggestion_id, user=run.user, now=now)
-            counts["accepted"] += 1
-        except RejectedBefore:
-            counts["rejected_before"] += 1
-        except IdentityError:
-            counts["refused"] += 1
-        except NotToReview:
-            counts["passed_over"] += 1
-    advance(run, len(ids), len(ids), **counts)
+            advance(run, done, len(ids))
+        with transaction.atomic():
+            run.counts[outcome(suggestion_id, user=run.user, now=now)] += 1
+            run.save(update_fields=["counts"])
+    advance(run, len(ids), len(ids))
+
+
+def outcome(suggestion_id: int, *, user: User | None, now: datetime) -> str:
+    """Accept one, and return as what a run counts it."""
+    try:
+        accept_suggestion(suggestion_id, user=user, now=now)
+    except RejectedBefore:
+        return "rejected_before"
+    except IdentityError:
+        return "refused"
+    except NotToReview:
+        return "passed_over"
+    return "accepted"
 
 
 def reject_suggestions(

@@ -216,6 +216,30 @@ def test_a_bulk_acceptance_takes_the_sure_ones_and_leaves_what_differs(now):
     assert ProfileMerge.objects.get().merged_by == user
 
 
+def test_a_bulk_acceptance_that_is_killed_counts_every_pair_once(now, monkeypatch):
+    first, second, third, gone = (DuplicateSuggestionFactory(probability=each) for each in (0.999, 0.998, 0.997, 0.996))
+    Profile.objects.filter(pk=gone.left_id).update(erased_at=now)
+    run = queue_acceptance(0.99, user=UserFactory())
+
+    def killed(suggestion_id, **given):
+        if suggestion_id == third.pk:
+            raise SystemExit
+        return accept_suggestion(suggestion_id, **given)
+
+    monkeypatch.setattr(bulk, "accept_suggestion", killed)
+    with pytest.raises(SystemExit):
+        execute_run(run.pk, now=now)
+    counted = Run.objects.get(pk=run.pk).counts
+    monkeypatch.undo()
+    execute_run(run.pk, now=now)
+
+    assert counted["accepted"] == 2
+    assert [state_of(each) for each in (first, second, third, gone)] == [*["accepted"] * 3, "outdated"]
+    run.refresh_from_db()
+    counts = {"accepted": 3, "refused": 0, "rejected_before": 0, "passed_over": 1}
+    assert (run.state, run.counts, run.done) == ("succeeded", counts, 2)
+
+
 def test_many_are_rejected_like_one_and_what_was_settled_stays(now, monkeypatch):
     monkeypatch.setattr(bulk, "AT_ONCE", 2)
     user = UserFactory()
