@@ -95,7 +95,7 @@ class Taking:
         written when it comes to it: the same file, begun twice at once, is counted once.
         """
         advisory_lock("import_rows", self.import_.source_id)
-        unplanned = self.refuse_unplanned(batch)
+        flagged = self.refuse_unplanned(batch)
         events = self.definitions_of(batch)
         plan = self.planner.plan(batch)
         ready = claim(plan.messages, events)  # one that another worker has claimed meanwhile is not written
@@ -106,7 +106,7 @@ class Taking:
             known = known_now(named, plan.seen, read_mark())  # those too who appeared since the plan looked
             lock_profiles({identifier.profile_id for identifier in known.values()})
             self.release_named(plan.rows, known)
-        processed = self.write(ready, events, attributes, unplanned, seen=plan.seen)
+        processed = self.write(ready, events, attributes, flagged, seen=plan.seen)
         counts = plan.counts + Counter(merges=processed.n_merges)
         if self.writes_targets:
             counts += self.write_targets(plan)
@@ -115,18 +115,24 @@ class Taking:
         tally[self.import_.source_id, "n_rejected"] += len(plan.refused)
         return Taken(counts, plan.refused, tally, processed.quality)
 
-    def refuse_unplanned(self, batch: Sequence[RowMessages]) -> dict[str, list[Finding]]:
-        """Refuse rows that the source does not let through; returns what was not planned, by message key."""
+    def refuse_unplanned(self, batch: Sequence[RowMessages]) -> dict[str, Sequence[Finding]]:
+        """Refuse rows that the source does not let through; returns what was not planned of the first of the others
+        with each message, by its key.
+        """
+        flagged: dict[str, Sequence[Finding]] = {}
         if not self.import_.source.is_checked:
-            return {}
-        unplanned = compare([message for row in batch for message in row.messages()], self.sources)
-        for row in batch if unplanned else ():
-            for message in row.messages():
-                if (verdict := rejecting(unplanned.get(message.key, ()))) is not None:
-                    problem = CellProblem("", verdict[0])
-                    if problem not in row.understood.problems:  # as where the batch was tried whole before
-                        row.understood.problems.append(problem)
-        return unplanned
+            return flagged
+        said = [(row, message) for row in batch for message in row.messages()]
+        unplanned = compare([message for _row, message in said], self.sources)
+        for n, (row, message) in enumerate(said) if unplanned else ():
+            found = unplanned.get(n, ())
+            if (verdict := rejecting(found)) is None:
+                flagged.setdefault(message.key, found)
+                continue
+            problem = CellProblem("", verdict[0])
+            if problem not in row.understood.problems:  # as where the batch was tried whole before
+                row.understood.problems.append(problem)
+        return flagged
 
     def definitions_of(self, batch: Sequence[RowMessages]) -> dict[str, EventDefinition]:
         """Of the events of the batch; rows whose event is one too many are refused."""
@@ -144,7 +150,7 @@ class Taking:
         ready: Ready,
         events: Mapping[str, EventDefinition],
         attributes: Mapping[str, AttributeDefinition],
-        unplanned: Mapping[str, Sequence[Finding]],
+        flagged: Mapping[str, Sequence[Finding]],
         *,
         seen: Glance,
     ) -> Processed:
@@ -160,7 +166,7 @@ class Taking:
             }
         )
         written = write(ready, attributes, self.sources, self.planner.kinds, now=self.now, seen=seen)
-        return written + Processed.of(tally, quality=quality_of(new, events, unplanned))
+        return written + Processed.of(tally, quality=quality_of(new, events, flagged))
 
     def release_named(self, rows: Sequence[RowMessages], known: Mapping[Key, Known]) -> None:
         """Those whom another import alone has named, and of whom rows say something beside words, stay when that import

@@ -191,9 +191,9 @@ def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     sources = Source.objects.select_related("previous_id_kind").in_bulk({row.source_id for row in rows})
     kinds = load_kinds()
     parsed, rejected = parse(rows, sources, kinds)
-    unplanned = compare([message for _row, message in parsed], sources)
-    if unplanned:
-        parsed, refused = planned(parsed, unplanned)
+    flagged: Mapping[str, Sequence[Finding]] = {}
+    if unplanned := compare([message for _row, message in parsed], sources):
+        parsed, refused, flagged = planned(parsed, unplanned)
         rejected += refused
     events = event_definitions(message.event for _row, message in parsed)
     rejected += [reject(row, no_room(message), Code.NO_ROOM) for row, message in parsed if message.event not in events]
@@ -202,24 +202,29 @@ def process_rows(rows: Sequence[Row], *, now: datetime) -> Processed:
     ready = claim(taken, events)
     messages = ready.messages
     # Counted before anything is written: then nobody waits for it at the identity lock.
-    counted = Processed.of(tally_of(rows, rejected, taken, messages), quality=quality_of(messages, events, unplanned))
+    counted = Processed.of(tally_of(rows, rejected, taken, messages), quality=quality_of(messages, events, flagged))
     if not messages:
         return counted
     return counted + write(ready, attribute_definitions(messages), sources, kinds, now=now)
 
 
 def planned(
-    parsed: Sequence[tuple[Row, Message]], unplanned: Mapping[str, Sequence[Finding]]
-) -> tuple[list[tuple[Row, Message]], list[RejectedMessage]]:
-    """Those that their sources let through, and the others with what was not planned."""
+    parsed: Sequence[tuple[Row, Message]], unplanned: Mapping[int, Sequence[Finding]]
+) -> tuple[list[tuple[Row, Message]], list[RejectedMessage], dict[str, Sequence[Finding]]]:
+    """Those that their sources let through, the others with what was not planned, and what was not of the former, by
+    message key: of the first copy, which is the one that is taken.
+    """
     kept, refused = [], []
-    for row, message in parsed:
-        verdict = rejecting(unplanned.get(message.key, ()))
+    flagged: dict[str, Sequence[Finding]] = {}
+    for n, (row, message) in enumerate(parsed):
+        found = unplanned.get(n, ())
+        verdict = rejecting(found)
         if verdict is None:
             kept.append((row, message))
+            flagged.setdefault(message.key, found)
         else:
             refused.append(reject(row, *verdict))
-    return kept, refused
+    return kept, refused, flagged
 
 
 def no_room(message: Message) -> str:

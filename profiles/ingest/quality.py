@@ -94,17 +94,17 @@ def load_plan(messages: Iterable[Message]) -> Plan:
     return Plan(dict(events.values_list("name", "schema")), frozenset(each.key for each in attributes))
 
 
-def compare(messages: Sequence[Message], sources: Mapping[int, Source]) -> dict[str, list[Finding]]:
-    """What is not planned of each message, by message key; messages without any, and of sources that allow all, are
-    left out.
+def compare(messages: Sequence[Message], sources: Mapping[int, Source]) -> dict[int, list[Finding]]:
+    """What is not planned of each message, by its place: two copies of one may differ. Messages without any, and of
+    sources that allow all, are left out.
     """
     checking = {source.pk for source in sources.values() if source.is_checked}
-    checked = [message for message in messages if message.source_id in checking] if checking else []
+    checked = {n: each for n, each in enumerate(messages) if each.source_id in checking} if checking else {}
     if not checked:
         return {}
-    plan = load_plan(checked)
-    found = {message.key: list(findings(message, plan, sources[message.source_id])) for message in checked}
-    return {key: each for key, each in found.items() if each}
+    plan = load_plan(checked.values())
+    found = {n: list(findings(message, plan, sources[message.source_id])) for n, message in checked.items()}
+    return {n: each for n, each in found.items() if each}
 
 
 def findings(message: Message, plan: Plan, source: Source) -> Iterable[Finding]:

@@ -346,6 +346,20 @@ def test_a_file_plans_no_event(load, dry_run):
     assert not EventDefinition.objects.filter(name="Sold").exists()
 
 
+@pytest.mark.parametrize("amounts", [("much", "1"), ("1", "much")], ids=["bad first", "good first"])
+def test_each_of_two_rows_with_one_receipt_is_compared_with_the_plan(load, amounts):
+    EventDefinition.objects.filter(name="Order Completed").update(
+        is_discovered=False, schema={"properties": {"total": {"pattern": "^[0-9]+$"}}}
+    )
+    mapping = SALES_MAPPING | {"properties": {"Amount": "total"}, "message_id": ["Receipt"]}
+    content = "Receipt;Card;Amount;Day\n" + "".join(f"R1;VIP001;{amount};2026-01-02\n" for amount in amounts)
+
+    import_ = load(content, mapping, source=SourceFactory(schema_violations="reject"))
+
+    assert Event.objects.get().properties == {"total": "1"}
+    assert import_.counts["refused"] == 1
+
+
 def test_a_new_event_of_a_file_needs_room(load, settings):
     settings.MAX_DISCOVERED_EVENTS = 0
 

@@ -7,6 +7,7 @@ import pytest
 from profiles.ingest import quality
 from profiles.models import (
     AttributeDefinition,
+    Event,
     EventDay,
     EventDefinition,
     KindDay,
@@ -88,6 +89,31 @@ def test_a_message_that_is_rejected_for_one_thing_is_not_counted_for_another():
         "traits.shoe: is not a planned attribute"
     ]
     assert violations() == [("$identify", "schema", "traits.city", "is missing", 1)]
+
+
+@pytest.mark.parametrize("is_at_once", [True, False], ids=["one batch", "two"])
+@pytest.mark.parametrize("prices", [("9", 9), (9, "9")], ids=["bad first", "good first"])
+def test_each_copy_of_a_message_is_judged_by_itself(prices, is_at_once):
+    source = strict("reject")
+    EventDefinitionFactory(name="Viewed", schema=PRICES)
+    copies = [track("Viewed", user="u1", id="v1", price=price) for price in prices]
+
+    for requests in [copies] if is_at_once else [copies[:1], copies[1:]]:
+        send(source, *requests)
+
+    assert Event.objects.get().properties == {"price": 9}
+    assert RejectedMessage.objects.get().reason == 'properties.price: is not of type "number"'
+
+
+def test_what_is_flagged_is_counted_of_the_copy_that_is_taken():
+    source = strict("flag")
+    EventDefinitionFactory(name="Viewed", schema=PRICES)
+
+    send(source, *(track("Viewed", user="u1", id="v1", price=price) for price in (9, "9")))
+    assert violations() == []
+
+    send(source, *(track("Viewed", user="u1", id="v2", price=price) for price in ("9", 9)))
+    assert violations() == [("Viewed", "schema", "properties.price", 'is not of type "number"', 1)]
 
 
 def test_a_discovered_attribute_is_unplanned_until_somebody_plans_it():
