@@ -3,7 +3,8 @@
 A message that comes late can tell of a word from before a join, or of an earlier join, and so change what overruled
 what since then; so can a word that somebody writes down by hand. Taking people apart changes who was joined. All of
 these tell the words again: they are no more than what the others' words, the links and the merges by hand say in the
-order of time.
+order of time. A link of identifiers that somebody has taken apart since then says nothing any more; the merge by which
+they came together again does.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Max, Q
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from cdp.rules.scope import Scope
 from profiles.identity.consents import Word, Words, is_overruled
-from profiles.models import Consent, Identifier, IdentityLink, ProfileMerge
+from profiles.models import Consent, Identifier, IdentityLink, ProfileMerge, Separation
 
 # Neither told by a source nor written down by hand.
 DECIDED = Q(source__isnull=True) & (Q(merge__isnull=False) | Q(anchor__isnull=False))
@@ -155,7 +156,7 @@ class Person:
 
 
 def load(profile_ids: Collection[int]) -> dict[int, Person]:
-    """The people by id; four queries."""
+    """The people by id; four queries, five where some were taken apart and came together again."""
     theirs = Identifier.objects.filter(Scope(sorted(profile_ids)).on("profile_id"))
     rows = theirs.annotate(home=Coalesce("origin_id", "profile_id")).values_list(
         "pk", "profile_id", "home", "kind__priority", "value"
@@ -170,18 +171,26 @@ def load(profile_ids: Collection[int]) -> dict[int, Person]:
     for pk, profile_id in owner.items():
         mine[profile_id].append(pk)
     people = {profile_id: Person(identifiers) for profile_id, identifiers in mine.items()}
-    links = IdentityLink.objects.filter(Scope(sorted(owner)).on("left_id"))
-    for link in links:
+    parted = Separation.objects.filter(left=OuterRef("left"), right=OuterRef("right")).order_by("-separated_at")
+    links = IdentityLink.objects.annotate(parted_at=Subquery(parted.values("separated_at")[:1]))
+    rejoined = set()  # of these, merges by message are joins too
+    for link in links.filter(Scope(sorted(owner)).on("left_id")):
         if owner[link.left_id] == owner.get(link.right_id):
+            if link.parted_at is not None and link.occurred_at < link.parted_at:
+                rejoined.add(owner[link.left_id])
+                continue
             first, other = sorted((link.left_id, link.right_id), key=place.__getitem__)
             join = Join(link.occurred_at, link.message_id, link.source_id, place[other], first, other)
             people[owner[first]].joins.append(join)
     merges = ProfileMerge.objects.filter(Scope(sorted(profile_ids)).on("absorbed__merged_into_id"), undone_at=None)
-    for merge in merges.filter(BY_HAND):
+    merges = merges.filter(BY_HAND | Q(absorbed__merged_into__in=rejoined))
+    asked_at = times_of_messages(merges) if rejoined else {}
+    for merge in merges:
         above = first_on.get(merge.parent_id or merge.survivor_id)
         absorbed = first_on.get(merge.absorbed_id)
         if above is not None and absorbed is not None:
-            people[owner[above]].joins.append(Join(merge.merged_at, "", 0, (merge.pk, ""), above, absorbed))
+            at = asked_at.get(merge.pk, merge.merged_at)
+            people[owner[above]].joins.append(Join(at, "", 0, (merge.pk, ""), above, absorbed))
     for word in Consent.objects.filter(Scope(sorted(profile_ids)).on("profile_id")).exclude(DECIDED):
         person = people[word.profile_id]
         if not person.chief:
@@ -198,3 +207,11 @@ def load(profile_ids: Collection[int]) -> dict[int, Person]:
             )
         )
     return people
+
+
+def times_of_messages(merges: QuerySet[ProfileMerge]) -> dict[int, datetime]:
+    """When the messages happened that asked for these merges, as far as a word that was decided by one tells it: else
+    the merge counts from when it was made.
+    """
+    decided = Consent.objects.filter(merge__in=merges.exclude(BY_HAND))
+    return dict(decided.values_list("merge", "occurred_at"))

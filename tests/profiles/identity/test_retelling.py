@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from profiles.identity.retelling import retell
-from profiles.models import Consent, Profile, ProfileChange, ProfileMerge
+from profiles.models import Consent, Identifier, Profile, ProfileChange, ProfileMerge, Separation
 from profiles.services.consents import Said, record_consents
-from profiles.services.identity import merge_profiles, undo_merge
+from profiles.services.identity import lift_separations, merge_profiles, split_profile, undo_merge
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import SourceFactory
 from tests.profiles.ingest.messages import START, identify, profile_of, send
@@ -204,3 +204,47 @@ def test_who_was_joined_before_a_merge_by_hand_counts_in_it(shop):
 
     assert in_force("a") == {"email": "denied"}
     assert decided() == [("email", "denied", NOW)]
+
+
+def refused_and_agreed(shop):
+    """Somebody who said no by a device, then yes by hand; taken apart, so that each side has one word. Returns both."""
+    say(shop, "a", 1, False)
+    say(shop, "b", 2)
+    say(shop, "a", 3, user="u")
+    say(shop, "b", 4, user="u")
+    device, person = Identifier.objects.get(value="a"), profile_of("user_id", "u")
+    agreed = Said(person.pk, "email", Consent.State.GRANTED, NOW)
+    other = split_profile(person, [device], user=None, now=NOW)
+    record_consents([agreed], user=UserFactory(), now=NOW)
+    lift_separations(Separation.objects.all(), user=None, now=NOW)
+    return person, other
+
+
+def tell_of_another_channel(person):
+    """Which has the words of all channels told again."""
+    later = NOW + timedelta(minutes=9)
+    for state in Consent.State:
+        record_consents([Said(person.pk, "sms", state, later)], user=UserFactory(), now=later)
+
+
+def test_a_merge_by_hand_of_those_who_were_taken_apart_is_a_join_of_its_own(shop):
+    """Links of before do not make them one since then: the stricter wins, and goes on winning."""
+    person, other = refused_and_agreed(shop)
+    merge_profiles([person.pk, other.pk], user=None, now=NOW + timedelta(minutes=1))
+    assert in_force("a") == {"email": "denied"}
+
+    tell_of_another_channel(profile_of("user_id", "u"))
+
+    assert in_force("a")["email"] == "denied"
+    assert ("email", "denied", NOW + timedelta(minutes=1)) in decided()
+
+
+def test_so_is_a_message_that_brings_them_together_again(shop):
+    refused_and_agreed(shop)
+    send(shop, identify(anonymous="a", user="u", at=24 * 60 + 5), now=NOW + timedelta(minutes=7))
+    assert in_force("a") == {"email": "denied"}
+
+    tell_of_another_channel(profile_of("user_id", "u"))
+
+    assert in_force("a")["email"] == "denied"
+    assert ("email", "denied", NOW + timedelta(minutes=5)) in decided()
