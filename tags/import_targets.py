@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, time, tzinfo
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -16,10 +16,11 @@ from django.utils.translation import gettext_lazy
 from cdp.clocks import on_clocks
 from cdp.locks import hold_rows
 from cdp.rules.causes import Cause
+from cdp.rules.days import DAY
 from cdp.rules.scope import Scope
 from profiles.imports.cells import CellError, TimeReader
 from profiles.imports.errors import ImportFileError
-from profiles.imports.guess import names
+from profiles.imports.guess import folded, is_time, mostly, names
 from profiles.imports.targets import Checked, Planned, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.named_columns import guess_named
 from profiles.imports.targets.parts import (
@@ -42,6 +43,10 @@ from tags.services.assign import Assignment, assign_each, differing, keep_if_tak
 WRITTEN = (TagAssignment, DisplacedTag)
 ALLOWED = ("tag", "split", "value", "expires_at", "when")
 COLUMNS = names("标签 客户标签 会员标签 用户标签 手工标签 标签名称 tag tags label labels")
+ENDS = names(
+    "到期 到期日 到期日期 到期时间 标签到期 截止 截止日 截止日期 截止时间 有效期 有效期至 失效日期 "
+    "until expires expires_at end_date valid_until"
+)
 
 
 class Assigning(NamedTuple):
@@ -112,7 +117,7 @@ class CheckedTags:
         expires_at = None
         if part.expires_at is not None and cell(cells, part.expires_at.column):
             with at_column(part.expires_at.column):
-                expires_at = part.expires_at.read(cells[part.expires_at.column])
+                expires_at = part.expires_at.read_end(cells[part.expires_at.column])
         tags = part.tags.in_row(cells)
         with at_column(part.value_column or part.tags.column):
             return [tag.assign(value, expires_at) for tag in tags]
@@ -120,9 +125,17 @@ class CheckedTags:
     def describe(self, said: Sequence[Assigning]) -> list[str]:
         found = []
         for each in said:
-            words = [each.tag, each.value, f"< {on_clocks(each.expires_at):%Y-%m-%d %H:%M}" if each.expires_at else ""]
+            words = [each.tag, each.value, f"{_('until')} {end_in_words(each.expires_at)}" if each.expires_at else ""]
             found.append(" ".join(filter(None, words)))
         return found
+
+
+def end_in_words(expires_at: datetime) -> str:
+    """The last day, as the page of a person shows it; with the hour where it ends in the midst of one."""
+    end = on_clocks(expires_at)
+    if end.time() == time.min:
+        return f"{end - DAY:%Y-%m-%d}"
+    return f"{end:%Y-%m-%d %H:%M}"
 
 
 @register_target
@@ -142,8 +155,13 @@ class TagTarget(Target):
         return CheckedTags(tuple(parts), known)
 
     def guess(self, cells: Mapping[str, Sequence[str]]) -> tuple[list[dict[str, Any]], set[str]]:
-        """A column that is called so, and whose cells name tags without values that files fill."""
-        return guess_named(cells, "tag", columns=COLUMNS, known=tags_without_values)
+        """A column that is called so, and whose cells name tags without values that files fill; and until when."""
+        parts, found = guess_named(cells, "tag", columns=COLUMNS, known=tags_without_values)
+        ends = [column for column, written in cells.items() if folded(column) in ENDS and mostly(written, is_time)]
+        if parts and ends:
+            parts = [part | {"expires_at": {"column": ends[0]}} for part in parts]
+            found |= {ends[0]}
+        return parts, found
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         """Raises ImportFileError where a tag or a value went, or a tag into the archive, since the mapping was read."""

@@ -80,6 +80,20 @@ def to_time(written: str, zone: tzinfo, format: str) -> datetime | None:
     return parse_time(written, zone=zone)
 
 
+def is_day(written: str) -> bool:
+    """Whether a time is written without an hour."""
+    match = LOCAL_TIME.fullmatch(written) or COMPACT_TIME.fullmatch(written)
+    return match is not None and match[4] is None
+
+
+def end_of_day(time: datetime, zone: tzinfo) -> datetime:
+    """The same hour of the day behind; behind the last of the calendar comes none, and its last instant ends it."""
+    try:
+        return (on_clocks(time, zone) + timedelta(days=1)).astimezone(UTC)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True)
 class TimeReader:
     """The time of a row: of a column, or the same for all."""
@@ -96,6 +110,11 @@ class TimeReader:
         if time is None:
             raise CellError(_("“%(cell)s” is not a time such as 2026-01-31 09:05") % {"cell": written[:60]})
         return time
+
+    def read_end(self, cell: Any) -> datetime:
+        """The first instant that is no longer meant: a day without an hour counts whole. Raises CellError."""
+        time = self.read(cell)
+        return end_of_day(time, self.zone) if is_day(as_text(cell).strip()) else time
 
 
 @dataclass(frozen=True)

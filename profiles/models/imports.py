@@ -171,7 +171,8 @@ class Import(models.Model):
     @property
     def has_taken_in(self) -> bool:
         """Whether there is a row that was not refused."""
-        return self.n_done > self.counts.get("refused", 0)
+        n_refused: int = self.counts.get("refused", 0)
+        return self.n_done > n_refused
 
     def __str__(self) -> str:
         return f"#{self.pk}"  # without the name, which may hold what only some may see

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,14 @@ from profiles.imports.facts import FileFacts
 from profiles.models import IdentityChange, ProfileChange, ProfileMerge
 from profiles.services import written
 from profiles.services.identity import merge_profiles, undo_merge
-from profiles.services.imports import check_mapping, guess_mapping, preview_take_back, take_back
+from profiles.services.imports import (
+    check_mapping,
+    guess_mapping,
+    inspect_file,
+    preview_rows,
+    preview_take_back,
+    take_back,
+)
 from tags.import_targets import TagTarget
 from tags.models import Tag, TagAssignment, TagChange, TagValue
 from tags.services import assign_tag
@@ -105,7 +113,7 @@ def test_rows_assign_tags_by_key_or_name_with_value_and_end(load):  # noqa: F811
 
     import_ = load(LIST, MAPPING)
 
-    ends_at = datetime(2026, 12, 31, 16, tzinfo=UTC)
+    ends_at = datetime(2027, 1, 1, 16, tzinfo=UTC)  # the day that the file names counts, as where it is chosen by hand
     assert held() == {
         ("VIP001", "rich", None, ends_at),
         ("VIP001", "old", None, ends_at),
@@ -120,6 +128,38 @@ def test_rows_assign_tags_by_key_or_name_with_value_and_end(load):  # noqa: F811
         ("tag:old", NOW),
         ("tag:card", NOW),
     }
+
+
+@pytest.mark.usefixtures("_tags")
+@pytest.mark.parametrize(
+    ("written", "ends_at", "words"),
+    [
+        ("2027/1/1", datetime(2027, 1, 1, 16, tzinfo=UTC), "老客户 until 2027-01-01"),
+        ("20270101", datetime(2027, 1, 1, 16, tzinfo=UTC), "老客户 until 2027-01-01"),
+        ("2027-01-01 00:00", datetime(2026, 12, 31, 16, tzinfo=UTC), "老客户 until 2026-12-31"),
+        ("2027-01-01 09:30", datetime(2027, 1, 1, 1, 30, tzinfo=UTC), "老客户 until 2027-01-01 09:30"),
+        ("9999-12-31", datetime.max.replace(tzinfo=UTC), "老客户 until 9999-12-31 23:59"),
+    ],
+)
+def test_a_day_without_an_hour_is_the_last_one(load, till, written, ends_at, words):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    mapping = MEMBER | {"tags": [{"tag": "old", "expires_at": {"column": "到期"}}]}
+
+    import_ = load(f"卡号,到期\nVIP001,{written}\n", mapping)
+
+    assert held() == {("VIP001", "old", None, ends_at)}
+    path = Path(import_.file.path)
+    (row,) = preview_rows(path, mapping, facts=inspect_file(path), source=till, now=NOW)
+    assert list(row.others["tags"]) == [words]
+
+
+@pytest.mark.usefixtures("_tags")
+def test_how_long_the_tags_of_a_file_last_is_guessed(till):  # noqa: F811
+    sample = ({"卡号": "VIP1", "标签": "old", "到期日": "2027/1/1"}, {"卡号": "VIP2", "标签": "old", "到期日": ""})
+
+    mapping = guess_mapping(FileFacts("csv", "utf-8", ",", ("卡号", "标签", "到期日"), sample), source=till)
+
+    assert mapping == MEMBER | {"tags": [{"tag": {"column": "标签"}, "expires_at": {"column": "到期日"}}]}
 
 
 AGAIN = "what was written already is not written twice."
