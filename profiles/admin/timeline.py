@@ -11,8 +11,11 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from cdp.values import in_words
+from profiles.ingest.message import IDENTIFY_EVENT
 from profiles.masking import mask_event_properties
-from profiles.models import Event, Profile
+from profiles.models import Consent, Event, Profile
+from profiles.templatetags.profile_values import channel_label
 
 PAGE_SIZE = 25
 BUILT_IN_NAMES = {
@@ -61,7 +64,9 @@ def parse_cursor(before: str) -> tuple[datetime, int] | None:
 
 def moment_of(event: Event, user: Any) -> Moment:
     properties = mask_event_properties(event.properties, user)
-    plain = [(key, value) for key, value in properties.items() if isinstance(value, str | int | float)]
+    plain = [(key, shown(value)) for key, value in properties.items() if isinstance(value, str | int | float)]
+    if event.definition.name == IDENTIFY_EVENT:
+        plain = [*consents_in_words(properties.get("consents")), *plain]
     return Moment(
         at=event.occurred_at,
         name=str(BUILT_IN_NAMES.get(event.definition.name, event.definition.name)),
@@ -70,3 +75,16 @@ def moment_of(event: Event, user: Any) -> Moment:
         summary=plain[:4],
         details=json.dumps(properties, ensure_ascii=False, indent=2) if properties else "",
     )
+
+
+def shown(value: str | float) -> str | float:
+    """Times are those of the business zone, as among the attributes beside it; numbers stay numbers."""
+    return in_words(value) if isinstance(value, str | bool) else value
+
+
+def consents_in_words(consents: Any) -> list[tuple[str, str]]:
+    """What somebody has said by channel; what is no word of consent, as it came."""
+    if not isinstance(consents, dict):
+        return []
+    states = dict(Consent.State.choices)
+    return [(channel_label(channel), str(states.get(str(said), in_words(said)))) for channel, said in consents.items()]

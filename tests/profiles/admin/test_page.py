@@ -105,6 +105,17 @@ def test_what_each_source_brings_into_the_choice_is_shown(survivorship, type_, w
     assert fact.sayings[0].chosen
 
 
+def test_the_timeline_says_consents_and_times_as_the_page_beside_it_does():
+    """They were told in JSON behind a word, and a day as the evening before it in UTC."""
+    traits = {"joined": "2026-11-02T16:00:00.000000Z", "consents": {"sms": "denied", "fax": {"x": 1}}}
+    event = EventFactory(definition__name="$identify", properties=traits)
+
+    shown = sign_in(OPERATOR, language="zh-hans").get(f"/admin/profiles/profile/{event.profile_id}/timeline/")
+
+    summary = shown.context["moments"][0].summary
+    assert summary == [("fax", '{"x": 1}'), ("短信", "拒绝"), ("joined", "2026-11-03 00:00")]
+
+
 def test_the_timeline_is_paged_newest_first_without_gap_or_repeat():
     profile = ProfileFactory()
     definition = EventFactory(profile=profile, definition__name="Opened 0").definition
