@@ -64,7 +64,10 @@ class Comparison:
 
 
 def compare(preview: Preview, viewer: Any, *, after_notes: Sequence[str] = ()) -> Comparison:
-    """A table of the people of a preview; `after_notes` say what each of those after the change is."""
+    """A table of the people of a preview; `after_notes` say what each of those after the change is: without a word over
+    those before, one name stood twice over two columns.
+    """
+    notes = [gettext("Now")] * len(preview.before) + list(after_notes)
     people = [*preview.before, *preview.after]
     n_before = len(preview.before)
     known = {snapshot.profile.pk for snapshot in preview.before}
@@ -74,7 +77,7 @@ def compare(preview: Preview, viewer: Any, *, after_notes: Sequence[str] = ()) -
         columns.append(
             Column(
                 title=title,
-                note=after_notes[n - n_before] if is_after and after_notes else "",
+                note=notes[n] if after_notes else "",
                 short_id=id_beside(title, person.profile),
                 pk=person.profile.pk if person.profile.pk in known else None,
                 is_after=is_after,

@@ -77,6 +77,8 @@ def split_page(request: HttpRequest, profile: Profile, context: dict[str, Any]) 
     }
     if ticked:
         context |= preview_context(request, profile, split, lambda: preview_split(profile, ticked))
+    elif "preview" in request.GET and not n_gone:
+        context |= {"trouble": gettext("Nothing is ticked. Tick the identifiers that belong to somebody else.")}
     return TemplateResponse(request, "profiles/part.html", context)
 
 

@@ -236,5 +236,5 @@ def test_who_has_nothing_but_what_is_moved_is_gone_afterwards():
     comparison = sign_in(OPERATOR).get(f"{LIST}{conflict.pk}/move/").context["comparison"]
 
     notes = [(column.note, column.is_after) for column in comparison.columns]
-    assert notes == [("", False), ("", False), ("With it", True)]
+    assert notes == [("Now", False), ("Now", False), ("With it", True)]
     assert shown(comparison)["City"] == ([(False,), ("Rome", False), ("Rome", True)], "")

@@ -74,6 +74,22 @@ def test_the_preview_of_a_split_shows_both_sides_and_changes_nothing(ann):
     assert everything() == before
 
 
+def test_a_preview_of_nothing_says_what_to_do(ann):
+    """The page came again without a word."""
+    client, address = sign_in(OPERATOR, language="zh-hans"), f"{PROFILES}{ann.pk}/split/"
+
+    assert client.get(address).context.get("trouble") is None
+    assert client.get(address, {"preview": "1"}).context["trouble"] == "尚未勾选。请勾选属于另一个人的标识符。"
+
+
+def test_a_preview_says_over_each_column_what_it_is(ann):
+    device = identifier("anonymous_id", "a1")
+
+    page = sign_in(OPERATOR).get(f"{PROFILES}{ann.pk}/split/", {"identifier": device.pk})
+
+    assert [column.note for column in page.context["comparison"].columns] == ["Now", "Stays", "Goes"]
+
+
 def test_a_person_of_many_identifiers_shows_the_first_beside_the_ticked_and_says_so(ann, monkeypatch):
     monkeypatch.setattr(parting, "MAX_SHOWN", 1)
     mail, device = identifier("email", "ann@example.com"), identifier("anonymous_id", "a1")
