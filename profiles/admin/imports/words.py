@@ -41,7 +41,7 @@ BACK_NAMES = {
     "people": _("people"),
     "identifiers": _("identifiers"),
     "events": _("events"),
-    "rows": _("rows about people"),
+    "rows": _("rows about people: attributes, consents"),
     "messages": _("messages"),
     "merges": _("merges that it caused, which stay"),
     "kept": _("people who stay, for what somebody wrote of them by hand"),
