@@ -35,14 +35,19 @@ class DuplicateSuggestionFollower(Follower):
                     SELECT earlier.id, merged.survivor
                     FROM merged
                     JOIN profiles_profile AS earlier ON earlier.merged_into_id IN (merged.absorbed, merged.survivor)
+                ), locked AS MATERIALIZED (
+                    SELECT suggestion.id
+                    FROM part AS one
+                    JOIN profiles_duplicatesuggestion AS suggestion ON suggestion.left_id = one.id
+                    JOIN part AS other ON other.id = suggestion.right_id AND other.survivor = one.survivor
+                    WHERE suggestion.state = 'open'
+                    ORDER BY suggestion.id
+                    FOR UPDATE OF suggestion
                 )
                 UPDATE profiles_duplicatesuggestion AS suggestion
                 SET state = 'outdated'
-                FROM part AS one, part AS other
-                WHERE suggestion.left_id = one.id
-                  AND suggestion.right_id = other.id
-                  AND one.survivor = other.survivor
-                  AND suggestion.state = 'open'
+                FROM locked
+                WHERE suggestion.id = locked.id
                 """,
                 [[pair.absorbed for pair in merged], [pair.survivor for pair in merged]],
             )
@@ -50,11 +55,14 @@ class DuplicateSuggestionFollower(Follower):
     def erase(self, profile_ids: Sequence[int], *, now: datetime) -> None:
         """Nobody is left to be somebody else."""
         gone = Q(left__in=list(profile_ids)) | Q(right__in=list(profile_ids))
-        DuplicateSuggestion.objects.open().filter(gone).update(state=DuplicateSuggestion.State.OUTDATED)
+        outdated = DuplicateSuggestion.objects.open().filter(gone).locked()
+        DuplicateSuggestion.objects.filter(pk__in=outdated).update(state=DuplicateSuggestion.State.OUTDATED)
 
     def split(self, parted: Parted, *, now: datetime) -> None:
         """An accepted pair that is taken apart counts as rejected: somebody knew better."""
         origins = list(parted.origins)
         goes, stays = Q(left__in=origins) & ~Q(right__in=origins), Q(right__in=origins) & ~Q(left__in=origins)
-        accepted = DuplicateSuggestion.objects.filter(goes | stays, state=DuplicateSuggestion.State.ACCEPTED)
-        accepted.update(state=DuplicateSuggestion.State.REJECTED, decided_at=now, decided_by=None)
+        accepted = DuplicateSuggestion.objects.filter(goes | stays, state=DuplicateSuggestion.State.ACCEPTED).locked()
+        DuplicateSuggestion.objects.filter(pk__in=accepted).update(
+            state=DuplicateSuggestion.State.REJECTED, decided_at=now, decided_by=None
+        )

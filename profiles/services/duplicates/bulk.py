@@ -87,7 +87,8 @@ def reject_some(suggestions: QuerySet[DuplicateSuggestion], *, user: User | None
     """The next ones, under the identity lock, in whose hold merges write suggestions too."""
     advisory_lock("identity")
     following = suggestions.filter(state=State.OPEN).order_by("-probability", "-pk").values_list("pk", flat=True)
-    return decide(with_the_same_two(list(following[:limit])), State.REJECTED, user=user, now=now)
+    chosen = DuplicateSuggestion.objects.open().filter(pk__in=with_the_same_two(list(following[:limit])))
+    return decide(chosen.locked(), State.REJECTED, user=user, now=now)
 
 
 def with_the_same_two(suggestion_ids: list[int]) -> list[int]:

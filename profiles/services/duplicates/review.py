@@ -85,11 +85,16 @@ def rejections_between(people: Collection[int]) -> list[Rejected]:
 
 
 def _locked(suggestion_id: int, *, state: State = State.OPEN) -> DuplicateSuggestion:
-    """The suggestion, locked; after the lock of identity, in whose hold merges write suggestions too."""
+    """The suggestion, locked with all of the same two people, which go with it; after the lock of identity, in whose
+    hold merges write suggestions too.
+    """
     advisory_lock("identity")
-    found = DuplicateSuggestion.objects.select_for_update().filter(pk=suggestion_id).first()
+    found = DuplicateSuggestion.objects.filter(pk=suggestion_id).first()
     if found is None:
         raise NotToReview(_("There is no such suggestion."))
+    same = DuplicateSuggestion.objects.between(_people(found)).values_list("pk", flat=True)
+    DuplicateSuggestion.objects.filter(pk__in=[found.pk, *same]).locked()
+    found.refresh_from_db()
     if found.state != state:
         raise NotToReview(_("This suggestion was settled meanwhile: %(state)s.") % {"state": found.get_state_display()})
     return found

@@ -146,7 +146,10 @@ def settled_pairs() -> AbstractContextManager[HeldRows]:
 
 
 def write_suggestions(found: Iterable[Found], *, run: Run, now: datetime) -> tuple[int, int, int]:
-    """Make the open suggestions those that were found; returns how many are new, were there, and are outdated."""
+    """Make the open suggestions those that were found; returns how many are new, were there, and are outdated.
+
+    Those that are there are locked first, in the order of id: whoever decides them meanwhile does so before or after.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """
@@ -161,6 +164,23 @@ def write_suggestions(found: Iterable[Found], *, run: Run, now: datetime) -> tup
                 (pair.left, pair.right, pair.probability, json.dumps([each._asdict() for each in pair.evidence]))
                 for pair in found
             ),
+        )
+        cursor.execute("CREATE TEMPORARY TABLE known_pair (id bigint)")
+        cursor.execute(
+            """
+            WITH locked AS MATERIALIZED (
+                SELECT id
+                FROM profiles_duplicatesuggestion
+                WHERE id IN (
+                    SELECT id FROM profiles_duplicatesuggestion WHERE state = 'open'
+                    UNION
+                    SELECT id FROM profiles_duplicatesuggestion JOIN found_pair USING (left_id, right_id)
+                )
+                ORDER BY id
+                FOR UPDATE
+            )
+            INSERT INTO known_pair SELECT id FROM locked
+            """
         )
         cursor.execute(
             """
@@ -190,10 +210,10 @@ def write_suggestions(found: Iterable[Found], *, run: Run, now: datetime) -> tup
         cursor.execute(
             """
             UPDATE profiles_duplicatesuggestion SET state = 'outdated'
-            WHERE state = 'open' AND run_id IS DISTINCT FROM %s
+            WHERE state = 'open' AND run_id IS DISTINCT FROM %s AND id IN (SELECT id FROM known_pair)
             """,
             [run.pk],
         )
         outdated = cursor.rowcount
-        cursor.execute("DROP TABLE found_pair")
+        cursor.execute("DROP TABLE found_pair, known_pair")
     return new, kept, outdated
