@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from profiles.admin.identity import identifier_text
 from profiles.admin.names import display_name, id_beside
 from profiles.masking import mask_attributes
-from profiles.models import AttributeDefinition, Consent
+from profiles.models import AttributeDefinition, Consent, Profile
 from profiles.sections import all_sections
 from profiles.services.identity.preview import Preview, Snapshot
 from profiles.templatetags.profile_values import attribute_value, channel_label, definition_label
@@ -25,7 +25,7 @@ MAX_WORDS = 30  # of one cell
 class Column:
     """One person; `is_after` where the change has been made. `pk` leads to the page, None where there is none yet.
 
-    `short_id` is the start of their id, empty where the title says it.
+    `short_id` is the start of their id, empty where the title says it, and of who would be new: they would get another.
     """
 
     title: str
@@ -71,14 +71,17 @@ def compare(preview: Preview, viewer: Any, *, after_notes: Sequence[str] = ()) -
     people = [*preview.before, *preview.after]
     n_before = len(preview.before)
     known = {snapshot.profile.pk for snapshot in preview.before}
+    ids = [person.profile.pk for person in people]
+    there = set(Profile.objects.filter(pk__in=ids).values_list("pk", flat=True))  # the change was rolled back
     columns = []
     for n, person in enumerate(people):
-        is_after, title = n >= n_before, display_name(person.profile, viewer)
+        is_there = person.profile.pk in there
+        is_after, title = n >= n_before, display_name(person.profile, viewer, has_id=is_there)
         columns.append(
             Column(
                 title=title,
                 note=notes[n] if after_notes else "",
-                short_id=id_beside(title, person.profile),
+                short_id=id_beside(title, person.profile) if is_there else "",
                 pk=person.profile.pk if person.profile.pk in known else None,
                 is_after=is_after,
             )

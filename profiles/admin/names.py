@@ -10,11 +10,15 @@ from profiles.masking import MASK, mask_attributes
 from profiles.models import Profile
 
 
-def display_name(profile: Profile, user: Any) -> str:
-    """The person's name as this user may see it; where there is none or it is masked, with the start of their id."""
+def display_name(profile: Profile, user: Any, *, has_id: bool = True) -> str:
+    """The person's name as this user may see it; where there is none or it is masked, with the start of their id, but
+    for who has none yet.
+    """
     attributes = mask_attributes(profile.attributes, user)
     names = [attributes.get(key) for key in ("name", "first_name", "last_name")]
     name = str(names[0] or " ".join(str(part) for part in names[1:] if part))
+    if not has_id:
+        return MASK if MASK in name else name or gettext("Without a name")
     short_id = str(profile.public_id)[:8]
     if MASK in name:
         return f"{MASK} {short_id}"

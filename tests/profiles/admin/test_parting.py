@@ -90,6 +90,32 @@ def test_a_preview_says_over_each_column_what_it_is(ann):
     assert [column.note for column in page.context["comparison"].columns] == ["Now", "Stays", "Goes"]
 
 
+@pytest.mark.parametrize("name", ["Ann", None])
+def test_the_preview_of_a_split_shows_no_id_of_who_is_not_there_yet(shop, name):
+    send(shop, identify(user="u1", anonymous="a1", at=0))
+    send(shop, identify(anonymous="a1", at=1, name=name))
+    person = profile_of("user_id", "u1")
+    device = {"identifier": identifier("anonymous_id", "a1").pk}
+
+    page = sign_in(OPERATOR).get(f"{PROFILES}{person.pk}/split/", device)
+
+    before, stays, goes = page.context["comparison"].columns
+    short_id = str(person.public_id)[:8]
+    assert all(short_id in f"{column.title} {column.short_id}" for column in (before, stays))
+    assert (goes.title, goes.short_id) == (name or "Without a name", "")
+
+
+def test_the_preview_of_an_undo_shows_the_id_that_lives_again(shop):
+    send(shop, identify(anonymous="a1", at=0), identify(anonymous="b1", at=1), identify(user="u1", at=2))
+    people_ids = [profile_of("anonymous_id", "a1").pk, profile_of("anonymous_id", "b1").pk]
+    merge_profiles(people_ids, user=None, now=NOW)
+    merge = ProfileMerge.objects.get()
+
+    page = sign_in(OPERATOR).get(f"{PROFILES}merge/{merge.pk}/undo/")
+
+    assert str(merge.absorbed.public_id)[:8] in page.context["comparison"].columns[-1].title
+
+
 def test_a_person_of_many_identifiers_shows_the_first_beside_the_ticked_and_says_so(ann, monkeypatch):
     monkeypatch.setattr(parting, "MAX_SHOWN", 1)
     mail, device = identifier("email", "ann@example.com"), identifier("anonymous_id", "a1")
