@@ -37,6 +37,7 @@ from profiles.imports.statistics import take_first_statistics
 from profiles.imports.take import BrokenRowsError, Taken, Taking
 from profiles.imports.targets import all_targets
 from profiles.imports.understand import Understanding
+from profiles.imports.unplanned import refuse_unplanned
 from profiles.imports.values import value_key
 from profiles.ingest.counters import write_tally
 from profiles.ingest.quality import write_quality
@@ -135,10 +136,9 @@ def try_rows(import_: Import, run: Run, *, now: datetime) -> None:
     import_.save(update_fields=["n_rows"])
     with open_notes() as notes, closing(batches(job, skip=0)) as found:
         planner = planner_of(job, notes=notes)
-        taking = Taking(import_, job.mapping, planner, value_key=job.value_key, now=now)
         n_done = 0
         for batch in found:
-            taking.refuse_unplanned(batch)
+            refuse_unplanned(batch, job.mapping, import_.source)
             plan = planner.plan(batch)
             others = plan_targets(plan, job.mapping, notes, kinds=job.kinds, now=now)
             tell(job, plan.counts + others, plan.refused)

@@ -24,11 +24,12 @@ from profiles.imports.messages import RowMessages
 from profiles.imports.plan import Plan, Planner
 from profiles.imports.preview import CellProblem
 from profiles.imports.targets import Target, TargetRow, Writing, all_targets
+from profiles.imports.unplanned import refuse_unplanned
 from profiles.imports.values import new_values
 from profiles.ingest.counters import Tally
 from profiles.ingest.definitions import attribute_definitions, event_definitions
 from profiles.ingest.process import Processed, Ready, claim, no_room, write
-from profiles.ingest.quality import Finding, Quality, compare, quality_of, rejecting
+from profiles.ingest.quality import Finding, Quality, quality_of
 from profiles.models import AttributeDefinition, EventDefinition, IdentifierKind, Import
 
 logger = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class Taking:
         written when it comes to it: the same file, begun twice at once, is counted once.
         """
         advisory_lock("import_rows", self.import_.source_id)
-        flagged = self.refuse_unplanned(batch)
+        flagged = refuse_unplanned(batch, self.mapping, self.import_.source)
         events = self.definitions_of(batch)
         plan = self.planner.plan(batch)
         ready = claim(plan.messages, events)  # one that another worker has claimed meanwhile is not written
@@ -114,25 +115,6 @@ class Taking:
         tally[self.import_.source_id, "n_messages"] += len(ready.messages)
         tally[self.import_.source_id, "n_rejected"] += len(plan.refused)
         return Taken(counts, plan.refused, tally, processed.quality)
-
-    def refuse_unplanned(self, batch: Sequence[RowMessages]) -> dict[str, Sequence[Finding]]:
-        """Refuse rows that the source does not let through; returns what was not planned of the first of the others
-        with each message, by its key.
-        """
-        flagged: dict[str, Sequence[Finding]] = {}
-        if not self.import_.source.is_checked:
-            return flagged
-        said = [(row, message) for row in batch for message in row.messages()]
-        unplanned = compare([message for _row, message in said], self.sources)
-        for n, (row, message) in enumerate(said) if unplanned else ():
-            found = unplanned.get(n, ())
-            if (verdict := rejecting(found)) is None:
-                flagged.setdefault(message.key, found)
-                continue
-            problem = CellProblem("", verdict[0])
-            if problem not in row.understood.problems:  # as where the batch was tried whole before
-                row.understood.problems.append(problem)
-        return flagged
 
     def definitions_of(self, batch: Sequence[RowMessages]) -> dict[str, EventDefinition]:
         """Of the events of the batch; rows whose event is one too many are refused."""

@@ -37,12 +37,14 @@ from profiles.imports.check import check, parse_mapping, reading_of
 from profiles.imports.errors import MappingProblem, SourceDisabledError
 from profiles.imports.facts import FileFacts, facts_of
 from profiles.imports.guess import guess
+from profiles.imports.messages import Messages
 from profiles.imports.preview import PreviewRow
 from profiles.imports.readers import columns_of, open_rows, reading_as_stored
 from profiles.imports.refused import refused_name
 from profiles.imports.room import check_room
 from profiles.imports.show import show
 from profiles.imports.understand import Understanding
+from profiles.imports.unplanned import refuse_unplanned
 from profiles.imports.values import value_key
 from profiles.models import IdentifierKind, Import, ImportMapping, Source
 from profiles.models.imports import TAKE_BACK
@@ -98,8 +100,12 @@ def preview_rows(
     parsed = parse_mapping(mapping, kinds=kinds, columns=facts.columns, is_open=facts.reading.is_open)
     key = value_key(parsed)
     understanding = Understanding(parsed, source=source, kinds=kinds, value_key=key, now=now)
-    rows = islice(open_rows(path, facts.reading, is_look=True), n)
-    return [show(understanding.read(row), parsed, kinds=kinds, value_key=key) for row in rows]
+    rows = [understanding.read(row) for row in islice(open_rows(path, facts.reading, is_look=True), n)]
+    messages = Messages(
+        import_id=0, source_id=source.pk, creates_people=parsed.creates_people, now=now, occurrences=lambda _digest: 1
+    )
+    refuse_unplanned([messages.of(row) for row in rows], parsed, source)
+    return [show(row, parsed, kinds=kinds, value_key=key) for row in rows]
 
 
 def check_enabled(source: Source) -> None:

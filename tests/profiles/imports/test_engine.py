@@ -1,10 +1,12 @@
 """Files, taken in: what becomes of their rows, and that twice is once."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from profiles.imports.errors import ImportFileError
 from profiles.imports.take import Taking
@@ -21,10 +23,11 @@ from profiles.models import (
 )
 from profiles.services.consents import Said, record_consents
 from profiles.services.identity import merge_profiles
+from profiles.services.imports import inspect_file, preview_rows
 from tests.factories.cdp import UserFactory
 from tests.factories.profiles import IdentifierFactory, SourceFactory
 from tests.factories.tags import TagFactory
-from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, SALES, SALES_MAPPING
+from tests.profiles.imports.files import MEMBERS, MEMBERS_MAPPING, NOW, SALES, SALES_MAPPING
 from tests.profiles.ingest.messages import identify, people, profile_of, send
 
 pytestmark = pytest.mark.django_db
@@ -346,6 +349,30 @@ def test_a_file_plans_no_event(load, dry_run):
     assert not EventDefinition.objects.filter(name="Sold").exists()
 
 
+@pytest.mark.parametrize(
+    ("language", "reasons"),
+    [
+        ("en", ["Shoe: “shoe_size” is not a planned attribute, and this source refuses others: make it planned, or "
+                "leave the column out"]),
+        ("zh-hans", ["Shoe: “shoe_size”不是已规划的属性，该数据源拒收其他属性：请将其设为已规划，或不导入该列"]),
+    ],
+)  # fmt: skip
+def test_what_nobody_planned_is_said_at_its_column_in_the_readers_words(load, till, language, reasons):
+    """It was English in any language, at no column, and the preview said that all rows would be taken in."""
+    till.unplanned_attributes = "reject"
+    till.save()
+    mapping = {"identifiers": {"Card": "member_card"}, "traits": {"Shoe": "shoe_size"}}
+
+    with translation.override(language):
+        import_ = load("Card,Shoe\nVIP001,42\n", mapping, source=till)
+        path = Path(import_.file.path)
+        (row,) = preview_rows(path, mapping, facts=inspect_file(path), source=till, now=NOW)
+
+    assert import_.counts["refused_rows"] == ["2: Shoe"]
+    assert [str(problem) for problem in row.problems] == reasons
+    assert reasons[0] in import_.refused_file.open().read().decode("utf-8-sig")
+
+
 @pytest.mark.parametrize("amounts", [("much", "1"), ("1", "much")], ids=["bad first", "good first"])
 def test_each_of_two_rows_with_one_receipt_is_compared_with_the_plan(load, amounts):
     EventDefinition.objects.filter(name="Order Completed").update(
@@ -479,10 +506,10 @@ def test_a_row_that_is_tried_again_in_a_half_gives_each_reason_once(load, monkey
 
     import_ = load(content, mapping, source=SourceFactory(unplanned_events="reject"))
 
-    assert import_.counts == {"events": 2, "new": 1, "changed": 1, "refused": 2, "refused_rows": ["3", "4"]}
+    assert import_.counts == {"events": 2, "new": 1, "changed": 1, "refused": 2, "refused_rows": ["3: Kind", "4"]}
     reasons = [line.split(";")[1] for line in import_.refused_file.open().read().decode("utf-8-sig").splitlines()]
     assert reasons == [
         "strata_reason",
-        "event 'Sold' is not a planned event",
+        "Kind: “Sold” is not a planned event, and this source refuses others: make it planned, or correct it",
         "could not be processed: ValueError: poison",
     ]
