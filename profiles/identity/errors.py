@@ -16,6 +16,7 @@ from profiles.models import DuplicateSuggestion, Identifier, IdentifierKind, Sep
 
 MAX_NAMED = 10  # identifiers in one sentence
 MAX_PAIRS = 3  # of separated ones in one sentence
+MAX_COUNTED = 1_000  # of those: a split writes up to a million, and they are counted under the identity lock
 
 
 class IdentityError(ValueError):
@@ -44,7 +45,9 @@ class LimitBroken(NamedTuple):
 
 
 class Separated(NamedTuple):
-    """Pairs of identifiers that were separated: the first of them, loaded with their kinds, and how many there are."""
+    """Pairs of identifiers that were separated: the first of them, loaded with their kinds, and how many there are, but
+    no more than MAX_COUNTED and one.
+    """
 
     first: Sequence[Separation]
     n: int
@@ -57,7 +60,11 @@ class Separated(NamedTuple):
             return text % {"left": named[0][0], "right": named[0][1], "date": on}
         pairs = ", ".join(f"{left} ≠ {right}" for left, right in named)
         text = _("%(n)d pairs of their identifiers were separated: %(pairs)s; lift the separations first.")
-        return text % {"n": self.n, "pairs": f"{pairs} …" if self.n > len(named) else pairs}
+        if self.n > MAX_COUNTED:
+            text = _(
+                "More than %(n)d pairs of their identifiers were separated: %(pairs)s; lift the separations first."
+            )
+        return text % {"n": min(self.n, MAX_COUNTED), "pairs": f"{pairs} …" if self.n > len(named) else pairs}
 
 
 class Rejected(NamedTuple):

@@ -12,7 +12,7 @@ from cdp.locks import advisory_lock
 from cdp.models import User
 from cdp.rules.scope import Scope
 from profiles.identity.consents import overrulings_by_hand, write_overrulings
-from profiles.identity.errors import MAX_PAIRS, IdentityError, KeptApartError, LimitBroken, Separated
+from profiles.identity.errors import MAX_COUNTED, MAX_PAIRS, IdentityError, KeptApartError, LimitBroken, Separated
 from profiles.identity.merge import Absorption, ProfileBefore, Reason, absorb, write_feeds
 from profiles.identity.resolve import lock_profiles, read_profiles
 from profiles.identity.sights import write_last_sights
@@ -77,8 +77,9 @@ def check_together(profiles: Collection[int]) -> None:
             reasons.append(LimitBroken(kind, owned))
     ids = list(profiles)
     across = Separation.objects.in_force().filter(left__profile__in=ids, right__profile__in=ids)
-    if first := list(across.select_related("left__kind", "right__kind").order_by("pk")[:MAX_PAIRS]):
-        reasons.append(Separated(first, across.count()))
+    if found := sorted(across.order_by().values_list("pk", flat=True)[: MAX_COUNTED + 1]):
+        first = Separation.objects.filter(pk__in=found[:MAX_PAIRS]).select_related("left__kind", "right__kind")
+        reasons.append(Separated(list(first.order_by("pk")), len(found)))
     if reasons:
         raise KeptApartError(reasons)
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from profiles.identity import errors
 from profiles.identity.errors import IdentityError, KeptApartError
 from profiles.models import (
     Consent,
@@ -261,6 +262,18 @@ def test_where_many_were_separated_they_are_counted_and_the_first_named(shop):
         "4 pairs of their identifiers were separated: Anonymous id a0 ≠ Anonymous id a2, "
         "Anonymous id a1 ≠ Anonymous id a2, Anonymous id a0 ≠ Anonymous id b …; lift the separations first."
     )
+
+
+def test_of_very_many_no_more_are_counted_than_anybody_reads(shop, monkeypatch):
+    monkeypatch.setattr(errors, "MAX_COUNTED", 3)
+    monkeypatch.setattr("profiles.services.identity.merge.MAX_COUNTED", 3)
+    send(shop, *(track("Viewed", anonymous=f"a{n}", at=n) | both("b") for n in range(3)))
+    new = split(profile_of("anonymous_id", "b"), "b", "a2")
+
+    with pytest.raises(
+        KeptApartError, match=r"^More than 3 pairs of their identifiers were separated: .* ≠ .* …; lift"
+    ):
+        merge(profile_of("anonymous_id", "a0"), new)
 
 
 def test_lifted_they_may_come_together_again(shop):
