@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
@@ -70,11 +70,11 @@ class MemberTarget(Target):
     label = gettext_lazy("members by hand")
 
     def check(self, given: Any, reporter: Reporter, *, zone: tzinfo) -> Checked | None:
-        known = known_segments()
+        known, archived = known_segments(), archived_segments()
         parts = [
             part
             for path, said in objects(given, reporter, allowed=ALLOWED)
-            if (part := check_part(said, path, reporter, known)) is not None
+            if (part := check_part(said, path, reporter, known, archived)) is not None
         ]
         return CheckedMembers(tuple(parts), known)
 
@@ -124,7 +124,19 @@ def known_segments() -> dict[str, Segment]:
     return {segment.name: segment for segment in segments} | {segment.key: segment for segment in segments}
 
 
-def check_part(said: Mapping[str, Any], path: str, reporter: Reporter, known: Mapping[str, Segment]) -> Part | None:
+def archived_segments() -> set[str]:
+    """Keys and names of segments by hand that are archived; one query."""
+    archived = Segment.objects.filter(kind=Segment.Kind.STATIC, archived_at__isnull=False)
+    return {name for names in archived.values_list("key", "name") for name in names}
+
+
+def check_part(
+    said: Mapping[str, Any],
+    path: str,
+    reporter: Reporter,
+    known: Mapping[str, Segment],
+    archived: Collection[str],
+) -> Part | None:
     when = column_of(said, "when", path, reporter)
     segments = read_named(
         said,
@@ -135,6 +147,7 @@ def check_part(said: Mapping[str, Any], path: str, reporter: Reporter, known: Ma
         missing=_("missing: a segment, or {“column”: …} whose cells name some"),
         unknown=gettext_lazy("there is no segment by hand “%(name)s”"),
         keys={segment.key for segment in known.values()},
+        archived=archived,
     )
     return None if segments is None else Part(segments, when)
 

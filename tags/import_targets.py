@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, tzinfo
 from typing import Any, NamedTuple
@@ -146,11 +146,11 @@ class TagTarget(Target):
     label = gettext_lazy("tags")
 
     def check(self, given: Any, reporter: Reporter, *, zone: tzinfo) -> Checked | None:
-        known = known_tags()
+        known, archived = known_tags(), archived_tags()
         parts = [
             part
             for path, said in objects(given, reporter, allowed=ALLOWED)
-            if (part := check_part(said, path, reporter, known, zone)) is not None
+            if (part := check_part(said, path, reporter, known, archived, zone=zone)) is not None
         ]
         return CheckedTags(tuple(parts), known)
 
@@ -241,8 +241,20 @@ def tags_without_values() -> set[str]:
     return {name for name, words in known_tags().items() if not words.values}
 
 
+def archived_tags() -> set[str]:
+    """Keys and names of tags that files fill, were they not archived; one query."""
+    archived = Tag.objects.filter(kind__in=FILLED_BY_FILES, lifecycle=Tag.Lifecycle.ARCHIVED)
+    return {name for names in archived.values_list("key", "name") for name in names}
+
+
 def check_part(
-    said: Mapping[str, Any], path: str, reporter: Reporter, known: Mapping[str, TagWords], zone: tzinfo
+    said: Mapping[str, Any],
+    path: str,
+    reporter: Reporter,
+    known: Mapping[str, TagWords],
+    archived: Collection[str],
+    *,
+    zone: tzinfo,
 ) -> Part | None:
     tags = read_named(
         said,
@@ -253,6 +265,7 @@ def check_part(
         missing=_("missing: a tag, or {“column”: …} whose cells name some"),
         unknown=gettext_lazy("there is no tag by hand or by import “%(name)s”"),
         keys={words.tag.key for words in known.values()},
+        archived=archived,
     )
     value, value_column = text_or_column(said, "value", path, reporter)
     expiry = column_of(said, "expires_at", path, reporter)

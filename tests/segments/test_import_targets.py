@@ -226,6 +226,30 @@ def test_a_cell_that_names_no_segment_by_hand_refuses_its_row(load):  # noqa: F8
     assert "there is no segment by hand “oslo”" in import_.refused_file.open().read().decode()
 
 
+@pytest.mark.usefixtures("_segments")
+def test_a_cell_that_names_an_archived_segment_says_so(load):  # noqa: F811
+    load(MEMBERS, MEMBERS_MAPPING)
+    Segment.objects.filter(key="guests").update(archived_at=NOW)
+
+    import_ = load("Card,Lists,Dinner\nVIP001,guests,\nVIP002,Guests,\n", MAPPING)
+
+    refused = import_.refused_file.open().read().decode()
+    assert import_.counts["refused"] == 2
+    assert "“guests” is archived: restore it first." in refused
+    assert "“Guests” is archived: restore it first." in refused
+
+
+@pytest.mark.usefixtures("_segments")
+def test_a_mapping_that_names_an_archived_segment_says_so(load):  # noqa: F811
+    Segment.objects.filter(key="guests").update(archived_at=NOW)
+
+    problems = check_mapping({**MAPPING, "segments": [{"segment": "guests"}]})
+
+    assert [(each.path, str(each.message)) for each in problems] == [
+        ("segments[0].segment", "“guests” is archived: restore it first.")
+    ]
+
+
 @pytest.mark.parametrize(
     ("segments", "path", "message"),
     [

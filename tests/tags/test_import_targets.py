@@ -104,6 +104,17 @@ def test_a_column_that_names_tags_is_guessed(column, cells, part, till):  # noqa
     assert check_mapping(mapping, facts=facts) == []
 
 
+@pytest.mark.parametrize("name", ["old", "老客户"])
+def test_a_mapping_that_names_an_archived_tag_says_so(name):
+    TagFactory(key="old", name="老客户", lifecycle=Tag.Lifecycle.ARCHIVED)
+
+    problems = check_mapping({"identifiers": {"Card": "member_card"}, "tags": [{"tag": name}]})
+
+    assert [(each.path, str(each.message)) for each in problems] == [
+        ("tags[0].tag", f"“{name}” is archived: restore it first.")
+    ]
+
+
 @pytest.mark.usefixtures("_tags")
 def test_rows_assign_tags_by_key_or_name_with_value_and_end(load):  # noqa: F811
     load(MEMBERS, MEMBERS_MAPPING)

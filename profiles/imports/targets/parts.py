@@ -54,11 +54,13 @@ def column_of(said: Mapping[str, Any], key: str, path: str, reporter: Reporter) 
 @dataclass(frozen=True)
 class Named(Generic[Thing]):
     """Which things of a target an object of a mapping names: `thing`, or those in the cells of `column`, parted by
-    `split` where that is not empty. `known` are all that files may name, by key and by name.
+    `split` where that is not empty. `known` are all that files may name, by key and by name; `archived` the keys and
+    names of those that they may name once they are restored.
     """
 
     known: Mapping[str, Thing]
     unknown: str | Promise
+    archived: Collection[str]
     thing: Thing | None
     column: str
     split: str
@@ -71,8 +73,14 @@ class Named(Generic[Thing]):
 
     def _of(self, name: str) -> Thing:
         if name not in self.known:
-            raise CellError(self.unknown % {"name": name[:60]}, column=self.column)
+            raise CellError(why_not(name, self.unknown, self.archived), column=self.column)
         return self.known[name]
+
+
+def why_not(name: str, unknown: str | Promise, archived: Collection[str]) -> str:
+    """Why a file may not name it."""
+    shown = name[:60]
+    return str(_("“%s” is archived: restore it first.") % shown if name in archived else unknown % {"name": shown})
 
 
 def pieces(written: str, split: str) -> list[str]:
@@ -91,10 +99,12 @@ def read_named(
     missing: str | Promise,
     unknown: str | Promise,
     keys: Collection[str],
+    archived: Collection[str],
 ) -> Named[Thing] | None:
     """The things that `said[key]` and `said["split"]` name; None where they name none, as is reported then.
 
-    `unknown` says that there is none `%(name)s`, `keys` are what there is.
+    `unknown` says that there is none `%(name)s`, `keys` are what there is, `archived` the keys and names of what is not
+    in use.
     """
     name, column = text_or_column(said, key, path, reporter)
     split = said.get("split", "")
@@ -105,11 +115,14 @@ def read_named(
         reporter.problem(f"{path}.{key}", str(missing))
         return None
     if name and name not in known:
+        if name in archived:
+            reporter.problem(f"{path}.{key}", why_not(name, unknown, archived))
+            return None
         there_are = _("%(problem)s; there are: %(known)s")
         said_keys = ", ".join(sorted(keys)) or "-"
         reporter.problem(f"{path}.{key}", there_are % {"problem": unknown % {"name": name}, "known": said_keys})
         return None
-    return Named(known, unknown, known[name] if name else None, column, split)
+    return Named(known, unknown, archived, known[name] if name else None, column, split)
 
 
 @contextmanager
