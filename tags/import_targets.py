@@ -20,7 +20,7 @@ from cdp.rules.days import DAY
 from cdp.rules.scope import Scope
 from profiles.imports.cells import CellError, TimeReader
 from profiles.imports.errors import ImportFileError
-from profiles.imports.guess import folded, is_time, mostly, names
+from profiles.imports.guess import folded, is_time, names
 from profiles.imports.targets import Checked, Planned, Reporter, Target, TargetRow, Writing, register_target
 from profiles.imports.targets.named_columns import guess_named
 from profiles.imports.targets.parts import (
@@ -157,7 +157,7 @@ class TagTarget(Target):
     def guess(self, cells: Mapping[str, Sequence[str]]) -> tuple[list[dict[str, Any]], set[str]]:
         """A column that is called so, and whose cells name tags without values that files fill; and until when."""
         parts, found = guess_named(cells, "tag", columns=COLUMNS, known=tags_without_values)
-        ends = [column for column, written in cells.items() if folded(column) in ENDS and mostly(written, is_time)]
+        ends = [column for column, written in cells.items() if folded(column) in ENDS and any(map(is_time, written))]
         if parts and ends:
             parts = [part | {"expires_at": {"column": ends[0]}} for part in parts]
             found |= {ends[0]}

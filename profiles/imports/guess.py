@@ -27,6 +27,7 @@ from profiles.imports.names import (
     CHANGE_TIMES,
     CONSENTS,
     EVENT_NAMES,
+    EVENT_TIMES,
     IDENTIFIERS,
     MESSAGE_IDS,
     ORDER_TIMES,
@@ -61,6 +62,8 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
     amount = take(left, names(AMOUNTS)) if order else None
     event_column = take(left, names(EVENT_NAMES))
     time = take(left, names(ORDER_TIMES)) if order or amount or event_column else None
+    if time is None and (order or event_column):
+        time = take(left, names(EVENT_TIMES))
     is_event = bool(event_column or (order and time))
     mapping["identifiers"] = identifiers(left, filled, region)
     consents = {name: key for key, known in CONSENTS.items() if (name := take_answers(left, filled, names(known)))}

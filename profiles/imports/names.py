@@ -45,6 +45,9 @@ ORDER_TIMES = (
     "下单时间 订单时间 支付时间 付款时间 成交时间 交易时间 消费时间 购买时间 发生时间 ordered_at order_time "
     "order_date paid_at sold_at transaction_time occurred_at event_time purchase_date"
 )
+EVENT_TIMES = (
+    "时间 日期 事件时间 时间戳 time date datetime timestamp event_date"  # of a file that has events by other columns
+)
 CHANGE_TIMES = "更新时间 修改时间 最后更新 最后修改时间 updated_at update_time modified_at last_modified"
 # Channel: how it is called, in Chinese and in English; of consents, its names are these in CONSENT_PATTERNS.
 CHANNELS = {

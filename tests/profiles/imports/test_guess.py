@@ -114,6 +114,19 @@ def test_consents_are_told_by_the_names_of_all_channels(column, channel, look):
     assert mapping.get("traits", {}).keys() == (set() if channel else {column})
 
 
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("会员卡号,行为,时间", "C1,到店,2026/11/3 10:05\nC2,到店,2026/11/3 25:05"),
+        ("Card,Order No,Date", "C1,O1,2026-11-03"),
+    ],
+)
+def test_a_time_called_just_so_is_that_of_the_events(header, row, look):
+    mapping = look(f"{header}\n{row}\n")[2]
+
+    assert mapping["time"] == header.split(",")[2]
+
+
 def test_addresses_are_no_consent(look):
     mapping = look("会员卡号,邮箱,接收邮箱\nC1,a@example.com,b@example.com\n")[2]
 
