@@ -141,6 +141,7 @@ def try_rows(import_: Import, run: Run, *, now: datetime) -> None:
             refuse_unplanned(batch, job.mapping, import_.source)
             plan = planner.plan(batch)
             others = plan_targets(plan, job.mapping, notes, kinds=job.kinds, now=now)
+            plan.refused.sort(key=lambda row: row.understood.row.number)
             tell(job, plan.counts + others, plan.refused)
             n_done += len(batch)
             report(job, n_done)

@@ -173,6 +173,17 @@ def test_how_long_the_tags_of_a_file_last_is_guessed(till):  # noqa: F811
     assert mapping == MEMBER | {"tags": [{"tag": {"column": "标签"}, "expires_at": {"column": "到期日"}}]}
 
 
+@pytest.mark.usefixtures("_tags")
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_refused_rows_are_named_in_their_order(load, dry_run):  # noqa: F811
+    """Those of nobody known are found behind the others."""
+    load(MEMBERS, MEMBERS_MAPPING)
+
+    import_ = load("卡号,号\nnobody,1\n,2\nVIP001,3\n", MEMBER | {"tags": [{"tag": "old"}]}, dry_run=dry_run)
+
+    assert import_.run.counts["refused_rows"] == ["2", "3"]
+
+
 AGAIN = "what was written already is not written twice."
 
 
