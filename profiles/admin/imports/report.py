@@ -40,7 +40,7 @@ def refused_sample(imported: Import) -> RefusedSample | None:
             break
     text = start.decode(imported.encoding, errors="replace").removeprefix("\ufeff")
     header, *rows = islice(records_of(text, imported), SHOWN + 2)
-    own = {ROW_COLUMN: pgettext("of a file", "Row"), REASON_COLUMN: gettext("Reason")}
+    own = {ROW_COLUMN: pgettext("of a file", "Row"), REASON_COLUMN: gettext("Why it was refused")}
     more = len(rows) > SHOWN or len(start) >= READ_BYTES
     return RefusedSample([own.get(name, name) for name in header], rows[:SHOWN], more=more)
 
