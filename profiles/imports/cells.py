@@ -58,6 +58,11 @@ DENIED = (
 CONSENT_WORDS = dict.fromkeys(GRANTED, Consent.State.GRANTED) | dict.fromkeys(DENIED, Consent.State.DENIED)
 # 6.22848E+17: what a spreadsheet makes of a long number. A card named 622848E17 has no sign and no point.
 SHORTENED = re.compile(r"[+-]?\d(?:[.,]\d+[eE]\+?|[eE]\+)\d{1,3}", re.ASCII)
+EXAMPLES = {
+    AttributeType.DATE: "2026-01-31",
+    AttributeType.DATETIME: "2026-01-31 09:05",
+    AttributeType.NUMBER: "1234.5",
+}
 EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - counts days of whatever zone
 
 
@@ -155,10 +160,11 @@ def typed(cell: Any, type_: AttributeType, zone: tzinfo, format: str) -> Any:
     value = _READERS[type_](cell, zone, format) if type_ in _READERS else cell
     found = coerce(value, type_)
     if found is MISFIT or found is None:
-        raise CellError(
-            _("“%(cell)s” is not of the type “%(type)s”")
-            % {"cell": as_text(cell)[:60], "type": AttributeType(type_).label}
-        )
+        example = "" if format else EXAMPLES.get(type_, "")
+        said = _("“%(cell)s” is not of the type “%(type)s”")
+        if example:
+            said = _("“%(cell)s” is not of the type “%(type)s”, such as %(example)s")
+        raise CellError(said % {"cell": as_text(cell)[:60], "type": AttributeType(type_).label, "example": example})
     return found
 
 

@@ -55,7 +55,7 @@ def columns_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -
     shown = {
         **context,
         "told": told,
-        "state": state_of(imported.mapping, facts.columns),
+        "state": state_of(imported.mapping, filter(None, facts.columns)),
         "choices": choices(facts),
         "targets": target_forms(),
         "zones": sorted(available_timezones()),

@@ -232,10 +232,20 @@ def test_the_preview_shows_what_rows_become_and_what_is_wrong_at_the_cell(till):
     assert "→" not in shown  # the arrow is the style's
     assert '13800138000<span class="st-becomes">+8613800138000</span>' in shown
     assert (
-        '<td class="st-bad">1990-02-30<span class="st-problem">“1990-02-30” is not of the type “Date”</span>' in shown
+        '<td class="st-bad">1990-02-30<span class="st-problem">“1990-02-30” is not of the type “Date”, '
+        "such as 2026-01-31</span>" in shown
     )
     assert '<td class="st-warned">abc<span class="st-problem">' in shown
     assert "1 of 2 would be refused." in shown
+
+
+def test_columns_without_a_name_are_not_offered(till):
+    """A spreadsheet leaves them behind its last one; the step before says that they are passed by."""
+    made = ImportFactory(source=till, text="会员卡号,城市,,\nC1,上海,,\n", mapping={})
+
+    shown = sign_in(OPERATOR).get(page(made, "columns"))
+
+    assert [column["name"] for column in shown.context["state"]["columns"]] == ["会员卡号", "城市"]
 
 
 def test_what_is_wrong_with_a_column_is_told_at_that_column(till):
