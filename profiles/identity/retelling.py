@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from cdp.rules.scope import Scope
@@ -125,6 +125,7 @@ class Person:
         self.chief = {identifier_id: identifier_id for identifier_id in identifiers}
         self.joins: list[Join] = []
         self.said: list[Said] = []
+        self.stand_ins: dict[tuple[int, int], int] = {}
 
     def decided(self) -> list[Decided]:
         """The denials that joins add, by the rule of `consents.overrulings`: a join before the words of its message."""
@@ -146,8 +147,22 @@ class Person:
                 mine[channel] += theirs[channel]
                 if overruled:
                     mine[channel].append(Word(happened.occurred_at, is_denied=True))
-                    found.append(Decided(channel, happened.occurred_at, happened.left))
+                    found.append(Decided(channel, happened.occurred_at, self.anchor_of(happened)))
         return found
+
+    def stand_in(self, home: int, identifier_id: int = 0) -> int:
+        """Who stands, without a word, for what brought others together and is gone: an identifier that was taken away
+        from those of this home, or else all that was written there.
+        """
+        found = self.stand_ins.setdefault((home, identifier_id), -1 - len(self.stand_ins))
+        self.chief.setdefault(found, found)
+        return found
+
+    def anchor_of(self, happened: Join) -> int:
+        """An identifier of theirs, which a stand-in is not."""
+        if happened.left > 0:
+            return happened.left
+        return next(pk for pk in self.chief if pk > 0 and self.find(pk) == self.find(happened.left))
 
     def find(self, identifier_id: int) -> int:
         while self.chief[identifier_id] != identifier_id:
@@ -163,34 +178,42 @@ def load(profile_ids: Collection[int]) -> dict[int, Person]:
     )
     owner: dict[int, int] = {}
     place: dict[int, tuple[int, str]] = {}
+    home_of: dict[int, int] = {}  # the profile that each was written on
     first_on: dict[int, int] = {}  # the first identifier that was written on each profile
     for pk, profile_id, home, priority, value in rows.order_by("pk"):
-        owner[pk], place[pk] = profile_id, (priority, value)
+        owner[pk], place[pk], home_of[pk] = profile_id, (priority, value), home
         first_on.setdefault(home, pk)
     mine: dict[int, list[int]] = {profile_id: [] for profile_id in profile_ids}
     for pk, profile_id in owner.items():
         mine[profile_id].append(pk)
     people = {profile_id: Person(identifiers) for profile_id, identifiers in mine.items()}
-    parted = Separation.objects.filter(left=OuterRef("left"), right=OuterRef("right")).order_by("-separated_at")
-    links = IdentityLink.objects.annotate(parted_at=Subquery(parted.values("separated_at")[:1]))
-    rejoined = set()  # of these, merges by message are joins too
-    for link in links.filter(Scope(sorted(owner)).on("left_id")):
-        if owner[link.left_id] == owner.get(link.right_id):
-            if link.parted_at is not None and link.occurred_at < link.parted_at:
-                rejoined.add(owner[link.left_id])
-                continue
-            first, other = sorted((link.left_id, link.right_id), key=place.__getitem__)
-            join = Join(link.occurred_at, link.message_id, link.source_id, place[other], first, other)
-            people[owner[first]].joins.append(join)
+    rejoined = set()  # of these links tell no more how they came together: merges by message do too
+    for link in links_of(owner.keys()):
+        said = (link.occurred_at, link.message_id, link.source_id)
+        both = (link.left_id, link.right_id)
+        is_one = owner.get(link.left_id) == owner.get(link.right_id)
+        if is_one and (link.parted_at is None or link.occurred_at >= link.parted_at):
+            first, other = sorted(both, key=place.__getitem__)
+            people[owner[first]].joins.append(Join(*said, place[other], first, other))
+            continue
+        for left, gone in (both, both[::-1]):
+            if left in owner:
+                person = people[owner[left]]
+                person.joins.append(Join(*said, place[left], left, person.stand_in(home_of[left], gone)))
+                rejoined.add(owner[left])
     merges = ProfileMerge.objects.filter(Scope(sorted(profile_ids)).on("absorbed__merged_into_id"), undone_at=None)
     merges = merges.filter(BY_HAND | Q(absorbed__merged_into__in=rejoined))
     asked_at = times_of_messages(merges) if rejoined else {}
-    for merge in merges:
-        above = first_on.get(merge.parent_id or merge.survivor_id)
-        absorbed = first_on.get(merge.absorbed_id)
-        if above is not None and absorbed is not None:
-            at = asked_at.get(merge.pk, merge.merged_at)
-            people[owner[above]].joins.append(Join(at, "", 0, (merge.pk, ""), above, absorbed))
+    for merge in merges.annotate(person_id=F("absorbed__merged_into_id")):
+        person = people[merge.person_id]
+        if not person.chief:
+            continue  # nobody is left to have been joined
+        above, absorbed = (
+            first_on.get(home) or person.stand_in(home)
+            for home in (merge.parent_id or merge.survivor_id, merge.absorbed_id)
+        )
+        at = asked_at.get(merge.pk, merge.merged_at)
+        person.joins.append(Join(at, "", 0, (merge.pk, ""), above, absorbed))
     for word in Consent.objects.filter(Scope(sorted(profile_ids)).on("profile_id")).exclude(DECIDED):
         person = people[word.profile_id]
         if not person.chief:
@@ -207,6 +230,14 @@ def load(profile_ids: Collection[int]) -> dict[int, Person]:
             )
         )
     return people
+
+
+def links_of(identifier_ids: Collection[int]) -> QuerySet[IdentityLink, Any]:
+    """All that name one of these, with `parted_at`, when the two were last taken apart, if ever; it may be lifted."""
+    parted = Separation.objects.filter(left=OuterRef("left"), right=OuterRef("right")).order_by("-separated_at")
+    links = IdentityLink.objects.annotate(parted_at=Subquery(parted.values("separated_at")[:1]))
+    scope = Scope(sorted(identifier_ids))
+    return links.filter(Q(scope.on("left_id")) | Q(scope.on("right_id")))
 
 
 def times_of_messages(merges: QuerySet[ProfileMerge]) -> dict[int, datetime]:

@@ -248,3 +248,18 @@ def test_so_is_a_message_that_brings_them_together_again(shop):
 
     assert in_force("a")["email"] == "denied"
     assert ("email", "denied", NOW + timedelta(minutes=5)) in decided()
+
+
+def test_those_whom_another_brought_together_stay_so_when_that_one_is_taken_away(shop):
+    """Since they came together by it: the stricter goes on winning."""
+    say(shop, "a", 1, False)
+    say(shop, "a", 2, user="u")
+    say(shop, "b", 3, True)
+    say(shop, "b", 4, user="u")
+    assert in_force("a") == {"email": "denied"}
+
+    split_profile(profile_of("user_id", "u"), Identifier.objects.filter(value="u"), user=None, now=NOW)
+
+    assert profile_of("anonymous_id", "a") == profile_of("anonymous_id", "b") != profile_of("user_id", "u")
+    assert in_force("a") == {"email": "denied"}
+    assert decided() == [("email", "denied", START + timedelta(minutes=4))]
