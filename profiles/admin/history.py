@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
 from profiles.admin.identity import identifier_text, person_link
+from profiles.admin.merging import merge_url
 from profiles.admin.names import display_name, id_beside
 from profiles.models import Identifier, Profile, ProfileMerge, ProfileSplit, Separation
 
@@ -23,7 +24,8 @@ MAX_PAIRS = 20  # of one split
 
 @dataclass(frozen=True)
 class Deed:
-    """One line of the history. `note` says that it was undone, `undo_url` how it can be; empty otherwise.
+    """One line of the history. `note` says that it was undone, `undo_url` how it can be; else empty. `again_url` is
+    where the two of a split, who are two still, are merged again.
 
     `short_id` is the start of the other's id, empty where `person` says it.
     """
@@ -35,6 +37,7 @@ class Deed:
     by: str
     note: str = ""
     undo_url: str = ""
+    again_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,15 @@ def deed_of_split(split: ProfileSplit, ids: list[int], user: Any) -> Deed:
         person=person,
         short_id=id_beside(str(person), other),
         by=str(split.split_by or "-"),
+        again_url=again_url_of(split),
     )
+
+
+def again_url_of(split: ProfileSplit) -> str:
+    """Where the two are merged again, whoever they are by now; "" where they are one, or one was erased."""
+    sides = (split.from_profile, split.to_profile)
+    people = sorted({side.merged_into_id or side.pk for side in sides})
+    return merge_url(people) if len(people) == 2 and all(side.erased_at is None for side in sides) else ""
 
 
 def barriers_of(profile: Profile, user: Any) -> list[Barrier]:

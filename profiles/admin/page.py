@@ -58,13 +58,15 @@ def person_context(request: HttpRequest, profile: Profile) -> dict[str, Any]:
         Identifier.objects.filter(profile=profile).select_related("kind").order_by("kind__priority", "pk")[:MAX_ROWS]
     )
     conflicts, graph = conflicts_of(profile), graph_of(profile, request.user)
+    deeds = history_of(profile, request.user)
     return {
         "profile": profile,
         "is_known": any(identifier.kind.is_personal for identifier in identifiers),
         "facts": facts_of(profile, request.user, conflicts),
         "identifiers": [own_identifier(identifier, conflicts, request.user) for identifier in identifiers],
         "n_identifiers_left_out": graph.n_nodes - len(identifiers),
-        "deeds": history_of(profile, request.user),
+        "deeds": deeds,
+        "has_splits": any(deed.again_url for deed in deeds),
         "barriers": barriers_of(profile, request.user),
         "sections": sections_of(request, profile),
         "graph": graph,

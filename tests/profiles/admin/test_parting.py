@@ -256,6 +256,23 @@ def test_a_merge_is_undone_from_the_history_after_a_preview(shop, ann):
     assert merge.pk == ProfileMerge.objects.get(undone_by__username="olga").pk
 
 
+def test_the_history_says_how_a_split_is_taken_back(ann):
+    client = sign_in(OPERATOR)
+    new = split_profile(ann, [identifier("anonymous_id", "a1")], user=None, now=NOW)
+    link = f'href="{PROFILES}merge/?id={ann.pk}&amp;id={new.pk}">Merge again…</a>'
+    words = "To take back a split, lift its separations, then merge the two again."
+
+    shown = [page_of(person, client).content.decode() for person in (ann, new)]
+    hidden = page_of(ann, sign_in(VIEWER)).content.decode()
+    client.post(f"{PROFILES}{ann.pk}/lift/", {"split": ProfileSplit.objects.get().pk})
+    merge_profiles([ann.pk, new.pk], user=None, now=NOW)
+    after = page_of(ann, client).content.decode()
+
+    assert [(link in page, words in page) for page in (*shown, hidden, after)] == [
+        (True, True), (True, True), (False, False), (False, False),
+    ]  # fmt: skip
+
+
 def test_a_merge_undone_twice_says_so(shop, ann):
     send(shop, identify(user="u1", at=9))
     merge_profiles([ann.pk, profile_of("user_id", "u1").pk], user=None, now=NOW)
