@@ -16,7 +16,7 @@ from cdp.servers.supervisor import Say, Service, Supervisor, ignore_signals, say
 from cdp.servers.valkey import STOP_SECONDS as VALKEY_STOP_SECONDS
 from cdp.servers.valkey import Valkey
 
-READY_SECONDS = 120  # a database that was killed replays its log first
+READY_SECONDS = 120
 
 
 @contextmanager
@@ -44,13 +44,9 @@ def running_servers(folder: Path, *, say: Say = say_to_stderr, is_throwaway: boo
                 stack_file = _on_free_ports(stack_file)
                 stack_file.save(folder)
                 if embeds_database:
-                    _start(
-                        supervisor,
-                        Postgres(folder, stack_file.database_url, is_throwaway=is_throwaway),
-                        POSTGRES_STOP_SECONDS,
-                    )
+                    start_postgres(supervisor, Postgres(folder, stack_file.database_url, is_throwaway=is_throwaway))
                 if embeds_broker:
-                    _start(supervisor, Valkey(folder, stack_file.broker_url), VALKEY_STOP_SECONDS)
+                    start_valkey(supervisor, Valkey(folder, stack_file.broker_url))
             yield
         finally:
             ignore_signals()
@@ -66,7 +62,14 @@ def _on_free_ports(stack_file: StackFile) -> StackFile:
     return StackFile(stack_file.secret_key, database_url, broker_url)
 
 
-def _start(supervisor: Supervisor, server: Postgres | Valkey, stop_seconds: float) -> None:
-    service = Service(server.name, server.start, server.log, stop_seconds)
+def start_postgres(supervisor: Supervisor, server: Postgres) -> None:
+    """Start it, and wait for as long as it replays its log."""
+    service = Service(server.name, server.start, server.log, POSTGRES_STOP_SECONDS)
+    supervisor.start(service)
+    supervisor.wait_until(server.is_ready, service, seconds=READY_SECONDS, is_at_work=server.is_replaying)
+
+
+def start_valkey(supervisor: Supervisor, server: Valkey) -> None:
+    service = Service(server.name, server.start, server.log, VALKEY_STOP_SECONDS)
     supervisor.start(service)
     supervisor.wait_until(server.is_ready, service, seconds=READY_SECONDS)

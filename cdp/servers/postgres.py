@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+from psycopg.pq import PGconn, Ping
 
 from cdp.servers.child import Child, ending_with_parent
 from cdp.servers.errors import StackError
@@ -112,6 +113,14 @@ class Postgres:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
             return True
         return False
+
+    def is_replaying(self) -> bool:
+        """Whether it lives and lets nobody in yet: it replays its log, which takes minutes after much work and a kill.
+
+        To end it now would have the next start begin anew.
+        """
+        conninfo = psycopg.conninfo.make_conninfo(host=HOST, port=port_of(self.url), connect_timeout=5)
+        return PGconn.ping(conninfo.encode()) == Ping.REJECT
 
     def _initialise(self) -> None:
         """Run initdb in a draft folder, so that what a crash leaves half done is never started."""

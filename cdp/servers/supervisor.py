@@ -25,6 +25,7 @@ def say_to_stderr(text: str) -> None:
 
 
 POLL_SECONDS = 0.2
+PATIENT_SECONDS = 15.0  # after that long, and again and again, a person is told what a start waits for
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
 STEADY_SECONDS = 60.0  # after that long without dying, the back-off starts anew
 # PostgreSQL refuses to start for some 2 s after a kill -9; what ends after that many starts has another reason.
@@ -81,15 +82,28 @@ class Supervisor:
         with self._lock:
             self._watched[service.name] = _Watched(service, service.start(), time.monotonic())
 
-    def wait_until(self, is_ready: Callable[[], bool], service: Service, *, seconds: float) -> None:
-        """Wait until a started service is ready.
+    def wait_until(
+        self,
+        is_ready: Callable[[], bool],
+        service: Service,
+        *,
+        seconds: float,
+        is_at_work: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Wait until a started service is ready; while it is seen at work on that, the seconds begin anew.
 
         Raises:
             StackError: not ready after that many seconds, or it ends again and again; with the last line of its log.
         """
         deadline = time.monotonic() + seconds
+        next_word = time.monotonic() + PATIENT_SECONDS
         while not is_ready():
             starts = self._watched[service.name].starts
+            if is_at_work():
+                deadline = time.monotonic() + seconds
+            if time.monotonic() > next_word:
+                next_word = time.monotonic() + PATIENT_SECONDS
+                self.say(f"{service.name} is not ready yet: {last_line(service.log)}")
             if starts >= STARTS_BEFORE_READY or time.monotonic() > deadline:
                 raise StackError(
                     f"{service.name} does not get ready: {last_line(service.log)} (more in {service.log})."
