@@ -76,6 +76,12 @@ def said(type_: str, names: list[str], at: datetime, **fields: Any) -> dict[str,
     return sent | {"timestamp": at.isoformat()}
 
 
+def to_take_back() -> list[Import]:
+    """All that stand; of one whose rows were all refused there is nothing to be taken back."""
+    imports = Import.objects.filter(taken_back_at=None).order_by("pk")
+    return [import_ for import_ in imports if import_.has_taken_in]
+
+
 class Machine(RuleBasedStateMachine):
     """One life in a world that is as it was before for the next."""
 
@@ -140,10 +146,10 @@ class Machine(RuleBasedStateMachine):
         )
         self.life.load([{COLUMNS[NAMES[name]]: name for name in names} | data.draw(cells) for names in crowd])
 
-    @precondition(lambda self: Import.objects.filter(taken_back_at=None).exists())
+    @precondition(lambda self: to_take_back())
     @rule(place=number)
     def take_back(self, place: int) -> None:
-        imports = list(Import.objects.filter(taken_back_at=None).order_by("pk"))
+        imports = to_take_back()
         self.life.take_back(imports[place % len(imports)])
 
     @precondition(lambda self: self.life.people())
