@@ -146,7 +146,7 @@ class Machine(RuleBasedStateMachine):
         )
         self.life.load([{COLUMNS[NAMES[name]]: name for name in names} | data.draw(cells) for names in crowd])
 
-    @precondition(lambda self: to_take_back())
+    @precondition(lambda self: bool(to_take_back()))
     @rule(place=number)
     def take_back(self, place: int) -> None:
         imports = to_take_back()
