@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from campaigns.models import Suppression
+from profiles.imports.cells import CellError
+from profiles.imports.guess import folded, names
+from profiles.imports.names import CHANNELS
 from profiles.imports.targets import Checked, Planned, Reporter, Target, TargetRow, Writing, register_target
-from profiles.imports.targets.parts import cell, column_of, is_meant, objects, text_or_column
+from profiles.imports.targets.parts import at_column, cell, column_of, is_meant, objects, text_or_column
 from profiles.models import IdentifierKind
 
 ALLOWED = ("kind", "channel", "reason", "when")
+EVERY_CHANNEL = names("all every every_channel all_channels 全部 所有 全部渠道 所有渠道")
+BETWEEN = re.compile("[,，;；、|/]")  # channels of one cell
 
 
 class Suppressing(NamedTuple):
@@ -35,6 +41,7 @@ class Suppressing(NamedTuple):
 class Part:
     kind: str
     channel: str
+    channel_column: str
     reason: str
     reason_column: str
     when: str
@@ -42,20 +49,28 @@ class Part:
 
 @dataclass(frozen=True)
 class CheckedSuppressions:
-    """`labels` are those of the kinds of identifiers, by key."""
+    """`labels` are those of the kinds of identifiers, by key, `called` the channels by all that they are called."""
 
     parts: tuple[Part, ...]
     labels: Mapping[str, str]
+    called: Mapping[str, str]
 
     def columns(self) -> set[str]:
-        return {name for part in self.parts for name in (part.reason_column, part.when)} - {""}
+        return {name for part in self.parts for name in (part.channel_column, part.reason_column, part.when)} - {""}
 
     def read(self, cells: Mapping[str, Any]) -> Sequence[Suppressing]:
         return [
-            Suppressing(part.kind, part.channel, cell(cells, part.reason_column)[:200] or part.reason)
+            Suppressing(part.kind, channel, cell(cells, part.reason_column)[:200] or part.reason)
             for part in self.parts
             if is_meant(cells, part.when)
+            for channel in self._channels(part, cells)
         ]
+
+    def _channels(self, part: Part, cells: Mapping[str, Any]) -> list[str]:
+        if not part.channel_column:
+            return [part.channel]
+        with at_column(part.channel_column):
+            return channels_in(cell(cells, part.channel_column), self.called)
 
     def describe(self, said: Sequence[Suppressing]) -> list[str]:
         found = []
@@ -68,7 +83,7 @@ class CheckedSuppressions:
 
 @register_target
 class SuppressionTarget(Target):
-    """`"suppressions": [{"kind": "email", "channel": "email", "reason": {"column": "原因"}}]`."""
+    """`"suppressions": [{"kind": "email", "channel": {"column": "渠道"}, "reason": {"column": "原因"}}]`."""
 
     key = "suppressions"
     label = gettext_lazy("suppressions")
@@ -80,17 +95,16 @@ class SuppressionTarget(Target):
         for path, said in objects(given, reporter, allowed=ALLOWED):
             reason, reason_column = text_or_column(said, "reason", path, reporter)
             when = column_of(said, "when", path, reporter)
-            kind, channel = said.get("kind", ""), said.get("channel", "")
+            channel, channel_column = text_or_column(said, "channel", path, reporter)
+            kind = said.get("kind", "")
             if not isinstance(kind, str) or (kind and kind not in kinds):
                 message = _("unknown kind of identifier “%(kind)s”; known: %(known)s")
                 reporter.problem(f"{path}.kind", message % {"kind": kind, "known": ", ".join(sorted(kinds))})
             elif channel and channel not in settings.CONSENT_CHANNELS:
-                message = _("unknown channel “%(channel)s”; known: %(known)s")
-                known = ", ".join(settings.CONSENT_CHANNELS)
-                reporter.problem(f"{path}.channel", message % {"channel": channel, "known": known})
+                reporter.problem(f"{path}.channel", no_channel(channel))
             else:
-                parts.append(Part(kind, channel, reason, reason_column, when))
-        return CheckedSuppressions(tuple(parts), kinds)
+                parts.append(Part(kind, channel, channel_column, reason, reason_column, when))
+        return CheckedSuppressions(tuple(parts), kinds, called())
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         wanted = addresses(rows)
@@ -139,6 +153,35 @@ class SuppressionTarget(Target):
             # Asked again: what somebody adds by hand at this moment is the import's no more.
             Suppression.objects.filter(pk__in=found, import_id=import_id).delete()
         return len(found)
+
+
+def channels_in(written: str, called: Mapping[str, str]) -> list[str]:
+    """The channels that a cell names, by key or as they are called; [""] for every one, also where it names none: who
+    is on the list without more is not written to at all. Raises CellError.
+    """
+    found: dict[str, None] = {}
+    for name in filter(None, map(folded, BETWEEN.split(written))):
+        if name in EVERY_CHANNEL:
+            return [""]
+        if name not in called:
+            raise CellError(no_channel(written[:60]))
+        found[called[name]] = None
+    return list(found) or [""]
+
+
+def called() -> dict[str, str]:
+    """The channels that there are, by all that they are called in either language."""
+    found = {folded(channel): channel for channel in settings.CONSENT_CHANNELS}
+    for channel in settings.CONSENT_CHANNELS:
+        for written in CHANNELS.get(channel, ()):
+            for name in names(written):
+                found.setdefault(name, channel)
+    return found
+
+
+def no_channel(written: str) -> str:
+    message = _("unknown channel “%(channel)s”; known: %(known)s")
+    return message % {"channel": written, "known": ", ".join(settings.CONSENT_CHANNELS)}
 
 
 def addresses(rows: Sequence[TargetRow]) -> dict[tuple[str, str, str], str]:

@@ -25,7 +25,7 @@ register_target_form(
         label=_("Addresses not to be written to"),
         fields=(
             Field("kind", _("Kind of address; without one, all of the row"), choices=kinds, is_required=False),
-            Field("channel", _("Channel; without one, all"), choices=channels, is_required=False),
+            Field("channel", _("Channel; without one, all"), choices=channels, from_column=True, is_required=False),
             Field("reason", _("Reason"), from_column=True, is_required=False),
             Field("when", _("only where this column says yes"), from_column=True, is_required=False),
         ),

@@ -85,6 +85,30 @@ def test_a_suppression_counts_on_its_channel(channel, is_suppressed, load):  # n
     assert found == ({"ann@example.com": ""} if is_suppressed else {})
 
 
+def test_the_channel_may_stand_in_a_column(load):  # noqa: F811
+    """By key or as it is called; who says nothing of channels, or all, is not written to on any."""
+    cells = {
+        "ann": "SMS",
+        "bob": "短信、邮件",
+        "cyd": "",
+        "dan": "全部",
+        "eve": "email/全部渠道",
+        "fox": "fax",
+        "gil": "电话",
+    }
+    content = "\n".join(["Mail;Channel", *(f"{name}@example.com;{cell}" for name, cell in cells.items()), ""])
+    mapping = {"identifiers": {"Mail": "email"}, "suppressions": [{"channel": {"column": "Channel"}}]}
+
+    import_ = load(content, mapping | {"delimiter": ";"})
+
+    found = Suppression.objects.order_by("value", "channel").values_list("value", "channel")
+    assert [(value[:3], channel) for value, channel in found] == [
+        ("ann", "sms"), ("bob", "email"), ("bob", "sms"), ("cyd", ""), ("dan", ""), ("eve", ""), ("gil", "phone")
+    ]  # fmt: skip
+    assert import_.counts["refused_rows"] == ["7: Channel"]
+    assert "unknown channel “fax”; known: email, sms" in import_.refused_file.open().read().decode()
+
+
 def test_taken_back_the_addresses_go(load):  # noqa: F811
     import_ = load(LIST, MAPPING)
 
@@ -138,8 +162,9 @@ def test_an_address_added_by_hand_while_its_import_is_taken_back_is_there(load):
     [
         ({"kind": "carte"}, "suppressions[0].kind", "unknown kind of identifier “carte”"),
         ({"kind": "email", "channel": "fax"}, "suppressions[0].channel", "unknown channel “fax”; known: email"),
+        ({"channel": 5}, "suppressions[0].channel", "neither a text nor {“column”: …}"),
     ],
-    ids=["kind", "channel"],
+    ids=["kind", "channel", "channel of no kind"],
 )
 def test_a_bad_part_is_named_by_its_place(part, path, message):
     _parsed, problems = check(MAPPING | {"suppressions": [part]}, kinds={"email"})
