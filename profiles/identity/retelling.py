@@ -10,7 +10,7 @@ they came together again does.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -170,66 +170,94 @@ class Person:
         return identifier_id
 
 
+class Roll(NamedTuple):
+    """The identifiers of some people, each by id: whose it is, how it sorts within a message, and the profile that it
+    was written on, its home. Of each home, the identifier that was written there first.
+    """
+
+    owner: dict[int, int]
+    place: dict[int, tuple[int, str]]
+    home: dict[int, int]
+    first_on: dict[int, int]
+
+
 def load(profile_ids: Collection[int]) -> dict[int, Person]:
     """The people by id; four queries, five where some were taken apart and came together again."""
+    roll = call_roll(profile_ids)
+    mine: dict[int, list[int]] = {profile_id: [] for profile_id in profile_ids}
+    for pk, profile_id in roll.owner.items():
+        mine[profile_id].append(pk)
+    people = {profile_id: Person(identifiers) for profile_id, identifiers in mine.items()}
+    rejoined = tell_of_links(people, roll)
+    # Who has no identifiers was never joined with anybody.
+    tell_of_merges(people, roll, rejoined)
+    tell_of_words(people, roll)
+    return people
+
+
+def call_roll(profile_ids: Collection[int]) -> Roll:
     theirs = Identifier.objects.filter(Scope(sorted(profile_ids)).on("profile_id"))
     rows = theirs.annotate(home=Coalesce("origin_id", "profile_id")).values_list(
         "pk", "profile_id", "home", "kind__priority", "value"
     )
-    owner: dict[int, int] = {}
-    place: dict[int, tuple[int, str]] = {}
-    home_of: dict[int, int] = {}  # the profile that each was written on
-    first_on: dict[int, int] = {}  # the first identifier that was written on each profile
+    roll = Roll({}, {}, {}, {})
     for pk, profile_id, home, priority, value in rows.order_by("pk"):
-        owner[pk], place[pk], home_of[pk] = profile_id, (priority, value), home
-        first_on.setdefault(home, pk)
-    mine: dict[int, list[int]] = {profile_id: [] for profile_id in profile_ids}
-    for pk, profile_id in owner.items():
-        mine[profile_id].append(pk)
-    people = {profile_id: Person(identifiers) for profile_id, identifiers in mine.items()}
-    rejoined = set()  # of these links tell no more how they came together: merges by message do too
-    for link in links_of(owner.keys()):
+        roll.owner[pk], roll.place[pk], roll.home[pk] = profile_id, (priority, value), home
+        roll.first_on.setdefault(home, pk)
+    return roll
+
+
+def tell_of_links(people: Mapping[int, Person], roll: Roll) -> set[int]:
+    """Tell each person of the links that joined their identifiers. Returns of whom some links tell no more how they
+    came together: those must hear of their merges by message too.
+    """
+    rejoined = set()
+    for link in links_of(roll.owner.keys()):
         said = (link.occurred_at, link.message_id, link.source_id)
         both = (link.left_id, link.right_id)
-        is_one = owner.get(link.left_id) == owner.get(link.right_id)
+        is_one = roll.owner.get(link.left_id) == roll.owner.get(link.right_id)
         if is_one and (link.parted_at is None or link.occurred_at >= link.parted_at):
-            first, other = sorted(both, key=place.__getitem__)
-            people[owner[first]].joins.append(Join(*said, place[other], first, other))
+            first, other = sorted(both, key=roll.place.__getitem__)
+            people[roll.owner[first]].joins.append(Join(*said, roll.place[other], first, other))
             continue
         for left, gone in (both, both[::-1]):
-            if left in owner:
-                person = people[owner[left]]
-                person.joins.append(Join(*said, place[left], left, person.stand_in(home_of[left], gone)))
-                rejoined.add(owner[left])
-    merges = ProfileMerge.objects.filter(Scope(sorted(profile_ids)).on("absorbed__merged_into_id"), undone_at=None)
+            if left in roll.owner:
+                person = people[roll.owner[left]]
+                person.joins.append(Join(*said, roll.place[left], left, person.stand_in(roll.home[left], gone)))
+                rejoined.add(roll.owner[left])
+    return rejoined
+
+
+def tell_of_merges(people: Mapping[int, Person], roll: Roll, rejoined: Collection[int]) -> None:
+    merges = ProfileMerge.objects.filter(Scope(sorted(people)).on("absorbed__merged_into_id"), undone_at=None)
     merges = merges.filter(BY_HAND | Q(absorbed__merged_into__in=rejoined))
     asked_at = times_of_messages(merges) if rejoined else {}
     for merge in merges.annotate(person_id=F("absorbed__merged_into_id")):
         person = people[merge.person_id]
-        if not person.chief:
-            continue  # nobody is left to have been joined
-        above, absorbed = (
-            first_on.get(home) or person.stand_in(home)
-            for home in (merge.parent_id or merge.survivor_id, merge.absorbed_id)
-        )
-        at = asked_at.get(merge.pk, merge.merged_at)
-        person.joins.append(Join(at, "", 0, (merge.pk, ""), above, absorbed))
-    for word in Consent.objects.filter(Scope(sorted(profile_ids)).on("profile_id")).exclude(DECIDED):
-        person = people[word.profile_id]
-        if not person.chief:
-            continue  # who has no identifiers was never joined with anybody
-        hangs_on = word.anchor_id if word.anchor_id in owner else first_on.get(word.origin_id)
-        person.said.append(
-            Said(
-                word.occurred_at,
-                word.message_id,
-                word.source_id or 0,
-                word.channel,
-                word.state == Consent.State.DENIED,
-                next(iter(person.chief)) if hangs_on is None else hangs_on,
+        if person.chief:
+            above, absorbed = (
+                roll.first_on.get(home) or person.stand_in(home)
+                for home in (merge.parent_id or merge.survivor_id, merge.absorbed_id)
             )
-        )
-    return people
+            at = asked_at.get(merge.pk, merge.merged_at)
+            person.joins.append(Join(at, "", 0, (merge.pk, ""), above, absorbed))
+
+
+def tell_of_words(people: Mapping[int, Person], roll: Roll) -> None:
+    for word in Consent.objects.filter(Scope(sorted(people)).on("profile_id")).exclude(DECIDED):
+        person = people[word.profile_id]
+        if person.chief:
+            hangs_on = word.anchor_id if word.anchor_id in roll.owner else roll.first_on.get(word.origin_id)
+            person.said.append(
+                Said(
+                    word.occurred_at,
+                    word.message_id,
+                    word.source_id or 0,
+                    word.channel,
+                    word.state == Consent.State.DENIED,
+                    next(iter(person.chief)) if hangs_on is None else hangs_on,
+                )
+            )
 
 
 def links_of(identifier_ids: Collection[int]) -> QuerySet[IdentityLink, Any]:
