@@ -279,8 +279,8 @@ def who_has_identifiers(profile_ids: Sequence[int]) -> list[int]:
 
 
 def set_seen(profile_ids: Sequence[int]) -> None:
-    """First and last seen as what is left says, and none of their identifiers earlier; of whom nothing is left, as it
-    was.
+    """First and last seen as what is left says: none of their identifiers before the first, nor after the last, where
+    it was named but beside somebody else. Of whom no event is left, as it was.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -295,8 +295,13 @@ def set_seen(profile_ids: Sequence[int]) -> None:
                 UPDATE profiles_identifier AS identifier SET first_seen_at = seen.first_at
                 FROM seen WHERE identifier.profile_id = seen.profile_id AND identifier.first_seen_at < seen.first_at
             )
-            UPDATE profiles_lastsight AS sight SET at = seen.last_at
-            FROM seen WHERE sight.profile_id = seen.profile_id AND sight.at <> seen.last_at
+            UPDATE profiles_lastsight AS sight SET at = last.at
+            FROM (
+                SELECT seen.profile_id, greatest(seen.last_at, max(identifier.first_seen_at)) AS at
+                FROM seen LEFT JOIN profiles_identifier AS identifier USING (profile_id)
+                GROUP BY seen.profile_id, seen.last_at
+            ) AS last
+            WHERE sight.profile_id = last.profile_id AND sight.at <> last.at
             """,
             [list(profile_ids)],
         )

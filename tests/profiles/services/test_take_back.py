@@ -187,6 +187,23 @@ def test_so_is_whom_messages_meet_that_wait_for_the_taking_back(load, monkeypatc
     assert set(Identifier.objects.values_list("first_seen_at", flat=True)) == {earlier}
 
 
+def test_nobody_was_last_seen_before_one_of_their_identifiers_was_first(load):
+    """A card stays that a message has named since, although it was taken for another's there."""
+    web = SourceFactory()
+    send(web, track("Page Viewed", user="u1") | {"timestamp": "2026-01-01T00:00:00Z"})
+    import_ = load(
+        "User,Card,City,Day\nu1,VIP001,Oslo,2026-02-01T00:00:00Z\n",
+        {"identifiers": {"User": "user_id", "Card": "member_card"}, "traits": {"City": "city"}, "time": "Day"},
+    )
+    said = {"context": {"externalIds": [{"type": "member_card", "id": "VIP001"}]}, "timestamp": "2026-03-01T00:00:00Z"}
+    send(web, track("Page Viewed", user="u2") | said)
+
+    undo(import_)
+
+    assert profile_of("user_id", "u1") == profile_of("member_card", "VIP001")
+    assert profile_of("user_id", "u1").last_seen_at == datetime(2026, 2, 1, tzinfo=UTC)
+
+
 def test_who_was_first_seen_at_a_time_to_come_is_judged_then(load):
     segment = SegmentFactory(rule={"op": "attribute", "key": "first_seen_at", "is": "in_last", "value": {"days": 30}})
     import_ = load(MEMBERS, MEMBERS_MAPPING)

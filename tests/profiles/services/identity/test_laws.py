@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from django.core.files.base import ContentFile
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cdp.models import Run
 from cdp.rules.causes import Cause
 from cdp.rules.holders import holder_of
 from profiles.identity.errors import IdentityError
+from profiles.identity.retelling import retell
+from profiles.imports.engine import import_rows
 from profiles.models import (
     Consent,
     Contribution,
@@ -21,12 +25,16 @@ from profiles.models import (
     Identifier,
     IdentifierKind,
     IdentityChange,
+    Import,
     Profile,
     ProfileMerge,
     Separation,
 )
 from profiles.refresh.full import refresh_in_full
+from profiles.services.consents import Said, record_consents
 from profiles.services.identity import lift_separation, merge_profiles, split_profile, undo_merge
+from profiles.services.imports import create_import, queue_import, take_back
+from profiles.services.take_back import take_back_rows
 from tags.models import DisplacedTag, Tag, TagAssignment
 from tags.services.assign import assign_tag, unassign_tag
 from tests.factories.profiles import SourceFactory
@@ -47,6 +55,7 @@ class Oracle:
 
     people: list[set[str]] = field(default_factory=list)
     apart: set[frozenset[str]] = field(default_factory=set)
+    heard: set[str] = field(default_factory=set)  # those whom messages named, not files alone
     n_messages: int = 0
 
     def owner(self, name: str) -> set[str]:
@@ -77,15 +86,22 @@ class Oracle:
         person -= going
         self.people.append(set(going))
 
+    def forget(self, n_messages: int, staying: set[str]) -> None:
+        """So many messages are gone, and all names that nobody else has given."""
+        assert self.heard <= staying
+        self.n_messages -= n_messages
+        self.people = [person & staying for person in self.people if person & staying]
+        self.apart = {pair for pair in self.apart if pair <= staying}
+
 
 @st.composite
 def scripts(draw):
     """What happens one after the other: (verb, what it is about); numbers choose among whatever there is by then."""
-    verbs = st.sampled_from(["say", "say", "say", "merge", "undo", "undo", "split", "lift", "tag", "untag"])
+    often, seldom = ["say", "say", "merge", "undo"], ["load", "split", "lift", "tag", "untag", "consent", "take_back"]
     script = []
     for number in range(draw(st.integers(1, 14))):
-        verb = draw(verbs)
-        if verb == "say":
+        verb = draw(st.sampled_from(often + often + seldom))
+        if verb in ("say", "load"):
             names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True))
             at = draw(st.integers(0, 30))
             script.append((verb, (sorted(names, key=lambda name: (name[0] == "a", name)), at, number)))
@@ -119,6 +135,29 @@ def say(source, names, at, number):
     send(source, one)
 
 
+def load(source, names, at, number):
+    """A file of one row says the same."""
+    at_time = (START + timedelta(minutes=at)).isoformat()
+    told = {f"Is {name}": name for name in names} | {"City": f"City {number}", "Time": at_time}
+    mapping = {
+        "identifiers": {f"Is {name}": "user_id" if name.startswith("u") else "anonymous_id" for name in names},
+        "traits": {"City": "city"},
+        "time": "Time",
+    }
+    if number % 2:
+        mapping["consents"] = {"Mail": "email"}
+        told["Mail"] = "yes" if number % 3 else "no"
+    content = f"{','.join(told)}\n{','.join(told.values())}\n"
+    import_ = create_import(ContentFile(content.encode()), name="f.csv", source=source, mapping=mapping, now=NOW)
+    import_rows(import_, queue_import(import_, user=None), now=NOW)
+    Run.objects.unfinished().update(state=Run.State.SUCCEEDED)
+
+
+def denied(*profiles):
+    found = Consent.objects.in_force().filter(profile__in=profiles, state=Consent.State.DENIED)
+    return set(found.values_list("channel", flat=True))
+
+
 def values_of(profile):
     return {identifier.value for identifier in profile.identifiers.all()}
 
@@ -127,9 +166,13 @@ def act(oracle, source, tag, verb, what):
     """Do it, here and in the oracle."""
     people = list(Profile.objects.current().filter(identifiers__isnull=False).distinct().order_by("pk"))
     if verb == "say":
-        names, at, number = what
-        say(source, names, at, number)
-        oracle.say(names)
+        say(source, *what)
+        oracle.say(what[0])
+        oracle.heard.update(what[0])
+        return
+    if verb == "load":
+        load(source, *what)
+        oracle.say(what[0])
         return
     one, other = what
     if not people:
@@ -137,13 +180,14 @@ def act(oracle, source, tag, verb, what):
     mine, theirs = people[one % len(people)], people[other % len(people)]
     if verb == "merge" and mine != theirs:
         ours, others = oracle.owner(min(values_of(mine))), oracle.owner(min(values_of(theirs)))
-        is_forbidden = oracle.forbids(ours, others)
+        is_forbidden, refused = oracle.forbids(ours, others), denied(mine, theirs)
         try:
             merge_profiles([mine.pk, theirs.pk], user=None, now=NOW)
         except IdentityError:
             assert is_forbidden
         else:
             assert not is_forbidden
+            assert refused <= denied(mine, theirs)
             ours |= others
             oracle.people = [person for person in oracle.people if person is not others]
     elif verb == "split":
@@ -174,11 +218,23 @@ def act(oracle, source, tag, verb, what):
         assign_tag(tag, [mine.pk], now=NOW)
     elif verb == "untag":
         unassign_tag(tag, [mine.pk], now=NOW)
+    elif verb == "consent":
+        state = Consent.State.DENIED if other % 2 else Consent.State.GRANTED
+        record_consents([Said(mine.pk, "email", state, START + timedelta(minutes=3 * other))], user=None, now=NOW)
+    elif verb == "take_back" and (
+        imports := [row for row in Import.objects.filter(taken_back_at=None) if row.has_taken_in]
+    ):
+        import_ = imports[one % len(imports)]
+        n_messages = Event.objects.filter(import_id=import_.pk).count()
+        take_back_rows(import_, take_back(import_, user=None), now=NOW)
+        Run.objects.unfinished().update(state=Run.State.SUCCEEDED)
+        oracle.forget(n_messages, set(Identifier.objects.values_list("value", flat=True)))
 
 
 def check(oracle):
     """Everything hangs where it must."""
     people = Profile.objects.current()
+    assert retell([person.pk for person in people]) == set()
     assert {frozenset(values_of(person)) for person in people} == {frozenset(person) for person in oracle.people}
     assert {frozenset((pair.left.value, pair.right.value)) for pair in Separation.objects.in_force()} == oracle.apart
     assert Event.objects.count() == oracle.n_messages
@@ -203,10 +259,11 @@ def check(oracle):
 
 
 def check_person(person):
-    assert person.first_seen_at == min(person.identifiers.values_list("first_seen_at", flat=True))
+    first_seen = list(person.identifiers.values_list("first_seen_at", flat=True))
+    assert person.first_seen_at == min(first_seen)
     events = Event.objects.filter(profile=person).values_list("occurred_at", flat=True)
     # Later where somebody was but named in a message that was taken for another's.
-    assert person.last_seen_at >= max([*events, *person.identifiers.values_list("first_seen_at", flat=True)])
+    assert person.last_seen_at >= max([*events, *first_seen])
     said = Contribution.objects.filter(anchor__profile=person, definition__key="city", fits=True)
     last = max(said, key=lambda row: (row.occurred_at, row.message_id), default=None)
     assert person.attributes.get("city") == (last.value if last else None)
