@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -35,8 +35,10 @@ from profiles.imports.names import (
 )
 from profiles.imports.readers.row import REPORT_COLUMNS
 from profiles.imports.targets import all_targets
+from profiles.models import AttributeType
 
 SHARE = 0.8  # of the filled cells that must be of a kind
+SPLITS = (";", "；", "、", ",", "，", "|")  # between the items of one cell
 
 ORDER = "Order Completed"
 LONG_NUMBER = re.compile(r"\d{12,}")
@@ -52,7 +54,30 @@ def names(written: str) -> frozenset[str]:
     return frozenset(folded(name) for name in written.split())
 
 
-def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
+class Attributes:
+    """The attributes that there are: their types by key, and the keys by all that their columns may be called."""
+
+    def __init__(self, rows: Iterable[tuple[str, str, str]] = ()) -> None:
+        """`rows` are key, label and type."""
+        rows = list(rows)
+        self.types = {key: type_ for key, _label, type_ in rows}
+        self.keys = {folded(label): key for key, label, _type in rows if label}
+        self.keys |= {folded(key): key for key in self.types}
+
+    def named(self, column: str) -> str | None:
+        """The key of the attribute that a column is probably."""
+        return self.keys.get(folded(column))
+
+    def read(self, key: str, cells: Sequence[str]) -> dict[str, Any] | str:
+        """How a mapping says that a column fills one of these. By another type than its own, values would not count."""
+        type_ = self.types[key]
+        if type_ == AttributeType.TEXT:
+            return key
+        split = next((split for split in SPLITS if any(split in cell for cell in cells)), "")
+        return {"key": key, "type": type_} | ({"split": split} if type_ == AttributeType.LIST and split else {})
+
+
+def guess(facts: FileFacts, *, region: str, attributes: Attributes) -> dict[str, Any]:
     """A mapping in JSON. Columns of which nothing is known become attributes, or properties of the order."""
     columns = [name for name in dict.fromkeys(facts.columns) if name and name not in REPORT_COLUMNS]
     filled = {name: filled_cells(facts.sample, name) for name in columns}
@@ -67,7 +92,7 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
     is_event = bool(event_column or (order and time))
     mapping["identifiers"] = identifiers(left, filled, region)
     consents = {name: key for key, known in CONSENTS.items() if (name := take_answers(left, filled, names(known)))}
-    traits = person(left, filled)
+    traits = person(left, filled, attributes)
     parts = targets_of(left, filled)
     may_have_comma = (
         facts.delimiter != ","
@@ -90,7 +115,7 @@ def guess(facts: FileFacts, *, region: str) -> dict[str, Any]:
         for name in (order, amount):
             if name:
                 rest[name] = {"key": name, "type": "number" if name == amount else "text"}
-        traits |= rest
+        traits |= rest | known(rest, filled, attributes, taken=traits)
         if changed := next((name for name in traits if folded(name) in names(CHANGE_TIMES)), None):
             del traits[changed]
             mapping["time"] = changed
@@ -160,11 +185,29 @@ def identifiers(left: dict[str, None], filled: dict[str, list[str]], region: str
     return found
 
 
-def person(left: dict[str, None], filled: dict[str, list[str]]) -> dict[str, Any]:
+def person(left: dict[str, None], filled: dict[str, list[str]], attributes: Attributes) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, (written, type_) in TRAITS.items():
         if (name := take(left, names(written))) is not None:
-            found[name] = {"key": key, "type": type_} if type_ else key
+            if key in attributes.types:
+                found[name] = attributes.read(key, filled[name])
+            else:
+                found[name] = {"key": key, "type": type_} if type_ else key
+    return found
+
+
+def known(
+    columns: Collection[str], filled: dict[str, list[str]], attributes: Attributes, *, taken: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Those of the columns that are called like an attribute, by its key or label, as that; by a label, one column for
+    each, and none for one that is `taken`.
+    """
+    found = {name: attributes.read(name, filled[name]) for name in columns if name in attributes.types}
+    keys = {said["key"] if isinstance(said, dict) else said for said in [*taken.values(), *found.values()]}
+    for name in columns:
+        if name not in found and (key := attributes.named(name)) is not None and key not in keys:
+            keys.add(key)
+            found[name] = attributes.read(key, filled[name])
     return found
 
 

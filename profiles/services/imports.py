@@ -36,7 +36,7 @@ from cdp.runs import queue_run
 from profiles.imports.check import check, parse_mapping, reading_of
 from profiles.imports.errors import MappingProblem, SourceDisabledError
 from profiles.imports.facts import FileFacts, facts_of
-from profiles.imports.guess import guess
+from profiles.imports.guess import Attributes, guess
 from profiles.imports.messages import Messages
 from profiles.imports.preview import PreviewRow
 from profiles.imports.readers import columns_of, open_rows, reading_as_stored
@@ -46,7 +46,7 @@ from profiles.imports.show import show
 from profiles.imports.understand import Understanding
 from profiles.imports.unplanned import refuse_unplanned
 from profiles.imports.values import value_key
-from profiles.models import IdentifierKind, Import, ImportMapping, Source
+from profiles.models import AttributeDefinition, IdentifierKind, Import, ImportMapping, Source
 from profiles.models.imports import TAKE_BACK
 from profiles.services.written import Written, written_in_time
 
@@ -75,11 +75,13 @@ def inspect_file(
 
 
 def guess_mapping(facts: FileFacts, *, source: Source) -> dict[str, Any]:
-    """A mapping (JSON) by the names of the columns, Chinese and English, and by the cells of the sample.
+    """A mapping (JSON) by the names of the columns, Chinese and English, and of the attributes that there are, and by
+    the cells of the sample.
 
     It may have problems (`check_mapping`), as where no column seems to say who it is.
     """
-    return guess(facts, region=source.default_region)
+    rows = AttributeDefinition.objects.values_list("key", "label", "type")
+    return guess(facts, region=source.default_region, attributes=Attributes(rows.order_by("key")))
 
 
 def check_mapping(mapping: Any, *, facts: FileFacts | None = None) -> list[MappingProblem]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from profiles.imports.guess import folded, mostly
+from profiles.imports.guess import SPLITS, folded, mostly
 from profiles.imports.targets.parts import pieces
-
-SPLITS = (";", "；", "、", ",", "，", "|")
 
 
 def guess_named(

@@ -4,7 +4,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from profiles.imports.errors import ImportFileError
-from profiles.models import Event, Profile
+from profiles.models import AttributeDefinition, Event, Profile
 from profiles.services.imports import (
     check_mapping,
     create_import,
@@ -144,6 +144,40 @@ def test_numbers_with_a_decimal_comma_are_told_by_their_cells(look):
     assert [traits[name].get("format", "") for name in ("Points", "Sizes")] == ["", ""]
     by_commas = look('Card,Sizes\nVIP1,"38,5"\nVIP2,"7,8"\n')[2]
     assert by_commas["traits"] == {"Sizes": "Sizes"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "cells", "said"),
+    [
+        ("text", "1 2", "level"),
+        ("number", "gold 2", {"key": "level", "type": "number"}),
+        ("list", "tea;wine tea", {"key": "level", "type": "list", "split": ";"}),
+        ("list", "tea wine", {"key": "level", "type": "list"}),
+    ],
+)
+@pytest.mark.parametrize("head", ["level", "Level", "会员等级"])
+def test_a_column_called_like_an_attribute_is_read_as_that(look, type_, cells, said, head):
+    AttributeDefinition.objects.create(key="level", label="会员等级", type=type_)
+
+    mapping = look("手机号,{}\n{}\n".format(head, "\n".join(f"13800138000,{cell}" for cell in cells.split())))[2]
+
+    assert mapping["traits"] == {head: said}
+
+
+def test_of_several_columns_called_like_one_attribute_that_with_its_key_is_it(look):
+    AttributeDefinition.objects.create(key="level", label="会员等级", type="text")
+    AttributeDefinition.objects.filter(key="city").update(type="list")
+
+    mapping = look("手机号,会员等级,等级,level,LEVEL,城市,city\n13800138000,1,1,2,3,Oslo,4\n")[2]
+
+    assert mapping["traits"] == {
+        "会员等级": {"key": "会员等级", "type": "number"},
+        "等级": {"key": "等级", "type": "number"},
+        "level": "level",
+        "LEVEL": {"key": "LEVEL", "type": "number"},
+        "城市": {"key": "city", "type": "list"},
+        "city": {"key": "city", "type": "list"},
+    }
 
 
 def test_nobody_is_guessed_where_nothing_says_who(look):
