@@ -7,7 +7,7 @@ was seen before the lock is confirmed under it, by what the feed has gained sinc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from django.db import connection
@@ -50,6 +50,20 @@ class Foresight:
     seen: dict[int, Seen]
     telling: list[Link]
     sayings: dict[Pair, Link]
+
+    def without(self, gone: Collection[int]) -> Foresight:
+        """What it says of everybody but these profiles."""
+
+        def stays(link: Link) -> bool:
+            return self.known[link.keys[0]].profile_id not in gone
+
+        return replace(
+            self,
+            settled={n: owner for n, owner in self.settled.items() if owner not in gone},
+            seen={owner: when for owner, when in self.seen.items() if owner not in gone},
+            telling=list(filter(stays, self.telling)),
+            sayings={pair: link for pair, link in self.sayings.items() if stays(link)},
+        )
 
 
 class Confirmed(NamedTuple):
@@ -103,29 +117,20 @@ def confirm(links: Sequence[Link], foreseen: Foresight) -> Confirmed:
         foreseen, absorbed = foresee(links), set()
     unsure = [n for n in range(len(links)) if n not in foreseen.settled or foreseen.settled[n] in absorbed]
     again = {key for n in unsure for key in links[n].keys}
-    known = {key: identifier for key, identifier in foreseen.known.items() if key not in again}
     found = known_now(again, Glance(foreseen.mark, foreseen.known), mark)
-    known |= found
     resettled, meeting = settle(links, unsure, {key: identifier.profile_id for key, identifier in found.items()})
 
-    gone = absorbed | meeting
-    settled = {n: owner for n, owner in foreseen.settled.items() if owner not in gone}
-    seen = {owner: when for owner, when in foreseen.seen.items() if owner not in gone}
-    for owner, when in see_settled(links, resettled).items():
-        seen[owner] = seen[owner].and_at(when.first).and_at(when.last) if owner in seen else when
-    told = [link for link in foreseen.telling if foreseen.known[link.keys[0]].profile_id not in gone]
-    sayings = {
-        pair: link for pair, link in foreseen.sayings.items() if foreseen.known[link.keys[0]].profile_id not in gone
-    }
-    settled |= resettled
+    kept = foreseen.without(absorbed | meeting)
+    known = {key: identifier for key, identifier in foreseen.known.items() if key not in again} | found
+    settled = kept.settled | resettled
     return Confirmed(
         known,
         settled,
         resettled,
         sorted((n for n in range(len(links)) if n not in settled), key=lambda n: links[n][:3]),
-        seen,
-        told + telling([links[n] for n in resettled], known),
-        sayings,
+        seen_by_both(kept.seen, see_settled(links, resettled)),
+        kept.telling + telling([links[n] for n in resettled], known),
+        kept.sayings,
     )
 
 
@@ -151,6 +156,14 @@ def see_settled(links: Sequence[Link], settled: Mapping[int, int]) -> dict[int, 
     for n, profile_id in settled.items():
         at = links[n].occurred_at
         seen[profile_id] = seen[profile_id].and_at(at) if profile_id in seen else Seen(at, at)
+    return seen
+
+
+def seen_by_both(one: Mapping[int, Seen], other: Mapping[int, Seen]) -> dict[int, Seen]:
+    """When either saw each profile."""
+    seen = dict(one)
+    for profile_id, when in other.items():
+        seen[profile_id] = seen[profile_id].and_at(when.first).and_at(when.last) if profile_id in seen else when
     return seen
 
 
