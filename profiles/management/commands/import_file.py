@@ -77,8 +77,8 @@ class Command(BaseCommand):
 
     def say(self, path: Path, import_: Import, run: Run) -> None:
         counts = {name: n for name, n in run.counts.items() if name != "refused_rows"}
-        said = ", ".join(f"{name} {n}" for name, n in counts.items() if n or name in ("new", "changed", "refused"))
-        self.stdout.write(f"{path}: rows {run.done}, {said}")
+        said = [f"{name} {n}" for name, n in counts.items() if n or name in ("new", "changed", "refused")]
+        self.stdout.write(f"{path}: {', '.join([f'rows {run.done}', *said])}")
         named = run.counts.get("refused_rows", [])
         for place in named:
             self.stdout.write(f"  refused: line {place}")

@@ -74,6 +74,12 @@ def test_a_saved_mapping_has_its_source_and_a_dry_run_writes_nothing(files):
     assert not Event.objects.exists()
 
 
+def test_of_a_file_without_rows_that_is_said(files):
+    (files / "none.csv").write_text(MEMBERS.splitlines()[0])
+
+    assert command(files, file="none.csv").splitlines()[0].endswith("none.csv: rows 0")
+
+
 def test_what_is_wrong_is_said(files, caplog):
     (files / "other.csv").write_text("Other\n1\n")
     (files / "broken.json").write_text("{")
