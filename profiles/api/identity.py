@@ -24,7 +24,14 @@ from cdp.api.serializers import StrictSerializer
 from cdp.api.viewsets import ROW_PATTERN, ApiViewSet, ReadingViewSet
 from cdp.disclosure import Viewer
 from cdp.models import User
-from profiles.api.chosen import NamedSerializer, check_kinds
+from profiles.api.parting import (
+    NamedIdentifiersSerializer,
+    SplitPreviewSerializer,
+    SplitSerializer,
+    UndoMergeSerializer,
+    check_along,
+    show_preview,
+)
 from profiles.api.representation import IdentifierSerializer, ProfileSerializer, represent
 from profiles.feeds import IDENTITY
 from profiles.identity.errors import IdentityError, KeptApartError
@@ -32,11 +39,17 @@ from profiles.identity.normalise import spell
 from profiles.masking import masking_for
 from profiles.models import Identifier, IdentityChange, Profile, ProfileMerge, Separation
 from profiles.models.source import DEFAULT_REGION
-from profiles.services.identity import lift_separation, merge_profiles, split_profile, undo_merge
+from profiles.services.identity import (
+    lift_separation,
+    merge_profiles,
+    preview_split,
+    preview_undo,
+    split_profile,
+    undo_merge,
+)
 
 MERGING = ("profiles.merge_profile",)
 MAX_MERGED = 20  # profiles in one request
-MAX_SPLIT = 1000  # identifiers in one request
 
 
 class KeptApart(Conflict):
@@ -80,14 +93,6 @@ def show_merge(merge: ProfileMerge) -> dict[str, Any]:
         "undone_by": merge.undone_by.username if merge.undone_by else None,
         "undone_at": merge.undone_at,
     }
-
-
-class SplitSerializer(StrictSerializer):
-    identifiers = serializers.ListField(child=NamedSerializer(), allow_empty=False, max_length=MAX_SPLIT)
-
-    def validate_identifiers(self, identifiers: list[dict[str, str]]) -> list[dict[str, str]]:
-        check_kinds(identifiers)
-        return identifiers
 
 
 SPLIT = inline_serializer("SplitAnswer", {"from": serializers.UUIDField(), "to": serializers.UUIDField()})
@@ -213,14 +218,31 @@ class IdentityActions(ApiViewSet):
     @extend_schema(request=SplitSerializer, responses=SPLIT)
     @action(detail=True, methods=["post"], pagination_class=None, filterset_class=None)
     def split(self, request: Request, id: str) -> Response:
-        """Move identifiers into a person of their own, and keep the two apart until somebody lifts it."""
+        """Move identifiers into a person of their own, and keep the two apart until somebody lifts it.
+
+        What was written by hand stays, but for the rows that `along` names, and what was written on a merged profile of
+        which nothing stays.
+        """
         body = SplitSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        profile = self._survivor(id)
+        profile, along = self._survivor(id), body.validated_data["along"]
         chosen = own_identifiers(profile, body.validated_data["identifiers"])
         with refusals(self.user):
-            other = split_profile(profile, chosen, user=self.user, now=timezone.now())
+            if along:
+                check_along(along, preview_split(profile, chosen))
+            other = split_profile(profile, chosen, user=self.user, now=timezone.now(), along=along)
         return Response({"from": profile.public_id, "to": other.public_id})
+
+    @extend_schema(request=NamedIdentifiersSerializer, responses=SplitPreviewSerializer)
+    @action(detail=True, methods=["post"], url_path="split/preview", pagination_class=None, filterset_class=None)
+    def split_preview(self, request: Request, id: str) -> Response:
+        """What a split would move, and the rows by hand that could go along; nothing is changed."""
+        body = NamedIdentifiersSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        profile = self._survivor(id)
+        with refusals(self.user):
+            found = preview_split(profile, own_identifiers(profile, body.validated_data["identifiers"]))
+        return Response(show_preview(found, self.user))
 
     @extend_schema(responses=SeparationSerializer(many=True))
     @action(detail=True, filterset_class=None)
@@ -272,16 +294,33 @@ class MergeViewSet(ReadingViewSet):
     filterset_class = MergeFilters
     lookup_url_kwarg = "id"
     lookup_value_regex = ROW_PATTERN
-    action_permissions = {"undo": MERGING}
+    action_permissions = {"undo": MERGING, "undo_preview": MERGING}
+    reading_actions = frozenset({"undo_preview"})
 
-    @extend_schema(request=None, responses=ProfileSerializer)
+    @extend_schema(request=UndoMergeSerializer, responses=ProfileSerializer)
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, id: str) -> Response:
-        """Let the absorbed live again, under the old id; answers with them."""
+        """Let the absorbed live again, under the old id; answers with them.
+
+        What was written by hand after the merge stays, but for the rows that `along` names.
+        """
+        user: Any = request.user
+        body = UndoMergeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        merge, along = self.get_object(), body.validated_data["along"]
+        with refusals(user):
+            if along:
+                check_along(along, preview_undo(merge))
+            profile = undo_merge(merge, user=user, now=timezone.now(), along=along)
+        return Response(represent([profile], user)[0])
+
+    @extend_schema(request=None, responses=SplitPreviewSerializer)
+    @action(detail=True, methods=["post"], url_path="undo/preview")
+    def undo_preview(self, request: Request, id: str) -> Response:
+        """What an undo would move, and the rows by hand that could go along; nothing is changed."""
         user: Any = request.user
         with refusals(user):
-            profile = undo_merge(self.get_object(), user=user, now=timezone.now())
-        return Response(represent([profile], user)[0])
+            return Response(show_preview(preview_undo(self.get_object()), user))
 
 
 @route("separations")

@@ -72,7 +72,7 @@ class ProfileViewSet(ConsentActions, ExplainActions, IdentityActions):
     lookup_field = "public_id"
     lookup_url_kwarg = "id"
     lookup_value_regex = UUID_PATTERN
-    reading_actions = frozenset({"lookup"})
+    reading_actions = frozenset({"lookup", "split_preview"})
     action_permissions = {
         **ConsentActions.permissions,
         **ExplainActions.permissions,
@@ -82,6 +82,7 @@ class ProfileViewSet(ConsentActions, ExplainActions, IdentityActions):
         "merge": MERGING,
         "merges": ("profiles.view_profilemerge",),
         "split": MERGING,
+        "split_preview": MERGING,
         "changes": ("profiles.view_identitychange",),
         "separations": ("profiles.view_separation",),
     }

@@ -181,6 +181,7 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
         ("post", "profiles/merge/"): {"profiles": [str(world["profiles"]), OTHER]},
         ("post", "conflicts/{id}/dismiss/"): {"note": MARKER},
         ("post", "profiles/{id}/split/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
+        ("post", "profiles/{id}/split/preview/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
         ("post", "profiles/lookup/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
         ("post", "profiles/{id}/consents/"): {"channel": "sms", "state": "granted", "note": MARKER},
         ("post", "profiles/consents/"): {

@@ -4,9 +4,12 @@ import json
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from cdp.roles import INTEGRATION, OPERATOR, VIEWER
 from profiles.models import ProfileMerge, ProfileSplit
+from tags.models import TagAssignment
+from tags.services.assign import assign_tag
 from tests.cdp.api.world import operations
 from tests.clients import api_of
 from tests.factories.profiles import IdentifierFactory, ProfileFactory, ProfileMergeFactory, SourceFactory
@@ -179,13 +182,57 @@ def test_what_cannot_be_split_off_is_named(named, status, problem):
     assert not ProfileSplit.objects.exists()
 
 
+def test_a_row_by_hand_goes_along_with_a_split_that_names_it():
+    send(SourceFactory(), identify(user="u1", anonymous="a1", at=0))
+    profile, tag, api = profile_of("user_id", "u1"), TagFactory(key="vip", name="VIP"), api_of(OPERATOR)
+    assign_tag(tag, [profile.pk], now=timezone.now())
+    named = {"identifiers": [{"kind": "anonymous_id", "value": "a1"}]}
+
+    seen = api.send("post", f"profiles/{profile.public_id}/split/preview/", named).json()
+    wrong = api.send("post", f"profiles/{profile.public_id}/split/", {**named, "along": [row_of(seen), "tags.tag:1"]})
+
+    assert seen["going"] == [{"kind": "anonymous_id", "value": "a1"}]
+    assert seen["staying"] == [{"kind": "user_id", "value": "u1"}]
+    assert [(row["label"], row["goes"]) for row in seen["hand_made"]] == [("VIP", False)]
+    assert (wrong.status_code, wrong.json()["detail"]) == (400, "along[1]: is no row by hand of this person")
+    assert profile_of("anonymous_id", "a1") == profile
+
+    answer = api.send("post", f"profiles/{profile.public_id}/split/", {**named, "along": [row_of(seen)]})
+
+    assert answer.status_code == 200
+    assert TagAssignment.objects.get().profile == profile_of("anonymous_id", "a1") != profile
+
+
+def row_of(preview):
+    """What names its one row by hand."""
+    return preview["hand_made"][0]["ref"]
+
+
+def test_a_row_by_hand_goes_along_with_an_undo_that_names_it(ann, visitor):
+    merge(ann, visitor)
+    tag, api = TagFactory(key="vip"), api_of(OPERATOR)
+    assign_tag(tag, [ann.pk], now=timezone.now())
+    (found,) = api.send("get", "merges/?cause=manual").json()["results"]
+    seen = api.send("post", f"merges/{found['id']}/undo/preview/").json()
+    assert seen["going"] == [{"kind": "anonymous_id", "value": "a1"}]
+    assert ProfileMerge.objects.get().undone_at is None
+
+    wrong = api.send("post", f"merges/{found['id']}/undo/", {"along": ["x"]})
+    answer = api.send("post", f"merges/{found['id']}/undo/", {"along": [row_of(seen)]})
+    again = api.send("post", f"merges/{found['id']}/undo/preview/")
+
+    assert (wrong.status_code, answer.status_code) == (400, 200)
+    assert TagAssignment.objects.get().profile == visitor
+    assert (again.status_code, again.json()["detail"]) == (409, "This merge was undone already.")
+
+
 def test_a_merge_is_undone_and_the_old_id_lives_again(ann, visitor):
     merge(ann, visitor)
     api = api_of(INTEGRATION)
     (found,) = api.send("get", "merges/?cause=manual").json()["results"]
 
-    answer = api.send("post", f"merges/{found['id']}/undo/")
-    again = api.send("post", f"merges/{found['id']}/undo/")
+    answer = api.generic("POST", f"/api/v1/merges/{found['id']}/undo/")  # without a body, as curl sends it
+    again = api.send("post", f"merges/{found['id']}/undo/", {})
 
     assert (answer.status_code, answer.json()["id"]) == (200, str(visitor.public_id))
     assert api.send("get", f"profiles/{visitor.public_id}/").json()["identifiers"] == [
