@@ -16,6 +16,7 @@ from profiles.models import (
     Event,
     EventDefinition,
     Identifier,
+    IdentityConflict,
     IdentityLink,
     Import,
     MessageKey,
@@ -104,8 +105,8 @@ def words_of(import_: Import) -> list[QuerySet[Any]]:
 
 def forsaken_without(import_: Import) -> Q:
     """Of profiles: nothing but this import speaks of them. Several files have named them, so that their identifiers are
-    nobody's in particular, and of these no other is left; no other message has an event of theirs or ties one of their
-    identifiers, and no hand has written of them or taken them apart.
+    nobody's in particular, and of these no other is left; no other message has an event of theirs, ties one of their
+    identifiers or leaves one out, and no hand has written of them or taken them apart.
     """
     events = Event.objects.filter(profile=OuterRef("pk")).exclude(import_id=import_.pk)
     rows = [events, *(found for each in all_followers() if (found := each.beside(import_.pk)) is not None)]
@@ -116,15 +117,23 @@ def forsaken_without(import_: Import) -> Q:
         theirs = {f"{side}__profile": OuterRef("pk")}
         speaks |= Q(Exists(links_beside(import_).filter(**theirs)))
         speaks |= Q(Exists(Separation.objects.in_force().filter(**theirs)))
+    # A message that names them beside somebody else, of whom its event is. A conflict names but the last of several.
+    named = IdentityConflict.objects.filter(said_beside(import_) | Q(n_messages__gt=1))
+    speaks |= Q(Exists(named.filter(left_out__profile=OuterRef("pk"))))
     return ~speaks
 
 
 def links_beside(import_: Import) -> QuerySet[IdentityLink]:
     """What a message of this import, or of one that was taken back, has not tied."""
+    return IdentityLink.objects.filter(said_beside(import_))
+
+
+def said_beside(import_: Import) -> Q:
+    """Of rows that name a message: it is none of this import, nor of one that was taken back."""
     source = Cast(OuterRef("source_id"), CharField())
     message_key = Cast(MD5(Concat(source, Value(":"), OuterRef("message_id"))), UUIDField())
     known = MessageKey.objects.filter(key=message_key).exclude(import_id=import_.pk)
-    return IdentityLink.objects.filter(~Q(message_id__startswith=IMPORTED) | Exists(known))
+    return ~Q(message_id__startswith=IMPORTED) | Q(Exists(known))
 
 
 def touched_by_hand() -> Q:

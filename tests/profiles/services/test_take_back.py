@@ -15,7 +15,9 @@ from profiles.models import (
     Contribution,
     Event,
     Identifier,
+    IdentifierKind,
     IdentityChange,
+    IdentityConflict,
     IdentityLink,
     Import,
     MessageKey,
@@ -409,7 +411,18 @@ def a_split(person):
     split_profile(person, [Identifier.objects.get(value="u1")], user=None, now=NOW)
 
 
-@pytest.mark.parametrize("speak", [a_message, a_tag, a_consent, a_tag_by_file, a_tie, a_split])
+def a_message_that_left_them_out(person):
+    """It names them beside somebody else, who has a card already."""
+    IdentifierKind.objects.filter(key="member_card").update(limit_per_profile=1)
+    shop = SourceFactory()
+    for card in ("V9", "V1"):
+        send(shop, track("Viewed", user="u9") | {"context": {"externalIds": [{"type": "member_card", "id": card}]}})
+    assert IdentityConflict.objects.get().left_out.profile == person
+
+
+@pytest.mark.parametrize(
+    "speak", [a_message, a_tag, a_consent, a_tag_by_file, a_tie, a_split, a_message_that_left_them_out]
+)
 def test_of_whom_anything_else_speaks_stays_when_the_last_of_several_files_goes(load, speak):
     imports = load_files(load)
     person = profile_of("member_card", "V1")

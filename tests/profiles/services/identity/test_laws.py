@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.core.files.base import ContentFile
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cdp.models import Run
@@ -294,6 +294,7 @@ def replay():
 @pytest.mark.django_db
 @settings(law, max_examples=40)
 @given(scripts())
+@example([("say", (["u1", "u2"], 0, 0)), ("load", (["u2"], 0, 1)), ("take_back", (0, 0))])
 def test_whatever_happens_people_are_as_a_small_oracle_says(script):
     with world() as (source, tag):
         oracle = Oracle()
