@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from profiles.imports.cells import CellError, as_name
 from profiles.imports.errors import ImportFileError
 from profiles.imports.facts import FileFacts, facts_of
-from profiles.imports.guess import guess
+from profiles.imports.guess import Attributes, guess
 from profiles.imports.mapping import kinds_of
 from profiles.imports.readers import open_rows
 from profiles.models.source import DEFAULT_REGION
@@ -65,5 +65,5 @@ def stored(file: UploadedFile[Any]) -> Iterator[Path]:
 
 def place_of(facts: FileFacts, kind: str) -> int:
     """Which column has the identifiers of a kind; the first, where none looks like it."""
-    guessed = guess(facts, region=DEFAULT_REGION).get("identifiers", {})
+    guessed = guess(facts, region=DEFAULT_REGION, attributes=Attributes()).get("identifiers", {})
     return next((facts.columns.index(name) for name, said in guessed.items() if kind in kinds_of(said)), 0)
