@@ -171,7 +171,9 @@ def displace(merged: Sequence[Merged]) -> None:
 
 
 def restore_displaced(profile_ids: Sequence[int], tag_ids: Sequence[int], *, now: datetime) -> None:
-    """Of each of these tags that one of these profiles carries no more, the latest that was displaced comes back."""
+    """Of each of these tags that one of these profiles carries no more, the latest that was displaced comes back: one
+    in force, as far as there is one.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -183,8 +185,8 @@ def restore_displaced(profile_ids: Sequence[int], tag_ids: Sequence[int], *, now
                     FROM tags_tagassignment AS held
                     WHERE held.profile_id = displaced.profile_id AND held.tag_id = displaced.tag_id
                 )
-                ORDER BY displaced.profile_id, displaced.tag_id, displaced.assigned_at DESC,
-                    displaced.origin_id = displaced.profile_id DESC, displaced.id
+                ORDER BY displaced.profile_id, displaced.tag_id, coalesce(displaced.expires_at <= %s, false),
+                    displaced.assigned_at DESC, displaced.origin_id = displaced.profile_id DESC, displaced.id
             ), back AS (
                 DELETE FROM tags_displacedtag AS displaced
                 USING latest
@@ -197,7 +199,7 @@ def restore_displaced(profile_ids: Sequence[int], tag_ids: Sequence[int], *, now
                 coalesce(expires_at <= %s, false)
             FROM back
             """,
-            [list(profile_ids), list(tag_ids), now],
+            [list(profile_ids), list(tag_ids), now, now],
         )
 
 

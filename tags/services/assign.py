@@ -139,7 +139,8 @@ def write_assignments(
 ) -> list[int]:
     """Insert or replace; returns the profiles for whom something is another now.
 
-    What a merge brought from another profile is kept aside for it, should the two be taken apart.
+    What a merge brought from another profile is kept aside for it, should the two be taken apart. What was kept aside
+    for this one is replaced too.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -172,7 +173,9 @@ def write_assignments(
             """,
             [tag.pk, value.pk if value else None, expires_at, user.pk if user else None, now, profile_ids],
         )
-        return [profile_id for (profile_id,) in cursor.fetchall()]
+        changed = [profile_id for (profile_id,) in cursor.fetchall()]
+        forget_own_displaced(changed, [tag.pk] * len(changed))
+        return changed
 
 
 class Assignment(NamedTuple):
@@ -248,6 +251,23 @@ def write_each(changed: Sequence[Assignment], *, user: User | None, import_id: i
                 is_ended = false
             """,
             [user.pk if user else None, now, import_id, *columns],
+        )
+        forget_own_displaced(*columns[:2])
+
+
+def forget_own_displaced(profile_ids: Sequence[int], tag_ids: Sequence[int]) -> None:
+    """Of each profile and tag, what gave way at a merge and was written on the profile itself: never to come back, now
+    that something later is written there.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM tags_displacedtag AS displaced
+            USING unnest(%s::bigint[], %s::bigint[]) AS written (profile_id, tag_id)
+            WHERE displaced.profile_id = written.profile_id AND displaced.tag_id = written.tag_id
+                AND displaced.origin_id = displaced.profile_id
+            """,
+            [list(profile_ids), list(tag_ids)],
         )
 
 

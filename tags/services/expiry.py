@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from cdp.rules.causes import Cause
 from cdp.rules.scope import Scope
@@ -39,11 +39,16 @@ def end_batch(*, now: datetime) -> int:
 
 
 def purge_ended(*, now: datetime) -> int:
-    """Delete what ended more than KEEP_ENDED ago, also what gave way at a merge; returns how many rows."""
+    """Delete what ended more than KEEP_ENDED ago, also what gave way at a merge; returns how many rows.
+
+    What something else gave way to is kept as long as that waits: it says who carries the tag again when the two are
+    taken apart.
+    """
     before = now - KEEP_ENDED
-    return purge(TagAssignment.objects.filter(is_ended=True, expires_at__lte=before)) + purge(
-        DisplacedTag.objects.filter(expires_at__lte=before)
-    )
+    n_displaced = purge(DisplacedTag.objects.filter(expires_at__lte=before))
+    waiting = DisplacedTag.objects.filter(profile=OuterRef("profile"), tag=OuterRef("tag"))
+    ended = TagAssignment.objects.filter(~Exists(waiting), is_ended=True, expires_at__lte=before)
+    return purge(ended) + n_displaced
 
 
 def purge(rows: QuerySet[Model]) -> int:

@@ -9,7 +9,7 @@ from profiles.models import Profile
 from tags.followers import DisplacedTagFollower, ScoreFollower, TagAssignmentFollower
 from tags.models import DisplacedTag, Score, TagAssignment, TagChange
 from tags.services.assign import assign_tag, unassign_tag
-from tags.services.expiry import end_expired
+from tags.services.expiry import KEEP_ENDED, end_expired, purge_ended
 from tests.factories.profiles import ProfileChangeFactory, ProfileFactory
 from tests.factories.segments import lives_in
 from tests.factories.tags import ScoreFactory, TagAssignmentFactory, TagFactory, TagValueFactory
@@ -190,3 +190,50 @@ def test_what_ended_while_it_was_displaced_comes_back_ended_and_is_told_to_nobod
     told = set(TagChange.objects.values_list("profile", "before", "after"))
     assert told == {(bob.pk, None, "")} | ({(ann.pk, "", None)} if is_ended else set())
     assert end_expired(now=NOW) == 0
+
+
+def test_one_in_force_comes_back_before_a_later_one_that_has_ended():
+    """As it was before the third came: there, too, the one in force had stayed."""
+    ann, bob, cleo = ProfileFactory(), ProfileFactory(), ProfileFactory()
+    tag = TagFactory()
+    TagAssignmentFactory(profile=ann, tag=tag, assigned_at=NOW - 3 * DAY)
+    TagAssignmentFactory(profile=bob, tag=tag, assigned_at=NOW - 2 * DAY, expires_at=NOW - DAY, is_ended=True)
+    TagAssignmentFactory(profile=cleo, tag=tag, assigned_at=NOW)
+    merge(ann, bob)
+    merge(ann, cleo)
+
+    split(ann, cleo)
+
+    assert TagAssignment.objects.get(profile=ann).origin == ann
+    assert DisplacedTag.objects.get().origin == bob
+
+
+def test_what_gave_way_comes_back_long_after_what_it_gave_way_to_has_ended():
+    ann, bob = ProfileFactory(), ProfileFactory()
+    tag = TagFactory()
+    TagAssignmentFactory(profile=ann, tag=tag, assigned_at=NOW - 3 * DAY)
+    TagAssignmentFactory(profile=bob, tag=tag, assigned_at=NOW - 2 * DAY, expires_at=NOW + DAY)
+    merge(ann, bob)
+    end_expired(now=NOW + DAY)
+
+    assert purge_ended(now=NOW + DAY + KEEP_ENDED) == 0
+    split(ann, bob)
+
+    assert TagAssignment.objects.live(NOW).filter(profile=ann).exists()
+    assert not DisplacedTag.objects.exists()
+    assert purge_ended(now=NOW + DAY + KEEP_ENDED) == 1
+
+
+def test_what_somebody_was_given_since_replaces_what_had_given_way_on_the_same_profile():
+    ann, bob = ProfileFactory(), ProfileFactory()
+    tag = TagFactory()
+    silver, gold, platinum = (TagValueFactory(tag=tag) for _ in range(3))
+    TagAssignmentFactory(profile=ann, tag=tag, value=silver, assigned_at=NOW - 2 * DAY)
+    TagAssignmentFactory(profile=bob, tag=tag, value=gold, assigned_at=NOW - DAY)
+    merge(ann, bob)
+
+    assign_tag(tag, [ann.pk], value=platinum, now=NOW)
+    split(ann, bob)
+
+    assert carried(ann, bob) == {(ann.pk, platinum.pk, ann.pk, NOW), (bob.pk, gold.pk, bob.pk, NOW - DAY)}
+    assert not DisplacedTag.objects.exists()

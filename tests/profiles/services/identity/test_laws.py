@@ -37,6 +37,7 @@ from profiles.services.imports import create_import, queue_import, take_back
 from profiles.services.take_back import take_back_rows
 from tags.models import DisplacedTag, Tag, TagAssignment
 from tags.services.assign import assign_tag, unassign_tag
+from tags.services.expiry import end_expired
 from tests.factories.profiles import SourceFactory
 from tests.factories.segments import MembershipFactory, SegmentFactory
 from tests.factories.tags import TagFactory
@@ -44,6 +45,7 @@ from tests.moments import check_moments
 from tests.profiles.ingest.messages import START, message, send
 
 NOW = START + timedelta(days=1)
+LATER = NOW + timedelta(days=5)
 NAMES = ["u1", "u2", "a1", "a2", "a3", "a4"]  # of users, of whom one person may be one, and of visitors
 LIMITS = {"user_id": 1}
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -313,7 +315,7 @@ def state():
             values_of(person),
             set(Event.objects.filter(profile=person).values_list("pk", flat=True)),
             set(Consent.objects.filter(profile=person).values_list("pk", flat=True)),
-            set(TagAssignment.objects.filter(profile=person).values_list("tag", "assigned_at", "origin")),
+            set(TagAssignment.objects.filter(profile=person).values_list("tag", "assigned_at", "origin", "is_ended")),
         )
         for person in Profile.objects.current()
     }
@@ -329,7 +331,7 @@ def crowds(draw):
     said = [
         (f"a{draw(st.integers(0, 4))}", draw(st.integers(0, 30)), number) for number in range(draw(st.integers(2, 10)))
     ]
-    tagged = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=5))
+    tagged = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.booleans()), max_size=5))
     inside = draw(st.dictionaries(st.integers(0, 4), st.integers(0, 2), max_size=5))
     merges = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=4))
     return said, tagged, inside, merges, draw(st.randoms(use_true_random=False)), draw(st.booleans())
@@ -344,8 +346,10 @@ def test_taking_apart_after_merging_is_the_identity(crowd):
         for name, at, number in said:
             say(source, [name], at, number)
         people = list(Profile.objects.order_by("pk"))
-        for who, days in tagged:
-            assign_tag(tag, [people[who % len(people)].pk], now=NOW + timedelta(days=days))
+        for who, days, ends in tagged:
+            at = NOW + timedelta(days=days)
+            assign_tag(tag, [people[who % len(people)].pk], expires_at=at + timedelta(days=1) if ends else None, now=at)
+        end_expired(now=LATER)
         segment = SegmentFactory(rule={"op": "identifier", "kind": "anonymous_id"})
         for who, days in inside.items():
             if who < len(people):
@@ -354,7 +358,7 @@ def test_taking_apart_after_merging_is_the_identity(crowd):
         for one, other in merges:
             pair = [people[one % len(people)].pk, people[other % len(people)].pk]
             try:
-                merge_profiles(pair, user=None, now=NOW)
+                merge_profiles(pair, user=None, now=LATER)
             except IdentityError:
                 continue  # one person already
         made = list(ProfileMerge.objects.all())
@@ -363,11 +367,11 @@ def test_taking_apart_after_merging_is_the_identity(crowd):
             merge.refresh_from_db()
             if is_by_split and merge.undone_at is None:
                 mine = Identifier.objects.filter(profile=merge.absorbed.merged_into_id, origin=merge.absorbed)
-                split_profile(merge.absorbed, mine, user=None, now=NOW)
+                split_profile(merge.absorbed, mine, user=None, now=LATER)
             elif merge.undone_at is None:
-                undo_merge(merge, user=None, now=NOW)
+                undo_merge(merge, user=None, now=LATER)
 
-        refresh_in_full(holder_of(f"segment:{segment.key}"), now=NOW, cause=Cause.RULE)
+        refresh_in_full(holder_of(f"segment:{segment.key}"), now=LATER, cause=Cause.RULE)
         assert state() == before
         check_moments()
         assert members.items() <= since_when(segment).items()  # the others enter as they are judged
