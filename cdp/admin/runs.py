@@ -88,6 +88,7 @@ KIND_COUNT_NAMES = (
             "events": _("events"),
             "known_events": _("events known before"),
             "passed_over": _("identifiers passed over, as they can name nobody"),
+            "consents": _("consents written down"),
             "known_words": _("values and consents that were said before"),
             "merges": pgettext_lazy("count", "merges"),
             "tags": _("tags assigned"),

@@ -45,8 +45,9 @@ class Plan:
     ones of all identifiers, before any is written.
 
     `counts`: of rows `new` (they make somebody), `changed`, `unchanged`, `refused`; of events `events`, `known_events`;
-    of identifiers in rows that are not refused `passed_over`, since they can name nobody; `known_words` are those of
-    rows that say something new which the source has said already.
+    of identifiers in rows that are not refused `passed_over`, since they can name nobody; `consents` are the words of
+    consent that are to be written, `known_words` those of rows that say something new which the source has said
+    already.
     """
 
     messages: list[Message] = field(default_factory=list)
@@ -135,6 +136,8 @@ class Planner:
             if said is not None:
                 taken.add(said.key)
                 plan.messages.append(said)
+                if said.consents:
+                    plan.counts["consents"] += len(said.consents)
                 if said is not row.identify and (n_known := n_words(row.identify) - n_words(said)):
                     plan.counts["known_words"] += n_known
         says_new = len(plan.messages) > n_before

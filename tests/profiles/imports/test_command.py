@@ -42,8 +42,8 @@ def test_a_csv_file_is_imported_as_a_run(files):
     import_ = Import.objects.get()
     assert (run.kind, run.subject, run.state, run.percent) == ("import", f"import:{import_.pk}", "succeeded", 100)
     assert (
-        "members.csv: rows 4, new 3, refused 1, passed_over 2\n  refused: line 6: Phone\n  members.refused.csv: "
-        in said
+        "members.csv: rows 4, new 3, refused 1, consents 2, passed_over 2\n"
+        "  refused: line 6: Phone\n  members.refused.csv: " in said
     )
     assert len(people()) == 3
 

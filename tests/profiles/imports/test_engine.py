@@ -90,7 +90,7 @@ def test_members_become_people_with_attributes_times_and_consents(load):
     assert import_.run.error == ""
     assert (import_.run.state, import_.run.done, import_.run.total) == ("succeeded", 4, 4)
     assert (import_.n_rows, import_.n_done, import_.is_complete) == (4, 4, True)
-    assert import_.counts == {"new": 3, "refused": 1, "passed_over": 2, "refused_rows": ["6: Phone"]}
+    assert import_.counts == {"new": 3, "refused": 1, "consents": 2, "passed_over": 2, "refused_rows": ["6: Phone"]}
     assert import_.run.counts == import_.counts
     assert people() == {
         frozenset({("member_card", "VIP001"), ("phone", "+8613800138000")}),
@@ -220,7 +220,7 @@ def test_without_a_time_a_file_says_what_holds_when_it_comes(load, now):
 
     counts = [{name: n for name, n in import_.counts.items() if name != "refused_rows"} for import_ in imports]
     changed = {"changed": 1, "known_words": 1, "unchanged": 1}
-    assert counts == [{"new": 2}, changed, {"unchanged": 2}, changed]
+    assert counts == [{"new": 2, "consents": 2}, changed, {"unchanged": 2}, changed]
     assert profile_of("member_card", "VIP001").attributes == {"city": "上海"}
     assert Event.objects.count() == 4
 
@@ -266,7 +266,7 @@ def test_without_a_time_the_other_half_of_a_batch_says_whole_what_a_refused_row_
 
     import_ = load(TILL.format(10) + "VIP001,20,Oslo,yes\n", TILL_MAPPING)
 
-    assert import_.counts == {"refused": 1, "new": 1, "refused_rows": ["2"]}
+    assert import_.counts == {"refused": 1, "new": 1, "consents": 1, "refused_rows": ["2"]}
     assert profile_of("member_card", "VIP001").attributes == {"points": 20, "city": "Oslo"}
 
 
@@ -276,7 +276,7 @@ def test_without_a_time_the_later_of_two_rows_about_one_person_wins(load):
     import_ = load(content, CITIES_MAPPING)
     again = load(content, CITIES_MAPPING)
 
-    assert import_.counts == {"new": 2, "changed": 2, "known_words": 1, "refused_rows": []}
+    assert import_.counts == {"new": 2, "changed": 2, "consents": 3, "known_words": 1, "refused_rows": []}
     assert profile_of("member_card", "VIP001").attributes == {"city": "上海"}
     assert Consent.objects.filter(profile=profile_of("member_card", "VIP001")).in_force().get().state == "denied"
     assert again.counts == {"unchanged": 4, "refused_rows": []}
@@ -409,7 +409,13 @@ def test_a_row_that_the_database_refuses_is_found_and_the_others_are_taken(load,
 
     import_ = load(MEMBERS, MEMBERS_MAPPING)
 
-    assert import_.counts == {"new": 2, "refused": 2, "passed_over": 1, "refused_rows": ["5", "6: Phone"]}
+    assert import_.counts == {
+        "new": 2,
+        "refused": 2,
+        "consents": 2,
+        "passed_over": 1,
+        "refused_rows": ["5", "6: Phone"],
+    }
     assert "could not be processed: ValueError: no room for Beijing" in import_.refused_file.open().read().decode()
     assert "row 3 was refused" in caplog.text
 
