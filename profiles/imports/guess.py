@@ -25,6 +25,7 @@ from profiles.imports.facts import FileFacts
 from profiles.imports.names import (
     AMOUNTS,
     CHANGE_TIMES,
+    CHANNELS,
     CONSENTS,
     EVENT_NAMES,
     EVENT_TIMES,
@@ -90,8 +91,9 @@ def guess(facts: FileFacts, *, region: str, attributes: Attributes) -> dict[str,
     if time is None and (order or event_column):
         time = take(left, names(EVENT_TIMES))
     is_event = bool(event_column or (order and time))
+    consents = take_channels(left, filled)
     mapping["identifiers"] = identifiers(left, filled, region)
-    consents = {name: key for key, known in CONSENTS.items() if (name := take_answers(left, filled, names(known)))}
+    consents |= {name: key for key, known in CONSENTS.items() if (name := take_answers(left, filled, names(known)))}
     traits = person(left, filled, attributes)
     parts = targets_of(left, filled)
     may_have_comma = (
@@ -157,6 +159,20 @@ def take_answers(left: dict[str, None], filled: dict[str, list[str]], known: fro
     answers = (name for name in left if not filled[name] or any(is_answer(cell) for cell in filled[name]))
     found = take(dict.fromkeys(answers), known)
     left.pop(found or "", None)
+    return found
+
+
+def take_channels(left: dict[str, None], filled: dict[str, list[str]]) -> dict[str, str]:
+    """Columns called like a channel alone that say yes or no, before 邮件 and 电话 count as addresses."""
+    answers = [name for name in left if mostly(filled[name], is_answer)]
+    found = {
+        name: channel
+        for channel, written in CHANNELS.items()
+        for name in answers
+        if folded(name) in names(" ".join(written))
+    }
+    for name in found:
+        del left[name]
     return found
 
 

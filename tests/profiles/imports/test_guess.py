@@ -127,6 +127,16 @@ def test_a_time_called_just_so_is_that_of_the_events(header, row, look):
     assert mapping["time"] == header.split(",")[2]
 
 
+def test_columns_called_like_channels_that_say_yes_or_no_are_consents(look):
+    """邮件 and 电话 are names of addresses too: a 退订 taken for one would be passed over."""
+    mapping = look("手机,短信,邮件,电话,微信\n13800138000,是,否,,同意\n13800138001,退订,订阅,Y,N\n")[2]
+
+    assert mapping == {
+        "identifiers": {"手机": "phone"},
+        "consents": {"短信": "sms", "邮件": "email", "电话": "phone", "微信": "wechat"},
+    }
+
+
 def test_addresses_are_no_consent(look):
     mapping = look("会员卡号,邮箱,接收邮箱\nC1,a@example.com,b@example.com\n")[2]
 
