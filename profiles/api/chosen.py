@@ -13,6 +13,8 @@ from cdp.api.serializers import PartSerializer, StrictSerializer
 from profiles.models import IdentifierKind
 from profiles.services.resolve import Reference, find_by_identifiers, find_by_public_ids
 
+MAX_ROWS = 1_000
+MAX_ROW = 10**18 - 1  # as ROW_PATTERN has it
 MAX_CHOSEN = 10_000  # a body of as many takes 400 kB, and its answer some seconds
 
 
@@ -29,6 +31,14 @@ class NamedSerializer(PartSerializer):
 
     kind = serializers.CharField()
     value = serializers.CharField(max_length=400)
+
+
+class RowIdsSerializer(StrictSerializer):
+    """Rows of a list, such as conflicts."""
+
+    ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MAX_ROW), allow_empty=False, max_length=MAX_ROWS
+    )
 
 
 class ChosenSerializer(StrictSerializer):

@@ -20,6 +20,7 @@ from cdp.api.router import route
 from cdp.api.serializers import StrictSerializer
 from cdp.api.viewsets import ROW_PATTERN, ReadingViewSet
 from cdp.disclosure import Viewer, may_see_pii
+from profiles.api.chosen import RowIdsSerializer
 from profiles.api.filters import reference_in
 from profiles.api.identity import MERGING, SideSerializer, refusals, show_side
 from profiles.masking import MASK
@@ -33,9 +34,6 @@ from profiles.services.identity.conflicts import (
     settle_by_move,
 )
 from profiles.services.resolve import known_identifiers
-
-MAX_AT_ONCE = 1_000
-MAX_ROW = 10**18 - 1  # as ROW_PATTERN has it
 
 
 class ConflictSerializer(serializers.Serializer[Any]):
@@ -80,10 +78,8 @@ class NoteSerializer(StrictSerializer):
     note = serializers.CharField(max_length=MAX_NOTE, required=False, default="", allow_blank=True)
 
 
-class DismissalSerializer(NoteSerializer):
-    ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=MAX_ROW), allow_empty=False, max_length=MAX_AT_ONCE
-    )
+class DismissalSerializer(RowIdsSerializer, NoteSerializer):
+    pass
 
 
 DISMISSED = inline_serializer(

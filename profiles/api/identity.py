@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
@@ -24,6 +25,7 @@ from cdp.api.serializers import StrictSerializer
 from cdp.api.viewsets import ROW_PATTERN, ApiViewSet, ReadingViewSet
 from cdp.disclosure import Viewer
 from cdp.models import User
+from profiles.api.chosen import RowIdsSerializer
 from profiles.api.parting import (
     NamedIdentifiersSerializer,
     SplitPreviewSerializer,
@@ -41,6 +43,7 @@ from profiles.models import Identifier, IdentityChange, Profile, ProfileMerge, S
 from profiles.models.source import DEFAULT_REGION
 from profiles.services.identity import (
     lift_separation,
+    lift_separations,
     merge_profiles,
     preview_split,
     preview_undo,
@@ -147,6 +150,15 @@ def show_separation(separation: Separation, viewer: Viewer) -> dict[str, Any]:
         "lifted_by": separation.lifted_by.username if separation.lifted_by else None,
     }
 
+
+LIFTED = inline_serializer(
+    "LiftedSeparations",
+    {
+        "lifted": serializers.IntegerField(help_text="Those that were in force."),
+        "unchanged": serializers.IntegerField(help_text="Those that were lifted before."),
+        "unknown": serializers.ListField(child=serializers.IntegerField()),
+    },
+)
 
 SIDES = ("left__kind", "left__profile", "right__kind", "right__profile", "split__split_by", "lifted_by")
 
@@ -331,7 +343,20 @@ class SeparationViewSet(ReadingViewSet):
     serializer_class = SeparationSerializer
     lookup_url_kwarg = "id"
     lookup_value_regex = ROW_PATTERN
-    action_permissions = {"lift": MERGING}
+    action_permissions = {"lift": MERGING, "lift_many": MERGING}
+
+    @extend_schema(operation_id="separations_lift_many", request=RowIdsSerializer, responses=LIFTED)
+    @action(detail=False, methods=["post"], url_path="lift", pagination_class=None, filterset_class=None)
+    def lift_many(self, request: Request) -> Response:
+        """Lift up to 1,000 separations, such as those of one split. Asking twice changes nothing."""
+        body = RowIdsSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        ids = set(body.validated_data["ids"])
+        user: Any = request.user
+        with transaction.atomic():
+            known = set(Separation.objects.filter(pk__in=ids).values_list("pk", flat=True))
+            n = lift_separations(Separation.objects.filter(pk__in=known), user=user, now=timezone.now())
+        return Response({"lifted": n, "unchanged": len(known) - n, "unknown": sorted(ids - known)})
 
     @extend_schema(request=None, responses=SeparationSerializer)
     @action(detail=True, methods=["post"])

@@ -25,6 +25,7 @@ MAY = {
     ("post", "profiles/{id}/split/preview/"): MERGES,
     ("post", "merges/{id}/undo/"): MERGES,
     ("post", "merges/{id}/undo/preview/"): MERGES,
+    ("post", "separations/lift/"): MERGES,
     ("post", "separations/{id}/lift/"): MERGES,
     ("post", "profiles/lookup/"): {"operator", "integration", "privacy_officer", "admin"},
     ("post", "duplicates/search/"): RULES,

@@ -180,6 +180,7 @@ def bodies(world: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     return {
         ("post", "profiles/merge/"): {"profiles": [str(world["profiles"]), OTHER]},
         ("post", "conflicts/{id}/dismiss/"): {"note": MARKER},
+        ("post", "separations/lift/"): {"ids": [world.get("separations")]},
         ("post", "profiles/{id}/split/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
         ("post", "profiles/{id}/split/preview/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},
         ("post", "profiles/lookup/"): {"identifiers": [{"kind": "email", "value": EMAIL}]},

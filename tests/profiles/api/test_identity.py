@@ -286,6 +286,22 @@ def test_separations_are_listed_and_lifted():
     assert api.send("get", f"separations/{found['id']}/").json() == lifted
 
 
+def test_the_separations_of_a_split_are_lifted_at_once():
+    send(SourceFactory(), identify(user="u1", anonymous="a1", phone="13800138000", at=0))
+    profile, api = profile_of("user_id", "u1"), api_of(OPERATOR)
+    split(profile, ("anonymous_id", "a1"), api=api)
+    found = api.send("get", f"profiles/{profile.public_id}/separations/").json()["results"]
+    ids = [each["id"] for each in found]
+    assert len(ids) == 2
+
+    api.send("post", f"separations/{ids[0]}/lift/")
+    answer = api.send("post", "separations/lift/", {"ids": [*ids, 10**9]}).json()
+
+    assert answer == {"lifted": 1, "unchanged": 1, "unknown": [10**9]}
+    assert api.send("get", f"profiles/{profile.public_id}/separations/").json()["results"] == []
+    assert api.send("post", "separations/lift/", {"ids": []}).status_code == 400
+
+
 def test_viewers_see_separations_masked():
     send(SourceFactory(), identify(user="u1", anonymous="a1", at=0))
     profile = profile_of("user_id", "u1")
