@@ -79,8 +79,13 @@ class MemberTarget(Target):
         return CheckedMembers(tuple(parts), known)
 
     def guess(self, cells: Mapping[str, Sequence[str]]) -> tuple[list[dict[str, Any]], set[str]]:
-        """A column that is called so, and whose cells name segments by hand that there are."""
-        return guess_named(cells, "segment", columns=COLUMNS, known=known_segments)
+        """A column that is called so, and whose cells name segments by hand that there are.
+
+        Also archived ones: the preview says of each that it is to be restored first.
+        """
+        return guess_named(
+            cells, "segment", columns=COLUMNS, known=lambda: known_segments().keys() | archived_segments()
+        )
 
     def write(self, rows: Sequence[TargetRow], writing: Writing) -> Counter[str]:
         """Raises ImportFileError where a segment was deleted, or put into the archive, since the mapping was read."""

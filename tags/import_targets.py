@@ -155,8 +155,11 @@ class TagTarget(Target):
         return CheckedTags(tuple(parts), known)
 
     def guess(self, cells: Mapping[str, Sequence[str]]) -> tuple[list[dict[str, Any]], set[str]]:
-        """A column that is called so, and whose cells name tags without values that files fill; and until when."""
-        parts, found = guess_named(cells, "tag", columns=COLUMNS, known=tags_without_values)
+        """A column that is called so, and whose cells name tags without values that files fill; and until when.
+
+        Also archived ones: the preview says of each that it is to be restored first.
+        """
+        parts, found = guess_named(cells, "tag", columns=COLUMNS, known=lambda: tags_without_values() | archived_tags())
         ends = [column for column, written in cells.items() if folded(column) in ENDS and any(map(is_time, written))]
         if parts and ends:
             parts = [part | {"expires_at": {"column": ends[0]}} for part in parts]

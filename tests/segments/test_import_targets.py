@@ -75,6 +75,17 @@ def test_a_column_that_names_segments_by_hand_is_guessed(cells, part, till):  # 
 
 
 @pytest.mark.usefixtures("_segments")
+def test_a_column_that_names_archived_segments_is_guessed(till):  # noqa: F811
+    """As an attribute it would be taken in, and nobody would hear that the segment is to be restored first."""
+    Segment.objects.filter(key="guests").update(archived_at=NOW)
+    sample = ({"卡号": "VIP1", "人群": "Guests"}, {"卡号": "VIP2", "人群": "press"})
+
+    mapping = guess_mapping(FileFacts("csv", "utf-8", ",", ("卡号", "人群"), sample), source=till)
+
+    assert mapping["segments"] == [{"segment": {"column": "人群"}}]
+
+
+@pytest.mark.usefixtures("_segments")
 def test_rows_put_people_in_by_key_or_name(load):  # noqa: F811
     load(MEMBERS, MEMBERS_MAPPING)
     expected = load(LIST, MAPPING, dry_run=True).dry_run_counts

@@ -87,7 +87,7 @@ def held():
         (["高价值、老客户", "old"], {"split": "、"}),
         (["高价值", "会员卡"], None),
         (["高价值", "nobody knows it", "old"], None),
-        (["高价值", "archived"], None),
+        (["高价值", "archived"], {}),
         ([], None),
     ],
     ids=["one", "many", "with values", "unknown", "archived", "empty"],
