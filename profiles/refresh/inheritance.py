@@ -1,5 +1,5 @@
-"""What a merge or a split interrupts: who is judged to have again what they, or whom they took in, had by rule, has it
-since then.
+"""Since when somebody has what a rule gave, across a merge or a split. Both take it away until the refresh has judged;
+whoever it gives that again to has it since they, or whom they took in, had it first.
 
 Merges and splits write no change for those whom the refresh is about to judge: what does not fit would leave again, and
 readers of the feed would see people come and go who never did.
