@@ -169,13 +169,15 @@ def typed(cell: Any, type_: AttributeType, zone: tzinfo, format: str) -> Any:
 
 
 def as_text(cell: Any) -> str:
-    """A cell as somebody wrote it: numbers without `.0` behind whole ones."""
+    """A cell as somebody wrote it: numbers without `.0` behind whole ones, lists and objects as JSON."""
     if isinstance(cell, str):
         return cell
     if cell is None:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
+    if isinstance(cell, list | dict):
+        return orjson.dumps(cell, default=str).decode()
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() and abs(cell) < MAX_EXACT else str(cell)
 
 
@@ -189,8 +191,7 @@ def as_name(cell: Any) -> str:
         return unshortened(cell.strip())
     if isinstance(cell, bool | list | dict):
         raise CellError(
-            _("“%(cell)s” is not a text or a number, so it names nobody and nothing")
-            % {"cell": orjson.dumps(cell, default=str).decode()[:60]}
+            _("“%(cell)s” is not a text or a number, so it names nobody and nothing") % {"cell": as_text(cell)[:60]}
         )
     text = as_text(cell).strip()
     if isinstance(cell, float) and abs(cell) >= MAX_EXACT:

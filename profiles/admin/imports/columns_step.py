@@ -22,6 +22,7 @@ from profiles.admin.imports.column_form import KEYED, StateError, mapping_of, st
 from profiles.admin.imports.file_step import facts_of_import
 from profiles.admin.imports.target_forms import in_words, target_forms
 from profiles.admin.imports.understood import understood_rows
+from profiles.imports.cells import as_text
 from profiles.imports.errors import ImportFileError, MappingProblem
 from profiles.imports.facts import FileFacts
 from profiles.models import AttributeDefinition, AttributeType, EventDefinition, IdentifierKind
@@ -127,8 +128,8 @@ def choices(facts: FileFacts) -> dict[str, Any]:
 
 def samples_of(facts: FileFacts, name: str) -> list[str]:
     """The first different cells of a column that hold something."""
-    cells = (str(row.get(name, "")) for row in facts.sample if row.get(name) not in (None, ""))
-    return list(dict.fromkeys(cells))[:N_SAMPLES]
+    cells = (as_text(row.get(name)) for row in facts.sample)
+    return list(dict.fromkeys(cell for cell in cells if cell))[:N_SAMPLES]
 
 
 def previewed(imported: Any, facts: FileFacts) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from profiles.imports.cells import as_text
 from profiles.imports.errors import ImportFileError
 from profiles.imports.facts import FileFacts
 from profiles.imports.readers import reading_as_stored
@@ -70,7 +71,7 @@ def file_view(request: HttpRequest, imported: Any, context: dict[str, Any]) -> H
         "form": form,
         "facts": facts,
         "problem": problem,
-        "rows": [[row.get(name, "") for name in facts.columns] for row in facts.sample[:N_ROWS]] if facts else [],
+        "rows": [[as_text(row.get(name)) for name in facts.columns] for row in facts.sample[:N_ROWS]] if facts else [],
     }
     template = "file_facts" if request.headers.get("HX-Request") else "file"
     return TemplateResponse(request, f"profiles/imports/{template}.html", shown)

@@ -55,6 +55,8 @@ class Preview:
 
     @property
     def in_words(self) -> str:
+        if not self.rows:
+            return gettext("There is no row to take in.")
         if not self.n_refused:
             return gettext("All of them would be taken in.")
         numbers = {"refused": self.n_refused, "rows": len(self.rows)}

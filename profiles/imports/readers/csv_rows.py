@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from profiles.imports.errors import ImportFileError
 from profiles.imports.readers.lines import BOM, MAX_LINE, Line, open_bytes, read_lines, skip_rest
@@ -89,7 +89,12 @@ def read_csv(
             continue
         number += 1
         if not problem and len(cells) != len(header):
-            problem = _("%(n)d cells, where the header has %(columns)d") % {"n": len(cells), "columns": len(header)}
+            said = ngettext(
+                "%(n)d cell, where the header has %(columns)d",
+                "%(n)d cells, where the header has %(columns)d",
+                len(cells),
+            )
+            problem = said % {"n": len(cells), "columns": len(header)}
         if problem:
             yield Row(number, line, {}, tuple(cells), problem)
             continue

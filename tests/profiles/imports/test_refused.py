@@ -16,6 +16,7 @@ HEADER = "Card,Phone,Name,City,Joined,SMS\n"
 GOOD = "VIP 1,,Ann,Oslo,2025-01-01,yes\n"
 BROKEN = [
     ("VIP 9,138\n", "2 cells, where the header has 6"),
+    ("VIP 9\n", "1 cell, where the header has 6"),
     ('VIP 9,"13"8,Ann,,2025-01-01,\n', "a quote inside a quoted cell is not doubled"),
     ("VIP 9,,Ann,,2025-02-30,\n", "Joined: “2025-02-30” is not a time"),
     ("VIP 9,,Ann,,2027-01-01,\n", "Joined: time 2026-12-31T16:00:00+00:00 is more than 24 hours ahead"),

@@ -204,6 +204,38 @@ def test_a_reading_that_does_not_do_is_not_kept(till):
     assert made.format == "csv"
 
 
+def test_cells_of_ndjson_are_shown_as_they_were_written(till):
+    lines = '{"card": "C1", "vip": true, "age": 30, "tags": ["a", null], "city": null}\n'
+    made = ImportFactory(source=till, text=lines, name="members.ndjson", format="ndjson", mapping={})
+    client = sign_in(OPERATOR)
+
+    first = client.get(page(made, "file")).context["rows"]
+    samples = client.get(page(made, "columns")).context["choices"]["samples"]
+
+    assert first == [["C1", "true", "30", '["a",null]', ""]]
+    assert samples == {"card": ["C1"], "vip": ["true"], "age": ["30"], "tags": ['["a",null]'], "city": []}
+
+
+@pytest.mark.parametrize("rows", ["", "C1\n"], ids=["none", "broken"])
+def test_of_a_file_without_rows_nothing_is_promised(till, rows):
+    made = ImportFactory(
+        source=till, text="会员卡号,姓名\n" + rows, mapping={"identifiers": {"会员卡号": "member_card"}}
+    )
+
+    shown = sign_in(OPERATOR).get(page(made, "file")).content.decode()
+
+    assert "No row could be read below the header." in shown
+
+
+def test_of_no_rows_the_preview_says_that_there_are_none(till):
+    made = ImportFactory(source=till, text="会员卡号,生日\n", mapping={})
+
+    shown = sign_in(OPERATOR).post(page(made, "preview"), {"state": state_with(*GOOD)}).content.decode()
+
+    assert "There is no row to take in." in shown
+    assert "All of them" not in shown
+
+
 # --- Columns ---
 
 
